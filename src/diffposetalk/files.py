@@ -1,25 +1,92 @@
-"""Whole files or none: how anything is put on disk."""
+"""Output files: checked before the work starts, written beside their place, renamed when complete."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
-from diffposetalk.errors import InputError
+from diffposetalk.errors import DiffPoseTalkError, UsageError
+
+
+def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
+    """Refuse an output path that could not be written, before any work is done for it.
+
+    Args:
+        path: where a result shall go.
+        suffixes: the file name endings that are known, lower case with the dot.
+
+    Returns:
+        The path as a `Path`.
+
+    Raises:
+        UsageError: the suffix is unknown, the folder is missing or read-only, or the path is a folder.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in suffixes:
+        raise UsageError(f"{path}: cannot write '{path.suffix}' files here; use one of {', '.join(suffixes)}")
+    folder = path.parent
+    if not folder.is_dir():
+        raise UsageError(f"{path}: the folder {folder} does not exist; create it first")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder, not a file name")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{path}: no permission to write in the folder {folder}")
+    return path
+
+
+def write_error(path: str | Path, error: BaseException) -> DiffPoseTalkError:
+    """Return the one-line error for a failed write of `path`."""
+    number = getattr(error, "errno", None)
+    if number == errno.ENOSPC:
+        reason = "the disk is full; free some space or write elsewhere"
+    elif number == errno.EFBIG:
+        reason = "the file grew past the size that this system or account allows"
+    elif number == errno.EDQUOT:
+        reason = "the disk quota is used up"
+    else:
+        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
+    return DiffPoseTalkError(f"{path}: could not be written: {reason}")
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a name beside `path` to write to; rename it to `path` on success, remove it on any failure.
+
+    So `path` is either as it was or complete, also after Ctrl-C or a full disk.
+
+    Args:
+        path: the file to be written.
+
+    Yields:
+        A path in the same folder with the same suffix.
+
+    Raises:
+        DiffPoseTalkError: the operating system refused a write; the message names `path` and the reason.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
+    try:
+        yield beside
+        os.replace(beside, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a whole file or nothing: to a neighbour first, then renamed over the target.
+    """Write a whole file or nothing.
+
+    Args:
+        path: the file to be written.
+        data: its whole content.
 
     Raises:
-        InputError: the folder is missing or the disk refuses.
+        DiffPoseTalkError: the folder is missing or the disk refuses; the message names `path` and the reason.
     """
-    target = Path(path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(data)
-        partial.replace(target)
-    except OSError as error:
-        raise InputError(f"{target}: cannot be written ({error.strerror or error})") from None
-    finally:
-        partial.unlink(missing_ok=True)
+    with replacing(Path(path)) as beside:
+        beside.write_bytes(data)
