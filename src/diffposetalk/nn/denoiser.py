@@ -1,0 +1,187 @@
+"""The denoiser: a noisy motion window, its speech, a style, an identity and a noise step -> the clean window."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from diffposetalk.errors import UsageError
+from diffposetalk.nn.layers import DecoderBlock, SpeechCache, alignment_mask, sinusoid
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """Sizes of the denoiser; the defaults are the paper's."""
+
+    motion_dim: int
+    """Width D of the motion vector."""
+    speech_dim: int
+    """Width of the speech encoder's features."""
+    style_dim: int = 128
+    """Width of the style vector; 0 for a model without styles."""
+    identity_dim: int = 0
+    """Width of the identity condition; 0 where motion does not depend on the person's shape."""
+    dim: int = 512
+    """Width of a token."""
+    n_layers: int = 8
+    """Decoder blocks."""
+    n_heads: int = 8
+    """Attention heads."""
+    feed_forward_factor: int = 4
+    """Hidden width of the feed-forward layers over ``dim``."""
+    dropout: float = 0.1
+    """Dropout while training."""
+    window: int = 100
+    """Frames L made at a time."""
+    context: int = 10
+    """Frames P of the past that are seen."""
+    align_width: int = 1
+    """Alignment mask: a motion frame sees speech frames closer than this; 0 for all."""
+    valid_indicator: bool = True
+    """Whether a channel marks real frames (1) against padding and context (0)."""
+    pre_norm: bool = False
+    """Normalise before each sub-layer instead of after the sum as in the paper."""
+
+    def __post_init__(self) -> None:
+        if self.dim % self.n_heads or self.dim % 2:
+            raise UsageError(f"denoiser: dim {self.dim} must be even and a multiple of n_heads {self.n_heads}")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All that stays the same over the noise steps of one window; made by `Denoiser.prepare`."""
+
+    caches: tuple[SpeechCache, ...]
+    """One per layer."""
+    person: Tensor
+    """``(B, dim)`` projected style and identity."""
+    context: Tensor
+    """``(B, P, dim)`` projected previous frames."""
+    valid: Tensor
+    """``(B, L)`` 1 where the frame is real."""
+
+    def take(self, rows: Tensor) -> Conditions:
+        """Return the conditions of the given batch rows."""
+        caches = tuple(tuple(part[rows] if part.numel() else part for part in cache) for cache in self.caches)
+        return Conditions(caches, self.person[rows], self.context[rows], self.valid[rows])  # type: ignore[arg-type]
+
+
+class Denoiser(nn.Module):
+    """Transformer decoder that predicts the clean window x_0 (DiffPoseTalk, section 3).
+
+    One leading token carries identity, style and noise step; then P context frames and L noisy frames. A motion frame
+    attends to all frames and to its own speech frame.
+    """
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.dim
+        self.step_embedding = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.person_projection = nn.Linear(max(config.style_dim + config.identity_dim, 1), dim)
+        self.motion_projection = nn.Linear(config.motion_dim + config.valid_indicator, dim)
+        self.speech_projection = nn.Linear(config.speech_dim, dim)
+        self.positions = nn.Parameter(torch.randn(1 + config.context + config.window, dim) * 0.02)
+        self.blocks = nn.ModuleList(
+            DecoderBlock(
+                dim,
+                config.n_heads,
+                dim * config.feed_forward_factor,
+                config.dropout,
+                config.pre_norm,
+                config.align_width,
+            )
+            for _ in range(config.n_layers)
+        )
+        self.final_norm = nn.LayerNorm(dim) if config.pre_norm else nn.Identity()
+        self.out = nn.Linear(dim, config.motion_dim)
+        self.null_speech = nn.Parameter(torch.randn(config.speech_dim) * 0.02)
+        self.null_style = nn.Parameter(torch.zeros(config.style_dim))
+        self.start_motion = nn.Parameter(torch.zeros(config.context, config.motion_dim))
+        self.start_speech = nn.Parameter(torch.zeros(config.context, config.speech_dim))
+
+    def prepare(
+        self,
+        speech: Tensor,
+        style: Tensor | None = None,
+        identity: Tensor | None = None,
+        previous_motion: Tensor | None = None,
+        previous_speech: Tensor | None = None,
+        valid: Tensor | None = None,
+        speech_dropped: Tensor | None = None,
+        style_dropped: Tensor | None = None,
+    ) -> Conditions:
+        """Compute everything the noise steps of a window share.
+
+        Args:
+            speech: ``(B, L, speech_dim)`` features of the window.
+            style: ``(B, style_dim)``; None for the learned null style.
+            identity: ``(B, identity_dim)``; None for zeros.
+            previous_motion: ``(B, P, D)`` normalised; None for the learned start.
+            previous_speech: ``(B, P, speech_dim)``; None for the learned start.
+            valid: ``(B, L)`` True where the frame is real; None for all.
+            speech_dropped: ``(B,)`` True where the window's speech is replaced by the learned null.
+            style_dropped: ``(B,)`` True where the style is replaced by the learned null.
+        """
+        config, n_batch = self.config, len(speech)
+        if speech_dropped is not None:
+            speech = torch.where(speech_dropped[:, None, None], self.null_speech, speech)
+        if previous_motion is None:
+            previous_motion = self.start_motion.expand(n_batch, -1, -1)
+        if previous_speech is None:
+            previous_speech = self.start_speech.expand(n_batch, -1, -1)
+        if valid is None:
+            valid = torch.ones(n_batch, config.window, device=speech.device)
+        frames = self.speech_projection(torch.cat([previous_speech, speech], dim=1))
+        if config.valid_indicator:
+            previous_motion = torch.cat([previous_motion, previous_motion.new_zeros(n_batch, config.context, 1)], -1)
+        return Conditions(
+            tuple(block.prepare(frames) for block in self.blocks),
+            self._person(n_batch, speech, style, identity, style_dropped),
+            self.motion_projection(previous_motion),
+            valid.to(speech.dtype),
+        )
+
+    def _person(
+        self,
+        n_batch: int,
+        like: Tensor,
+        style: Tensor | None,
+        identity: Tensor | None,
+        style_dropped: Tensor | None,
+    ) -> Tensor:
+        parts = []
+        if self.config.style_dim:
+            null = self.null_style.expand(n_batch, -1)
+            style = null if style is None else style
+            parts.append(style if style_dropped is None else torch.where(style_dropped[:, None], null, style))
+        if self.config.identity_dim:
+            parts.append(like.new_zeros(n_batch, self.config.identity_dim) if identity is None else identity)
+        person = torch.cat(parts, dim=-1) if parts else like.new_zeros(n_batch, 1)
+        return self.person_projection(person)
+
+    def forward(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions) -> Tensor:
+        """Predict the clean window.
+
+        Args:
+            x_n: ``(B, L, D)`` noisy, normalised motion.
+            noise_step: ``(B,)`` whole numbers, 1 (nearly clean) to N (noise).
+            conditions: from `prepare`, for the same batch.
+
+        Returns:
+            ``(B, P + L, D)``: the context frames as the network repeats them, then the predicted window.
+        """
+        config = self.config
+        step = self.step_embedding(sinusoid(noise_step, config.dim).to(x_n.dtype))
+        if config.valid_indicator:
+            x_n = torch.cat([x_n, conditions.valid[..., None]], dim=-1)
+        head = (conditions.person + step)[:, None]
+        tokens = torch.cat([head, conditions.context, self.motion_projection(x_n)], dim=1) + self.positions
+        blocked = None
+        if config.align_width > 1:
+            blocked = alignment_mask(config.context + config.window, config.align_width, x_n.device)
+        for block, cache in zip(self.blocks, conditions.caches):
+            tokens = block(tokens, cache, blocked)
+        return self.out(self.final_norm(tokens[:, 1:]))
