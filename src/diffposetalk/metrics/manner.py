@@ -1,0 +1,127 @@
+"""Manner of speaking in numbers, how far samples differ, and whether a style is recognised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from diffposetalk.errors import InputError
+from diffposetalk.metrics.curves import blink_frames, head_angular_speed
+from diffposetalk.motion import Motion
+
+
+def diversity(samples: np.ndarray) -> float:
+    """Return the mean distance between samples made for one input.
+
+    Args:
+        samples: ``(S, T, D)`` with S of at least 2: channels, vertices flattened, or head angles of one
+            group.
+
+    Returns:
+        Mean over pairs of samples and over frames of the Euclidean distance, in the unit of the values.
+
+    Raises:
+        InputError: fewer than two samples.
+    """
+    samples = np.asarray(samples, np.float64)
+    if samples.ndim != 3 or len(samples) < 2:
+        raise InputError(f"diversity needs (S, T, D) with at least two samples, got {samples.shape}")
+    distances = [
+        np.linalg.norm(samples[i] - samples[j], axis=-1).mean()
+        for i in range(len(samples))
+        for j in range(i + 1, len(samples))
+    ]
+    return float(np.mean(distances))
+
+
+def manner_statistics(motion: Motion) -> dict[str, float]:
+    """Describe how somebody speaks, from ARKit channels and head pose.
+
+    Returns:
+        ``mouth_open_mean``, ``mouth_open_p95`` (jawOpen), ``mouth_open_std``, ``smile_mean``, ``pucker_p95``,
+        ``brow_raise_mean``, ``brow_raise_std``, ``brow_down_mean`` (weights in 0..1), ``blinks_per_minute``,
+        ``asymmetry`` (mean absolute left-right difference of smile and brow weights), ``pitch_std_deg``,
+        ``yaw_std_deg``, ``roll_std_deg`` (spread of the three axis-angle components) and ``head_speed_deg``
+        (mean, degrees per second).
+
+    Raises:
+        InputError: fewer than two frames.
+        UsageError: the motion has no ARKit channels.
+    """
+    if len(motion) < 2:
+        raise InputError("manner statistics need at least two frames of motion")
+
+    def both(stem: str) -> np.ndarray:
+        return (motion.channel(stem + "Left") + motion.channel(stem + "Right")) / 2
+
+    def uneven(stem: str) -> float:
+        return float(np.abs(motion.channel(stem + "Left") - motion.channel(stem + "Right")).mean())
+
+    jaw, smile = motion.channel("jawOpen"), both("mouthSmile")
+    brow = (motion.channel("browInnerUp") + both("browOuterUp")) / 2
+    spread = np.rad2deg(motion.head_pose.std(0))
+    return {
+        "mouth_open_mean": float(jaw.mean()),
+        "mouth_open_p95": float(np.percentile(jaw, 95)),
+        "mouth_open_std": float(jaw.std()),
+        "smile_mean": float(smile.mean()),
+        "pucker_p95": float(np.percentile(motion.channel("mouthPucker"), 95)),
+        "brow_raise_mean": float(brow.mean()),
+        "brow_raise_std": float(brow.std()),
+        "brow_down_mean": float(both("browDown").mean()),
+        "blinks_per_minute": len(blink_frames(both("eyeBlink"))) / motion.duration * 60,
+        "asymmetry": (uneven("mouthSmile") + uneven("browOuterUp") + uneven("browDown")) / 3,
+        "pitch_std_deg": float(spread[0]),
+        "yaw_std_deg": float(spread[1]),
+        "roll_std_deg": float(spread[2]),
+        "head_speed_deg": float(np.rad2deg(head_angular_speed(motion.head_pose, motion.fps)).mean()),
+    }
+
+
+def statistics_correlation(
+    reference: Sequence[Mapping[str, float]], generated: Sequence[Mapping[str, float]]
+) -> dict[str, float]:
+    """Correlate statistics over clips: does a livelier reference give livelier motion?
+
+    Args:
+        reference: `manner_statistics` of each reference motion.
+        generated: of the motion generated in that manner, same order.
+
+    Returns:
+        Pearson correlation for each name; nan where either side does not vary.
+
+    Raises:
+        InputError: fewer than three clips, or lists of differing lengths.
+    """
+    if len(reference) != len(generated) or len(reference) < 3:
+        raise InputError(f"needs equally many clips, at least 3; got {len(reference)} and {len(generated)}")
+    found = {}
+    for name in reference[0]:
+        a = np.array([row[name] for row in reference], np.float64)
+        b = np.array([row[name] for row in generated], np.float64)
+        if a.std() < 1e-9 or b.std() < 1e-9:
+            found[name] = float("nan")
+        else:
+            found[name] = float(((a - a.mean()) * (b - b.mean())).mean() / (a.std() * b.std()))
+    return found
+
+
+def nearest_centroid(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:
+    """Return for each of ``(N, S)`` style vectors the nearest of ``(K, S)`` centroids by cosine: ``(N,)`` indices."""
+    vectors, centroids = np.asarray(vectors, np.float64), np.asarray(centroids, np.float64)
+    if vectors.ndim != 2 or centroids.ndim != 2 or vectors.shape[1] != centroids.shape[1]:
+        raise InputError(f"style vectors {vectors.shape} and centroids {centroids.shape} must be of one width")
+    unit = [v / np.maximum(np.linalg.norm(v, axis=1, keepdims=True), 1e-12) for v in (vectors, centroids)]
+    return np.argmax(unit[0] @ unit[1].T, axis=1)
+
+
+def retrieval_accuracy(vectors: np.ndarray, labels: np.ndarray, centroids: np.ndarray) -> float:
+    """Return the share of style vectors whose nearest centroid is that of their label.
+
+    Args:
+        vectors: ``(N, S)`` of generated motion, read by an encoder that the generator was not trained with.
+        labels: ``(N,)`` indices into the centroids.
+        centroids: ``(K, S)`` mean vector of each style's reference motions.
+    """
+    return float((nearest_centroid(vectors, centroids) == np.asarray(labels)).mean())
