@@ -22,3 +22,7 @@ class UsageError(DiffPoseTalkError):
     """An option is unknown, out of range or contradicts another."""
 
     exit_code = 2
+
+
+class DiffPoseTalkWarning(UserWarning):
+    """Something a user should know though the work goes on; the command line prints it as one line."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk import media
-from diffposetalk.errors import InputError
+from diffposetalk.errors import DiffPoseTalkWarning, InputError
 
 SAMPLE_RATE = 16000
 """Hz that the models hear."""
@@ -178,7 +178,8 @@ class SpeechFile:
         if info.sample_rate is not None and info.sample_rate <= NARROW_BAND:
             warnings.warn(
                 f"{self.path}: sampled at {info.sample_rate} Hz only; lips follow telephone-band sound less well",
-                stacklevel=2,
+                DiffPoseTalkWarning,
+                stacklevel=3,
             )
 
     def _too_long(self, what: str) -> InputError:
