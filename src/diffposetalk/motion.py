@@ -6,7 +6,7 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -321,6 +321,13 @@ class MotionSpace:
             raise ModelError(f"motion space: the field {error} is missing") from None
 
 
+class StyleReader(Protocol):
+    """What can read a style from motion."""
+
+    def read_style(self, motion: Motion, source: str) -> Style:
+        """Return the manner of speaking in ``motion``."""
+
+
 @dataclass(frozen=True)
 class Style:
     """A manner of speaking, read from motion by a style encoder."""
@@ -336,6 +343,11 @@ class Style:
         object.__setattr__(self, "vector", _as_float32(self.vector, "style vector"))
         if self.vector.ndim != 1:
             raise InputError(f"a style vector must be (S,), got {self.vector.shape}")
+
+    @staticmethod
+    def from_motion(motion: Motion, reader: StyleReader, source: str = "motion") -> Style:
+        """Read the manner of speaking from motion with a model, such as a `Talker`."""
+        return reader.read_style(motion, source)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a ``.style.safetensors`` file, atomically."""

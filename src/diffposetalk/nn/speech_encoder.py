@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.errors import UsageError
+from diffposetalk.speech import SAMPLE_RATE
 
-SAMPLE_RATE = 16000
 HOP = 160
 """Samples from one mel frame to the next (10 ms)."""
 _WINDOW = 400
-_EDGE = (_WINDOW - HOP) // 2
+OVERLAP = _WINDOW - HOP
+"""Samples before a hop that its mel frame also sees."""
 MELS_PER_FRAME = 4
 """Mel frames in one motion frame (25 a second)."""
 FRAME_SAMPLES = HOP * MELS_PER_FRAME
@@ -27,6 +28,10 @@ LOOKAHEAD = 6
 """Motion frames of speech, after a frame's own, that its feature depends on."""
 MEMORY = 26
 """Motion frames of the past that the convolutions see (running mean aside)."""
+SILENCE = -8 / 3
+"""Normalised log-mel of silence, which is taken to surround a recording."""
+_BLOCKS = ((1, 2), (2, 4), (4, 4), (8, 0))
+"""(dilation, look-ahead) of each block in steps of 20 ms; entry and exit add one step each: 12 steps, 6 frames."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,7 @@ class _Block(nn.Module):
 
     def __init__(self, width: int, dilation: int, ahead: int, dropout: float) -> None:
         super().__init__()
-        self.padding = (4 * dilation - ahead, ahead)
+        self.behind, self.ahead = 4 * dilation - ahead, ahead
         self.norm = nn.LayerNorm(width)
         self.convolution = nn.Conv1d(width, width, 5, dilation=dilation)
         self.mix = nn.Conv1d(width, width, 1)
@@ -76,8 +81,8 @@ class _Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.norm(x.mT).mT
-        y = functional.gelu(self.convolution(functional.pad(y, self.padding)))
-        return x + self.dropout(self.mix(y))
+        y = functional.gelu(self.convolution(y))
+        return x[..., self.behind : x.shape[-1] - self.ahead] + self.dropout(self.mix(y))
 
 
 class SpeechEncoder(nn.Module):
@@ -91,20 +96,21 @@ class SpeechEncoder(nn.Module):
         self.register_buffer("window", torch.hann_window(_WINDOW), persistent=False)
         self.prior = nn.Parameter(torch.full((config.n_mels,), -6.0), requires_grad=False)
         self.entry = nn.Conv1d(config.n_mels, width, 5, stride=2)
-        # (dilation, look-ahead) in steps of 20 ms; with the entry's 1 and the exit's 1 they add up to LOOKAHEAD frames
-        plan = [(1, 2), (2, 4), (4, 4), (8, 0)]
-        self.blocks = nn.ModuleList(_Block(width, dilation, ahead, config.dropout) for dilation, ahead in plan)
+        self.blocks = nn.ModuleList(_Block(width, dilation, ahead, config.dropout) for dilation, ahead in _BLOCKS)
         self.exit = nn.Conv1d(width, config.dim, 4, stride=2)
         self.phone_head = nn.Linear(width, config.n_phones) if config.n_phones else None
         self.curve_head = nn.Linear(config.dim, config.n_curves) if config.n_curves else None
 
-    def log_mels(self, samples: Tensor) -> Tensor:
-        """Return log-mel energies of ``samples (B, n)``: ``(B, n_mels, n // HOP)``, frame k centred on hop k.
+    def log_mels(self, samples: Tensor, before: Tensor | None = None) -> Tensor:
+        """Return log-mel energies ``(B, n_mels, n // HOP)``; frame k sees hop k and the `OVERLAP` samples before it.
 
-        The edges see zeros; pass more speech and cut the frames where it continues.
+        Args:
+            samples: ``(B, n)`` at 16 kHz, n a multiple of `HOP`.
+            before: ``(B, OVERLAP)`` the samples before them; None for silence.
         """
-        padded = functional.pad(samples.float(), (_EDGE, _EDGE))
-        frames = padded.unfold(-1, _WINDOW, HOP) * self.window
+        if before is None:
+            before = samples.new_zeros(len(samples), OVERLAP)
+        frames = torch.cat([before, samples], -1).float().unfold(-1, _WINDOW, HOP) * self.window
         power = torch.fft.rfft(frames, n=512).abs().square()
         return torch.log(power @ self.filters + 1e-5).mT
 
@@ -139,31 +145,44 @@ class SpeechEncoder(nn.Module):
         weight = self.prior.new_full((n_batch, 1), 0.05)
         return RunningMean(self.prior * weight, weight)
 
-    def hidden(self, normalised: Tensor) -> Tensor:
-        """Return the hidden layer ``(B, width, 2 T)``, 50 a second, of normalised log-mels ``(B, n_mels, 4 T)``."""
-        x = functional.gelu(self.entry(functional.pad(normalised, (2, 1))))
+    @staticmethod
+    def surround(normalised: Tensor) -> Tensor:
+        """Put silence before and after normalised log-mels: `MEMORY` and `LOOKAHEAD` frames."""
+        ends = (MEMORY * MELS_PER_FRAME, LOOKAHEAD * MELS_PER_FRAME)
+        return functional.pad(normalised, ends, value=SILENCE)
+
+    def hidden(self, surrounded: Tensor) -> Tensor:
+        """Return the hidden layer, 50 a second, of normalised log-mels with their surroundings.
+
+        Args:
+            surrounded: ``(B, n_mels, 4 (MEMORY + T + LOOKAHEAD))``, real past and future or silence.
+
+        Returns:
+            ``(B, width, 2 T + 2)``: one step more at either end than the T frames have.
+        """
+        x = functional.gelu(self.entry(surrounded[..., :-1]))
         for block in self.blocks:
             x = block(x)
         return x
 
     def features(self, hidden: Tensor) -> Tensor:
-        """Return the features ``(B, T, dim)`` of the hidden layer."""
-        return self.exit(functional.pad(functional.gelu(hidden), (1, 1))).mT
+        """Return the features ``(B, T, dim)`` of the hidden layer ``(B, width, 2 T + 2)``."""
+        return self.exit(functional.gelu(hidden)).mT
 
-    def forward(self, samples: Tensor, state: RunningMean | None = None) -> Tensor:
+    def forward(self, samples: Tensor) -> Tensor:
         """Return the features ``(B, n // 640, dim)`` of ``samples (B, n)`` at 16 kHz, n a multiple of 640.
 
         Frame t belongs to samples ``640 t ... 640 (t + 1)`` and depends on no sample after frame ``t + LOOKAHEAD``.
         """
-        normalised, _ = self.normalise(self.log_mels(samples), state)
-        return self.features(self.hidden(normalised))
+        normalised, _ = self.normalise(self.log_mels(samples))
+        return self.features(self.hidden(self.surround(normalised)))
 
     def auxiliary(self, samples: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Return features, phone logits ``(B, 2 T, n_phones)`` and motion curves ``(B, T, n_curves)`` for training."""
         normalised, _ = self.normalise(self.log_mels(samples))
-        hidden = self.hidden(normalised)
+        hidden = self.hidden(self.surround(normalised))
         features = self.features(hidden)
-        phones = self.phone_head(functional.gelu(hidden).mT) if self.phone_head else None
+        phones = self.phone_head(functional.gelu(hidden[..., 1:-1]).mT) if self.phone_head else None
         return features, phones, self.curve_head(features) if self.curve_head else None
 
 

@@ -1,0 +1,219 @@
+"""One safetensors file: weights, configuration and motion space; written whole, read strictly, never pickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from diffposetalk.config import from_dict, to_dict
+from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
+from diffposetalk.files import write_atomically
+from diffposetalk.motion import MotionSpace, Style
+from diffposetalk.nn.denoiser import Denoiser, DenoiserConfig
+from diffposetalk.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
+from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+MODEL_FORMAT = 1
+"""Version written into model files; a reader refuses versions above its own."""
+
+
+@dataclass(frozen=True)
+class SamplingDefaults:
+    """What a model's makers found to work best; options of a call win over it."""
+
+    speech_scale: float = 1.15
+    """Guidance weight of speech."""
+    style_scale: float = 1.5
+    """Guidance weight of style."""
+    steps: int = 10
+    """Network evaluations a window, times the guidance passes."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything needed to rebuild the networks of a model."""
+
+    name: str
+    """What `info` shows."""
+    speech_encoder: SpeechEncoderConfig
+    style_encoder: StyleEncoderConfig
+    denoiser: DenoiserConfig
+    schedule: Literal["cosine", "linear", "quadratic", "sigmoid"] = "cosine"
+    """Noise schedule it was trained on."""
+    noise_steps: int = 500
+    """Steps N of that schedule."""
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+
+    def __post_init__(self) -> None:
+        speech, style, denoiser = self.speech_encoder, self.style_encoder, self.denoiser
+        if denoiser.speech_dim != speech.dim:
+            raise UsageError(
+                f"model: the denoiser hears {denoiser.speech_dim} features, its encoder makes {speech.dim}"
+            )
+        if denoiser.style_dim not in (0, style.dim):
+            raise UsageError(f"model: the denoiser takes styles of {denoiser.style_dim}, its encoder makes {style.dim}")
+        if denoiser.style_dim and denoiser.motion_dim != style.motion_dim:
+            raise UsageError("model: denoiser and style encoder disagree on motion_dim")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The networks of one model with the motion space they speak and the styles that came with it."""
+
+    config: ModelConfig
+    space: MotionSpace
+    speech_encoder: SpeechEncoder
+    style_encoder: StyleEncoder
+    denoiser: Denoiser
+    presets: Mapping[str, Style] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.space.dim != self.config.denoiser.motion_dim:
+            raise ModelError(
+                f"model {self.config.name}: its motion space has {self.space.dim} channels, "
+                f"its denoiser {self.config.denoiser.motion_dim}"
+            )
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """The networks by the name that prefixes their weights in the file."""
+        return {
+            "speech_encoder": self.speech_encoder,
+            "style_encoder": self.style_encoder,
+            "denoiser": self.denoiser,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the model as one file, atomically."""
+        tensors = {
+            f"{name}.{key}": value for name, network in self.networks.items() for key, value in weights(network).items()
+        }
+        import torch
+
+        tensors |= {f"presets.{name}": torch.from_numpy(style.vector) for name, style in self.presets.items()}
+        header = {
+            "kind": "diffposetalk.model",
+            "format_version": str(MODEL_FORMAT),
+            "config": json.dumps(to_dict(self.config)),
+            "motion_space": json.dumps(self.space.to_dict()),
+            "presets": json.dumps({name: style.source for name, style in self.presets.items()}),
+        }
+        write_tensors(path, tensors, header)
+
+
+def build_model(config: ModelConfig, space: MotionSpace) -> Model:
+    """Return a model with freshly initialised weights."""
+    return Model(
+        config,
+        space,
+        SpeechEncoder(config.speech_encoder),
+        StyleEncoder(config.style_encoder),
+        Denoiser(config.denoiser),
+    )
+
+
+def load_model(path: str | Path) -> Model:
+    """Read a model written by `Model.save`; its networks are in evaluation mode.
+
+    Raises:
+        ModelError: the file is missing, no model, of a newer format, or a weight is missing, surplus or misshapen.
+    """
+    tensors, header = read_tensors(path, "diffposetalk.model")
+    if int(header.get("format_version", 0)) > MODEL_FORMAT:
+        raise ModelError(f"{path}: model format {header['format_version']} is newer than this program reads; update it")
+    try:
+        config = from_dict(ModelConfig, json.loads(header["config"]), f"{path}: config")
+        model = build_model(config, MotionSpace.from_dict(json.loads(header["motion_space"])))
+        sources = json.loads(header["presets"])
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ModelError(f"{path}: the header is damaged ({error})") from None
+    except DiffPoseTalkError as error:
+        raise ModelError(f"{path}: {error}") from None
+    for name, network in model.networks.items():
+        load_weights(
+            network, {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}, path
+        )
+        network.eval().requires_grad_(False)
+    known = (*(f"{name}." for name in model.networks), "presets.")
+    surplus = [key for key in tensors if not key.startswith(known)]
+    if surplus:
+        raise ModelError(f"{path}: the weight {surplus[0]!r} belongs to no network of this model")
+    encoder = fingerprint(model.style_encoder)
+    presets = {}
+    for name, source in sources.items():
+        if f"presets.{name}" not in tensors:
+            raise ModelError(f"{path}: the preset {name!r} has no vector")
+        presets[name] = Style(tensors[f"presets.{name}"].numpy(), encoder, source)
+    return Model(**{**model.__dict__, "presets": presets})
+
+
+def fingerprint(network: nn.Module) -> str:
+    """Return a short hash of a network's weights, by which a style names the encoder that made it."""
+    digest = hashlib.sha256()
+    for key, value in sorted(weights(network).items()):
+        digest.update(key.encode())
+        digest.update(value.float().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+def weights(network: nn.Module) -> dict[str, Tensor]:
+    """Return a network's state on the CPU, contiguous, as files want it."""
+    return {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+
+
+def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], where: str | Path) -> None:
+    """Put tensors into a network, strictly.
+
+    Raises:
+        ModelError: a weight is missing, surplus or misshapen; the message names the file and the key.
+    """
+    expected = network.state_dict()
+    for key in (*sorted(expected.keys() - tensors.keys()), *sorted(tensors.keys() - expected.keys())):
+        raise ModelError(f"{where}: the weight {key!r} is {'missing' if key in expected else 'not of this network'}")
+    for key, value in tensors.items():
+        if value.shape != expected[key].shape:
+            raise ModelError(
+                f"{where}: the weight {key!r} is {tuple(value.shape)}, expected {tuple(expected[key].shape)}"
+            )
+    network.load_state_dict(dict(tensors), strict=True)
+
+
+def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: dict[str, str]) -> None:
+    """Write tensors with a header of strings as safetensors, atomically."""
+    from safetensors.torch import save
+
+    write_atomically(path, save(dict(tensors), header))
+
+
+def read_tensors(path: str | Path, kind: str, only: Iterable[str] = ()) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read a safetensors file and its header.
+
+    Args:
+        path: the file.
+        kind: what the header must call itself.
+        only: prefixes of the keys wanted; empty for all.
+
+    Raises:
+        ModelError: the file is missing, damaged or of another kind.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    wanted = tuple(only)
+    try:
+        with safe_open(path, "pt") as file:
+            header = dict(file.metadata() or {})
+            if header.get("kind") != kind:
+                raise ModelError(f"{path}: expected a {kind} file, this is {header.get('kind', 'another safetensors')}")
+            keys = [key for key in file.keys() if not wanted or key.startswith(wanted)]  # noqa: SIM118
+            return {key: file.get_tensor(key) for key in keys}, header
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file") from None
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a readable {kind} file ({error})") from None

@@ -1,0 +1,1 @@
+"""Training recipes: a loop that can be read, one file per stage."""

@@ -1,0 +1,229 @@
+"""The training loop shared by all stages: batches by (seed, step), EMA, bf16, log, resumable checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from diffposetalk.checkpoint import load_weights, read_tensors, weights, write_tensors
+from diffposetalk.errors import UsageError
+
+Losses = Callable[[nn.Module, np.random.Generator, int], dict[str, Tensor]]
+"""``(network, rng, batch size) -> named terms``: draws its own batch with ``rng``, so a step depends on its number."""
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long and how fast to learn."""
+
+    steps: int
+    """Optimiser steps."""
+    batch: int
+    """Samples a step."""
+    learning_rate: float = 3e-4
+    """Peak rate of AdamW."""
+    warmup: int = 200
+    """Steps of linear warm-up; then a cosine down to a twentieth."""
+    weight_decay: float = 0.01
+    """Of AdamW, on matrices only."""
+    clip: float = 1.0
+    """Largest gradient norm."""
+    ema: float = 0.999
+    """Decay of the averaged weights that validation and the result use."""
+    accumulate: int = 1
+    """Batches averaged in one optimiser step."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the forward pass."""
+    validate_every: int = 500
+    """Steps between validations."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    seed: int = 0
+    """Same seed, same batches, same result."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "accumulate", "validate_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"training: {name} must be at least 1, got {getattr(self, name)}")
+
+
+def total_loss(terms: Mapping[str, Tensor], factors: Mapping[str, float]) -> Tensor:
+    """Weigh and add loss terms.
+
+    Raises:
+        UsageError: the names of terms and weights differ; a misspelt weight never goes unnoticed.
+    """
+    if set(terms) != set(factors):
+        odd = sorted(set(terms) ^ set(factors))[0]
+        raise UsageError(f"loss weights name {', '.join(sorted(factors))}; {odd!r} is on one side only")
+    return torch.stack([terms[name] * factor for name, factor in factors.items()]).sum()
+
+
+def train(
+    network: nn.Module,
+    losses: Losses,
+    validation: Losses,
+    factors: Mapping[str, float],
+    config: LoopConfig,
+    out: Path,
+    header: dict[str, str],
+    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+) -> nn.Module:
+    """Train ``network`` in place and return it with the averaged weights, in evaluation mode.
+
+    Starts from ``out/state.safetensors`` where one of the same header exists. Every random draw of step s comes from
+    ``(seed, s)``, so a resumed run continues with the very losses of an uninterrupted one.
+
+    Args:
+        network: what learns; already on its device.
+        losses: named loss terms of one training batch.
+        validation: the same on held-out data; called with the same generator every time.
+        factors: weight of each term.
+        config: lengths and rates.
+        out: folder for ``state.safetensors`` and ``log.jsonl``.
+        header: what makes this run itself (the resolved configuration); a checkpoint of another run is refused.
+        progress: called as ``(step, steps, values)``.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    average = {key: value.clone() for key, value in network.state_dict().items()}
+    optimizer = _optimizer(network, config)
+    state_path, log_path = out / "state.safetensors", out / "log.jsonl"
+    done = 0
+    if state_path.exists():
+        done = _load_state(state_path, header, network, average, optimizer)
+    names = dict(network.named_parameters())
+    device = next(network.parameters()).device
+    started, started_step = time.monotonic(), done
+    for step in range(done, config.steps):
+        rate = _learning_rate(step, config)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        rng = _seed(config.seed, step)
+        network.train()
+        sums: dict[str, float] = {}
+        for _ in range(config.accumulate):
+            with _precision(config, device):
+                terms = losses(network, rng, config.batch)
+            loss = total_loss(terms, factors) / config.accumulate
+            loss.backward()
+            for key, value in {**terms, "loss": loss * config.accumulate}.items():
+                sums[key] = sums.get(key, 0.0) + float(value.detach()) / config.accumulate
+        norm = nn.utils.clip_grad_norm_(names.values(), config.clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        decay = min(config.ema, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for key, value in network.state_dict().items():
+                if value.dtype.is_floating_point:
+                    average[key].lerp_(value, 1 - decay)
+        values = {"step": step + 1, "lr": rate, "grad_norm": float(norm), **sums}
+        last = step + 1 == config.steps
+        if last or (step + 1) % config.validate_every == 0:
+            values |= {f"val_{k}": v for k, v in _validate(network, average, validation, config, device).items()}
+            values["steps_per_s"] = (step + 1 - started_step) / (time.monotonic() - started)
+        with log_path.open("a") as log:
+            log.write(json.dumps(values) + "\n")
+        if last or (step + 1) % config.checkpoint_every == 0:
+            _save_state(state_path, header, step + 1, network, average, optimizer)
+        if progress:
+            progress(step + 1, config.steps, values)
+    network.load_state_dict(average)
+    return network.eval()
+
+
+def _validate(
+    network: nn.Module, average: dict[str, Tensor], validation: Losses, config: LoopConfig, device: torch.device
+) -> dict[str, float]:
+    """Return the mean loss terms of the averaged weights over four fixed batches."""
+    own = {key: value.clone() for key, value in network.state_dict().items()}
+    network.load_state_dict(average)
+    network.eval()
+    sums: dict[str, float] = {}
+    n_batches = 4
+    for index in range(n_batches):
+        rng = _seed(config.seed + 1_000_003, index)
+        with torch.no_grad(), _precision(config, device):
+            for key, value in validation(network, rng, config.batch).items():
+                sums[key] = sums.get(key, 0.0) + float(value) / n_batches
+    network.load_state_dict(own)
+    return sums
+
+
+def _seed(seed: int, step: int) -> np.random.Generator:
+    torch.manual_seed((seed * 1_000_003 + step) % 2**63)
+    return np.random.default_rng([seed, step])
+
+
+def _precision(config: LoopConfig, device: torch.device) -> Any:
+    return torch.autocast(device.type, torch.bfloat16) if config.precision == "bf16" else nullcontext()
+
+
+def _learning_rate(step: int, config: LoopConfig) -> float:
+    if step < config.warmup:
+        return config.learning_rate * (step + 1) / config.warmup
+    share = (step - config.warmup) / max(1, config.steps - config.warmup)
+    return config.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))
+
+
+def _optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
+    learned = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in learned if p.dim() > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in learned if p.dim() <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+
+
+def _save_state(
+    path: Path,
+    header: dict[str, str],
+    step: int,
+    network: nn.Module,
+    average: dict[str, Tensor],
+    optimizer: torch.optim.AdamW,
+) -> None:
+    tensors = {f"network.{key}": value for key, value in weights(network).items()}
+    tensors |= {f"average.{key}": value.cpu().contiguous() for key, value in average.items()}
+    for name, parameter in network.named_parameters():
+        for key in ("exp_avg", "exp_avg_sq", "step"):
+            if key in (moments := optimizer.state.get(parameter, {})):
+                tensors[f"{key}.{name}"] = moments[key].detach().cpu().contiguous()
+    write_tensors(path, tensors, {**header, "kind": "diffposetalk.training", "step": str(step)})
+
+
+def _load_state(
+    path: Path,
+    header: dict[str, str],
+    network: nn.Module,
+    average: dict[str, Tensor],
+    optimizer: torch.optim.AdamW,
+) -> int:
+    tensors, stored = read_tensors(path, "diffposetalk.training")
+    for key, value in header.items():
+        if stored.get(key) != value:
+            raise UsageError(f"{path} belongs to a run with another {key}; choose another --out or remove it")
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+    load_weights(network, part("network."), path)
+    for key, value in part("average.").items():
+        average[key].copy_(value)
+    for name, parameter in network.named_parameters():
+        if f"exp_avg.{name}" in tensors:
+            optimizer.state[parameter] = {
+                "step": tensors[f"step.{name}"],
+                "exp_avg": tensors[f"exp_avg.{name}"].to(parameter.device),
+                "exp_avg_sq": tensors[f"exp_avg_sq.{name}"].to(parameter.device),
+            }
+    return int(stored["step"])
