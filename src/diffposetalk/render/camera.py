@@ -1,0 +1,77 @@
+"""Where the picture is taken from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffposetalk.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera that looks at a point, upright."""
+
+    target: tuple[float, float, float]
+    """Point in the middle of the picture, metres."""
+    distance: float
+    """From the target, metres."""
+    azimuth: float = 0.0
+    """Radians about +Y from straight ahead (+Z); positive sees the subject's left side."""
+    elevation: float = 0.0
+    """Radians above the horizon."""
+    field_of_view: float = float(np.deg2rad(25))
+    """Vertical, radians."""
+
+    def __post_init__(self) -> None:
+        if not self.distance > 0:
+            raise UsageError(f"a camera needs a distance above 0, got {self.distance}")
+        if not 0 < self.field_of_view < np.pi:
+            raise UsageError(f"a camera needs a field of view between 0 and pi, got {self.field_of_view}")
+
+    @staticmethod
+    def portrait(vertices: np.ndarray, azimuth: float = 0.0, elevation: float = 0.0) -> Camera:
+        """Frame a head: a little air above the hair line, the neck running out at the lower edge.
+
+        Args:
+            vertices: `(V, 3)` rest vertices of a head with its neck, metres.
+            azimuth: radians, see the field.
+            elevation: radians, see the field.
+        """
+        low, high = vertices.min(0), vertices.max(0)
+        height = float(high[1] - low[1])
+        width = float(high[0] - low[0])
+        middle = (low + high) / 2
+        shown = max(1.02 * height, 1.35 * width)
+        target = (float(middle[0]), float(high[1] + 0.09 * height - shown / 2), float(middle[2]))
+        fov = float(np.deg2rad(25))
+        return Camera(target, shown / (2 * np.tan(fov / 2)), azimuth, elevation, fov)
+
+    @property
+    def position(self) -> np.ndarray:
+        """Where it stands, `(3,)` metres."""
+        flat = np.cos(self.elevation)
+        ray = [np.sin(self.azimuth) * flat, np.sin(self.elevation), np.cos(self.azimuth) * flat]
+        return np.asarray(self.target) + self.distance * np.array(ray)
+
+    def view_projection(self, aspect: float = 1.0) -> np.ndarray:
+        """Return the `(4, 4)` matrix from metres to OpenGL clip space (applied to columns)."""
+        near, far = max(0.05, self.distance - 1.0), self.distance + 2.0
+        scale = 1 / np.tan(self.field_of_view / 2)
+        projection = np.zeros((4, 4))
+        projection[0, 0], projection[1, 1] = scale / aspect, scale
+        projection[2, 2], projection[2, 3] = (far + near) / (near - far), 2 * far * near / (near - far)
+        projection[3, 2] = -1
+        return projection @ look_at(self.position, np.asarray(self.target))
+
+
+def look_at(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """Return the `(4, 4)` rigid motion into the frame of a camera at `eye` that looks at `target`, upright."""
+    back = (eye - target) / np.linalg.norm(eye - target)
+    right = np.cross([0.0, 1.0, 0.0], back)
+    right /= np.linalg.norm(right)
+    view = np.eye(4)
+    view[:3, :3] = [right, np.cross(back, right), back]
+    view[:3, 3] = -view[:3, :3] @ eye
+    return view

@@ -1,0 +1,96 @@
+#version 330 core
+// Studio light on skin, eyes, teeth and hair: soft key with shadow, fill, two rims, sky and ground.
+const float PI = 3.14159265;
+
+uniform vec3 eye_position;      // metres
+uniform vec3 key_direction;     // unit, toward the light
+uniform vec3 base_color;        // linear RGB
+uniform float roughness;
+uniform float specular;
+uniform float subsurface;
+uniform bool textured;
+uniform sampler2D base_texture;
+uniform sampler2D shadow_map;   // moments of depth
+
+in vec3 position;
+in vec3 normal;
+in vec2 uv;
+in vec3 tint;
+in vec3 shadow_position;
+out vec4 fragment;
+
+const vec3 KEY_COLOR = vec3(2.55, 2.36, 2.12);
+const vec3 FILL_COLOR = vec3(0.46, 0.52, 0.62);
+const vec3 RIM_COLOR = vec3(1.5, 1.6, 1.75);
+const vec3 SKY_COLOR = vec3(0.50, 0.53, 0.58);
+const vec3 GROUND_COLOR = vec3(0.30, 0.235, 0.20);
+const vec3 FILL_DIRECTION = normalize(vec3(-0.75, 0.12, 0.65));
+const vec3 RIM_LEFT = normalize(vec3(-0.80, 0.35, -0.50));
+const vec3 RIM_RIGHT = normalize(vec3(0.85, 0.25, -0.55));
+
+// Share of the key light that arrives (variance shadow map; the lowest third is cut against light bleeding).
+float key_visibility() {
+    vec2 moments = texture(shadow_map, shadow_position.xy).rg;
+    float behind = shadow_position.z - moments.x;
+    if (behind <= 0.0) return 1.0;
+    float variance = max(moments.y - moments.x * moments.x, 2e-6);
+    float bound = variance / (variance + behind * behind);
+    return clamp((bound - 0.3) / 0.7, 0.0, 1.0);
+}
+
+// Diffuse light that wraps round the shadow line, red furthest: a cheap stand-in for scattering in skin.
+vec3 wrapped(float cosine) {
+    vec3 wrap = subsurface * vec3(0.62, 0.30, 0.22);
+    vec3 light = clamp((cosine + wrap) / (1.0 + wrap), 0.0, 1.0);
+    return light * mix(vec3(1.0), light, subsurface * 0.5);
+}
+
+// GGX microfacets with Smith visibility (Karis 2013) and Schlick's Fresnel term.
+float highlight(vec3 n, vec3 v, vec3 l, float alpha, float f0) {
+    vec3 h = normalize(v + l);
+    float nl = max(dot(n, l), 0.0), nv = max(dot(n, v), 0.05), nh = max(dot(n, h), 0.0);
+    float a2 = alpha * alpha;
+    float d = nh * nh * (a2 - 1.0) + 1.0;
+    float k = alpha * 0.5;
+    float visibility = 0.25 / ((nl * (1.0 - k) + k) * (nv * (1.0 - k) + k));
+    float fresnel = f0 + (1.0 - f0) * pow(1.0 - max(dot(h, v), 0.0), 5.0);
+    return nl * visibility * fresnel * a2 / (PI * d * d);
+}
+
+vec3 tonemapped(vec3 x) {  // ACES filmic curve as fitted by Narkowicz (2015), then sRGB
+    x *= 0.72;
+    x = clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0);
+    return mix(12.92 * x, 1.055 * pow(x, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, x));
+}
+
+void main() {
+    vec3 n = normalize(normal), v = normalize(eye_position - position);
+    vec4 sampled = textured ? texture(base_texture, uv) : vec4(1.0);
+    vec3 albedo = base_color * sampled.rgb * tint;
+    float open_air = clamp(max(tint.r, max(tint.g, tint.b)), 0.0, 1.0);
+
+    float visible = key_visibility();
+    vec3 shade = mix(vec3(visible), vec3(sqrt(visible), visible, visible), subsurface * 0.6);
+    vec3 light = KEY_COLOR * shade * wrapped(dot(n, key_direction));
+    light += FILL_COLOR * wrapped(dot(n, FILL_DIRECTION));
+    light += RIM_COLOR * 0.30 * (max(dot(n, RIM_LEFT), 0.0) + max(dot(n, RIM_RIGHT), 0.0));
+    light += mix(GROUND_COLOR, SKY_COLOR, 0.5 + 0.5 * n.y) * mix(0.75, 1.0, visible);
+    vec3 color = albedo * light;
+
+    float alpha = max(roughness * roughness, 0.004);
+    float f0 = 0.08 * specular;
+    float gloss = highlight(n, v, key_direction, alpha, f0) * visible;
+    vec3 shine = KEY_COLOR * gloss + FILL_COLOR * highlight(n, v, FILL_DIRECTION, alpha, f0);
+    float edge = pow(1.0 - max(dot(n, v), 0.0), 4.0);
+    shine += RIM_COLOR * specular * edge * (max(dot(n, RIM_LEFT), 0.0) + max(dot(n, RIM_RIGHT), 0.0)) * 0.6;
+    if (roughness < 0.25) {  // wet surfaces mirror a window-like soft box and a dim room
+        vec3 r = reflect(-v, n);
+        vec3 side = normalize(cross(vec3(0.0, 1.0, 0.0), key_direction)), up = cross(key_direction, side);
+        vec2 at = vec2(dot(r, side), dot(r, up)) / max(dot(r, key_direction), 0.05);
+        vec2 inside = smoothstep(vec2(0.34, 0.42), vec2(0.22, 0.30), abs(at));
+        float box = inside.x * inside.y * step(0.0, dot(r, key_direction));
+        float fresnel = 0.03 + 0.97 * pow(1.0 - max(dot(n, v), 0.0), 5.0);
+        shine += specular * (box * visible * 0.9 + fresnel * mix(0.1, 0.6, 0.5 + 0.5 * r.y) * 0.6);
+    }
+    fragment = vec4(tonemapped(color + shine * open_air * open_air), sampled.a);
+}

@@ -1,0 +1,245 @@
+"""Moving meshes as video, one picture, or a sheet of pictures."""
+
+from __future__ import annotations
+
+import io
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffposetalk.errors import UsageError
+from diffposetalk.files import write_atomically
+from diffposetalk.media import VideoWriter
+from diffposetalk.render.camera import Camera
+from diffposetalk.render.gl import Renderer
+
+if TYPE_CHECKING:
+    from diffposetalk.head import HeadModel
+    from diffposetalk.mesh import Mesh, MeshSequence
+    from diffposetalk.motion import Motion
+    from diffposetalk.speech import Speech, SpeechFile
+
+Progress = Callable[[float, float | None], None]
+"""Called with frames done and frames in all."""
+CHUNK = 50
+"""Frames whose vertices are in memory at a time."""
+
+
+def render_motion(
+    motion: Motion,
+    head: HeadModel,
+    out_path: str | Path,
+    speech: Speech | SpeechFile | None = None,
+    identity: np.ndarray | None = None,
+    size: int = 512,
+    progress: Progress | None = None,
+    camera: Camera | None = None,
+) -> Path:
+    """Film a head while it performs a motion; memory does not grow with its length.
+
+    Args:
+        motion: of this head's expression channels.
+        head: what moves.
+        out_path: ends in `.mp4`.
+        speech: sound track; 16 kHz mono AAC.
+        identity: `(I,)` coefficients of the person; none for the mean face.
+        size: side of the picture, pixels; even.
+        progress: called with frames done and frames in all.
+        camera: where from; by default a portrait from the front.
+
+    Returns:
+        The path written.
+
+    Raises:
+        UsageError: an odd or impossible size.
+        DiffPoseTalkError: there is no OpenGL, or the file cannot be written.
+    """
+    mesh = head.mesh(identity)
+    chunks = head.iter_vertices(motion, identity, chunk=CHUNK)
+    return render_video(mesh, chunks, motion.fps, out_path, speech, size, progress, camera, len(motion))
+
+
+def render_sequence(
+    sequence: MeshSequence,
+    out_path: str | Path,
+    speech: Speech | SpeechFile | None = None,
+    size: int = 512,
+    progress: Progress | None = None,
+    camera: Camera | None = None,
+) -> Path:
+    """Film a mesh sequence; as `render_motion`, for meshes of any origin."""
+    n_frames = len(sequence)
+    chunks = (sequence.vertices[start : start + CHUNK] for start in range(0, n_frames, CHUNK))
+    return render_video(
+        sequence.mesh, chunks, sequence.fps, out_path, speech, size, progress, camera, n_frames
+    )
+
+
+def render_video(
+    mesh: Mesh,
+    chunks: Iterable[np.ndarray],
+    fps: float,
+    out_path: str | Path,
+    speech: Speech | SpeechFile | None = None,
+    size: int = 512,
+    progress: Progress | None = None,
+    camera: Camera | None = None,
+    n_frames: int | None = None,
+) -> Path:
+    """Film vertices as they come.
+
+    Args:
+        mesh: triangles, materials and rest shape.
+        chunks: `(n, V, 3)` vertices of the next n frames, metres.
+        fps: frames per second.
+        out_path: ends in `.mp4`.
+        speech: sound track.
+        size: side of the picture, pixels; even.
+        progress: called with frames done and frames in all.
+        camera: where from; by default a portrait from the front.
+        n_frames: how many there will be, for `progress`.
+
+    Returns:
+        The path written.
+
+    Raises:
+        UsageError: an odd or impossible size.
+        DiffPoseTalkError: there is no OpenGL, or the file cannot be written.
+    """
+    if size % 2:
+        raise UsageError(f"a video's size must be even, got {size}")
+    sound = None if speech is None else speech.blocks()
+    rate = 16000 if speech is None else speech.sample_rate
+    with (
+        Renderer(mesh, size, camera) as renderer,
+        VideoWriter(out_path, fps=fps, audio=sound, audio_rate=rate) as video,
+        closing(_Encoder(video)) as encoder,
+    ):
+        for done, vertices in enumerate(_each(chunks), start=1):
+            encoder.put(renderer.draw(vertices))
+            if progress is not None:
+                progress(done, n_frames)
+        encoder.finish()
+    return Path(out_path)
+
+
+def render_frame(
+    mesh: Mesh, vertices: np.ndarray | None = None, size: int = 512, camera: Camera | None = None
+) -> np.ndarray:
+    """Take one picture.
+
+    Args:
+        mesh: triangles, materials and rest shape (which frames the portrait).
+        vertices: `(V, 3)` metres; by default the rest shape.
+        size: side, pixels.
+        camera: where from; by default a portrait from the front.
+
+    Returns:
+        `(size, size, 3)` uint8 sRGB.
+    """
+    with Renderer(mesh, size, camera) as renderer:
+        return renderer.draw(mesh.vertices if vertices is None else vertices)
+
+
+def contact_sheet(
+    motion: Motion,
+    head: HeadModel,
+    path: str | Path,
+    n: int = 12,
+    size: int = 256,
+    identity: np.ndarray | None = None,
+    columns: int = 4,
+) -> Path:
+    """Write a PNG of frames taken evenly through a motion, each labelled with its time.
+
+    Args:
+        motion: of this head's expression channels.
+        head: what moves.
+        path: ends in `.png`.
+        n: number of pictures.
+        size: side of each, pixels.
+        identity: `(I,)` coefficients of the person; none for the mean face.
+        columns: pictures in a row.
+
+    Returns:
+        The path written.
+    """
+    if n < 1 or columns < 1 or len(motion) < 1:
+        raise UsageError("a contact sheet needs at least one picture, one column and one frame of motion")
+    picked = np.unique(np.linspace(0, len(motion) - 1, min(n, len(motion))).round().astype(int))
+    mesh = head.mesh(identity)
+    tiles = []
+    with Renderer(mesh, size) as renderer:
+        for frame in picked:
+            vertices = next(iter(head.iter_vertices(motion.slice(frame, frame + 1), identity, chunk=1)))[0]
+            tiles.append((f"{frame / motion.fps:.2f} s", renderer.draw(vertices)))
+    return save_tiles(tiles, path, columns)
+
+
+def save_tiles(tiles: list[tuple[str, np.ndarray]], path: str | Path, columns: int = 4) -> Path:
+    """Write labelled `(H, W, 3)` uint8 pictures of one size side by side as a PNG."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    height, width = tiles[0][1].shape[:2]
+    columns = min(columns, len(tiles))
+    n_rows = -(-len(tiles) // columns)
+    sheet = Image.new("RGB", (columns * width, n_rows * height), (40, 40, 44))
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=max(10, height // 18))
+    for k, (label, picture) in enumerate(tiles):
+        left, top = k % columns * width, k // columns * height
+        sheet.paste(Image.fromarray(picture), (left, top))
+        draw.text((left + height // 40, top + height // 40), label, fill=(30, 32, 36), font=font)
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="PNG")
+    write_atomically(path, buffer.getvalue())
+    return Path(path)
+
+
+class _Encoder:
+    """Encodes on a second thread while the next picture is drawn; a few pictures wait at most."""
+
+    def __init__(self, video: VideoWriter) -> None:
+        self._video = video
+        self._waiting: queue.Queue[np.ndarray | None] = queue.Queue(maxsize=4)
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._work, name="encoder", daemon=True)
+        self._thread.start()
+
+    def put(self, picture: np.ndarray) -> None:
+        """Hand over one picture; raise what went wrong with an earlier one."""
+        self._raise()
+        self._waiting.put(picture)
+
+    def finish(self) -> None:
+        """Wait for the last picture; raise what went wrong."""
+        self.close()
+        self._raise()
+
+    def close(self) -> None:
+        """Stop the thread after what it has been given."""
+        if self._thread.is_alive():
+            self._waiting.put(None)
+            self._thread.join()
+
+    def _raise(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _work(self) -> None:
+        while (picture := self._waiting.get()) is not None:
+            if self._failure is None:
+                try:
+                    self._video.write(picture)
+                except BaseException as error:
+                    self._failure = error
+
+
+def _each(chunks: Iterable[Any]) -> Iterator[np.ndarray]:
+    for chunk in chunks:
+        yield from np.asarray(chunk, np.float32)
