@@ -59,14 +59,13 @@ ITALIAN = _LATIN | {
 """Festival's Italian voices; a digit marks the stressed vowel."""
 
 FINNISH = _LATIN | {
-    "{": "ae", "9": "oe", "2": "oe", "ae": "ae", "oe": "oe", "y": "ue", "N": "ng", "S": "sh", "v": "v", "@": "ax",
-    "Z": "zh", "A": "aa", "ö": "oe", "ä": "ae", "å": "o", "å:": "o", "?": "q",
+    "@": "ae", "7": "oe", "&": "ax", "N": "ng", "S": "sh", "Z": "zh", "T": "th", "D": "dh", "L": "l y", "r": "rr",
 }
 """Festival's Finnish voices; a colon marks length."""
 
 CZECH = _LATIN | {
     "c": "t s", "ch": "x", "c~": "ch", "d~": "d y", "t~": "t y", "n~": "ny", "r~": "rr zh", "s~": "sh", "z~": "zh",
-    "dz": "d z", "dz~": "jh", "N": "ng", "M": "m", "R~": "rr sh", "h": "hh", "j": "y", "y": "iy", "i": "ih",
+    "dz": "d z", "dz~": "jh", "n*": "ng", "r~*": "rr sh", "h": "hh", "j": "y", "y": "iy", "i": "ih",
     "i:": "iy", "u": "uh", "u:": "uw", "e": "eh", "e:": "eh", "o": "o", "o:": "o", "ou": "ow", "au": "aw",
     "eu": "eh uw", "x": "k s",
 }
@@ -89,7 +88,7 @@ _IPA_LONG = {
 }
 
 _IPA = {
-    "a": "aa", "ɐ": "ah", "ɑ": "aa", "ɒ": "ao", "æ": "ae", "ʌ": "ah", "ə": "ax", "ɘ": "ax", "ɜ": "er", "ɝ": "er", "ɚ": "er",
+    "a": "aa", "ɐ": "ax", "ɑ": "aa", "ɒ": "ao", "æ": "ae", "ʌ": "ah", "ə": "ax", "ɘ": "ax", "ɜ": "er", "ɝ": "er", "ɚ": "er",
     "ɞ": "er", "ᵻ": "ih", "ɨ": "ih", "ɪ": "ih", "i": "iy", "e": "e", "ɛ": "eh", "ɔ": "ao", "o": "o", "ɵ": "o", "ʊ": "uh",
     "u": "uw", "ʉ": "uw", "ɯ": "uh", "ɤ": "ah", "y": "ue", "ʏ": "ue", "ø": "oe", "œ": "oe", "ɶ": "oe",
     "b": "b", "p": "p", "m": "m", "ɱ": "m", "f": "f", "v": "v", "ʋ": "v", "β": "v", "ɸ": "f", "w": "w", "ʍ": "w", "ɥ": "w",

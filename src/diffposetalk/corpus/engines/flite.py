@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import zlib
 from collections.abc import Sequence
 from functools import cache
 
@@ -87,6 +88,7 @@ class Flite:
         library, pointer = _library(), _voice_pointer(name)
         if library is None or pointer is None:
             return None
+        ctypes.CDLL(None).srand(zlib.crc32(line.text.encode()))  # the excitation noise: same line, same samples
         features = ctypes.cast(pointer, ctypes.POINTER(_VoiceStruct)).contents.features
         library.feat_set_float(features, b"duration_stretch", 1.0 / line.rate)
         if name == "kal16":
