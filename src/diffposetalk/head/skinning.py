@@ -1,0 +1,146 @@
+"""Blend shapes, rotations and linear blend skinning, as pure functions.
+
+Every function takes numpy arrays or torch tensors (all arguments of one call of the same kind) and answers in kind; with
+tensors it is differentiable, also at zero rotation. Shape letters: `K` blend shapes, `V` vertices, `J` joints, `...` any
+leading dimensions, the same for all arguments or broadcastable.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = Any
+"""A numpy array or a torch tensor."""
+
+
+def is_tensor(value: object) -> bool:
+    """Tell whether a value is a torch tensor, without importing torch."""
+    return type(value).__module__.split(".")[0] == "torch"
+
+
+def like(constant: np.ndarray, reference: Array) -> Array:
+    """Return a constant as the kind of array that ``reference`` is, with its float type and device.
+
+    Args:
+        constant: numpy array, floating.
+        reference: numpy array or torch tensor, floating.
+    """
+    if is_tensor(reference):
+        import torch
+
+        return torch.as_tensor(constant, dtype=reference.dtype, device=reference.device)
+    return np.asarray(constant, dtype=reference.dtype)
+
+
+def _stack(parts: list[Array]) -> Array:
+    if is_tensor(parts[0]):
+        import torch
+
+        return torch.stack(parts, -1)
+    return np.stack(parts, -1)
+
+
+def blend_shapes(coefficients: Array, basis: Array) -> Array:
+    """Sum displacement fields: `d = sum_k c_k b_k`.
+
+    Args:
+        coefficients: `(..., K)`.
+        basis: `(K, V, 3)` metres per unit of coefficient.
+
+    Returns:
+        `(..., V, 3)` displacements, metres.
+    """
+    n_shapes, n_vertices, _ = basis.shape
+    flat = coefficients.reshape((-1, n_shapes)) @ basis.reshape((n_shapes, n_vertices * 3))
+    return flat.reshape((*coefficients.shape[:-1], n_vertices, 3))
+
+
+def rotation_matrix(axis_angle: Array) -> Array:
+    """Turn rotation vectors into matrices by Rodrigues' formula.
+
+    `R = I + a [r]x + b [r]x [r]x` with `a = sin t / t`, `b = (1 - cos t) / t^2`, `t = |r|`; below `t = 1e-2` both are
+    replaced by their Taylor series, so that the derivative exists everywhere.
+
+    Args:
+        axis_angle: `(..., 3)` radians.
+
+    Returns:
+        `(..., 3, 3)` matrices that act on column vectors.
+    """
+    x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
+    squared = x * x + y * y + z * z
+    small = squared < 1e-4
+    if is_tensor(axis_angle):
+        import torch as lib
+    else:
+        lib = np  # type: ignore[assignment]
+    safe = lib.where(small, lib.ones_like(squared), squared)
+    angle = lib.sqrt(safe)
+    a = lib.where(small, 1 - squared / 6 + squared * squared / 120, lib.sin(angle) / angle)
+    b = lib.where(small, 0.5 - squared / 24 + squared * squared / 720, (1 - lib.cos(angle)) / safe)
+    flat = [
+        1 - b * (y * y + z * z), b * x * y - a * z, b * x * z + a * y,
+        b * x * y + a * z, 1 - b * (x * x + z * z), b * y * z - a * x,
+        b * x * z - a * y, b * y * z + a * x, 1 - b * (x * x + y * y),
+    ]  # fmt: skip
+    return _stack(flat).reshape((*axis_angle.shape[:-1], 3, 3))
+
+
+def rotate_about(points: Array, rotation: Array, centre: Array) -> Array:
+    """Rotate points about a centre: `R (p - c) + c`.
+
+    Args:
+        points: `(..., V, 3)`.
+        rotation: `(..., 3, 3)`.
+        centre: `(..., 3)`.
+
+    Returns:
+        `(..., V, 3)`.
+    """
+    pivot = centre[..., None, :]
+    return (points - pivot) @ rotation.swapaxes(-1, -2) + pivot
+
+
+def chain_transforms(rotations: list[Array], joints: Array) -> list[tuple[Array, Array]]:
+    """Follow a chain of joints from the fixed base outward.
+
+    Args:
+        rotations: one `(..., 3, 3)` per joint, each relative to the joint before it.
+        joints: `(..., J, 3)` rest positions, metres; `J = len(rotations)`.
+
+    Returns:
+        Per joint `(rotation (..., 3, 3), translation (..., 3))`, so that a point `p` that belongs to the joint at rest
+        moves to `R p + t`.
+    """
+    transforms: list[tuple[Array, Array]] = []
+    for index, local in enumerate(rotations):
+        pivot = joints[..., index, :]
+        here = pivot - (local @ pivot[..., None])[..., 0]
+        if transforms:
+            rotation, translation = transforms[-1]
+            transforms.append((rotation @ local, (rotation @ here[..., None])[..., 0] + translation))
+        else:
+            transforms.append((local, here))
+    return transforms
+
+
+def linear_blend_skinning(
+    vertices: Array, weights: Array, transforms: list[tuple[Array, Array]]
+) -> Array:
+    """Move vertices with their joints: `v' = v + sum_j w_j (R_j v + t_j - v)`; what no joint holds stays put.
+
+    Args:
+        vertices: `(..., V, 3)` metres, at rest.
+        weights: `(V, J)` in [0, 1]; rows sum to at most 1, the remainder belongs to the fixed base.
+        transforms: per joint `(rotation (..., 3, 3), translation (..., 3))`, as `chain_transforms` gives them.
+
+    Returns:
+        `(..., V, 3)` metres.
+    """
+    moved = vertices
+    for index, (rotation, translation) in enumerate(transforms):
+        target = vertices @ rotation.swapaxes(-1, -2) + translation[..., None, :]
+        moved = moved + weights[:, index, None] * (target - vertices)
+    return moved
