@@ -1,0 +1,186 @@
+"""Noise schedules, forward noising and prediction targets: functions that know nothing about networks or speech.
+
+Notation (Ho et al. 2020, with the schedule indexed from a clean index 0):
+
+    alpha_n = 1 - beta_n,    alpha_bar_n = alpha_1 ... alpha_n,    alpha_bar_0 = 1 (clean)
+    x_n = sqrt(alpha_bar_n) x_0 + sqrt(1 - alpha_bar_n) eps,    eps ~ N(0, I),    n = 1 .. N
+    lambda_n = log(sqrt(alpha_bar_n) / sqrt(1 - alpha_bar_n)),    +inf at n = 0
+
+A network predicts x_0 (target "sample") or eps (target "noise").
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from diffposetalk.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ScheduleKind: TypeAlias = Literal["cosine", "linear", "quadratic", "sigmoid"]
+Target: TypeAlias = Literal["sample", "noise"]
+
+SCHEDULE_KINDS: tuple[str, ...] = get_args(ScheduleKind)
+TARGETS: tuple[str, ...] = get_args(Target)
+
+BETA_FIRST = 1e-4
+BETA_LAST = 0.02
+COSINE_OFFSET = 0.008
+COSINE_BETA_LIMIT = 0.999
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseSchedule:
+    """How much noise each of the N noise steps holds: arrays `(N + 1,)` float32, clean at index 0."""
+
+    kind: str
+    """Name of the curve: cosine, linear, quadratic or sigmoid."""
+    n_steps: int
+    """Number of noise steps, N."""
+    betas: Tensor
+    """Variance added by each step; 0 at index 0."""
+    alphas: Tensor
+    """1 - beta."""
+    alpha_bar: Tensor
+    """Share of the signal's variance left after each step: 1 at index 0, near 0 at index N."""
+
+    @classmethod
+    def make(cls, kind: ScheduleKind | str = "cosine", n_steps: int = 500) -> NoiseSchedule:
+        """Build one of the four schedules of the released code.
+
+        Args:
+            kind: "cosine" (Nichol and Dhariwal 2021, offset 0.008, beta limited to [1e-4, 0.999]), or "linear",
+                "quadratic", "sigmoid" between beta 1e-4 and 0.02 (not rescaled when `n_steps` is small).
+            n_steps: number of noise steps, at least 1.
+
+        Raises:
+            UsageError: an unknown kind or fewer than one step.
+
+        Source: DiffPoseTalk's released schedules; `alpha_bar` is the exponential of summed single-precision
+        logarithms, as there, so that released weights see their own numbers (to one unit in the last place).
+        """
+        import torch
+
+        if n_steps < 1:
+            raise UsageError(f"a noise schedule needs at least 1 step, not {n_steps}")
+        if kind == "linear":
+            betas = torch.linspace(BETA_FIRST, BETA_LAST, n_steps)
+        elif kind == "quadratic":
+            betas = torch.linspace(BETA_FIRST**0.5, BETA_LAST**0.5, n_steps) ** 2
+        elif kind == "sigmoid":
+            betas = torch.sigmoid(torch.linspace(-5, 5, n_steps)) * (BETA_LAST - BETA_FIRST) + BETA_FIRST
+        elif kind == "cosine":
+            position = torch.linspace(0, n_steps, n_steps + 1) / n_steps
+            curve = torch.cos((position + COSINE_OFFSET) / (1 + COSINE_OFFSET) * torch.pi * 0.5) ** 2
+            curve = curve / curve[0]
+            betas = torch.clip(1 - curve[1:] / curve[:-1], BETA_FIRST, COSINE_BETA_LIMIT)
+        else:
+            raise UsageError(f"unknown noise schedule {kind!r}: choose from {', '.join(SCHEDULE_KINDS)}")
+        betas = torch.cat([torch.zeros(1), betas])
+        alphas = 1 - betas
+        log_alpha_bar = torch.log(alphas)
+        for n in range(1, n_steps + 1):  # torch.cumsum sums in double: a different last bit
+            log_alpha_bar[n] += log_alpha_bar[n - 1]
+        return cls(kind, n_steps, betas, alphas, torch.exp(log_alpha_bar))
+
+    def log_snr(self) -> Tensor:
+        """Return half the log signal-to-noise ratio, lambda: `(N + 1,)` float64, +inf at the clean end."""
+        alpha_bar = self.alpha_bar.double()
+        return 0.5 * (alpha_bar.log() - (1 - alpha_bar).log())
+
+    def posterior_std(self, flexibility: float = 0.0) -> Tensor:
+        """Return the standard deviation of the noise an ancestral step adds, `(N + 1,)` float32.
+
+        Args:
+            flexibility: 0 for the true posterior, sqrt((1 - alpha_bar_{n-1}) / (1 - alpha_bar_n) beta_n); 1 for the
+                larger sqrt(beta_n); in between, a linear mix of the two.
+        """
+        import torch
+
+        smallest = torch.zeros_like(self.betas)
+        smallest[1:] = torch.sqrt((1 - self.alpha_bar[:-1]) / (1 - self.alpha_bar[1:]) * self.betas[1:])
+        return torch.sqrt(self.betas) * flexibility + smallest * (1 - flexibility)
+
+
+def add_noise(x_0: Tensor, noise_step: Tensor | int, eps: Tensor, schedule: NoiseSchedule) -> Tensor:
+    """Noise clean data to a given step: `x_n = sqrt(alpha_bar_n) x_0 + sqrt(1 - alpha_bar_n) eps`.
+
+    Args:
+        x_0: `(B, ...)` clean data.
+        noise_step: `(B,)` integer steps in 0 .. N, or one for all (0 leaves the data clean).
+        eps: standard normal noise, shape of `x_0`.
+        schedule: the noise schedule.
+
+    Returns:
+        `(B, ...)` noisy data.
+
+    Source: Ho et al. 2020, equation 4.
+    """
+    signal, noise = _signal_and_noise(x_0, noise_step, schedule)
+    return signal * x_0 + noise * eps
+
+
+def x_0_from_noise(x_n: Tensor, noise_step: Tensor | int, eps: Tensor, schedule: NoiseSchedule) -> Tensor:
+    """Solve the forward equation for x_0, given x_n and the noise in it.
+
+    At the noisy end of a cosine schedule (alpha_bar about 1e-8) this multiplies errors of `eps` by 1e4: one reason
+    why our own models predict x_0.
+
+    Args:
+        x_n: `(B, ...)` noisy data.
+        noise_step: `(B,)` integer steps in 0 .. N, or one for all.
+        eps: `(B, ...)` the noise in `x_n`.
+        schedule: the noise schedule.
+
+    Returns:
+        `(B, ...)` clean data.
+    """
+    signal, noise = _signal_and_noise(x_n, noise_step, schedule)
+    return (x_n - noise * eps) / signal
+
+
+def training_target(x_0: Tensor, eps: Tensor, target: Target | str) -> Tensor:
+    """Return what the network must predict: `x_0` ("sample") or `eps` ("noise").
+
+    Raises:
+        UsageError: an unknown target.
+    """
+    check_target(target)
+    return x_0 if target == "sample" else eps
+
+
+def predicted_x_0(
+    prediction: Tensor, x_n: Tensor, noise_step: Tensor | int, schedule: NoiseSchedule, target: Target | str
+) -> Tensor:
+    """Return the clean data a prediction stands for, whichever the target: `(B, ...)`.
+
+    Raises:
+        UsageError: an unknown target.
+    """
+    check_target(target)
+    if target == "sample":
+        return prediction
+    return x_0_from_noise(x_n, noise_step, prediction, schedule)
+
+
+def check_target(target: str) -> None:
+    """Raise a `UsageError` unless the prediction target is known."""
+    if target not in TARGETS:
+        raise UsageError(f"unknown prediction target {target!r}: choose from {', '.join(TARGETS)}")
+
+
+def _signal_and_noise(
+    x: Tensor, noise_step: Tensor | int, schedule: NoiseSchedule
+) -> tuple[Tensor | float, Tensor | float]:
+    """Return sqrt(alpha_bar) and sqrt(1 - alpha_bar), broadcastable against `x`."""
+    if isinstance(noise_step, int):
+        if not 0 <= noise_step <= schedule.n_steps:
+            raise ValueError(f"noise step {noise_step} outside 0 .. {schedule.n_steps}")
+        alpha_bar = float(schedule.alpha_bar[noise_step])
+        return math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
+    shares = schedule.alpha_bar.to(x.device)[noise_step.to(x.device)]
+    shares = shares.reshape(-1, *[1] * (x.ndim - 1))
+    return shares.sqrt(), (1 - shares).sqrt()
