@@ -177,13 +177,16 @@ class SpeechEncoder(nn.Module):
         normalised, _ = self.normalise(self.log_mels(samples))
         return self.features(self.hidden(self.surround(normalised)))
 
-    def auxiliary(self, samples: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Return features, phone logits ``(B, 2 T, n_phones)`` and motion curves ``(B, T, n_curves)`` for training."""
-        normalised, _ = self.normalise(self.log_mels(samples))
-        hidden = self.hidden(self.surround(normalised))
+    def heads(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what training asks of the hidden layer ``(B, width, 2 T + 2)``.
+
+        Returns:
+            Phone logits ``(B, 2 T, n_phones)`` and curves ``(B, T, n_curves)``; of width 0 where the head is absent.
+        """
+        steps = functional.gelu(hidden[..., 1:-1]).mT
+        phones = self.phone_head(steps) if self.phone_head else steps[..., :0]
         features = self.features(hidden)
-        phones = self.phone_head(functional.gelu(hidden[..., 1:-1]).mT) if self.phone_head else None
-        return features, phones, self.curve_head(features) if self.curve_head else None
+        return phones, self.curve_head(features) if self.curve_head else features[..., :0]
 
 
 def mel_filters(n_mels: int, low_hz: float = 50.0, high_hz: float = 7600.0) -> Tensor:
