@@ -176,6 +176,7 @@ def test_dropout_takes_the_reference_draws() -> None:
         {"style_scale": math.nan},
         {"head_scale": math.inf},
         {"expression_scale": "1"},
+        {"head_scale": None},
         {"guidance": "joint"},
         {"threshold": (0.99, 4, 1)},
         {"threshold": (1.5, 1, 4)},
@@ -196,6 +197,7 @@ def test_options_refuse_nonsense_in_one_line_that_names_it(change: dict[str, obj
 def test_options_default_to_the_fast_sampler_and_stay_as_made() -> None:
     options = SamplingOptions()
     assert options.sampler == "dpmpp" and options.threshold is None
+    assert options.steps is options.speech_scale is options.style_scale is None  # the model's own
     assert dataclasses.replace(options, seed=3, threshold=(0.99, 1, 4)) != options
     with pytest.raises(dataclasses.FrozenInstanceError):
         options.seed = 1  # type: ignore[misc]

@@ -46,13 +46,15 @@ class SamplingOptions:
     sampler: Sampler | str = "dpmpp"
     """Sampler: dpmpp (DPM-Solver++ 2M, best in few steps), ddim, or ddpm (every step of the schedule)."""
     steps: int | None = None
-    """Network evaluations a window; left out, 10 for dpmpp, 25 for ddim, the whole schedule for ddpm."""
+    """Noise steps a window; left out, the model's own for dpmpp, 25 for ddim, the whole schedule for ddpm."""
     seed: int = 0
     """Seed of all random draws; the same seed gives the same motion."""
-    speech_scale: float = 1.15
-    """How strongly the speech drives the face: 1 as trained, more exaggerates it, 0 ignores the speech."""
-    style_scale: float = 3.0
-    """How strongly the style colours the motion: 1 as trained, more exaggerates it, 0 ignores the style."""
+    speech_scale: float | None = None
+    """How strongly the speech drives the face: 1 as trained, more exaggerates it, 0 ignores the speech; left out, the
+    model's own value."""
+    style_scale: float | None = None
+    """How strongly the style colours the motion: 1 as trained, more exaggerates it, 0 ignores the style; left out, the
+    model's own value."""
     guidance: GuidanceMode | str = "incremental"
     """How both scales combine: incremental (style on top of speech) or independent (each against neither)."""
     threshold: Threshold | None = None
@@ -70,6 +72,8 @@ class SamplingOptions:
         _check_whole_number("seed", self.seed, 0, LARGEST_SEED)
         for name in ("speech_scale", "style_scale", "head_scale", "expression_scale"):
             value = getattr(self, name)
+            if value is None and name in ("speech_scale", "style_scale"):
+                continue
             if not _is_number(value) or not 0 <= value < math.inf:
                 raise UsageError(f"{name} must be a finite number of at least 0, not {value!r}")
         _check_mode(self.guidance, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
