@@ -9,6 +9,10 @@ import numpy as np
 from diffposetalk.errors import UsageError
 
 
+PORTRAIT_HEIGHT = 0.335
+"""What a portrait shows of the plane through the middle of the head, metres; a head is about 0.23."""
+
+
 @dataclass(frozen=True)
 class Camera:
     """A pinhole camera that looks at a point, upright."""
@@ -32,21 +36,20 @@ class Camera:
 
     @staticmethod
     def portrait(vertices: np.ndarray, azimuth: float = 0.0, elevation: float = 0.0) -> Camera:
-        """Frame a head: a little air above the hair line, the neck running out at the lower edge.
+        """Frame a head of human size: a little air above the crown, the shoulders running out of the lower edge.
 
         Args:
-            vertices: `(V, 3)` rest vertices of a head with its neck, metres.
+            vertices: `(V, 3)` rest vertices, metres; the crown is the highest.
             azimuth: radians, see the field.
             elevation: radians, see the field.
         """
         low, high = vertices.min(0), vertices.max(0)
-        height = float(high[1] - low[1])
-        width = float(high[0] - low[0])
-        middle = (low + high) / 2
-        shown = max(1.02 * height, 1.35 * width)
-        target = (float(middle[0]), float(high[1] + 0.09 * height - shown / 2), float(middle[2]))
+        shown = min(PORTRAIT_HEIGHT, 1.15 * float(max(high[1] - low[1], high[0] - low[0])))
+        head = vertices[vertices[:, 1] > high[1] - 0.6 * shown]
+        middle = (head.min(0) + head.max(0)) / 2
+        target = (float(middle[0]), float(high[1] - 0.42 * shown), float(middle[2]))
         fov = float(np.deg2rad(25))
-        return Camera(target, shown / (2 * np.tan(fov / 2)), azimuth, elevation, fov)
+        return Camera(target, float(shown / (2 * np.tan(fov / 2))), azimuth, elevation, fov)
 
     @property
     def position(self) -> np.ndarray:

@@ -290,7 +290,7 @@ def _context() -> Any:
     )
     for options in tries:
         try:
-            return moderngl.create_context(standalone=True, require=330, backend="egl", **options)
+            return moderngl.create_context(require=330, standalone=True, **{"backend": "egl", **options})
         except Exception as error:  # moderngl raises bare Exception
             failure = failure or error
     raise DiffPoseTalkError(
