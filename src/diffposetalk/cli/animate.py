@@ -1,0 +1,109 @@
+"""Turn speech into a talking head: a video (.mp4), motion for other uses (.npz), or both.
+
+diffposetalk animate talk.wav -o talk.mp4
+diffposetalk animate talk.wav --style lively --seed 7 -o talk.mp4 -o talk.npz
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.cli import picture, values
+from diffposetalk.errors import UsageError
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+    from diffposetalk.guidance import SamplingOptions
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("speech", metavar="SPEECH", help="any sound or video file")
+    parser.add_argument("-o", "--output", metavar="OUT", action="append", default=[], help=".mp4 or .npz; repeatable")
+    parser.add_argument("--contact-sheet", metavar="PNG", help="also a picture of frames taken through the video")
+    parser.add_argument("--style", metavar="NAME|FILE", help="manner of speaking (neutral)")
+    parser.add_argument("--samples", type=values.whole(1, 1000), default=1, metavar="N", help="different results (1)")
+    parser.add_argument("--model", default="lite", metavar="NAME|FILE", help="model (lite, the bundled one)")
+    parser.add_argument("--max-hours", type=values.number(0.001), default=4.0, metavar="H", help="longest speech (4)")
+    sampling = parser.add_argument_group("sampling")
+    sampling.add_argument("--seed", type=values.whole(), default=0, metavar="N", help="same seed, same motion (0)")
+    sampling.add_argument("--sampler", choices=("dpmpp", "ddim", "ddpm"), help="(dpmpp)")
+    sampling.add_argument("--steps", type=values.whole(1, 100_000), metavar="N", help="network evaluations a window")
+    sampling.add_argument("--guidance", choices=("incremental", "independent"), help="(incremental)")
+    sampling.add_argument("--speech-scale", type=values.number(0), metavar="X", help="how strongly speech drives it")
+    sampling.add_argument("--style-scale", type=values.number(0), metavar="X", help="how strongly the style shows")
+    sampling.add_argument("--threshold", type=values.threshold, metavar="R,LOW,HIGH", help="dynamic thresholding")
+    motion = parser.add_argument_group("motion")
+    motion.add_argument("--head-scale", type=values.number(0), metavar="X", help="amplitude of head motion; 0: still")
+    motion.add_argument("--expression-scale", type=values.number(0), metavar="X", help="amplitude of expression")
+    picture.add_arguments(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Generate, then write everything asked for; return the result for `--json`."""
+    outputs = values.outputs(args.output, (".mp4", ".npz"))
+    sheet = values.outputs([args.contact_sheet], (".png",)) if args.contact_sheet else []
+    if not outputs and not sheet:
+        raise UsageError("nothing to write: name a result with -o, such as -o talk.mp4")
+    options = sampling_options(args)
+
+    from diffposetalk.speech import SpeechFile
+
+    speech = SpeechFile(Path(args.speech), max_duration=args.max_hours * 3600)
+    pictures = picture.Picture(args, console)
+
+    from diffposetalk.generate import Talker
+    from diffposetalk.motion import Motion
+
+    talker = Talker.from_pretrained(args.model)
+    style = talker.style(args.style)
+    started = time.monotonic()
+    takes: list[list[Motion]] = [[] for _ in range(args.samples)]
+    with console.progress("speaking", "s") as progress:
+        seconds = 0.0
+        for window in talker.windows(speech, args.samples, style, options, pictures.identity):
+            for take, part in zip(takes, window):
+                take.append(part)
+            seconds += window[0].duration
+            progress(seconds, speech.duration)
+    motions = [Motion.joined(take) for take in takes]
+    generation_s = time.monotonic() - started
+    written = []
+    for index, motion in enumerate(motions):
+        for path in sorted(outputs + sheet, key=lambda path: path.suffix != ".npz"):
+            target = values.numbered(path, index, len(motions))
+            if path.suffix.lower() == ".npz":
+                motion.save(target)
+            elif path.suffix.lower() == ".png":
+                pictures.sheet(motion, target)
+            else:
+                pictures.video(motion, target, speech)
+            console.say(str(target))
+            written.append(str(target))
+    return {
+        "outputs": written,
+        "duration": motions[0].duration,
+        "frames": len(motions[0]),
+        "fps": motions[0].fps,
+        "style": style.source,
+        "seed": args.seed,
+        "generation_seconds": round(generation_s, 3),
+        "rendering_seconds": round(pictures.seconds, 3),
+    }
+
+
+def sampling_options(args: argparse.Namespace) -> SamplingOptions:
+    """Return the options given; what was not given keeps its default.
+
+    Raises:
+        UsageError: they contradict one another.
+    """
+    from dataclasses import fields
+
+    from diffposetalk.guidance import SamplingOptions
+
+    named = {field.name: getattr(args, field.name, None) for field in fields(SamplingOptions)}
+    return SamplingOptions(**{name: value for name, value in named.items() if value is not None})

@@ -1,0 +1,52 @@
+"""List a model's manners of speaking, or read one from a motion file for use with `animate --style`.
+
+diffposetalk style
+diffposetalk style talk.npz -o mine.style.safetensors
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.cli import values
+from diffposetalk.errors import UsageError
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("motion", metavar="MOTION", nargs="?", help="motion file (.npz) of at least some seconds")
+    parser.add_argument("-o", "--output", metavar="OUT", help="where the style goes (.safetensors)")
+    parser.add_argument(
+        "--model", default="lite", metavar="NAME|FILE", help="model whose style encoder reads it (lite)"
+    )
+
+
+def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """List the presets, or encode a motion; return the result for `--json`."""
+    if args.output and not args.motion:
+        raise UsageError("-o needs a motion file to read the style from: diffposetalk style MOTION.npz -o OUT")
+    output = values.outputs([args.output], (".safetensors",))[0] if args.output else None
+    if args.motion and output is None:
+        raise UsageError("nothing to write: name the style file with -o, such as -o mine.style.safetensors")
+
+    from diffposetalk.generate import Talker
+
+    if args.motion is None or output is None:
+        talker = Talker.from_pretrained(args.model)
+        presets = {name: talker.style(name).source for name in talker.presets}
+        console.table(list(presets.items()) or [("this model brings no styles",)])
+        return {"model": args.model, "presets": presets}
+
+    from diffposetalk.motion import Motion
+
+    motion = Motion.load(args.motion)
+    talker = Talker.from_pretrained(args.model)
+    style = talker.read_style(motion, source=Path(args.motion).name)
+    style.save(output)
+    console.say(str(output))
+    return {"output": str(output), "source": style.source, "encoder": style.encoder, "seconds": motion.duration}

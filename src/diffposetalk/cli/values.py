@@ -1,0 +1,81 @@
+"""Words of the command line -> values, with a clear answer to wrong ones."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from diffposetalk.errors import UsageError
+from diffposetalk.files import check_output
+
+
+def number(low: float = -math.inf, high: float = math.inf) -> type:
+    """Return an argparse type for finite numbers from `low` to `high`."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not math.isfinite(value) or not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not {_range(low, high)}")
+        return value
+
+    return parse  # type: ignore[return-value]
+
+
+def whole(low: int = 0, high: int = 2**63 - 1) -> type:
+    """Return an argparse type for whole numbers from `low` to `high`."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is not {_range(low, high)}")
+        return value
+
+    return parse  # type: ignore[return-value]
+
+
+def _range(low: float, high: float) -> str:
+    if high == math.inf or high >= 2**63 - 1:
+        return f"at least {low:g}" if low > -math.inf else "a finite number"
+    return f"between {low:g} and {high:g}"
+
+
+def outputs(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
+    """Check all output paths before any work.
+
+    Args:
+        paths: as given.
+        suffixes: what can be written.
+
+    Returns:
+        The paths.
+
+    Raises:
+        UsageError: an unknown suffix, a missing folder, or one path twice.
+    """
+    checked = [check_output(path, suffixes) for path in paths]
+    for i, path in enumerate(checked):
+        if path in checked[:i]:
+            raise UsageError(f"{path}: named twice as an output")
+    return checked
+
+
+def numbered(path: Path, index: int, count: int) -> Path:
+    """Return `path`, or of several samples the one for sample `index`: `talk.mp4` -> `talk-2.mp4`."""
+    return path if count == 1 else path.with_name(f"{path.stem}-{index + 1}{path.suffix}")
+
+
+def threshold(text: str) -> tuple[float, float, float]:
+    """Parse `RATIO,LOW,HIGH`."""
+    try:
+        ratio, low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: write RATIO,LOW,HIGH such as 0.99,1,4") from None
+    return ratio, low, high

@@ -1,0 +1,142 @@
+"""What tests share: two seconds of speech, a tiny model, and where the optional recordings lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from diffposetalk.checkpoint import Model
+    from diffposetalk.generate import Talker
+    from diffposetalk.motion import Motion
+    from diffposetalk.speech import Speech
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def sample_path() -> Path:
+    """The bundled sample of speech, about 11 s."""
+    return ROOT / "src" / "diffposetalk" / "assets" / "sample.flac"
+
+
+@pytest.fixture(scope="session")
+def speech(sample_path: Path) -> Speech:
+    """Two seconds of speech."""
+    from diffposetalk.speech import Speech
+
+    return Speech.load(sample_path).slice(3.0, 5.0)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real recordings beside the project; skips where it is absent."""
+    folder = ROOT.parent / "shared" / "realdata"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/realdata, which is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundled_model() -> Path:
+    """The weights of the bundled model; skips where they have not been made yet."""
+    path = ROOT / "src" / "diffposetalk" / "assets" / "lite.safetensors"
+    if not path.exists():
+        pytest.skip("needs the bundled weights, which are absent")
+    return path
+
+
+@pytest.fixture(scope="session")
+def talker(bundled_model: Path) -> Talker:
+    """The bundled model, ready to animate."""
+    from diffposetalk.generate import Talker
+
+    return Talker.from_pretrained(bundled_model)
+
+
+def build_tiny_model(seed: int = 0) -> Model:
+    """Return an untrained model of the bundled model's layout: 2 layers, width 16, windows of 4 s."""
+    import torch
+
+    from diffposetalk.arkit import CHANNELS
+    from diffposetalk.checkpoint import Model, ModelConfig, build_model, fingerprint
+    from diffposetalk.motion import MotionSpace, Style
+    from diffposetalk.nn.denoiser import DenoiserConfig
+    from diffposetalk.nn.speech_encoder import SpeechEncoderConfig
+    from diffposetalk.nn.style_encoder import StyleEncoderConfig
+
+    channels = (*CHANNELS, "head_x", "head_y", "head_z")
+    n = len(channels)
+    config = ModelConfig(
+        name="tiny",
+        speech_encoder=SpeechEncoderConfig(n_mels=16, width=16, dim=16, dropout=0.0),
+        style_encoder=StyleEncoderConfig(motion_dim=n, dim=16, n_layers=1, n_heads=2, dropout=0.0),
+        denoiser=DenoiserConfig(motion_dim=n, speech_dim=16, style_dim=16, dim=16, n_layers=2, n_heads=2, dropout=0.0),
+        noise_steps=50,
+    )
+    space = MotionSpace("anny", 25.0, channels, np.full(n, 0.05, np.float32), np.full(n, 0.05, np.float32))
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = build_model(config, space)
+    for network in model.networks.values():
+        network.eval().requires_grad_(False)
+    encoder = fingerprint(model.style_encoder)
+    rng = np.random.default_rng(seed)
+    presets = {
+        name: Style(rng.standard_normal(16).astype(np.float32), encoder, f"preset {name}")
+        for name in ("neutral", "lively")
+    }
+    return Model(**{**model.__dict__, "presets": presets})
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Model:
+    """An untrained model of the bundled model's layout."""
+    return build_tiny_model()
+
+
+@pytest.fixture(scope="session")
+def tiny_model_path(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model as a file."""
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    tiny_model.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def other_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Another tiny model, with other weights, as a file."""
+    path = tmp_path_factory.mktemp("model") / "other.safetensors"
+    build_tiny_model(seed=1).save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def motion() -> Motion:
+    """Two seconds of plausible motion: a jaw that opens and closes, a blink, a slow turn of the head."""
+    from diffposetalk.arkit import CHANNELS, INDEX
+    from diffposetalk.motion import Motion
+
+    time = np.arange(50, dtype=np.float32) / 25
+    expression = np.zeros((50, len(CHANNELS)), np.float32)
+    expression[:, INDEX["jawOpen"]] = 0.3 - 0.3 * np.cos(2 * np.pi * 3 * time)
+    for side in ("Left", "Right"):
+        expression[20:24, INDEX[f"eyeBlink{side}"]] = 1
+    head_pose = np.stack([0.05 * np.sin(3 * time), 0.2 * np.sin(2 * time), 0 * time], axis=1)
+    return Motion(expression, CHANNELS, head_pose, 25.0, "anny")
+
+
+@pytest.fixture(scope="session")
+def gl() -> None:
+    """Skips where there is no OpenGL to draw with."""
+    import ctypes
+
+    try:
+        ctypes.CDLL("libEGL.so.1")
+    except OSError:
+        pytest.skip("needs libEGL (Debian: libegl1 libgl1-mesa-dri), which is absent")

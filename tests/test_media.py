@@ -1,0 +1,228 @@
+"""Sound and video in and out."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.media import VideoWriter, audio_blocks, probe, read_frames, save_audio
+from diffposetalk.speech import Speech
+
+
+def tone(seconds: float, rate: int, hz: float = 440.0, level: float = 0.5) -> np.ndarray:
+    return (level * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def write_sound(path: Path, samples: np.ndarray, rate: int, codec: str, sample_format: str, layout: str) -> None:
+    """Write `(channels, n)` samples with any codec."""
+    import av
+
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate)
+        stream.layout, stream.format = layout, sample_format
+        packed = samples if sample_format.endswith("p") else samples.T.reshape(1, -1)
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(packed), sample_format, layout)
+        frame.sample_rate, frame.pts = rate, 0
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
+def test_sound_comes_back_as_written(tmp_path: Path, suffix: str) -> None:
+    samples = tone(1.3, 16000)
+    save_audio(tmp_path / f"a{suffix}", samples)
+    back = np.concatenate(list(audio_blocks(tmp_path / f"a{suffix}")))
+    assert back.dtype == np.float32
+    assert back.shape == samples.shape
+    assert np.abs(back - samples).max() < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("codec", "sample_format", "layout", "suffix"),
+    [
+        ("pcm_s16le", "s16", "stereo", ".wav"),
+        ("pcm_f32le", "flt", "5.1", ".wav"),
+        ("pcm_u8", "u8", "mono", ".wav"),
+        ("pcm_s32le", "s32", "stereo", ".mkv"),
+        ("aac", "fltp", "stereo", ".m4a"),
+    ],
+)
+def test_any_layout_and_depth_is_mixed_down_to_its_level(
+    tmp_path: Path, codec: str, sample_format: str, layout: str, suffix: str
+) -> None:
+    rate = 44100
+    n = {"mono": 1, "stereo": 2, "5.1": 6}[layout]
+    wave = np.stack([tone(1.0, rate)] * n)
+    if sample_format == "u8":
+        wave = np.round(wave * 127 + 128).astype(np.uint8)
+    elif sample_format.startswith("s"):
+        dtype = np.int16 if sample_format == "s16" else np.int32
+        wave = (wave * np.iinfo(dtype).max * 0.9999).astype(dtype)
+    path = tmp_path / f"a{suffix}"
+    write_sound(path, wave, rate, codec, sample_format, layout)
+    back = np.concatenate(list(audio_blocks(path)))
+    assert abs(len(back) - 16000) <= 700  # AAC pads to whole frames
+    level = np.sqrt(2 * (back[2000:14000].astype(np.float64) ** 2).mean())
+    assert level == pytest.approx(0.5, rel=0.02)
+
+
+def test_blocks_are_of_the_asked_length_and_do_not_depend_on_it(sample_path: Path) -> None:
+    short = list(audio_blocks(sample_path, 22050, 0.1))
+    assert {len(block) for block in short[:-1]} == {2205}
+    assert 0 < len(short[-1]) <= 2205
+    np.testing.assert_array_equal(np.concatenate(short), np.concatenate(list(audio_blocks(sample_path, 22050, 3.0))))
+
+
+def test_resampling_keeps_time(tmp_path: Path) -> None:
+    click = np.zeros(48000, np.float32)
+    click[24000] = 0.9
+    save_audio(tmp_path / "click.wav", click, 48000)
+    back = np.concatenate(list(audio_blocks(tmp_path / "click.wav")))
+    assert len(back) == 16000
+    assert np.argmax(np.abs(back)) == 8000
+
+
+def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
+    def peak(seconds: int) -> int:
+        path = tmp_path / f"{seconds}.wav"
+        save_audio(path, np.tile(tone(1.0, 8000), seconds), 8000)
+        tracemalloc.start()
+        n = sum(len(block) for block in audio_blocks(path))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert n == seconds * 16000
+        return most
+
+    peak(2)
+    assert peak(200) < peak(20) + 200_000
+
+
+def test_probe_says_what_the_header_says(sample_path: Path) -> None:
+    info = probe(sample_path)
+    assert (info.container, info.audio_codec, info.sample_rate, info.channels) == ("flac", "flac", 16000, 1)
+    assert info.video_codec is None
+    assert info.duration == pytest.approx(10.84)
+
+
+def frames(n: int, size: int = 64) -> list[np.ndarray]:
+    pictures = []
+    for i in range(n):
+        picture = np.full((size, size, 3), (30, 60, 200), np.uint8)
+        picture[:, : 2 * i] = (220, 180, 40)
+        pictures.append(picture)
+    return pictures
+
+
+def test_video_comes_back_with_its_sound_in_step(tmp_path: Path) -> None:
+    sound = np.zeros(32000, np.float32)
+    sound[16000:16800] = tone(0.05, 16000, 1000)
+    with VideoWriter(tmp_path / "v.mp4", audio=Speech(sound).blocks(0.3)) as video:
+        for picture in frames(25):
+            video.write(picture)
+        for picture in frames(25):
+            video.write(255 - picture)
+    info = probe(tmp_path / "v.mp4")
+    assert (info.video_codec, info.audio_codec, info.fps) == ("h264", "aac", 25.0)
+    back = list(read_frames(tmp_path / "v.mp4"))
+    assert len(back) == 50
+    np.testing.assert_allclose([time for time, _ in back], np.arange(50) / 25, atol=1e-3)
+    assert np.abs(back[10][1][32, 40].astype(int) - (30, 60, 200)).max() < 12
+    heard = np.concatenate(list(audio_blocks(tmp_path / "v.mp4")))
+    assert abs(len(heard) - 32000) < 1100
+    onset = np.flatnonzero(np.abs(heard) > 0.1)[0] / 16000
+    assert onset == pytest.approx(1.0, abs=0.005)
+
+
+def test_sound_is_cut_where_the_pictures_end(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "v.mp4", audio=iter([tone(10.0, 16000)])) as video:
+        for picture in frames(25):
+            video.write(picture)
+    assert probe(tmp_path / "v.mp4").duration == pytest.approx(1.0, abs=0.07)
+
+
+def test_same_pictures_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        with VideoWriter(tmp_path / name, audio=iter([tone(1.0, 16000)])) as video:
+            for picture in frames(25):
+                video.write(picture)
+    assert (tmp_path / "a.mp4").read_bytes() == (tmp_path / "b.mp4").read_bytes()
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_neither_file_nor_traces(tmp_path: Path, error: type[BaseException]) -> None:
+    (tmp_path / "v.mp4").write_bytes(b"before")
+    with pytest.raises(error), VideoWriter(tmp_path / "v.mp4", audio=iter([tone(1.0, 16000)])) as video:
+        video.write(frames(1)[0])
+        raise error
+    assert (tmp_path / "v.mp4").read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
+
+
+def test_sound_that_cannot_be_read_stops_the_video(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        with VideoWriter(tmp_path / "v.mp4", audio=audio_blocks(tmp_path / "none.wav")) as video:
+            video.write(frames(1)[0])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "picture", [np.zeros((63, 64, 3), np.uint8), np.zeros((64, 64), np.uint8), np.zeros((64, 64, 3), np.float32)]
+)
+def test_pictures_of_a_wrong_kind_are_refused(tmp_path: Path, picture: np.ndarray) -> None:
+    with pytest.raises(InputError, match="even H and W"), VideoWriter(tmp_path / "v.mp4") as video:
+        video.write(picture)
+
+
+def test_a_video_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not one picture"), VideoWriter(tmp_path / "v.mp4"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+LIMITED = """
+import resource, sys
+import numpy as np
+from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.media import VideoWriter, save_audio
+resource.setrlimit(resource.RLIMIT_FSIZE, (20000, 20000))
+noise = np.random.default_rng(0).integers(0, 255, (30, 128, 128, 3), dtype=np.uint8)
+try:
+    if sys.argv[1].endswith(".mp4"):
+        with VideoWriter(sys.argv[1]) as video:
+            for picture in noise:
+                video.write(picture)
+    else:
+        save_audio(sys.argv[1], np.random.default_rng(0).uniform(-1, 1, 100000))
+except DiffPoseTalkError as error:
+    print(error)
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.parametrize("name", ["v.mp4", "a.wav", "a.flac"])
+def test_a_disk_that_refuses_is_one_clear_line(tmp_path: Path, name: str) -> None:
+    assert resource.RLIM_INFINITY in resource.getrlimit(resource.RLIMIT_FSIZE)
+    done = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path / name)], capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert f"{name}: could not be written" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_real_files_are_read_whole(shared: Path) -> None:
+    for path in [*sorted((shared / "speech").glob("*.flac")), *sorted((shared / "clips").glob("*.m*"))]:
+        stated = probe(path).duration
+        heard = sum(len(block) for block in audio_blocks(path)) / 16000
+        assert stated is not None
+        assert heard == pytest.approx(stated, abs=0.06), path.name
+
+
+def test_other_suffixes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DiffPoseTalkError, match=r"\.wav or \.flac"):
+        save_audio(tmp_path / "a.mp3", tone(0.1, 16000))
