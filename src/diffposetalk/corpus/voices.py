@@ -150,8 +150,10 @@ def _finish(raw: Spoken, line: Line, voice: Voice, transform: VoiceTransform) ->
     sounding = [p for p in phones if p.symbol != "sil"]
     if not sounding:
         return None
-    start = max(0.0, sounding[0].start - _EDGE_S)
-    first = int(start * SAMPLE_RATE)
+    if sounding[0].start < _EDGE_S:
+        samples, phones = _with_lead(samples, phones)
+        sounding = [p for p in phones if p.symbol != "sil"]
+    first = int(max(0.0, sounding[0].start - _EDGE_S) * SAMPLE_RATE)
     last = min(len(samples), int((sounding[-1].end + _EDGE_S) * SAMPLE_RATE))
     samples = _colour(samples[first:last], transform)
     frames = samples[:len(samples) // 320 * 320].reshape(-1, 320)
@@ -167,6 +169,16 @@ def _finish(raw: Spoken, line: Line, voice: Voice, transform: VoiceTransform) ->
     return Utterance(Speech(samples.astype(np.float32), SAMPLE_RATE),
                      fill_silence(shift_phones(phones, offset=-first / SAMPLE_RATE), duration),
                      line.text, voice.language, voice.name)
+
+
+def _with_lead(samples: np.ndarray, phones: Sequence[Phone]) -> tuple[np.ndarray, tuple[Phone, ...]]:
+    """Put silence before speech that begins at once; a stop there gets the closure that the engine left out."""
+    lead = 2 * _EDGE_S
+    moved = list(shift_phones(phones, offset=lead))
+    if moved[0].features.stop or moved[0].features.bilabial:
+        start = min(moved[0].start, moved[0].end - _EDGE_S)
+        moved[0] = Phone(moved[0].symbol, start, moved[0].end, moved[0].stress)
+    return np.concatenate([np.zeros(int(lead * SAMPLE_RATE), np.float32), samples]), tuple(moved)
 
 
 def _colour(samples: np.ndarray, transform: VoiceTransform) -> np.ndarray:

@@ -16,6 +16,9 @@ from diffposetalk.corpus.phones import Phone, fill_silence
 TIME_SHIFT = -0.016
 """Seconds to add to the event times: espeak-ng announces phones late (measured against forced alignment)."""
 
+_CLOSURE_S = 0.044
+"""Seconds before its event at which a voiceless stop's closure begins (energy minimum 22 ms before the label's middle)."""
+
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS_IN_IPA = 1 + 2
 _EVENT_END, _EVENT_PHONEME = 0, 7
@@ -136,7 +139,7 @@ class Espeak:
         if status != 0 or not session.blocks:
             return None
         pcm = np.concatenate(session.blocks)
-        phones = _read_events(session.events, len(pcm), session.sample_rate)
+        phones = _with_closures(_read_events(session.events, len(pcm), session.sample_rate))
         shifted = [Phone(p.symbol, p.start + TIME_SHIFT, p.end + TIME_SHIFT, p.stress) for p in phones]
         return Spoken(samples_from_int16(pcm), session.sample_rate,
                       fill_silence(shifted, len(pcm) / session.sample_rate))
@@ -168,3 +171,18 @@ def _read_events(events: Sequence[tuple[int, str]], n_samples: int, sample_rate:
             stress = 0
         phones += read
     return phones
+
+
+def _with_closures(phones: list[Phone]) -> list[Phone]:
+    """Begin voiceless stops at their closure: espeak-ng's event marks little more than the burst.
+
+    The closure is taken from the phone before, of which at least half remains.
+    """
+    moved = list(phones)
+    for position in range(1, len(moved)):
+        phone, before = moved[position], moved[position - 1]
+        if phone.features.stop and not phone.features.voiced and phone.symbol != "q":
+            start = phone.start - min(_CLOSURE_S, 0.5 * before.duration)
+            moved[position - 1] = Phone(before.symbol, before.start, start, before.stress)
+            moved[position] = Phone(phone.symbol, start, phone.end, phone.stress)
+    return [phone for phone in moved if phone.end > phone.start]
