@@ -228,6 +228,7 @@ class Talker:
         config = denoiser.config
         entries = guidance_entries(options.speech_scale, options.style_scale, options.guidance)
         rows = len(entries) * n
+        valid = (torch.arange(config.window, device=self.device) < n_valid).expand(n, -1)
 
         def repeated(value: Tensor | None) -> Tensor | None:
             return None if value is None else value.expand(rows, *value.shape)
@@ -238,7 +239,7 @@ class Talker:
             repeated(identity),
             None if previous_motion is None else previous_motion.repeat(len(entries), 1, 1),
             repeated(previous_speech),
-            (torch.arange(config.window, device=self.device) < n_valid).expand(rows, -1),
+            valid.repeat(len(entries), 1),
             torch.tensor([not entry.speech for entry in entries], device=self.device).repeat_interleave(n),
             torch.tensor([not entry.style for entry in entries], device=self.device).repeat_interleave(n),
         )
@@ -246,7 +247,7 @@ class Talker:
         def denoise(x_n: Tensor, noise_step: int) -> Tensor:
             step = torch.full((rows,), noise_step, device=self.device)
             clean = denoiser(x_n.repeat(len(entries), 1, 1), step, conditions)[:, config.context :]
-            return guided(clean.unflatten(0, (len(entries), n)), entries, threshold=options.threshold)
+            return guided(clean.unflatten(0, (len(entries), n)), entries, threshold=options.threshold, valid=valid)
 
         like = torch.empty(n, config.window, config.motion_dim, device=self.device)
         noise = standard_normal(like, generators)

@@ -62,11 +62,6 @@ class Conditions:
     valid: Tensor
     """``(B, L)`` 1 where the frame is real."""
 
-    def take(self, rows: Tensor) -> Conditions:
-        """Return the conditions of the given batch rows."""
-        caches = tuple(tuple(part[rows] if part.numel() else part for part in cache) for cache in self.caches)
-        return Conditions(caches, self.person[rows], self.context[rows], self.valid[rows])  # type: ignore[arg-type]
-
 
 class Denoiser(nn.Module):
     """Transformer decoder that predicts the clean window x_0 (DiffPoseTalk, section 3).

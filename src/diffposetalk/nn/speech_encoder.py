@@ -30,6 +30,8 @@ MEMORY = 26
 """Motion frames of the past that the convolutions see (running mean aside)."""
 SILENCE = -8 / 3
 """Normalised log-mel of silence, which is taken to surround a recording."""
+_FLOOR = 1e-5
+"""Added to mel energies; about the level of noise at -55 dB below full scale."""
 _BLOCKS = ((1, 2), (2, 4), (4, 4), (8, 0))
 """(dilation, look-ahead) of each block in steps of 20 ms; entry and exit add one step each: 12 steps, 6 frames."""
 
@@ -94,7 +96,7 @@ class SpeechEncoder(nn.Module):
         width = config.width
         self.register_buffer("filters", mel_filters(config.n_mels), persistent=False)
         self.register_buffer("window", torch.hann_window(_WINDOW), persistent=False)
-        self.prior = nn.Parameter(torch.full((config.n_mels,), -6.0), requires_grad=False)
+        self.prior = nn.Parameter(torch.full((config.n_mels,), -5.0), requires_grad=False)
         self.entry = nn.Conv1d(config.n_mels, width, 5, stride=2)
         self.blocks = nn.ModuleList(_Block(width, dilation, ahead, config.dropout) for dilation, ahead in _BLOCKS)
         self.exit = nn.Conv1d(width, config.dim, 4, stride=2)
@@ -112,10 +114,12 @@ class SpeechEncoder(nn.Module):
             before = samples.new_zeros(len(samples), OVERLAP)
         frames = torch.cat([before, samples], -1).float().unfold(-1, _WINDOW, HOP) * self.window
         power = torch.fft.rfft(frames, n=512).abs().square()
-        return torch.log(power @ self.filters + 1e-5).mT
+        return torch.log(power @ self.filters + _FLOOR).mT
 
     def normalise(self, mels: Tensor, state: RunningMean | None = None) -> tuple[Tensor, RunningMean]:
-        """Subtract the running, loudness-weighted mean of each band, known up to each motion frame's end.
+        """Subtract the running mean of each band, weighted by power and known up to each motion frame's end.
+
+        Silence has no weight, so it keeps looking like silence however long it lasts.
 
         Args:
             mels: ``(B, n_mels, 4 T)`` log-mels.
@@ -127,7 +131,7 @@ class SpeechEncoder(nn.Module):
         n_frames = mels.shape[-1] // MELS_PER_FRAME
         if state is None:
             state = self.initial_state(len(mels))
-        loudness = mels.exp().mean(1, keepdim=True).sqrt()
+        loudness = (mels.exp().mean(1, keepdim=True) - _FLOOR).clamp(min=0)
         weight = loudness.unflatten(-1, (n_frames, MELS_PER_FRAME)).sum(-1)
         total = (mels * loudness).unflatten(-1, (n_frames, MELS_PER_FRAME)).sum(-1)
         decay = math.exp(-1 / (25 * self.config.memory_s))
@@ -142,7 +146,7 @@ class SpeechEncoder(nn.Module):
 
     def initial_state(self, n_batch: int) -> RunningMean:
         """Return the running mean before any speech."""
-        weight = self.prior.new_full((n_batch, 1), 0.05)
+        weight = self.prior.new_full((n_batch, 1), 1e-3)
         return RunningMean(self.prior * weight, weight)
 
     @staticmethod

@@ -36,8 +36,9 @@ class DenoiserStage:
     """Noise schedule."""
     noise_steps: int = 500
     """Steps N of the schedule."""
-    guidance: Literal["incremental", "independent"] = "incremental"
-    """How conditions are dropped."""
+    independent_share: float = 0.0
+    """Share of samples whose conditions are dropped independently, as `independent` guidance asks for; the others
+    are dropped incrementally, as in the paper."""
 
 
 class DenoiserLosses:
@@ -71,8 +72,7 @@ class DenoiserLosses:
         batch = self.windows.draw(rng, n).to(device)
         with torch.no_grad():
             style = self.style_encoder(batch.reference)
-        uniform = torch.from_numpy(rng.random(n if self.stage.guidance == "incremental" else (n, 2)))
-        dropped = condition_dropout(uniform, self.stage.guidance)
+        no_speech, no_style = self._dropped(rng, n)
         continues = batch.continues[:, None, None]
         conditions = network.prepare(
             batch.features,
@@ -81,14 +81,24 @@ class DenoiserLosses:
             torch.where(continues, batch.previous_motion, network.start_motion),
             torch.where(continues, batch.previous_features, network.start_speech),
             batch.valid,
-            dropped.speech.to(device),
-            dropped.style.to(device),
+            no_speech.to(device),
+            no_style.to(device),
         )
         noise_step = torch.from_numpy(rng.integers(1, self.schedule.n_steps + 1, n)).to(device)
         eps = torch.from_numpy(rng.standard_normal(tuple(batch.motion.shape), np.float32)).to(device)
         x_n = add_noise(batch.motion, noise_step, eps, self.schedule)
         predicted = network(x_n, noise_step, conditions)[:, network.config.context :].float()
         return self.terms(predicted, batch.motion, batch.previous_motion, batch.continues, batch.valid)
+
+    def _dropped(self, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
+        uniform = torch.from_numpy(rng.random((n, 3)))
+        incremental = condition_dropout(uniform[:, 0], "incremental")
+        independent = condition_dropout(uniform[:, :2], "independent")
+        chosen = uniform[:, 2] < self.stage.independent_share
+        return (
+            torch.where(chosen, independent.speech, incremental.speech),
+            torch.where(chosen, independent.style, incremental.style),
+        )
 
     def terms(
         self, predicted: Tensor, truth: Tensor, previous: Tensor, continues: Tensor, valid: Tensor

@@ -1,0 +1,76 @@
+"""The denoiser: what each frame may see, what dropping a condition does, caches that change nothing."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from diffposetalk.errors import UsageError
+from diffposetalk.nn.denoiser import Denoiser, DenoiserConfig
+
+CONFIG = DenoiserConfig(
+    motion_dim=5, speech_dim=7, style_dim=4, dim=16, n_layers=2, n_heads=2, dropout=0.0, window=12, context=3
+)
+
+
+@pytest.fixture()
+def denoiser() -> Denoiser:
+    torch.manual_seed(0)
+    return Denoiser(CONFIG).eval()
+
+
+def test_shapes_and_defaults(denoiser: Denoiser) -> None:
+    conditions = denoiser.prepare(torch.randn(2, 12, 7))
+    assert denoiser(torch.randn(2, 12, 5), torch.tensor([1, 500]), conditions).shape == (2, 15, 5)
+
+
+def test_each_part_of_the_condition_reaches_the_result(denoiser: Denoiser) -> None:
+    speech, style = torch.randn(1, 12, 7), torch.randn(1, 4)
+    motion, before = torch.randn(1, 3, 5), torch.randn(1, 3, 7)
+    x_n, step = torch.randn(1, 12, 5), torch.tensor([7])
+    full = denoiser(x_n, step, denoiser.prepare(speech, style, None, motion, before))
+    changes = {
+        "speech": denoiser.prepare(speech + 1, style, None, motion, before),
+        "style": denoiser.prepare(speech, style + 1, None, motion, before),
+        "previous motion": denoiser.prepare(speech, style, None, motion + 1, before),
+        "previous speech": denoiser.prepare(speech, style, None, motion, before + 1),
+        "valid": denoiser.prepare(speech, style, None, motion, before, torch.arange(12)[None] < 5),
+    }
+    for name, conditions in changes.items():
+        assert (denoiser(x_n, step, conditions) - full).abs().max() > 1e-4, name
+    assert (denoiser(x_n, torch.tensor([400]), denoiser.prepare(speech, style, None, motion, before)) - full).any()
+
+
+def test_dropped_conditions_are_the_learned_nulls(denoiser: Denoiser) -> None:
+    speech, style = torch.randn(2, 12, 7), torch.randn(2, 4)
+    x_n, step = torch.randn(2, 12, 5), torch.tensor([7, 7])
+    both = torch.tensor([True, True])
+    dropped = denoiser.prepare(speech, style, speech_dropped=both, style_dropped=both)
+    other = denoiser.prepare(speech + 3, style - 2, speech_dropped=both, style_dropped=both)
+    torch.testing.assert_close(denoiser(x_n, step, dropped), denoiser(x_n, step, other))
+    without = denoiser.prepare(denoiser.null_speech.expand(2, 12, -1))
+    torch.testing.assert_close(denoiser(x_n, step, dropped), denoiser(x_n, step, without))
+
+
+def test_rows_of_a_batch_are_independent(denoiser: Denoiser) -> None:
+    speech, style, x_n = torch.randn(3, 12, 7), torch.randn(3, 4), torch.randn(3, 12, 5)
+    step = torch.tensor([1, 20, 300])
+    together = denoiser(x_n, step, denoiser.prepare(speech, style))
+    for row in range(3):
+        alone = denoiser(x_n[row : row + 1], step[row : row + 1], denoiser.prepare(speech[row : row + 1], style[row : row + 1]))
+        torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
+
+
+def test_identity_is_taken_where_configured() -> None:
+    config = DenoiserConfig(**{**CONFIG.__dict__, "identity_dim": 6})
+    denoiser = Denoiser(config).eval()
+    speech, x_n, step = torch.randn(1, 12, 7), torch.randn(1, 12, 5), torch.tensor([3])
+    one = denoiser(x_n, step, denoiser.prepare(speech, identity=torch.zeros(1, 6)))
+    two = denoiser(x_n, step, denoiser.prepare(speech, identity=torch.ones(1, 6)))
+    torch.testing.assert_close(one, denoiser(x_n, step, denoiser.prepare(speech)))
+    assert (one - two).abs().max() > 1e-4
+
+
+def test_impossible_sizes_are_refused() -> None:
+    with pytest.raises(UsageError, match="multiple of n_heads"):
+        DenoiserConfig(motion_dim=5, speech_dim=7, dim=10, n_heads=4)
