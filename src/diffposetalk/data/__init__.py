@@ -1,0 +1,1 @@
+"""Clips, windows and augmentation: what training reads."""
