@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,6 +119,23 @@ def transcripts(realdata: Path) -> list[Transcript]:
     return found
 
 
+def real_speech(realdata: Path, shortest_s: float = 0.0) -> dict[str, Speech]:
+    """Load the recordings of ``speech/`` by name, those of at least ``shortest_s`` seconds.
+
+    Raises:
+        InputError: none is there.
+    """
+    found = {}
+    for path in sorted((realdata / "speech").glob("*.*")):
+        if path.suffix in (".wav", ".flac"):
+            speech = Speech.load(path)
+            if speech.duration >= shortest_s:
+                found[path.stem] = speech
+    if not found:
+        raise InputError(f"{realdata}: no speech/ recordings of {shortest_s:g} s here; name the folder with --realdata")
+    return found
+
+
 def grid_sentence(code: str) -> str:
     """Return the sentence of a GRID file name: ``bbaf2n`` is "bin blue at f two now".
 
@@ -132,11 +148,6 @@ def grid_sentence(code: str) -> str:
         return " ".join(letter if words is None else words[letter] for letter, words in zip(code, _GRID_WORDS))
     except KeyError:
         raise InputError(f"{code}: not the name of a GRID sentence") from None
-
-
-def by_name(parts: Iterable[TrackedClip]) -> dict[str, TrackedClip]:
-    """Return clips by their name."""
-    return {part.name: part for part in parts}
 
 
 def _lj_speech(path: Path) -> dict[str, str]:
