@@ -19,15 +19,14 @@ from diffposetalk.nn.speech_encoder import (
 @pytest.fixture(scope="module")
 def encoder() -> SpeechEncoder:
     torch.manual_seed(0)
-    return SpeechEncoder(SpeechEncoderConfig(n_mels=20, width=16, dim=8, n_phones=5, n_curves=3)).eval()
+    return SpeechEncoder(SpeechEncoderConfig(n_mels=20, width=16, dim=8)).eval()
 
 
 def test_shapes(encoder: SpeechEncoder) -> None:
     samples = torch.randn(2, FRAME_SAMPLES * 30) * 0.1
     assert encoder(samples).shape == (2, 30, 8)
     mels, _ = encoder.normalise(encoder.log_mels(samples))
-    phones, curves = encoder.heads(encoder.hidden(encoder.surround(mels)))
-    assert phones.shape == (2, 60, 5) and curves.shape == (2, 30, 3)
+    assert encoder.hidden(encoder.surround(mels)).shape == (2, 16, 62)
 
 
 def test_no_frame_depends_on_speech_beyond_the_lookahead(encoder: SpeechEncoder) -> None:

@@ -48,10 +48,6 @@ class SpeechEncoderConfig:
     """Width of a feature."""
     memory_s: float = 4.0
     """Time constant of the running mean, seconds."""
-    n_phones: int = 0
-    """Symbols of the auxiliary phone head (50 a second); 0 for none."""
-    n_curves: int = 0
-    """Curves of the auxiliary motion head (25 a second); 0 for none."""
     dropout: float = 0.1
     """Dropout while training."""
 
@@ -100,8 +96,6 @@ class SpeechEncoder(nn.Module):
         self.entry = nn.Conv1d(config.n_mels, width, 5, stride=2)
         self.blocks = nn.ModuleList(_Block(width, dilation, ahead, config.dropout) for dilation, ahead in _BLOCKS)
         self.exit = nn.Conv1d(width, config.dim, 4, stride=2)
-        self.phone_head = nn.Linear(width, config.n_phones) if config.n_phones else None
-        self.curve_head = nn.Linear(config.dim, config.n_curves) if config.n_curves else None
 
     def log_mels(self, samples: Tensor, before: Tensor | None = None) -> Tensor:
         """Return log-mel energies ``(B, n_mels, n // HOP)``; frame k sees hop k and the `OVERLAP` samples before it.
@@ -180,17 +174,6 @@ class SpeechEncoder(nn.Module):
         """
         normalised, _ = self.normalise(self.log_mels(samples))
         return self.features(self.hidden(self.surround(normalised)))
-
-    def heads(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what training asks of the hidden layer ``(B, width, 2 T + 2)``.
-
-        Returns:
-            Phone logits ``(B, 2 T, n_phones)`` and curves ``(B, T, n_curves)``; of width 0 where the head is absent.
-        """
-        steps = functional.gelu(hidden[..., 1:-1]).mT
-        phones = self.phone_head(steps) if self.phone_head else steps[..., :0]
-        features = self.features(hidden)
-        return phones, self.curve_head(features) if self.curve_head else features[..., :0]
 
 
 def mel_filters(n_mels: int, low_hz: float = 50.0, high_hz: float = 7600.0) -> Tensor:

@@ -16,7 +16,6 @@ from diffposetalk.nn.speech_encoder import FRAME_SAMPLES, SpeechEncoder, SpeechE
 from diffposetalk.train.loop import LoopConfig, train
 
 
-
 @dataclass(frozen=True)
 class SpeechClip:
     """Speech with what is asked of the encoder."""
@@ -43,6 +42,22 @@ class SpeechStage:
     """Share of crops in which a band and a stretch of log-mels are hidden."""
 
 
+class SpeechLearner(nn.Module):
+    """The speech encoder with the heads that training alone needs: phones (50 a second) and curves (25 a second)."""
+
+    def __init__(self, config: SpeechEncoderConfig, n_phones: int, n_curves: int) -> None:
+        super().__init__()
+        self.encoder = SpeechEncoder(config)
+        self.phones = nn.Linear(config.width, n_phones)
+        self.curves = nn.Linear(config.dim, n_curves)
+
+    def forward(self, mels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return phone logits ``(B, 2 T, P)`` and curves ``(B, T, C)`` of log-mels ``(B, n_mels, 4 T)``."""
+        hidden = self.encoder.hidden(self.encoder.surround(mels))
+        phones = self.phones(functional.gelu(hidden[..., 1:-1]).mT)
+        return phones, self.curves(self.encoder.features(hidden))
+
+
 def train_speech(
     stage: SpeechStage,
     training: Sequence[SpeechClip],
@@ -51,9 +66,10 @@ def train_speech(
     header: dict[str, str],
     device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
-) -> SpeechEncoder:
+) -> SpeechLearner:
     """Train the speech encoder with cross-entropy on phones and squared error on curves."""
-    encoder = SpeechEncoder(stage.encoder).to(device)
+    n_phones = 1 + max(int(clip.phones.max()) for clip in training)
+    learner = SpeechLearner(stage.encoder, n_phones, training[0].curves.shape[1]).to(device)
 
     def losses(
         clips: Sequence[SpeechClip], augmented: bool
@@ -63,12 +79,12 @@ def train_speech(
             raise InputError(f"no clip lasts {stage.crop_frames} frames; make longer clips or shorten crop_frames")
 
         def terms(network: nn.Module, rng: np.random.Generator, n: int) -> dict[str, Tensor]:
-            assert isinstance(network, SpeechEncoder)
+            assert isinstance(network, SpeechLearner)
             samples, phones, curves = _crops(long_enough, stage.crop_frames, rng, n, augmented)
-            mels, _ = network.normalise(network.log_mels(samples.to(device)))
+            mels, _ = network.encoder.normalise(network.encoder.log_mels(samples.to(device)))
             if augmented:
                 mels = _masked(mels, stage.mel_masked, rng)
-            logits, guess = network.heads(network.hidden(network.surround(mels)))
+            logits, guess = network(mels)
             return {
                 "phones": functional.cross_entropy(logits.float().flatten(0, 1), phones.to(device).flatten()),
                 "curves": (guess.float() - curves.to(device)).square().mean(),
@@ -76,18 +92,18 @@ def train_speech(
 
         return terms
 
-    train(encoder, losses(training, True), losses(validation, False), stage.weights, stage.loop, out, header, progress)
-    return encoder
+    train(learner, losses(training, True), losses(validation, False), stage.weights, stage.loop, out, header, progress)
+    return learner
 
 
-def phone_accuracy(encoder: SpeechEncoder, clips: Sequence[SpeechClip]) -> float:
-    """Return the share of 20 ms steps whose phone the encoder names, on clean speech."""
+def phone_accuracy(learner: SpeechLearner, clips: Sequence[SpeechClip]) -> float:
+    """Return the share of 20 ms steps whose phone is named right, on clean speech."""
     right = total = 0
     for clip in clips:
         samples = torch.from_numpy(clip.versions[0][: len(clip.curves) * FRAME_SAMPLES].astype(np.float32) / 32768)
         with torch.no_grad():
-            mels, _ = encoder.normalise(encoder.log_mels(samples[None]))
-            logits, _ = encoder.heads(encoder.hidden(encoder.surround(mels)))
+            mels, _ = learner.encoder.normalise(learner.encoder.log_mels(samples[None]))
+            logits, _ = learner(mels)
         right += int((logits[0].argmax(-1) == torch.from_numpy(clip.phones)).sum())
         total += len(clip.phones)
     return right / max(1, total)
