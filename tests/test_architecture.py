@@ -20,8 +20,8 @@ noise diffusion guidance checkpoint released generate stream
 metrics render retarget export track data
 corpus train evaluate
 serve cli __init__ __main__
-""".split()
-"""A module imports only modules named before it (a package by its name, modules inside it freely but without cycles)."""
+""".split()  # noqa: SIM905 (in groups, as documented)
+"""A module imports only what is named before it; the modules of a package one another, but without cycles."""
 
 HEAVY = {"torch", "av", "moderngl", "matplotlib", "anny", "warp", "scipy", "transformers", "soxr", "PIL", "rich"}
 """Not to be loaded by `import diffposetalk` or `--help`."""

@@ -166,9 +166,9 @@ def test_a_failure_leaves_neither_file_nor_traces(tmp_path: Path, error: type[Ba
 
 
 def test_sound_that_cannot_be_read_stops_the_video(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
-        with VideoWriter(tmp_path / "v.mp4", audio=audio_blocks(tmp_path / "none.wav")) as video:
-            video.write(frames(1)[0])
+    sound = audio_blocks(tmp_path / "none.wav")
+    with pytest.raises(InputError, match="no such file"), VideoWriter(tmp_path / "v.mp4", audio=sound) as video:
+        video.write(frames(1)[0])
     assert not list(tmp_path.iterdir())
 
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
@@ -91,7 +92,8 @@ def run(arguments: Sequence[str]) -> int:
     def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
         raise _Terminated
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, terminate) if in_main_thread else None
     try:
         with console.warnings_as_lines():
             console.finish(args.run(args, console))
@@ -105,7 +107,8 @@ def run(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         return _ending(console, error)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        if in_main_thread:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _ending(console: Console, error: BaseException) -> int:

@@ -112,6 +112,24 @@ def _mono(frame: Any) -> np.ndarray:
     return samples.mean(axis=0, dtype=np.float64).astype(np.float32) if len(samples) > 1 else samples[0]
 
 
+def _wav_length(path: Path) -> float | None:
+    """Return the seconds that a wav file's header states; None for a writer that did not know them."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    if start[:4] != b"RIFF":
+        return None
+    at, bytes_per_second = 12, 0
+    while at + 8 <= len(start):
+        name, size = start[at : at + 4], int.from_bytes(start[at + 4 : at + 8], "little")
+        if name == b"fmt ":
+            bytes_per_second = int.from_bytes(start[at + 16 : at + 20], "little")
+        if name == b"data":
+            known = 0 < size < 0x7FFFF000 and bytes_per_second > 0  # recorders that write to a pipe state nonsense
+            return size / bytes_per_second if known else None
+        at += 8 + size + size % 2
+    return None
+
+
 def _decoded(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     """Yield `(sample rate, (n,) mono float32)` frame by frame from the first sound track, checked."""
     import av
@@ -122,6 +140,8 @@ def _decoded(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         stream = container.streams.audio[0]
         stated = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
         stated = stated if container.format.name in DECLARED_LENGTH else None
+        if container.format.name == "wav":  # the library trusts the file's size instead
+            stated = _wav_length(path) or stated
         origin = (container.start_time or 0) / 1e6
         rate = n_read = n_bad = 0
         packets = container.demux(stream)
