@@ -6,11 +6,14 @@ import contextlib
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
-Progress = Callable[[float, float | None], None]
-"""Called with how much is done and, where known, of how much."""
+
+class Progress(Protocol):
+    """Called with how much is done, where known of how much, and of what if that changes."""
+
+    def __call__(self, done: float, total: float | None = None, what: str | None = None) -> None: ...
 
 
 class Console:
@@ -78,24 +81,24 @@ class Console:
             yield _unseen
             return
         import rich.console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich import progress
 
         columns = (
-            TextColumn("{task.description:>10}"),
-            BarColumn(),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit),
-            TimeRemainingColumn(),
+            progress.TextColumn("{task.description:>10}"),
+            progress.BarColumn(),
+            progress.TextColumn("{task.completed:.0f}/{task.total:.0f} " + unit),
+            progress.TimeRemainingColumn(),
         )
-        with Progress(*columns, console=rich.console.Console(stderr=True), transient=True) as bar:
+        with progress.Progress(*columns, console=rich.console.Console(stderr=True), transient=True) as bar:
             task = bar.add_task(what, total=1)
 
-            def show(done: float, total: float | None = None) -> None:
-                bar.update(task, completed=done, total=total or max(done, 1))
+            def show(done: float, total: float | None = None, what: str | None = None) -> None:
+                bar.update(task, completed=done, total=total or max(done, 1), description=what)
 
             yield show
 
 
-def _unseen(_done: float, _total: float | None = None) -> None:
+def _unseen(done: float, total: float | None = None, what: str | None = None) -> None:
     """Progress that nobody looks at."""
 
 

@@ -1,16 +1,19 @@
 """Make a corpus to train on: synthesised speech with exact phone times, and facial and head motion for it.
 
-The same seed makes the same corpus; a run that was stopped goes on where it was.
+The same seed and voices make the same corpus; a run that was stopped goes on where it was.
 
-  diffposetalk corpus runs/corpus --hours 2 --seed 1
+  diffposetalk corpus corpus --hours 2
+  diffposetalk corpus --voices
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -18,16 +21,40 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("folder", metavar="FOLDER", help="where the corpus goes; made if absent")
+    parser.add_argument("folder", metavar="FOLDER", nargs="?", help="where the corpus goes; made if absent")
     parser.add_argument("--hours", type=values.number(0.001, 1000), default=1.0, metavar="H", help="of speech (1)")
     parser.add_argument("--seed", type=values.whole(), default=0, metavar="N", help="same seed, same corpus (0)")
-    parser.add_argument("--workers", type=values.whole(1, 256), metavar="N", help="processes (as many as cores)")
+    parser.add_argument("--jobs", type=values.whole(1, 256), metavar="N", help="processes (as many as cores)")
+    parser.add_argument("--speech-only", action="store_true", help="make no motion")
+    parser.add_argument("--motion-anew", action="store_true", help="make motion anew for the speech that is there")
+    parser.add_argument("--voices", action="store_true", help="list the voices installed here, and do nothing else")
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Build the corpus; return the result for `--json`."""
+    """Build the corpus, or list the voices; return the result for `--json`."""
+    if args.voices:
+        from diffposetalk.corpus.voices import list_voices
+
+        found = [(voice.name, voice.language, voice.engine) for voice in list_voices()]
+        console.table([("voice", "language", "engine"), *found])
+        return {"voices": [dict(zip(("name", "language", "engine"), row)) for row in found]}
+    if args.folder is None:
+        raise UsageError("name a folder for the corpus: diffposetalk corpus FOLDER --hours H")
+    if args.speech_only and args.motion_anew:
+        raise UsageError("--speech-only and --motion-anew contradict each other")
+
     from diffposetalk.corpus.build import build_corpus
 
-    with console.progress("corpus", "clips") as progress:
-        summary = build_corpus(args.folder, hours=args.hours, seed=args.seed, workers=args.workers, progress=progress)
-    return {"folder": args.folder, "summary": summary}
+    report = build_corpus(
+        args.folder,
+        hours=args.hours,
+        seed=args.seed,
+        jobs=args.jobs,
+        motion=not args.speech_only,
+        remotion=args.motion_anew,
+        progress=not console.quiet,
+    )
+    console.say(f"{report.folder}: {report.hours:.2f} h, {report.clips} clips, {report.speakers} speakers")
+    if report.failed:
+        console.warn(f"{len(report.failed)} speakers could not be made: {', '.join(report.failed[:5])}")
+    return asdict(report)

@@ -1,9 +1,16 @@
-"""Train a model by a recipe (a TOML file under configs/)."""
+"""Train a model by a recipe (a TOML file, such as configs/lite.toml) on a corpus made by `diffposetalk corpus`.
+
+A run that was stopped goes on where it was.
+
+  diffposetalk train configs/lite.toml -o runs/lite --set corpus=corpus
+"""
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING, Any
+
+from diffposetalk.errors import DiffPoseTalkError, UsageError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -12,12 +19,27 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("recipe", metavar="RECIPE", help="TOML file")
-    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="where the run goes")
-    parser.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help="change the recipe; repeatable")
+    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="where the run goes; made if absent")
+    parser.add_argument("--set", metavar="A.B=VALUE", action="append", default=[], help="change the recipe; repeatable")
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Train; return the result for `--json`."""
-    from diffposetalk.train.recipe import train_recipe
+    """Train all stages; return the result for `--json`."""
+    try:
+        from diffposetalk.train.recipe import train_recipe
+    except ModuleNotFoundError as error:
+        raise DiffPoseTalkError(f"training needs {error.name}: pip install 'diffposetalk[train]'") from error
+    from pathlib import Path
 
-    return train_recipe(args.recipe, args.output, args.set)
+    if not Path(args.output).absolute().parent.is_dir():
+        raise UsageError(f"{args.output}: the folder {Path(args.output).parent} does not exist; create it first")
+    with console.progress("training", "") as progress:
+
+        def show(stage: str, step: int, steps: int, named: dict[str, float]) -> None:
+            figures = " ".join(f"{name} {value:.3g}" for name, value in list(named.items())[:2])
+            progress(step, steps, f"{stage} {figures}".strip())
+
+        result = train_recipe(args.recipe, args.output, args.set, show)
+    console.say(result["model"])
+    console.table([(name, f"{value:.3f}") for name, value in result["figures"].items()])
+    return result
