@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -72,9 +73,17 @@ class SpeakerPlan:
     """Clips to make."""
 
 
-def build_corpus(out: str | Path, hours: float, seed: int = 0, jobs: int | None = None, clips_per_speaker: int = 4,
-                 motion: bool = True, remotion: bool = False, voices: Sequence[Voice] | None = None,
-                 progress: bool = True) -> BuildReport:
+def build_corpus(
+    out: str | Path,
+    hours: float,
+    seed: int = 0,
+    jobs: int | None = None,
+    clips_per_speaker: int = 4,
+    motion: bool = True,
+    remotion: bool = False,
+    voices: Sequence[Voice] | None = None,
+    progress: bool = True,
+) -> BuildReport:
     """Make or continue a corpus.
 
     Args:
@@ -113,20 +122,35 @@ def build_corpus(out: str | Path, hours: float, seed: int = 0, jobs: int | None 
         plans = plan_speakers(hours, seed, clips_per_speaker, list_voices() if voices is None else voices)
         _prepare(folder, seed, clips_per_speaker, plans)
         waiting = [plan for plan in plans if not shards.speech_path(folder, plan.info.speaker).exists()]
-        _run("speaking", [(plan.info.speaker, make_speech, (folder, plan)) for plan in waiting], len(plans), jobs, made,
-             failed, progress)
+        _run(
+            "speaking",
+            [(plan.info.speaker, make_speech, (folder, plan)) for plan in waiting],
+            len(plans),
+            jobs,
+            made,
+            failed,
+            progress,
+        )
     speakers = shards.list_speakers(folder) if not failed or made else []
     if not speakers:
-        raise DiffPoseTalkError(f"{folder}: no speaker could be made; try one voice with `diffposetalk corpus --voices`")
+        raise DiffPoseTalkError(f"{folder}: no speaker could be made; do the speech engines work?")
     if motion or remotion:
         (folder / "motion").mkdir(exist_ok=True)
         settings = json.loads((folder / "corpus.json").read_text())
         waiting_motion = [s for s in speakers if not shards.motion_path(folder, s).exists()]
-        _run("moving", [(s, make_motion, (folder, s, int(settings["seed"]))) for s in waiting_motion], len(speakers), jobs,
-             made, failed, progress)
+        _run(
+            "moving",
+            [(s, make_motion, (folder, s, int(settings["seed"]))) for s in waiting_motion],
+            len(speakers),
+            jobs,
+            made,
+            failed,
+            progress,
+        )
     clips, seconds = write_manifest(folder)
-    return BuildReport(folder, len(speakers), clips, seconds / 3600, len(made), tuple(sorted(set(failed))),
-                       time.monotonic() - started)
+    return BuildReport(
+        folder, len(speakers), clips, seconds / 3600, len(made), tuple(sorted(set(failed))), time.monotonic() - started
+    )
 
 
 def plan_speakers(hours: float, seed: int, clips_per_speaker: int, voices: Sequence[Voice]) -> list[SpeakerPlan]:
@@ -143,8 +167,14 @@ def plan_speakers(hours: float, seed: int, clips_per_speaker: int, voices: Seque
         transform = VoiceTransform.sample(rng, voice.natural)
         rate = float(np.exp(rng.uniform(np.log(0.84), np.log(1.2))))
         pitch = float(np.exp(rng.uniform(-0.22, 0.22)))
-        info = shards.SpeakerInfo(f"s{index:05d}", voice.name, voice.language,
-                                  (transform.resample, transform.formant, transform.tilt_db), rate, pitch)
+        info = shards.SpeakerInfo(
+            f"s{index:05d}",
+            voice.name,
+            voice.language,
+            (transform.resample, transform.formant, transform.tilt_db),
+            rate,
+            pitch,
+        )
         plans.append(SpeakerPlan(info, voice, index, seed, clips_per_speaker))
     return plans
 
@@ -172,7 +202,7 @@ def make_speech(folder: Path, plan: SpeakerPlan) -> None:
             pieces.append(utterance)
             pauses.append(pause)
             total += utterance.speech.duration + pause
-        pauses[-1] = closing
+        pauses[-1] = max(closing, CLIP_SECONDS[0] - (total - closing - pauses[-1]))
         clips.append(_join(pieces, pauses, rng))
     shards.save_speech(folder, plan.info, clips)
 
@@ -184,8 +214,10 @@ def make_motion(folder: Path, speaker: str, seed: int) -> None:
 
     index = int(speaker.lstrip("s"))
     manner = Manner.sample(np.random.default_rng([seed, index, 2]))
-    motions = [articulate(clip.speech, clip.phones, manner, np.random.default_rng([seed, index, 3, number]))
-               for number, clip in enumerate(shards.load_shard(folder, speaker))]
+    motions = [
+        articulate(clip.speech, clip.phones, manner, np.random.default_rng([seed, index, 3, number]))
+        for number, clip in enumerate(shards.load_shard(folder, speaker))
+    ]
     shards.save_motion(folder, speaker, manner.vector(), motions)
 
 
@@ -194,8 +226,12 @@ def write_manifest(folder: Path) -> tuple[int, float]:
     rows, n_clips, seconds = [], 0, 0.0
     for speaker in shards.list_speakers(folder):
         clips = shards.load_shard(folder, speaker)
-        row = {**asdict(clips[0].speaker), "clips": len(clips), "seconds": round(sum(clip.duration for clip in clips), 3),
-               "motion": clips[0].motion is not None}
+        row = {
+            **asdict(clips[0].speaker),
+            "clips": len(clips),
+            "seconds": round(sum(c.duration for c in clips), 3),
+            "motion": clips[0].motion is not None,
+        }
         rows.append(json.dumps(row, ensure_ascii=False))
         n_clips += len(clips)
         seconds += row["seconds"]
@@ -227,8 +263,9 @@ def _speak_batch(plan: SpeakerPlan, transform: VoiceTransform, rng: np.random.Ge
     return spoken[::-1]
 
 
-def _join(pieces: Sequence[Utterance], pauses: Sequence[float],
-          rng: np.random.Generator) -> tuple[np.ndarray, tuple[Phone, ...], str]:
+def _join(
+    pieces: Sequence[Utterance], pauses: Sequence[float], rng: np.random.Generator
+) -> tuple[np.ndarray, tuple[Phone, ...], str]:
     """Put utterances and pauses in a row, each sentence a little louder or softer than the last."""
     samples: list[np.ndarray] = []
     phones: list[Phone] = []
@@ -249,8 +286,12 @@ def _join(pieces: Sequence[Utterance], pauses: Sequence[float],
 
 def _prepare(folder: Path, seed: int, clips_per_speaker: int, plans: Sequence[SpeakerPlan]) -> None:
     """Make the folders and write the recipe, or check that it is the one the folder was made by."""
-    recipe = {"version": _RECIPE_VERSION, "seed": seed, "clips_per_speaker": clips_per_speaker,
-              "voices": sorted({plan.voice.engine for plan in plans})}
+    recipe = {
+        "version": _RECIPE_VERSION,
+        "seed": seed,
+        "clips_per_speaker": clips_per_speaker,
+        "voices": sorted({plan.voice.engine for plan in plans}),
+    }
     path = folder / "corpus.json"
     try:
         (folder / "speech").mkdir(parents=True, exist_ok=True)
@@ -263,34 +304,44 @@ def _prepare(folder: Path, seed: int, clips_per_speaker: int, plans: Sequence[Sp
             raise InputError(f"{path}: not readable as JSON; use a new folder") from error
         for key in _RECIPE_KEYS:
             if key != "voices" and before.get(key) != recipe[key]:
-                raise InputError(f"{folder}: holds a corpus made with {key}={before.get(key)}, not {recipe[key]}; "
-                                 "use another folder")
+                raise InputError(
+                    f"{folder}: holds a corpus made with {key}={before.get(key)}, not {recipe[key]}; use another folder"
+                )
     write_atomically(path, (json.dumps(recipe, indent=1) + "\n").encode())
 
 
-def _run(title: str, tasks: list[tuple[str, Callable[..., None], tuple]], total: int, jobs: int, made: list[str],
-         failed: list[str], progress: bool) -> None:
+def _run(
+    title: str,
+    tasks: list[tuple[str, Callable[..., None], tuple]],
+    total: int,
+    jobs: int,
+    made: list[str],
+    failed: list[str],
+    progress: bool,
+) -> None:
     """Run tasks, each in a process of its own, `jobs` at a time; a task that fails is tried once more."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["diffposetalk.corpus.build", "diffposetalk.corpus.articulation", "soxr",
-                                    "safetensors.numpy"])
+    context.set_forkserver_preload(
+        ["diffposetalk.corpus.build", "diffposetalk.corpus.articulation", "soxr", "safetensors.numpy"]
+    )
     queue = [(name, function, arguments, 0) for name, function, arguments in tasks][::-1]
-    running: dict[int, tuple[BaseProcess, tuple]] = {}
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                   disable=not progress)
+    running: dict[Any, tuple[BaseProcess, tuple]] = {}
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), disable=not progress
+    )
     with bar:
         shown = bar.add_task(title, total=total, completed=total - len(tasks))
         try:
             while queue or running:
                 while queue and len(running) < jobs:
                     task = queue.pop()
-                    process = context.Process(target=_child, args=(task[1], task[2]), daemon=True)
-                    process.start()
-                    running[process.sentinel] = (process, task)
+                    child = context.Process(target=_child, args=(task[1], task[2]), daemon=True)
+                    child.start()
+                    running[child.sentinel] = (child, task)
                 for sentinel in wait(list(running)):
-                    process, task = running.pop(sentinel)  # type: ignore[arg-type]
+                    process, task = running.pop(sentinel)
                     process.join()
                     name, function, arguments, attempt = task
                     if process.exitcode == 0:
@@ -302,9 +353,9 @@ def _run(title: str, tasks: list[tuple[str, Callable[..., None], tuple]], total:
                         failed.append(name)
                     bar.advance(shown)
         finally:
-            for process, _ in running.values():
-                process.terminate()
-                process.join()
+            for unfinished, _ in running.values():
+                unfinished.terminate()
+                unfinished.join()
 
 
 def _child(function: Callable[..., None], arguments: tuple) -> None:

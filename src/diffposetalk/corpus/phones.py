@@ -84,35 +84,56 @@ class PhoneFeatures:
     """For diphthongs, the symbol of the target that the second half moves to."""
 
 
-def _vowel(symbol: str, visual: str, openness: float, jaw: float, rounded: float = 0.0, spread: float = 0.0,
-           front: float = 0.0, back: float = 0.0, glide: str | None = None) -> PhoneFeatures:
-    return PhoneFeatures(symbol, visual, vowel=True, voiced=True, openness=openness, jaw=jaw, rounded=rounded,
-                         spread=spread, tongue_front=front, tongue_back=back, glide=glide)
+def _vowel(
+    symbol: str,
+    visual: str,
+    openness: float,
+    jaw: float,
+    rounded: float = 0.0,
+    spread: float = 0.0,
+    front: float = 0.0,
+    back: float = 0.0,
+    glide: str | None = None,
+) -> PhoneFeatures:
+    return PhoneFeatures(
+        symbol,
+        visual,
+        vowel=True,
+        voiced=True,
+        openness=openness,
+        jaw=jaw,
+        rounded=rounded,
+        spread=spread,
+        tongue_front=front,
+        tongue_back=back,
+        glide=glide,
+    )
 
 
+# fmt: off (a table)
 _INVENTORY = (
     PhoneFeatures("sil", "sil"),
     # vowels                      lips  jaw   round spread front back
-    _vowel("aa", "open",          0.95, 1.00, 0.00, 0.05, 0.00, 0.50),
-    _vowel("ae", "open",          0.90, 0.90, 0.00, 0.40, 0.50, 0.00),
-    _vowel("ah", "open",          0.65, 0.65, 0.00, 0.05, 0.10, 0.20),
-    _vowel("ax", "open",          0.40, 0.40, 0.00, 0.05, 0.20, 0.20),
-    _vowel("ao", "round",         0.75, 0.80, 0.55, 0.00, 0.00, 0.60),
-    _vowel("aw", "open",          0.90, 0.95, 0.05, 0.05, 0.20, 0.30, glide="uh"),
-    _vowel("ay", "open",          0.90, 0.95, 0.00, 0.10, 0.10, 0.30, glide="ih"),
-    _vowel("eh", "spread",        0.60, 0.60, 0.00, 0.45, 0.60, 0.00),
-    _vowel("e", "spread",         0.45, 0.45, 0.00, 0.60, 0.80, 0.00),
-    _vowel("er", "round",         0.40, 0.40, 0.35, 0.00, 0.30, 0.40),
-    _vowel("ey", "spread",        0.50, 0.50, 0.00, 0.55, 0.70, 0.00, glide="iy"),
-    _vowel("ih", "spread",        0.40, 0.35, 0.00, 0.45, 0.75, 0.00),
-    _vowel("iy", "spread",        0.30, 0.20, 0.00, 1.00, 1.00, 0.00),
-    _vowel("o", "round",          0.50, 0.50, 0.75, 0.00, 0.00, 0.70),
-    _vowel("ow", "round",         0.55, 0.55, 0.70, 0.00, 0.00, 0.60, glide="uw"),
-    _vowel("oy", "round",         0.65, 0.65, 0.75, 0.00, 0.00, 0.60, glide="ih"),
-    _vowel("uh", "round",         0.38, 0.35, 0.60, 0.00, 0.00, 0.60),
-    _vowel("uw", "round",         0.25, 0.22, 1.00, 0.00, 0.00, 0.80),
-    _vowel("ue", "round",         0.25, 0.20, 0.95, 0.00, 0.90, 0.00),
-    _vowel("oe", "round",         0.45, 0.45, 0.75, 0.00, 0.70, 0.00),
+    _vowel("aa", "open", 0.95, 1.00, 0.00, 0.05, 0.00, 0.50),
+    _vowel("ae", "open", 0.90, 0.90, 0.00, 0.40, 0.50, 0.00),
+    _vowel("ah", "open", 0.65, 0.65, 0.00, 0.05, 0.10, 0.20),
+    _vowel("ax", "open", 0.40, 0.40, 0.00, 0.05, 0.20, 0.20),
+    _vowel("ao", "round", 0.75, 0.80, 0.55, 0.00, 0.00, 0.60),
+    _vowel("aw", "open", 0.90, 0.95, 0.05, 0.05, 0.20, 0.30, glide="uh"),
+    _vowel("ay", "open", 0.90, 0.95, 0.00, 0.10, 0.10, 0.30, glide="ih"),
+    _vowel("eh", "spread", 0.60, 0.60, 0.00, 0.45, 0.60, 0.00),
+    _vowel("e", "spread", 0.45, 0.45, 0.00, 0.60, 0.80, 0.00),
+    _vowel("er", "round", 0.40, 0.40, 0.35, 0.00, 0.30, 0.40),
+    _vowel("ey", "spread", 0.50, 0.50, 0.00, 0.55, 0.70, 0.00, glide="iy"),
+    _vowel("ih", "spread", 0.40, 0.35, 0.00, 0.45, 0.75, 0.00),
+    _vowel("iy", "spread", 0.30, 0.20, 0.00, 1.00, 1.00, 0.00),
+    _vowel("o", "round", 0.50, 0.50, 0.75, 0.00, 0.00, 0.70),
+    _vowel("ow", "round", 0.55, 0.55, 0.70, 0.00, 0.00, 0.60, glide="uw"),
+    _vowel("oy", "round", 0.65, 0.65, 0.75, 0.00, 0.00, 0.60, glide="ih"),
+    _vowel("uh", "round", 0.38, 0.35, 0.60, 0.00, 0.00, 0.60),
+    _vowel("uw", "round", 0.25, 0.22, 1.00, 0.00, 0.00, 0.80),
+    _vowel("ue", "round", 0.25, 0.20, 0.95, 0.00, 0.90, 0.00),
+    _vowel("oe", "round", 0.45, 0.45, 0.75, 0.00, 0.70, 0.00),
     # bilabial and labiodental
     PhoneFeatures("p", "bil", jaw=0.10, bilabial=True, stop=True),
     PhoneFeatures("b", "bil", voiced=True, jaw=0.12, bilabial=True, stop=True),
@@ -130,18 +151,31 @@ _INVENTORY = (
     PhoneFeatures("s", "cor", openness=0.22, jaw=0.03, sibilant=True, tongue_tip=0.8, spread=0.35),
     PhoneFeatures("z", "cor", voiced=True, openness=0.22, jaw=0.04, sibilant=True, tongue_tip=0.8, spread=0.35),
     PhoneFeatures("sh", "cor", openness=0.25, jaw=0.05, sibilant=True, rounded=0.55, tongue_tip=0.6, tongue_front=0.5),
-    PhoneFeatures("zh", "cor", voiced=True, openness=0.25, jaw=0.05, sibilant=True, rounded=0.55, tongue_tip=0.6,
-                  tongue_front=0.5),
-    PhoneFeatures("ch", "cor", openness=0.25, jaw=0.05, sibilant=True, rounded=0.50, tongue_tip=0.9, tongue_front=0.5,
-                  stop=True),
-    PhoneFeatures("jh", "cor", voiced=True, openness=0.25, jaw=0.06, sibilant=True, rounded=0.50, tongue_tip=0.9,
-                  tongue_front=0.5, stop=True),
+    PhoneFeatures(
+        "zh", "cor", voiced=True, openness=0.25, jaw=0.05, sibilant=True, rounded=0.55, tongue_tip=0.6, tongue_front=0.5
+    ),
+    PhoneFeatures(
+        "ch", "cor", openness=0.25, jaw=0.05, sibilant=True, rounded=0.50, tongue_tip=0.9, tongue_front=0.5, stop=True
+    ),
+    PhoneFeatures(
+        "jh",
+        "cor",
+        voiced=True,
+        openness=0.25,
+        jaw=0.06,
+        sibilant=True,
+        rounded=0.50,
+        tongue_tip=0.9,
+        tongue_front=0.5,
+        stop=True,
+    ),
     PhoneFeatures("th", "cor", openness=0.30, jaw=0.15, dental=True, tongue_tip=1.0),
     PhoneFeatures("dh", "cor", voiced=True, openness=0.30, jaw=0.16, dental=True, tongue_tip=1.0),
     # palatal, velar, glottal
     PhoneFeatures("y", "spread", voiced=True, openness=0.28, jaw=0.18, spread=0.75, tongue_front=1.0),
-    PhoneFeatures("ny", "cor", voiced=True, openness=0.28, jaw=0.18, spread=0.40, tongue_tip=0.6, tongue_front=0.9,
-                  nasal=True),
+    PhoneFeatures(
+        "ny", "cor", voiced=True, openness=0.28, jaw=0.18, spread=0.40, tongue_tip=0.6, tongue_front=0.9, nasal=True
+    ),
     PhoneFeatures("k", "back", openness=0.35, jaw=0.25, tongue_back=1.0, stop=True),
     PhoneFeatures("g", "back", voiced=True, openness=0.35, jaw=0.27, tongue_back=1.0, stop=True),
     PhoneFeatures("ng", "back", voiced=True, openness=0.35, jaw=0.27, tongue_back=1.0, nasal=True),
@@ -149,6 +183,7 @@ _INVENTORY = (
     PhoneFeatures("hh", "back", openness=0.45, jaw=0.40, tongue_back=0.1),
     PhoneFeatures("q", "back", openness=0.35, jaw=0.35, stop=True),
 )
+# fmt: on
 
 FEATURES: dict[str, PhoneFeatures] = {features.symbol: features for features in _INVENTORY}
 """Features of every phone, by symbol."""

@@ -4,7 +4,8 @@
     manifest.jsonl                 one line per finished speaker
     speech/<speaker>.safetensors   `<clip>/audio (n,) int16` at 16 kHz, `<clip>/phones (P,) uint8`,
                                    `<clip>/times (P, 2) float32` seconds, `<clip>/stress (P,) uint8`
-    motion/<speaker>.safetensors   `manner (M,) float32`, `<clip>/expression (T, E) float16`, `<clip>/head_pose (T, 3) float32`
+    motion/<speaker>.safetensors   `manner (M,) float32`, `<clip>/expression (T, E) float16`,
+                                   `<clip>/head_pose (T, 3) float32`
 
 Texts, names and versions are JSON in each file's header, under the key `about`. Speech and motion are separate so that
 motion can be made anew without speaking again.
@@ -83,8 +84,7 @@ def motion_path(folder: Path, speaker: str) -> Path:
     return folder / "motion" / f"{speaker}.safetensors"
 
 
-def save_speech(folder: Path, info: SpeakerInfo,
-                clips: Sequence[tuple[np.ndarray, Sequence[Phone], str]]) -> Path:
+def save_speech(folder: Path, info: SpeakerInfo, clips: Sequence[tuple[np.ndarray, Sequence[Phone], str]]) -> Path:
     """Write a speaker's speech, whole or not at all.
 
     Args:
@@ -98,8 +98,14 @@ def save_speech(folder: Path, info: SpeakerInfo,
         tensors[f"{number:03d}/phones"] = np.array([SYMBOL_INDEX[p.symbol] for p in phones], dtype=np.uint8)
         tensors[f"{number:03d}/times"] = np.array([[p.start, p.end] for p in phones], dtype=np.float32)
         tensors[f"{number:03d}/stress"] = np.array([p.stress for p in phones], dtype=np.uint8)
-    about = {"format": SHARD_FORMAT, "kind": "speech", "speaker": asdict(info), "texts": [text for *_, text in clips],
-             "symbols": list(SYMBOL_INDEX), "sample_rate": SAMPLE_RATE}
+    about = {
+        "format": SHARD_FORMAT,
+        "kind": "speech",
+        "speaker": asdict(info),
+        "texts": [text for *_, text in clips],
+        "symbols": list(SYMBOL_INDEX),
+        "sample_rate": SAMPLE_RATE,
+    }
     return _write(speech_path(folder, info.speaker), tensors, about)
 
 
@@ -116,8 +122,14 @@ def save_motion(folder: Path, speaker: str, manner: np.ndarray, motions: Sequenc
     for number, motion in enumerate(motions):
         tensors[f"{number:03d}/expression"] = motion.expression.astype(np.float16)
         tensors[f"{number:03d}/head_pose"] = motion.head_pose.astype(np.float32)
-    about = {"format": SHARD_FORMAT, "kind": "motion", "speaker": speaker, "fps": motions[0].fps, "head": motions[0].head,
-             "expression_names": list(motions[0].expression_names)}
+    about = {
+        "format": SHARD_FORMAT,
+        "kind": "motion",
+        "speaker": speaker,
+        "fps": motions[0].fps,
+        "head": motions[0].head,
+        "expression_names": list(motions[0].expression_names),
+    }
     return _write(motion_path(folder, speaker), tensors, about)
 
 
@@ -127,7 +139,9 @@ def list_speakers(folder: str | Path) -> list[str]:
     Raises:
         InputError: the folder holds no corpus.
     """
-    found = sorted(path.stem for path in (Path(folder) / "speech").glob("*.safetensors") if not path.name.startswith("."))
+    found = sorted(
+        path.stem for path in (Path(folder) / "speech").glob("*.safetensors") if not path.name.startswith(".")
+    )
     if not found:
         raise InputError(f"{folder}: no corpus here (no speech/*.safetensors); make one with `diffposetalk corpus`")
     return found
@@ -151,17 +165,36 @@ def load_shard(folder: str | Path, speaker: str) -> tuple[CorpusClip, ...]:
     for number, text in enumerate(about["texts"]):
         key = f"{number:03d}"
         samples = tensors[f"{key}/audio"].astype(np.float32) / 32767.0
-        phones = tuple(Phone(symbols[symbol], float(start), float(end), int(stress)) for symbol, (start, end), stress in
-                       zip(tensors[f"{key}/phones"], tensors[f"{key}/times"], tensors[f"{key}/stress"]))
+        phones = tuple(
+            Phone(symbols[symbol], float(start), float(end), int(stress))
+            for symbol, (start, end), stress in zip(
+                tensors[f"{key}/phones"], tensors[f"{key}/times"], tensors[f"{key}/stress"]
+            )
+        )
         motion = None
         if moving:
             if f"{key}/expression" not in moving:
-                raise InputError(f"{motion_path(folder, speaker)}: has no clip {key}; make the motion again (--remotion)")
-            motion = Motion(expression=moving[f"{key}/expression"].astype(np.float32),
-                            expression_names=tuple(moving_about["expression_names"]), head_pose=moving[f"{key}/head_pose"],
-                            fps=moving_about["fps"], head=moving_about["head"])
-        clips.append(CorpusClip(f"{speaker}/{key}", info, Speech(samples, about["sample_rate"]), phones, text, motion,
-                                moving.get("manner")))
+                raise InputError(
+                    f"{motion_path(folder, speaker)}: has no clip {key}; make the motion again (--remotion)"
+                )
+            motion = Motion(
+                expression=moving[f"{key}/expression"].astype(np.float32),
+                expression_names=tuple(moving_about["expression_names"]),
+                head_pose=moving[f"{key}/head_pose"],
+                fps=moving_about["fps"],
+                head=moving_about["head"],
+            )
+        clips.append(
+            CorpusClip(
+                f"{speaker}/{key}",
+                info,
+                Speech(samples, about["sample_rate"]),
+                phones,
+                text,
+                motion,
+                moving.get("manner"),
+            )
+        )
     return tuple(clips)
 
 
@@ -193,7 +226,7 @@ def _read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
     try:
         with safe_open(path, framework="numpy") as file:
             about = json.loads((file.metadata() or {}).get("about", "{}"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
     except FileNotFoundError as error:
         raise InputError(f"{path}: not found; is this a corpus folder?") from error
     except (SafetensorError, OSError, ValueError) as error:

@@ -44,9 +44,11 @@ class VoiceTransform:
     def sample(rng: np.random.Generator, natural: bool = True) -> VoiceTransform:
         """Draw a transform; formant synthesis is transformed less since its engines have many variants."""
         width = 1.0 if natural else 0.6
-        return VoiceTransform(resample=float(np.exp(rng.uniform(-0.15, 0.15) * width)),
-                              formant=float(np.exp(rng.uniform(-0.085, 0.085) * width)),
-                              tilt_db=float(rng.uniform(-1.5, 1.5)))
+        return VoiceTransform(
+            resample=float(np.exp(rng.uniform(-0.15, 0.15) * width)),
+            formant=float(np.exp(rng.uniform(-0.085, 0.085) * width)),
+            tilt_db=float(rng.uniform(-1.5, 1.5)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +103,17 @@ def pick_voice(index: int, voices: Sequence[Voice], offset: float = 0.0) -> Voic
     for voice in voices:
         groups.setdefault(_group(voice), []).append(voice)
     if not groups:
-        raise DiffPoseTalkError("no speech engine is installed: pip install espeakng-loader, or apt install flite festival")
+        raise DiffPoseTalkError(
+            "no speech engine is installed: pip install espeakng-loader, or apt install flite festival"
+        )
     names = sorted(groups)
     group = groups[names[_at([_GROUP_SHARES[name] for name in names], offset + 0.6180339887 * index)]]
     return group[_at([voice.share for voice in group], offset * 3.0 + 0.4142135624 * index)]
 
 
-def speak(text: str, voice: Voice | str, rate: float = 1.0, pitch: float = 1.0,
-          transform: VoiceTransform | None = None) -> Utterance:
+def speak(
+    text: str, voice: Voice | str, rate: float = 1.0, pitch: float = 1.0, transform: VoiceTransform | None = None
+) -> Utterance:
     """Speak one sentence.
 
     Args:
@@ -156,7 +161,7 @@ def _finish(raw: Spoken, line: Line, voice: Voice, transform: VoiceTransform) ->
     first = int(max(0.0, sounding[0].start - _EDGE_S) * SAMPLE_RATE)
     last = min(len(samples), int((sounding[-1].end + _EDGE_S) * SAMPLE_RATE))
     samples = _colour(samples[first:last], transform)
-    frames = samples[:len(samples) // 320 * 320].reshape(-1, 320)
+    frames = samples[: len(samples) // 320 * 320].reshape(-1, 320)
     power = np.square(frames).mean(axis=1) if len(frames) else np.zeros(0)
     if not len(power) or power.max() < 1e-8:
         return None
@@ -166,9 +171,13 @@ def _finish(raw: Spoken, line: Line, voice: Voice, transform: VoiceTransform) ->
     samples[:80] *= fade
     samples[-80:] *= fade[::-1]
     duration = len(samples) / SAMPLE_RATE
-    return Utterance(Speech(samples.astype(np.float32), SAMPLE_RATE),
-                     fill_silence(shift_phones(phones, offset=-first / SAMPLE_RATE), duration),
-                     line.text, voice.language, voice.name)
+    return Utterance(
+        Speech(samples.astype(np.float32), SAMPLE_RATE),
+        fill_silence(shift_phones(phones, offset=-first / SAMPLE_RATE), duration),
+        line.text,
+        voice.language,
+        voice.name,
+    )
 
 
 def _with_lead(samples: np.ndarray, phones: Sequence[Phone]) -> tuple[np.ndarray, tuple[Phone, ...]]:
@@ -195,7 +204,7 @@ def _colour(samples: np.ndarray, transform: VoiceTransform) -> np.ndarray:
     starts = np.arange(0, len(padded) - size + 1, hop)
     spectra = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, size)[starts] * window, axis=1)
     cepstra = np.fft.irfft(np.log(np.abs(spectra) + 1e-6), axis=1)
-    cepstra[:, lifter:-lifter + 1] = 0.0
+    cepstra[:, lifter : -lifter + 1] = 0.0
     envelope = np.fft.rfft(cepstra, axis=1).real
     bins = np.arange(size // 2 + 1)
     source = np.clip(bins / transform.formant, 0, size // 2)
@@ -206,9 +215,9 @@ def _colour(samples: np.ndarray, transform: VoiceTransform) -> np.ndarray:
     frames = np.fft.irfft(spectra * np.exp(gain), axis=1) * window
     output, weight = np.zeros(len(padded)), np.zeros(len(padded))
     for start, frame in zip(starts, frames):
-        output[start:start + size] += frame
-        weight[start:start + size] += window**2
-    return (output / np.maximum(weight, 1e-3))[size:size + len(samples)].astype(np.float32)
+        output[start : start + size] += frame
+        weight[start : start + size] += window**2
+    return (output / np.maximum(weight, 1e-3))[size : size + len(samples)].astype(np.float32)
 
 
 def _group(voice: Voice) -> str:
@@ -218,4 +227,4 @@ def _group(voice: Voice) -> str:
 def _at(shares: Sequence[float], position: float) -> int:
     """Return the index whose share holds `position` modulo 1 on the unit interval."""
     edges = np.cumsum(shares) / np.sum(shares)
-    return int(min(np.searchsorted(edges, position % 1.0, side="right"), len(shares) - 1))
+    return min(int(np.searchsorted(edges, position % 1.0, side="right")), len(shares) - 1)

@@ -51,8 +51,12 @@ class AugmentOptions:
                 raise UsageError(f"augment.{name} must go from low to high, not from {low} to {high}")
 
 
-def augment(samples: np.ndarray, rng: np.random.Generator, options: AugmentOptions | None = None,
-            others: Sequence[np.ndarray] = ()) -> np.ndarray:
+def augment(
+    samples: np.ndarray,
+    rng: np.random.Generator,
+    options: AugmentOptions | None = None,
+    others: Sequence[np.ndarray] = (),
+) -> np.ndarray:
     """Disturb speech at random.
 
     Args:
@@ -66,9 +70,12 @@ def augment(samples: np.ndarray, rng: np.random.Generator, options: AugmentOptio
     """
     options = options or AugmentOptions()
     sound = np.asarray(samples, dtype=np.float32)
+    if not len(sound):
+        return sound
     if rng.random() < options.reverb:
-        sound = reverberate(sound, float(np.exp(rng.uniform(np.log(0.12), np.log(0.7)))),
-                            float(rng.uniform(3.0, 18.0)), rng)
+        sound = reverberate(
+            sound, float(np.exp(rng.uniform(np.log(0.12), np.log(0.7)))), float(rng.uniform(3.0, 18.0)), rng
+        )
     if rng.random() < options.noise:
         snr_db = float(rng.uniform(*options.snr_db))
         if len(others) and rng.random() < 0.35:
@@ -92,8 +99,9 @@ def augment(samples: np.ndarray, rng: np.random.Generator, options: AugmentOptio
     return np.clip(sound * gain, -1.0, 1.0).astype(np.float32)
 
 
-def equalise(samples: np.ndarray, gains_db: np.ndarray, low_hz: float | None = None,
-             high_hz: float | None = None) -> np.ndarray:
+def equalise(
+    samples: np.ndarray, gains_db: np.ndarray, low_hz: float | None = None, high_hz: float | None = None
+) -> np.ndarray:
     """Filter with zero phase: no delay, no ringing longer than the padding.
 
     Args:
@@ -111,7 +119,7 @@ def equalise(samples: np.ndarray, gains_db: np.ndarray, low_hz: float | None = N
     if high_hz is not None:
         response_db -= 48.0 * np.maximum(0.0, np.log2(frequencies / high_hz))
     spectrum = np.fft.rfft(samples, size) * 10 ** (np.maximum(response_db, -80.0) / 20)
-    return np.fft.irfft(spectrum, size)[:len(samples)].astype(np.float32)
+    return np.fft.irfft(spectrum, size)[: len(samples)].astype(np.float32)
 
 
 def reverberate(samples: np.ndarray, decay_s: float, direct_db: float, rng: np.random.Generator) -> np.ndarray:
@@ -125,17 +133,17 @@ def reverberate(samples: np.ndarray, decay_s: float, direct_db: float, rng: np.r
     """
     length = max(64, int(min(decay_s, 1.0) * SAMPLE_RATE))
     tail = rng.standard_normal(length) * 10 ** (-3.0 * np.arange(length) / (decay_s * SAMPLE_RATE))
-    tail[:int(rng.uniform(0.001, 0.008) * SAMPLE_RATE)] = 0.0
+    tail[: int(rng.uniform(0.001, 0.008) * SAMPLE_RATE)] = 0.0
     smooth = rng.uniform(0.0, 0.7)
     tail[1:] += smooth * tail[:-1]
     tail *= 10 ** (-direct_db / 20) / max(float(np.sqrt(np.square(tail).sum())), 1e-9)
     size = _fast_length(len(samples) + length)
-    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)[:len(samples)]
+    wet = np.fft.irfft(np.fft.rfft(samples, size) * np.fft.rfft(tail, size), size)[: len(samples)]
     return (samples + wet).astype(np.float32)
 
 
 def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> np.ndarray:
-    """Return `(length,)` noise of unit power whose power falls as frequency to the minus `slope` (0 white, 1 pink, 2 brown)."""
+    """Return `(length,)` noise of unit power, falling as frequency to the minus `slope` (0 white, 1 pink, 2 brown)."""
     size = _fast_length(length)
     frequencies = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 30.0)
     spectrum = np.fft.rfft(rng.standard_normal(size)) * frequencies ** (-slope / 2)
@@ -189,7 +197,7 @@ def companded(samples: np.ndarray, bits: int) -> np.ndarray:
 
 def loud_level(samples: np.ndarray) -> float:
     """Return the root mean square of the 20 ms frames within 20 dB of the loudest; 0 for no sound."""
-    frames = np.asarray(samples[:len(samples) // 320 * 320], dtype=np.float64).reshape(-1, 320)
+    frames = np.asarray(samples[: len(samples) // 320 * 320], dtype=np.float64).reshape(-1, 320)
     power = np.square(frames).mean(axis=1) if len(frames) else np.zeros(1)
     return float(np.sqrt(power[power >= 0.01 * power.max()].mean()))
 

@@ -39,13 +39,14 @@ def align(samples: np.ndarray, text: str) -> tuple[Phone, ...] | None:
         text: what is said; every word must stand in the recogniser's dictionary.
 
     Returns:
-        Phones that tile the sound (a short `ah` is taken for schwa), or None where a word is unknown or the alignment fails.
+        Phones that tile the sound (a short `ah` is taken for schwa), or None where a word is unknown or no
+        alignment is found.
     """
     decoder = _decoder()
     if decoder is None:
         return None
     words = re.findall(r"[a-z']+", text.lower())
-    if not words or any(decoder.lookup_word(word) is None for word in words):
+    if not words or not all(_known(decoder, word) for word in words):
         return None
     margin = np.random.default_rng(0).normal(0.0, 1e-4, int(_MARGIN_S * 16000))
     padded = np.concatenate([margin, samples, margin])
@@ -71,6 +72,21 @@ def align(samples: np.ndarray, text: str) -> tuple[Phone, ...] | None:
     if sum(p.symbol != "sil" for p in phones) < len(words):
         return None
     return fill_silence(phones, len(samples) / 16000)
+
+
+def _known(decoder: Any, word: str) -> bool:
+    """Return whether the dictionary has a word, after teaching it the possessive of a word it has."""
+    if decoder.lookup_word(word) is not None:
+        return True
+    base = decoder.lookup_word(word[:-2]) if word.endswith("'s") else None
+    if base is None:
+        return False
+    last = base.split()[-1]
+    ending = "S" if last in ("P", "T", "K", "F", "TH") else "Z"
+    if last in ("S", "Z", "SH", "ZH", "CH", "JH"):
+        ending = "IH Z"
+    decoder.add_word(word, f"{base} {ending}", True)
+    return True
 
 
 def _decode(decoder: Any, pcm: bytes) -> None:

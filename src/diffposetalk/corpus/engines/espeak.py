@@ -17,7 +17,7 @@ TIME_SHIFT = -0.016
 """Seconds to add to the event times: espeak-ng announces phones late (measured against forced alignment)."""
 
 _CLOSURE_S = 0.044
-"""Seconds before its event at which a voiceless stop's closure begins (energy minimum 22 ms before the label's middle)."""
+"""Seconds before its event at which a voiceless stop's closure begins (least energy is 22 ms before the middle)."""
 
 _SYNCHRONOUS = 2
 _PHONEME_EVENTS_IN_IPA = 1 + 2
@@ -29,16 +29,19 @@ _LICENCE = "engine GPL-3+, program output free"
 
 _ACCENTS = {"en-us": 4.0, "en": 2.0, "en-gb-scotland": 1.0, "en-gb-x-rp": 1.0, "en-gb-x-gbclan": 0.7, "en-029": 0.5}
 
-_LANGUAGES = ("it", "es", "fr", "de", "fi", "cs", "ca", "pt", "pt-br", "nl", "pl", "sv", "es-419", "ro", "hu", "id", "tr")
+_LANGUAGES = tuple("it es fr de fi cs ca pt pt-br nl pl sv es-419 ro hu id tr".split())  # noqa: SIM905
 
 # Variants that stay within what a person may sound like; whisper, robot and effect voices are left out.
-_VARIANTS = ("", "m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "f1", "f2", "f3", "f4", "f5", "klatt", "klatt2", "klatt3",
-             "klatt4", "klatt5", "klatt6", "adam", "Alex", "Alicia", "Andrea", "Andy", "anika", "Annie", "antonio", "aunty",
-             "belinda", "benjamin", "boris", "caleb", "david", "Denis", "Diogo", "ed", "edward", "edward2", "Gene", "Gene2",
-             "grandma", "grandpa", "gustave", "Henrique", "Hugo", "ian", "iven", "iven2", "iven3", "iven4", "Jacky", "john",
-             "kaukovalta", "Lee", "linda", "Marco", "Mario", "marcelo", "max", "Michael", "michel", "miguel", "Mike", "mike2",
-             "norbert", "pablo", "paul", "pedro", "quincy", "Reed", "RicishayMax", "rob", "robert", "sandro", "shelby",
-             "steph", "steph2", "steph3", "travis", "victor", "zac")
+_VARIANTS = (
+    "",
+    *"""
+    m1 m2 m3 m4 m5 m6 m7 m8 f1 f2 f3 f4 f5 klatt klatt2 klatt3 klatt4 klatt5 klatt6 adam Alex Alicia Andrea Andy
+    anika Annie antonio aunty belinda benjamin boris caleb david Denis Diogo ed edward edward2 Gene Gene2
+    grandma grandpa gustave Henrique Hugo ian iven iven2 iven3 iven4 Jacky john kaukovalta Lee linda Marco Mario
+    marcelo max Michael michel miguel Mike mike2 norbert pablo paul pedro quincy Reed RicishayMax rob robert
+    sandro shelby steph steph2 steph3 travis victor zac
+""".split(),  # noqa: SIM905
+)
 
 
 class _EventId(ctypes.Union):
@@ -46,9 +49,16 @@ class _EventId(ctypes.Union):
 
 
 class _Event(ctypes.Structure):
-    _fields_ = [("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
-                ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
-                ("user_data", ctypes.c_void_p), ("id", _EventId)]
+    _fields_ = [
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", _EventId),
+    ]
 
 
 _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
@@ -89,14 +99,23 @@ def _session() -> _Session | None:
     except OSError:
         return None
     library.espeak_Initialize.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_int]
-    sample_rate = library.espeak_Initialize(_SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(),
-                                            _PHONEME_EVENTS_IN_IPA)
+    sample_rate = library.espeak_Initialize(
+        _SYNCHRONOUS, 0, espeakng_loader.get_data_path().encode(), _PHONEME_EVENTS_IN_IPA
+    )
     if sample_rate <= 0:
         return None
     library.espeak_SetVoiceByName.argtypes = [ctypes.c_char_p]
     library.espeak_SetParameter.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int]
-    library.espeak_Synth.argtypes = [ctypes.c_char_p, ctypes.c_size_t, ctypes.c_uint, ctypes.c_int, ctypes.c_uint,
-                                     ctypes.c_uint, ctypes.c_void_p, ctypes.c_void_p]
+    library.espeak_Synth.argtypes = [
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_uint,
+        ctypes.c_int,
+        ctypes.c_uint,
+        ctypes.c_uint,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+    ]
     return _Session(library, sample_rate)
 
 
@@ -111,10 +130,14 @@ class Espeak:
             return []
         found = []
         for accent, share in _ACCENTS.items():
-            found += [Voice("espeak", f"espeak:{accent}:{variant}", "en", share, False, _LICENCE) for variant in _VARIANTS]
+            found += [
+                Voice("espeak", f"espeak:{accent}:{variant}", "en", share, False, _LICENCE) for variant in _VARIANTS
+            ]
         for number, language in enumerate(_LANGUAGES):
-            found += [Voice("espeak", f"espeak:{language}:{variant}", language[:2], 1.0, False, _LICENCE)
-                      for variant in _VARIANTS[number % 5::5]]
+            found += [
+                Voice("espeak", f"espeak:{language}:{variant}", language[:2], 1.0, False, _LICENCE)
+                for variant in _VARIANTS[number % 5 :: 5]
+            ]
         return found
 
     def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
@@ -141,8 +164,9 @@ class Espeak:
         pcm = np.concatenate(session.blocks)
         phones = _with_closures(_read_events(session.events, len(pcm), session.sample_rate))
         shifted = [Phone(p.symbol, p.start + TIME_SHIFT, p.end + TIME_SHIFT, p.stress) for p in phones]
-        return Spoken(samples_from_int16(pcm), session.sample_rate,
-                      fill_silence(shifted, len(pcm) / session.sample_rate))
+        return Spoken(
+            samples_from_int16(pcm), session.sample_rate, fill_silence(shifted, len(pcm) / session.sample_rate)
+        )
 
 
 def _read_events(events: Sequence[tuple[int, str]], n_samples: int, sample_rate: int) -> list[Phone]:
@@ -157,7 +181,7 @@ def _read_events(events: Sequence[tuple[int, str]], n_samples: int, sample_rate:
         following = events[position + 1][0] if position + 1 < len(events) else n_samples
         if not label and following - sample < joint:
             if position + 1 < len(events) and events[position + 1][1]:
-                events = [*events[:position + 1], (sample, events[position + 1][1]), *events[position + 2:]]
+                events = [*events[: position + 1], (sample, events[position + 1][1]), *events[position + 2 :]]
             continue
         named.append((sample, label))
     events = named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -71,8 +72,9 @@ def _installed() -> frozenset[str]:
     if program is None:
         return frozenset()
     try:
-        answer = subprocess.run([program, "-b", '(format t "%l" (voice.list))'], capture_output=True, timeout=30,
-                                check=False)
+        answer = subprocess.run(
+            [program, "-b", '(format t "%l" (voice.list))'], capture_output=True, timeout=30, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return frozenset()
     return frozenset(answer.stdout.decode("latin-1").strip().strip("()").split())
@@ -86,8 +88,11 @@ class Festival:
     def voices(self) -> list[Voice]:
         """Return the voices of our table that `(voice.list)` names."""
         found = _installed()
-        return [Voice("festival", f"festival:{name}", language, share, True, licence)
-                for name, (language, share, licence) in _VOICES.items() if name in found]
+        return [
+            Voice("festival", f"festival:{name}", language, share, True, licence)
+            for name, (language, share, licence) in _VOICES.items()
+            if name in found
+        ]
 
     def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
         """Speak lines; `rate` is obeyed by all voices, `pitch` by those with a linear-regression intonation."""
@@ -96,16 +101,20 @@ class Festival:
             script = [_PRELUDE.format(voice=name)]
             for i, line in enumerate(lines):
                 text = line.text.replace("\\", " ").replace('"', " ")
-                script.append(f'(unwind-protect (dpt_say "{text}" {1 / line.rate:.4f} {line.pitch:.4f} '
-                              f'"{folder}/{i}") nil)')
+                script.append(
+                    f'(unwind-protect (dpt_say "{text}" {1 / line.rate:.4f} {line.pitch:.4f} "{folder}/{i}") nil)'
+                )
             encoding = _ENCODINGS.get(voice.language, "latin-1")
             path = Path(folder) / "lines.scm"
             path.write_bytes("\n".join(script).encode(encoding, "ignore"))
-            try:
-                subprocess.run(["festival", "-b", str(path)], capture_output=True, timeout=30 + 10 * len(lines),
-                               check=False, cwd=folder)
-            except (OSError, subprocess.TimeoutExpired):
-                pass
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                subprocess.run(
+                    ["festival", "-b", str(path)],
+                    capture_output=True,
+                    timeout=30 + 10 * len(lines),
+                    check=False,
+                    cwd=folder,
+                )
             return [self._read(Path(folder) / str(i), name, voice.language) for i in range(len(lines))]
 
     @staticmethod
@@ -124,14 +133,14 @@ class Festival:
         phones: list[Phone] = []
         start = 0.0
         for row in labels:
-            label, end_text, stress_text = (row.split() + ["0", "0"])[:3]
+            label, end_text, stress_text = [*row.split(), "0", "0"][:3]
             end = float(end_text)
             if language == "en":
                 phones += phone_maps.from_radio(label, start, end, int(stress_text) if stress_text.isdigit() else 0)
             else:
-                stress = 1 if label.endswith("1") or stress_text == "1" and language != "it" else 0
-                phones += phone_maps.from_table(_TABLES[language], label.replace(":", "") if language == "fi" else label,
-                                                start, end, stress)
+                stress = 1 if label.endswith("1") or (stress_text == "1" and language != "it") else 0
+                name_only = label.replace(":", "") if language == "fi" else label
+                phones += phone_maps.from_table(_TABLES[language], name_only, start, end, stress)
             start = end
         shifted = [Phone(p.symbol, p.start + shift, p.end + shift, p.stress) for p in phones]
         return Spoken(samples_from_int16(pcm), sample_rate, fill_silence(shifted, len(pcm) / sample_rate))

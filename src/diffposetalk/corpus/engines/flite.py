@@ -20,8 +20,13 @@ _SHARES = {"rms": 1.0, "slt": 1.0, "awb": 1.0, "kal16": 0.35}
 
 
 class _Wave(ctypes.Structure):
-    _fields_ = [("type", ctypes.c_char_p), ("sample_rate", ctypes.c_int), ("n_samples", ctypes.c_int),
-                ("n_channels", ctypes.c_int), ("samples", ctypes.POINTER(ctypes.c_short))]
+    _fields_ = [
+        ("type", ctypes.c_char_p),
+        ("sample_rate", ctypes.c_int),
+        ("n_samples", ctypes.c_int),
+        ("n_channels", ctypes.c_int),
+        ("samples", ctypes.POINTER(ctypes.c_short)),
+    ]
 
 
 class _VoiceStruct(ctypes.Structure):
@@ -77,8 +82,11 @@ class Flite:
 
     def voices(self) -> list[Voice]:
         """Return the CMU voices whose libraries load."""
-        return [Voice("flite", f"flite:{name}", "en", share, True, "BSD-like (CMU)")
-                for name, share in _SHARES.items() if _voice_pointer(name) is not None]
+        return [
+            Voice("flite", f"flite:{name}", "en", share, True, "BSD-like (CMU)")
+            for name, share in _SHARES.items()
+            if _voice_pointer(name) is not None
+        ]
 
     def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
         """Speak lines; `rate` is obeyed, `pitch` only by the diphone voice."""

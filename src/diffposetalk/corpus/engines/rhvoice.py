@@ -44,8 +44,17 @@ class RHVoice:
     def _speak_line(name: str, line: Line, path: Path) -> Spoken | None:
         import soxr
 
-        command = [_PROGRAM, "-p", name, "-r", str(round(100 * line.rate)), "-t", str(round(100 * line.pitch)),
-                   "-o", str(path)]
+        command = [
+            _PROGRAM,
+            "-p",
+            name,
+            "-r",
+            str(round(100 * line.rate)),
+            "-t",
+            str(round(100 * line.pitch)),
+            "-o",
+            str(path),
+        ]
         try:
             subprocess.run(command, input=line.text.encode(), capture_output=True, timeout=60, check=True)
             with wave.open(str(path)) as sound:
