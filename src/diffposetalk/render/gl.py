@@ -70,8 +70,7 @@ class Renderer:
 
     def close(self) -> None:
         """Give the graphics device's memory back; the renderer is of no use afterwards."""
-        self._context.gc_mode = "auto"
-        self._context.release()
+        self._context.release()  # takes all with it; the objects' own release could strike another context
 
     @property
     def device(self) -> str:
