@@ -174,8 +174,8 @@ _GRAMMAR: dict[str, tuple[str, ...]] = {
     "digit": _words("one|two|three|four|five|six|seven|eight|nine|zero"),
     "tens": _words("twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|fifteen|eleven|twelve"),
     "count": _words(
-        "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|<tens> <digit>|
-        five hundred|a million|<tens>"
+        "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|<tens> <digit>|"
+        "five hundred|a million|<tens>"
     ),
     "ordinal": _words("first|second|third|fourth|fifth|sixth|seventh|tenth|twelfth|twentieth|twenty fifth"),
     "day": _words("Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday|weekend"),
