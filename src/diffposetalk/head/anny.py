@@ -23,7 +23,7 @@ from diffposetalk.head.skinning import Array
 from diffposetalk.mesh import Material, Mesh, MeshSequence
 from diffposetalk.motion import Motion
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Part of the cache file's name: raised whenever the conversion changes."""
 NECK_SHARE = 0.4
 """The part of the head's rotation vector that the neck joint takes; the head joint takes the rest."""
@@ -32,7 +32,7 @@ MATERIALS = (
     Material("skin", (1.0, 1.0, 1.0), roughness=0.46, specular=0.35, subsurface=0.5),
     Material("mouth", (0.22, 0.05, 0.05), roughness=0.35, specular=0.3, subsurface=0.3),
     Material("eye", (1.0, 1.0, 1.0), roughness=0.08, specular=0.7),
-    Material("teeth", (0.66, 0.61, 0.50), roughness=0.26, specular=0.6, subsurface=0.3),
+    Material("teeth", (0.66, 0.60, 0.50), roughness=0.28, specular=0.5, subsurface=0.3),
     Material("gums", (0.42, 0.13, 0.13), roughness=0.3, specular=0.5, subsurface=0.4),
     Material("tongue", (0.42, 0.13, 0.13), roughness=0.34, specular=0.45, subsurface=0.4),
     Material("cloth", (0.035, 0.055, 0.085), roughness=0.9, specular=0.08),

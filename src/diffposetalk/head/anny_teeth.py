@@ -18,6 +18,11 @@ HEIGHTS = {"upper": (10.2, 9.0, 9.8, 8.2, 7.6, 7.0, 6.6), "lower": (8.8, 9.0, 10
 """Crown heights, millimetres."""
 SET_BACK = {"upper": 0.0005, "lower": 0.0028}
 """How far inside the base mesh's arch the labial faces lie, metres: the lower teeth bite behind the upper."""
+EDGE = {
+    "upper": (15069, 15086, 15071, 15070, 15085, 15078, 15077, 15076, 15080),
+    "lower": (15010, 15001, 15002, 15003, 15004, 15005, 15006, 15007, 15008),
+}
+"""Vertices of the base mesh along the biting edge on the cheek side, from the middle to the back on the left."""
 LOWERED = {"upper": 0.0018, "lower": 0.0}
 """How far the teeth are moved down from the base mesh's, metres: a little of the upper shows under an open lip."""
 ROUND = 10
@@ -44,27 +49,14 @@ class _Arch:
         return place(s), tangent, outward
 
 
-def _arch(points: np.ndarray, which: str) -> _Arch:
+def _arch(neutral: np.ndarray, which: str) -> _Arch:
     """Follow the labial biting edge of the base mesh's teeth from the right to the left."""
-    turn = np.arctan2(points[:, 0], points[:, 2] - (points[:, 2].max() - 0.028))
-    bins = np.linspace(-2.05, 2.05, 18)
-    middle = np.array([0.0, points[:, 2].max() - 0.028])
-    reach = np.linalg.norm(points[:, [0, 2]] - middle, axis=1)
-    nodes = []
-    for low, high in zip(bins[:-1], bins[1:], strict=True):
-        near = np.flatnonzero((turn >= low) & (turn < high))
-        if len(near):
-            outer = near[reach[near] > reach[near].max() - 0.004]
-            edge = outer[points[outer, 1].argmin() if which == "upper" else points[outer, 1].argmax()]
-            nodes.append(points[edge])
-    knots = np.array(nodes)
-    knots = (knots + (knots * [-1, 1, 1])[::-1]) / 2
     from scipy.interpolate import CubicSpline
 
+    left = neutral[list(EDGE[which])] - [0, LOWERED[which], 0]
+    knots = np.concatenate([(left * [-1, 1, 1])[:0:-1], left])
     chord = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
     curve = CubicSpline(chord, knots)(np.linspace(0, chord[-1], 200))
-    for _ in range(30):
-        curve[1:-1] = (curve[:-2] + 2 * curve[1:-1] + curve[2:]) / 4
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
     return _Arch(length - length[-1] / 2, curve)
 
@@ -78,7 +70,7 @@ def build(base: BaseMesh, neutral: np.ndarray) -> list[Part]:
     for which in ("upper", "lower"):
         members = base.members(f"helper-{which}-teeth")
         points = neutral[members]
-        arch = _arch(points - [0, LOWERED[which], 0], which)
+        arch = _arch(neutral, which)
         carry = _affine(members, points)
         for name, look, (rest, faces) in (
             (f"{which}_teeth", "teeth", _teeth(arch, which)),
@@ -158,9 +150,8 @@ def _gums(arch: _Arch, which: str, n: int = 41) -> tuple[np.ndarray, np.ndarray]
     turn = np.linspace(np.pi, 2 * np.pi, 9)
     rows = []
     for angle in turn:
-        out = np.cos(angle) * (depth * 0.5 + 0.0012)
-        along_root = -height * 0.80 + np.sin(angle) * 0.0
-        deep = np.where(np.abs(np.cos(angle)) > 0.9, along_root - 0.010, along_root - 0.0002)
+        out = np.cos(angle) * (depth * 0.42 + 0.0010)
+        deep = -height * 0.84 - (0.010 if abs(np.cos(angle)) > 0.99 else 0.0012 * np.cos(angle) ** 2)
         row = place - outward * (SET_BACK[which] + depth * 0.5)[:, None] + out[:, None] * outward
         rows.append(row + down * deep[:, None] * np.array([0.0, 1.0, 0.0]))
     grid = np.stack(rows)

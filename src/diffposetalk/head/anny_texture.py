@@ -23,8 +23,10 @@ HAIRLINE = np.array([
     (120, -40), (135, -66), (180, -74),
 ], float)  # fmt: skip
 """Angle from straight ahead in degrees -> height of the hair's edge above the eyes in millimetres."""
-INNER = ("mouth", "teeth", "gums", "tongue")
+INNER = ("mouth", "gums", "tongue")
 """Lit through the mouth's opening."""
+FLESH_BLEED = np.array([0.55, 0.85, 0.95])
+"""Exponents of the open sky per colour: light that reaches dark places in flesh is red."""
 SKIN = np.array([178.0, 130.0, 106.0])
 LIPS = np.array([150.0, 84.0, 76.0])
 HAIR = np.array([40.0, 30.0, 25.0])
@@ -71,11 +73,12 @@ def tint(points: np.ndarray, faces: np.ndarray, materials: np.ndarray) -> np.nda
     normals[sheet] = [0, 0, 1]
     open_sky = np.clip(openness(points, faces[solid], normals) * 1.15, 0, 1)
     open_sky[sheet] = 1
+    tints = np.maximum(open_sky, 0.05)[:, None] ** FLESH_BLEED
     inner = np.isin(materials, [MATERIALS.index(name) for name in INNER])
-    open_sky = np.where(inner, np.clip(open_sky, 0, 1) ** 0.5, open_sky)
-    floor = np.where(inner, 0.15, 0.05)
-    bleed = np.array([0.55, 0.85, 0.95])  # light that reaches dark places in flesh is red
-    return np.maximum(open_sky, floor)[:, None] ** bleed
+    tints[inner] = np.maximum(np.sqrt(open_sky[inner]), 0.15)[:, None] ** FLESH_BLEED
+    teeth = materials == MATERIALS.index("teeth")
+    tints[teeth] = np.maximum(open_sky[teeth] ** 0.35, 0.35)[:, None] ** [0.8, 1.0, 1.05]
+    return tints
 
 
 def paint(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarray) -> dict[str, np.ndarray]:
