@@ -51,9 +51,7 @@ class Renderer:
         """
         self.width, self.height = (size, size) if isinstance(size, int) else size
         if not (16 <= self.width <= MAX_SIDE and 16 <= self.height <= MAX_SIDE):
-            raise UsageError(
-                f"picture size {self.width}x{self.height} must lie between 16 and {MAX_SIDE} pixels"
-            )
+            raise UsageError(f"picture size {self.width}x{self.height} must lie between 16 and {MAX_SIDE} pixels")
         self.camera = camera or Camera.portrait(mesh.vertices)
         self._surface = _Surface(mesh)
         self._context = _context()
@@ -147,9 +145,7 @@ class Renderer:
         moved = (self._moving, "3f 3f", "in_position", "in_normal")
         array = context.vertex_array(program, [moved, (still, "2f 3f", "in_uv", "in_tint")], index)
         shade = context.vertex_array(depth, [(self._moving, "3f 12x", "in_position")], index)
-        self._parts = [
-            self._part(material, first, count, array, shade) for material, first, count in surface.parts
-        ]
+        self._parts = [self._part(material, first, count, array, shade) for material, first, count in surface.parts]
         self._parts.sort(key=lambda part: part["blended"])
         context.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
 
@@ -190,8 +186,7 @@ class Renderer:
                 (width, height), n_channels, rows.tobytes(), alignment=1, internal_format=internal
             )
             texture.build_mipmaps()
-            texture.filter = self._moderngl.LINEAR_MIPMAP_LINEAR, self._moderngl.LINEAR
-            texture.anisotropy = 4.0
+            texture.filter = self._moderngl.LINEAR_MIPMAP_NEAREST, self._moderngl.LINEAR
             blended = n_channels == 4
         look = {
             "base_color": tuple(material.base_color),
@@ -211,9 +206,7 @@ class _Surface:
 
     def __init__(self, mesh: Mesh) -> None:
         faces = np.asarray(mesh.faces, np.int64)
-        material = (
-            np.zeros(len(faces), np.int64) if mesh.face_material is None else np.asarray(mesh.face_material)
-        )
+        material = np.zeros(len(faces), np.int64) if mesh.face_material is None else np.asarray(mesh.face_material)
         order = np.argsort(material, kind="stable")
         faces, material = faces[order], material[order]
         uv = np.zeros((len(faces), 3, 2), np.float32) if mesh.uv is None else np.asarray(mesh.uv)[order]
@@ -278,9 +271,7 @@ def _context() -> Any:
     try:
         import moderngl
     except ImportError as error:
-        raise DiffPoseTalkError(
-            f"rendering needs the moderngl package, which cannot be loaded: {error}"
-        ) from None
+        raise DiffPoseTalkError(f"rendering needs the moderngl package, which cannot be loaded: {error}") from None
     failure: Exception | None = None
     tries: tuple[dict[str, Any], ...] = (
         {},

@@ -22,9 +22,11 @@ out vec4 fragment;
 const vec3 KEY_COLOR = vec3(2.55, 2.36, 2.12);
 const vec3 FILL_COLOR = vec3(0.46, 0.52, 0.62);
 const vec3 RIM_COLOR = vec3(1.5, 1.6, 1.75);
+const float SOFTNESS = 0.12;    // of the key light goes round any edge
 const vec3 SKY_COLOR = vec3(0.50, 0.53, 0.58);
 const vec3 GROUND_COLOR = vec3(0.30, 0.235, 0.20);
 const vec3 FILL_DIRECTION = normalize(vec3(-0.75, 0.12, 0.65));
+const vec3 WINDOW = normalize(vec3(0.30, 0.33, 0.89));
 const vec3 RIM_LEFT = normalize(vec3(-0.80, 0.35, -0.50));
 const vec3 RIM_RIGHT = normalize(vec3(0.85, 0.25, -0.55));
 
@@ -58,7 +60,7 @@ float highlight(vec3 n, vec3 v, vec3 l, float alpha, float f0) {
 }
 
 vec3 tonemapped(vec3 x) {  // ACES filmic curve as fitted by Narkowicz (2015), then sRGB
-    x *= 0.72;
+    x *= 0.60;
     x = clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0);
     return mix(12.92 * x, 1.055 * pow(x, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, x));
 }
@@ -66,31 +68,36 @@ vec3 tonemapped(vec3 x) {  // ACES filmic curve as fitted by Narkowicz (2015), t
 void main() {
     vec3 n = normalize(normal), v = normalize(eye_position - position);
     vec4 sampled = textured ? texture(base_texture, uv) : vec4(1.0);
-    vec3 albedo = base_color * sampled.rgb * tint;
+    vec3 albedo = base_color * sampled.rgb;
     float open_air = clamp(max(tint.r, max(tint.g, tint.b)), 0.0, 1.0);
 
-    float visible = key_visibility();
+    // The shadow map takes care of the key light; the tint shades the light that comes from all sides.
+    float visible = mix(SOFTNESS, 1.0, key_visibility());
     vec3 shade = mix(vec3(visible), vec3(sqrt(visible), visible, visible), subsurface * 0.6);
-    vec3 light = KEY_COLOR * shade * wrapped(dot(n, key_direction));
-    light += FILL_COLOR * wrapped(dot(n, FILL_DIRECTION));
-    light += RIM_COLOR * 0.30 * (max(dot(n, RIM_LEFT), 0.0) + max(dot(n, RIM_RIGHT), 0.0));
-    light += mix(GROUND_COLOR, SKY_COLOR, 0.5 + 0.5 * n.y) * mix(0.75, 1.0, visible);
-    vec3 color = albedo * light;
+    vec3 light = KEY_COLOR * shade * sqrt(tint) * wrapped(dot(n, key_direction));
+    vec3 around = FILL_COLOR * wrapped(dot(n, FILL_DIRECTION));
+    around += RIM_COLOR * 0.30 * (max(dot(n, RIM_LEFT), 0.0) + max(dot(n, RIM_RIGHT), 0.0));
+    around += mix(GROUND_COLOR, SKY_COLOR, 0.5 + 0.5 * n.y) * mix(0.75, 1.0, visible);
+    vec3 color = albedo * (light + around * tint);
 
     float alpha = max(roughness * roughness, 0.004);
-    float f0 = 0.08 * specular;
-    float gloss = highlight(n, v, key_direction, alpha, f0) * visible;
-    vec3 shine = KEY_COLOR * gloss + FILL_COLOR * highlight(n, v, FILL_DIRECTION, alpha, f0);
-    float edge = pow(1.0 - max(dot(n, v), 0.0), 4.0);
-    shine += RIM_COLOR * specular * edge * (max(dot(n, RIM_LEFT), 0.0) + max(dot(n, RIM_RIGHT), 0.0)) * 0.6;
+    float f0 = 0.11 * specular;
+    vec3 shine = vec3(0.0);
+    if (specular > 0.15) {  // one branch for all of a surface, so the rest is not paid for
+        shine = KEY_COLOR * highlight(n, v, key_direction, alpha, f0) * visible;
+        shine += FILL_COLOR * highlight(n, v, FILL_DIRECTION, alpha, f0);
+        float edge = pow(1.0 - max(dot(n, v), 0.0), 4.0);
+        shine += RIM_COLOR * specular * edge * (max(dot(n, RIM_LEFT), 0.0) + max(dot(n, RIM_RIGHT), 0.0)) * 0.6;
+        shine *= smoothstep(0.01, 0.12, albedo.r);  // painted hair has no sheen of skin
+    }
     if (roughness < 0.25) {  // wet surfaces mirror a window-like soft box and a dim room
         vec3 r = reflect(-v, n);
-        vec3 side = normalize(cross(vec3(0.0, 1.0, 0.0), key_direction)), up = cross(key_direction, side);
-        vec2 at = vec2(dot(r, side), dot(r, up)) / max(dot(r, key_direction), 0.05);
-        vec2 inside = smoothstep(vec2(0.34, 0.42), vec2(0.22, 0.30), abs(at));
-        float box = inside.x * inside.y * step(0.0, dot(r, key_direction));
+        vec3 side = normalize(cross(vec3(0.0, 1.0, 0.0), WINDOW)), up = cross(WINDOW, side);
+        vec2 at = vec2(dot(r, side), dot(r, up)) / max(dot(r, WINDOW), 0.05);
+        vec2 inside = smoothstep(vec2(0.24, 0.28), vec2(0.16, 0.20), abs(at));
+        float box = inside.x * inside.y * step(0.0, dot(r, WINDOW));
         float fresnel = 0.03 + 0.97 * pow(1.0 - max(dot(n, v), 0.0), 5.0);
-        shine += specular * (box * visible * 0.9 + fresnel * mix(0.1, 0.6, 0.5 + 0.5 * r.y) * 0.6);
+        shine += specular * (box * mix(0.5, 1.0, visible) + fresnel * mix(0.1, 0.6, 0.5 + 0.5 * r.y) * 0.6);
     }
     fragment = vec4(tonemapped(color + shine * open_air * open_air), sampled.a);
 }

@@ -75,9 +75,7 @@ def render_sequence(
     """Film a mesh sequence; as `render_motion`, for meshes of any origin."""
     n_frames = len(sequence)
     chunks = (sequence.vertices[start : start + CHUNK] for start in range(0, n_frames, CHUNK))
-    return render_video(
-        sequence.mesh, chunks, sequence.fps, out_path, speech, size, progress, camera, n_frames
-    )
+    return render_video(sequence.mesh, chunks, sequence.fps, out_path, speech, size, progress, camera, n_frames)
 
 
 def render_video(
