@@ -108,7 +108,7 @@ def _teeth(arch: _Arch, which: str) -> tuple[np.ndarray, np.ndarray]:
             local = local + crown[..., :1] * tangent + crown[..., 1:2] * outward
             local = local + (crown[..., 2:] * down) * np.array([0.0, 1.0, 0.0])
             one = grid_faces(*crown.shape[:2])
-            if down > 0:
+            if down < 0:
                 one = one[:, ::-1]
             points.append(local.reshape(-1, 3))
             faces.append(one + total)
