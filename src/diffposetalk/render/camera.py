@@ -8,7 +8,6 @@ import numpy as np
 
 from diffposetalk.errors import UsageError
 
-
 PORTRAIT_HEIGHT = 0.335
 """What a portrait shows of the plane through the middle of the head, metres; a head is about 0.23."""
 
