@@ -16,13 +16,26 @@ from diffposetalk.corpus.upper_face import SIDES, smooth_noise, upper_face
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 
-# Lip gap on the free head at the middle of the mouth, millimetres per unit weight.
-GAP_JAW_MM = 22.0
-GAP_LOWER_MM = 6.0
-GAP_UPPER_MM = 4.0
-GAP_FULL_MM = 12.0
+# Lip gap on the free head at the middle of the mouth, millimetres per unit weight (both sides together).
+GAP_MM = {
+    "jawOpen": 32.0,
+    "mouthClose": -32.7,
+    "mouthFunnel": 9.3,
+    "mouthUpperUp": 5.1,
+    "mouthLowerDown": 4.1,
+    "mouthShrugUpper": 3.3,
+    "mouthPucker": -2.8,
+    "mouthSmile": -2.5,
+    "mouthPress": -1.9,
+    "mouthRollUpper": -1.7,
+    "mouthRollLower": -2.7,
+    "mouthShrugLower": -4.4,
+}
+GAP_FULL_MM = 22.0
 """Lip gap that an aperture of 1 asks for, by a speaker whose `mouth_opening` is 1."""
-JAW_FULL = 0.5
+BEYOND_CONTACT_MM = 2.5
+"""How far into each other the lips are commanded in a firm closure; press and roll take up the rest."""
+JAW_FULL = 0.78
 """jawOpen that a jaw opening of 1 asks for, with `mouth_opening` 1 and an even balance of jaw and lips."""
 FASTEST_MOUTH = 9.0
 """Largest change of a mouth weight per second."""
@@ -92,42 +105,54 @@ def _mouth_weights(
     gap_mm = gap_mm * (1 - 0.35 * np.clip(tracks.round, 0, 1)) * open_free
     jaw = JAW_FULL * manner.mouth_opening * (0.55 + 0.9 * manner.jaw_lip_balance) * tracks.jaw * (1 + noise(0.04))
     jaw = np.clip(jaw * (1 - 0.3 * tracks.tuck), 0, 0.95)
-    shut = np.maximum(jaw - gap_mm / GAP_JAW_MM, 0)
-    extra_mm = np.maximum(gap_mm - GAP_JAW_MM * jaw, 0) + 0.12 * gap_mm
-    upper_share = 0.15 + 0.7 * manner.upper_lip
-    lower = (1 - upper_share) * extra_mm / GAP_LOWER_MM
-    upper = upper_share * extra_mm / GAP_UPPER_MM
     beyond = tracks.press * (0.25 + 0.75 * manner.lip_press)
     resting = tracks.rest * manner.lip_press
     rounding = np.clip(tracks.round, 0, 1.2) * manner.rounding
     spread = np.clip(tracks.spread, 0, 1.2) * manner.spread * (1 - 0.5 * tracks.rest)
     smile = manner.smile * (0.8 + 0.2 * speaking) * (1 - 0.45 * np.clip(rounding, 0, 1)) * (1 + noise(0.12, 1.5))
     frown = manner.frown * (1 + noise(0.12, 1.5))
-    left, right = 1 + 0.3 * manner.asymmetry, 1 - 0.3 * manner.asymmetry
-    weights = {
-        "jawOpen": jaw,
-        "mouthClose": shut + 0.02 * tracks.seal * (jaw > 0.03),
+    shaped = {
         "mouthPucker": 0.75 * rounding * (1 - 0.35 * tracks.gap),
         "mouthFunnel": rounding * (0.18 + 0.45 * np.clip(tracks.gap, 0, 1)) * (1 - tracks.seal),
         "mouthRollLower": 0.18 * beyond + 0.55 * tracks.tuck + 0.15 * resting + 0.01,
         "mouthRollUpper": 0.22 * beyond + 0.1 * resting + 0.01,
         "mouthShrugLower": 0.06 * beyond + 0.1 * resting + 0.02 + noise(0.01),
         "mouthShrugUpper": 0.05 * beyond + 0.05 * manner.frown,
+    }
+    pressed = 0.5 * beyond + 0.6 * resting
+    smiling = smile + 0.14 * spread
+    upper_base = 0.3 * tracks.tuck + 0.1 * manner.smile * tracks.gap
+    lower_base = 0.12 * spread * open_free * tracks.gap
+    # what the mouth opens by so far, and what is left for lips to open or for mouthClose to shut
+    so_far = GAP_MM["jawOpen"] * jaw + sum(GAP_MM[name] * np.clip(curve, 0, 1) for name, curve in shaped.items())
+    so_far = so_far + GAP_MM["mouthSmile"] * smiling + GAP_MM["mouthPress"] * pressed
+    so_far = so_far + GAP_MM["mouthUpperUp"] * upper_base + GAP_MM["mouthLowerDown"] * lower_base
+    wanted = gap_mm - BEYOND_CONTACT_MM * np.maximum(tracks.press, 0.3 * tracks.rest)
+    lips_mm = np.clip(wanted - so_far, 0, 2) + 0.08 * np.maximum(wanted, 0)
+    shut = np.maximum(so_far + lips_mm - wanted, 0) / -GAP_MM["mouthClose"]
+    upper_share = 0.15 + 0.7 * manner.upper_lip
+    lower = lower_base + (1 - upper_share) * lips_mm / GAP_MM["mouthLowerDown"]
+    upper = upper_base + upper_share * lips_mm / GAP_MM["mouthUpperUp"]
+    left, right = 1 + 0.3 * manner.asymmetry, 1 - 0.3 * manner.asymmetry
+    weights = {
+        "jawOpen": jaw,
+        "mouthClose": shut,
+        **shaped,
         "tongueOut": 0.22 * np.clip(tracks.tongue - 0.35, 0, 1) * open_free,
-        "jawForward": 0.06 * rounding + 0.05 * tracks.tuck * 0,
+        "jawForward": 0.06 * rounding,
         "jawLeft": np.clip(noise(0.012) + 0.02 * manner.asymmetry * jaw, 0, 1),
         "jawRight": np.clip(noise(0.012) - 0.02 * manner.asymmetry * jaw, 0, 1),
         "mouthLeft": np.clip(0.04 * manner.asymmetry * speaking + noise(0.012), 0, 1),
         "mouthRight": np.clip(-0.04 * manner.asymmetry * speaking + noise(0.012), 0, 1),
     }
     for side, share in zip(SIDES, (left, right)):
-        weights[f"mouthLowerDown{side}"] = (lower + 0.12 * spread * open_free * tracks.gap) * (0.5 + 0.5 * share)
-        weights[f"mouthUpperUp{side}"] = (upper + 0.3 * tracks.tuck + 0.1 * manner.smile * tracks.gap) * (0.5 + 0.5 * share)
-        weights[f"mouthSmile{side}"] = (smile + 0.14 * spread) * share
+        weights[f"mouthLowerDown{side}"] = lower * (0.5 + 0.5 * share)
+        weights[f"mouthUpperUp{side}"] = upper * (0.5 + 0.5 * share)
+        weights[f"mouthSmile{side}"] = smiling * share
         weights[f"mouthFrown{side}"] = frown * share
         weights[f"mouthStretch{side}"] = 0.32 * spread * (1 - 0.5 * rounding) * share
         weights[f"mouthDimple{side}"] = (0.06 * spread + 0.1 * smile + 0.08 * resting) * share
-        weights[f"mouthPress{side}"] = (0.5 * beyond + 0.6 * resting) * share
+        weights[f"mouthPress{side}"] = pressed * share
     return weights
 
 

@@ -19,12 +19,15 @@ from diffposetalk.corpus.manner import Manner
 from diffposetalk.corpus.phones import FEATURES, Phone, PhoneFeatures
 from diffposetalk.corpus.prosody import RATE_HZ, Prosody
 
-LEAD_S = 0.02
+LEAD_S = -0.03
 """Lead of the mouth on the sound that all manners share; a manner's `anticipation` is added."""
 SHORTEST_CLOSURE_S = 0.052
 """A closure or tuck holds at least this long, so that frames 40 ms apart cannot miss it."""
 LONG_PAUSE_S = 0.3
 """From this length on a silence seals the lips."""
+_VISIBLE = {"round": -0.15, "spread": 0.12, "open": -0.06, "cor": 0.1}
+"""Added to a vowel's or sibilant's openness: tracked faces part the lips more over teeth that nearly meet, and less
+around a rounded opening, than jaw height alone says."""
 _REACH_S = 0.35
 _NAMES = ("gap", "jaw", "round", "spread", "tongue")
 
@@ -147,10 +150,11 @@ def _targets(segment: _Segment, manner: Manner) -> tuple[tuple[float, ...], tupl
     if f.symbol == "sil":
         strength = 1.0 if segment.phone_duration >= 0.12 else 0.3
         return (0.06, 0.05, 0.05, 0.05, 0.0), (strength, strength, 0.15, 0.15, 1.0)
+    openness = f.openness + _VISIBLE.get(f.visual, 0.0) * (f.vowel or f.sibilant)
     if f.vowel:
-        targets = (f.openness * segment.effort, f.jaw * segment.effort, f.rounded, f.spread, 0.0)
+        targets = (openness * segment.effort, f.jaw * segment.effort, f.rounded, f.spread, 0.0)
         return targets, (1.0, 0.9, 0.35 + 0.8 * f.rounded, 0.35 + 0.6 * f.spread, 0.6)
-    targets = (f.openness, f.jaw, f.rounded, f.spread, 1.0 if f.dental else 0.12 * f.tongue_tip)
+    targets = (openness, f.jaw, f.rounded, f.spread, 1.0 if f.dental else 0.12 * f.tongue_tip)
     lips, jaw, rounding, spread = 0.3, 0.4, 0.08 + 0.9 * f.rounded, 0.08 + 0.3 * f.spread
     if f.bilabial or f.labiodental:
         lips, jaw, spread = 0.9, 0.7, 0.05
