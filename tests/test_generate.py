@@ -1,0 +1,160 @@
+"""Generation: pieces equal the whole, seeds decide, scales touch what they name, any length at constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conftest import build_tiny_model
+from diffposetalk.arkit import CHANNELS
+from diffposetalk.errors import InputError, ModelError, UsageError
+from diffposetalk.generate import Talker, encode_speech, windows_of_features
+from diffposetalk.guidance import SamplingOptions
+from diffposetalk.motion import Motion, Style
+from diffposetalk.nn.speech_encoder import FRAME_SAMPLES
+from diffposetalk.speech import Speech
+
+QUICK = SamplingOptions(steps=2)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Talker:
+    return Talker(build_tiny_model())
+
+
+def noise(seconds: float, seed: int = 0) -> Speech:
+    return Speech((np.random.default_rng(seed).normal(0, 0.05, round(16000 * seconds))).astype(np.float32))
+
+
+@dataclass(frozen=True)
+class Ragged:
+    """Speech that arrives in blocks of odd lengths."""
+
+    samples: np.ndarray
+    cuts: tuple[int, ...]
+    sample_rate: int = 16000
+
+    def blocks(self, block_s: float = 1.0) -> Iterator[np.ndarray]:
+        yield from np.split(self.samples, sorted(cut for cut in self.cuts if cut < len(self.samples)))
+
+
+@given(cuts=st.lists(st.integers(0, 60_000), max_size=12))
+@settings(max_examples=15, deadline=None)
+def test_encoding_in_pieces_equals_encoding_whole(cuts: list[int]) -> None:
+    encoder = build_tiny_model().speech_encoder.eval()
+    samples = noise(3.7).samples
+    padded = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES))
+    with torch.no_grad():
+        whole = encoder(torch.from_numpy(padded)[None])[0]
+    pieces = torch.cat(list(encode_speech(encoder, Ragged(samples, tuple(cuts)).blocks())))
+    torch.testing.assert_close(pieces, whole, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n_frames", [1, 99, 100, 101, 250])
+def test_windows_cover_every_frame_once(tiny: Talker, n_frames: int) -> None:
+    samples = noise(10).samples[: n_frames * FRAME_SAMPLES]
+    windows = list(windows_of_features(tiny.model.speech_encoder, Speech(samples).blocks(), 100))
+    assert sum(n_valid for _, n_valid in windows) == n_frames
+    assert all(len(features) == 100 for features, _ in windows)
+
+
+def test_motion_is_as_long_as_the_speech(tiny: Talker) -> None:
+    motion = tiny.generate(noise(5.03), options=QUICK)
+    assert len(motion) == 126 and motion.fps == 25 and motion.expression_names == CHANNELS
+    assert motion.expression.min() >= 0 and motion.expression.max() <= 1
+
+
+def test_same_seed_same_bytes_other_seed_other_motion(tiny: Talker, tmp_path: Path) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        tiny.generate(noise(4.5), seed=seed, options=QUICK).save(tmp_path / name)
+    a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
+    assert a == b and a != c
+
+
+@pytest.mark.parametrize("sampler", ["dpmpp", "ddim", "ddpm"])
+def test_takes_do_not_depend_on_their_company(tiny: Talker, sampler: str) -> None:
+    together = tiny.generate_many(noise(4.5), 3, sampler=sampler, seed=5)
+    alone = tiny.generate(noise(4.5), sampler=sampler, seed=7)
+    np.testing.assert_allclose(together[2].expression, alone.expression, atol=1e-4)
+    assert np.abs(together[0].expression - together[1].expression).max() > 1e-3
+
+
+def test_every_window_has_fresh_noise(tiny: Talker) -> None:
+    silence = Speech(np.zeros(16000 * 12, np.float32))
+    motion = tiny.generate(silence, options=QUICK, speech_scale=0, style_scale=0)
+    second, third = motion.slice(100, 200), motion.slice(200, 300)
+    assert np.abs(second.expression - third.expression).max() > 1e-3
+
+
+def test_head_scale_leaves_the_face_alone(tiny: Talker) -> None:
+    moving, still = (tiny.generate(noise(5), options=QUICK, head_scale=scale) for scale in (1.0, 0.0))
+    np.testing.assert_array_equal(moving.expression, still.expression)
+    assert moving.head_pose.any() and not still.head_pose.any()
+
+
+def test_scales_and_modes_change_the_motion(tiny: Talker) -> None:
+    base = tiny.generate(noise(2), options=QUICK, style="a")
+    for change in (
+        {"speech_scale": 3.0},
+        {"style_scale": 5.0},
+        {"guidance": "independent", "speech_scale": 2.0},
+        {"threshold": (0.9, 0.1, 0.5)},
+    ):
+        other = tiny.generate(noise(2), options=QUICK, style="a", **change)
+        assert np.abs(other.expression - base.expression).max() > 1e-4, change
+
+
+def test_styles_by_name_file_and_motion(tiny: Talker, tmp_path: Path) -> None:
+    motion = tiny.generate(noise(6), options=QUICK)
+    style = Style.from_motion(motion, tiny, "a take")
+    style.save(tmp_path / "s.style.safetensors")
+    motion.save(tmp_path / "m.npz")
+    for given_style in (style, motion, tmp_path / "s.style.safetensors", str(tmp_path / "m.npz")):
+        np.testing.assert_allclose(tiny.style(given_style).vector, style.vector, atol=1e-5)
+    assert np.linalg.norm(style.vector) == pytest.approx(4.0, abs=1e-3)
+    preset = tiny.presets[0]
+    np.testing.assert_array_equal(tiny.style(preset).vector, tiny.model.presets[preset].vector)
+
+
+def test_wrong_styles_are_refused(tiny: Talker, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no style 'grumpy': presets are"):
+        tiny.style("grumpy")
+    with pytest.raises(ModelError, match="another style encoder"):
+        tiny.style(Style(np.zeros(16), "someone-else", "x"))
+    with pytest.raises(InputError, match="too short"):
+        tiny.style(tiny.generate(noise(0.5), options=QUICK))
+    flame = Motion(np.zeros((50, 2)), ("exp_00", "exp_01"), np.zeros((50, 3)), 25.0, "flame")
+    with pytest.raises(InputError, match="head 'flame'"):
+        tiny.style(flame)
+
+
+def test_wrong_requests_are_refused(tiny: Talker) -> None:
+    with pytest.raises(UsageError, match="no model 'huge'"):
+        Talker.from_pretrained("huge")
+    with pytest.raises(UsageError, match="unknown sampling option"):
+        tiny.generate(noise(1), loudness=3)
+    with pytest.raises(UsageError, match="samples must be"):
+        tiny.generate_many(noise(1), 0)
+    with pytest.raises(InputError, match="not 8000 Hz"):
+        tiny.generate(Speech(np.zeros(8000, np.float32), 8000))
+
+
+def test_the_bundled_model_closes_the_mouth_in_silence_and_stays_alive(talker: Talker) -> None:
+    motion = talker.generate(Speech(np.zeros(16000 * 12, np.float32)))
+    assert np.median(motion.channel("jawOpen")) < 0.05
+    assert motion.channel("eyeBlinkLeft").max() > 0.5
+    assert motion.head_pose.std(0).max() > 1e-3
+
+
+def test_the_bundled_model_moves_lips_with_speech_alone(talker: Talker, sample_path: Path) -> None:
+    speech = Speech.load(sample_path)
+    mute = Speech(speech.samples * 0)
+    spoken, silent = (talker.generate(source).channel("jawOpen").std() for source in (speech, mute))
+    assert spoken > 4 * silent
