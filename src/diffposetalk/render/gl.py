@@ -33,7 +33,7 @@ class Renderer:
         mesh: Mesh,
         size: int | tuple[int, int] = 512,
         camera: Camera | None = None,
-        samples: int = 4,
+        oversize: float = 1.5,
         background: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None,
     ) -> None:
         """Compile shaders and upload what does not move.
@@ -42,7 +42,8 @@ class Renderer:
             mesh: triangles, materials and rest shape.
             size: side of a square picture, or `(width, height)`, pixels.
             camera: where from; by default a portrait of the rest shape from the front.
-            samples: samples a pixel for smooth edges.
+            oversize: the picture is drawn this many times larger and shrunk, for smooth edges (in software as good as
+                multisampling at half the cost).
             background: sRGB colours in [0, 1] behind the head and at the picture's edge.
 
         Raises:
@@ -56,7 +57,7 @@ class Renderer:
         self._surface = _Surface(mesh)
         self._context = _context()
         with self._context:
-            self._upload(mesh, samples, background or ((0.86, 0.87, 0.88), (0.52, 0.54, 0.57)))
+            self._upload(mesh, max(1.0, oversize), background or ((0.86, 0.87, 0.88), (0.52, 0.54, 0.57)))
 
     def __enter__(self) -> Renderer:
         return self
@@ -104,11 +105,9 @@ class Renderer:
             self._blur.program["stride"].value = stride
             self._blur.render(vertices=3)
 
-        context.enable(moderngl.CULL_FACE)
+        context.enable(moderngl.DEPTH_TEST | moderngl.CULL_FACE)
         self._screen.use()
-        self._screen.clear(depth=1.0)
-        self._background.render(vertices=3)
-        context.enable(moderngl.DEPTH_TEST)
+        self._screen.clear(0.0, 0.0, 0.0, 0.0, depth=1.0)
         self._shadow_map.use(0)
         for part in self._parts:
             for name, value in part["look"].items():
@@ -122,12 +121,15 @@ class Renderer:
             if part["blended"]:
                 context.disable(moderngl.BLEND)
         self._screen.depth_mask = True
-        context.copy_framebuffer(self._resolved, self._screen)
+        context.disable(moderngl.DEPTH_TEST)
+        self._resolved.use()
+        self._drawn.use(0)
+        self._finish.render(vertices=3)
         self._resolved.read_into(self._pixels, components=3, alignment=1)
         rows = np.frombuffer(self._pixels, np.uint8).reshape(self.height, self.width, 3)
         return np.ascontiguousarray(rows[::-1])
 
-    def _upload(self, mesh: Mesh, samples: int, background: Any) -> None:
+    def _upload(self, mesh: Mesh, oversize: float, background: Any) -> None:
         import moderngl
 
         self._moderngl = moderngl
@@ -135,10 +137,7 @@ class Renderer:
         context.gc_mode = None
         self._program = program = context.program(_source("surface.vert"), _source("surface.frag"))
         depth = context.program(_source("depth.vert"), _source("depth.frag"))
-        screen = context.program(_source("screen.vert"), _source("background.frag"))
         self._blur = context.vertex_array(context.program(_source("screen.vert"), _source("blur.frag")), [])
-        screen["center_color"].value, screen["edge_color"].value = background
-        self._background = context.vertex_array(screen, [])
         self._moving = context.buffer(reserve=surface.n_points * 24, dynamic=True)
         still = context.buffer(surface.still.tobytes())
         index = context.buffer(surface.triangles.tobytes())
@@ -147,14 +146,18 @@ class Renderer:
         shade = context.vertex_array(depth, [(self._moving, "3f 12x", "in_position")], index)
         self._parts = [self._part(material, first, count, array, shade) for material, first, count in surface.parts]
         self._parts.sort(key=lambda part: part["blended"])
-        context.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
+        color = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
+        context.blend_func = *color, moderngl.ONE, moderngl.ONE_MINUS_SRC_ALPHA
 
-        size = (self.width, self.height)
-        samples = min(samples, context.max_samples)
-        self._screen = context.framebuffer(
-            context.renderbuffer(size, 4, samples=samples), context.depth_renderbuffer(size, samples=samples)
-        )
-        self._resolved = context.framebuffer(context.renderbuffer(size, 4))
+        large = (round(self.width * oversize), round(self.height * oversize))
+        self._drawn = context.texture(large, 4)
+        self._drawn.repeat_x = self._drawn.repeat_y = False
+        self._screen = context.framebuffer(self._drawn, context.depth_renderbuffer(large))
+        self._resolved = context.framebuffer(context.renderbuffer((self.width, self.height), 4))
+        finish = context.program(_source("screen.vert"), _source("finish.frag"))
+        finish["center_color"].value, finish["edge_color"].value = background
+        finish["reach"].value = (0.25 / self.width, 0.25 / self.height)
+        self._finish = context.vertex_array(finish, [])
         self._pixels = bytearray(self.width * self.height * 3)
         texels = (SHADOW_TEXELS, SHADOW_TEXELS)
         self._shadow_map, half_way = (context.texture(texels, 2, dtype="f4") for _ in range(2))
@@ -167,7 +170,7 @@ class Renderer:
             (context.framebuffer(self._shadow_map), half_way, down),
         ]
 
-        lit = _light_projection(mesh.vertices)
+        lit = _light_projection(mesh.vertices, self.camera)
         view = self.camera.view_projection(self.width / self.height)
         program["view_projection"].write(view.T.astype("f4").tobytes())
         for each in (program, depth):
@@ -254,13 +257,16 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return out
 
 
-def _light_projection(vertices: np.ndarray) -> np.ndarray:
-    """Return the `(4, 4)` parallel projection along the key light."""
+def _light_projection(vertices: np.ndarray, camera: Camera) -> np.ndarray:
+    """Return the `(4, 4)` parallel projection along the key light, as wide as what the camera sees."""
     middle = (vertices.min(0) + vertices.max(0)) / 2
-    reach = 1.25 * float(np.linalg.norm(vertices - middle, axis=1).max())  # room for the head to move
-    projection = np.diag([1 / reach, 1 / reach, -1 / (2 * reach), 1.0])
+    whole = 1.25 * float(np.linalg.norm(vertices - middle, axis=1).max())  # room for the head to move
+    seen = max(0.2, 1.5 * camera.distance * np.tan(camera.field_of_view / 2))
+    if seen < whole:
+        middle, whole = np.asarray(camera.target), seen
+    projection = np.diag([1 / whole, 1 / whole, -1 / (2 * whole), 1.0])
     projection[2, 3] = -1.0
-    return projection @ look_at(middle + 2 * reach * KEY_DIRECTION, middle)
+    return projection @ look_at(middle + 2 * whole * KEY_DIRECTION, middle)
 
 
 def _source(name: str) -> str:
