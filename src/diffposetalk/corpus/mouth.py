@@ -23,6 +23,8 @@ LEAD_S = -0.03
 """Lead of the mouth on the sound that all manners share; a manner's `anticipation` is added."""
 SHORTEST_CLOSURE_S = 0.052
 """A closure or tuck holds at least this long, so that frames 40 ms apart cannot miss it."""
+INHALE_GAP, INHALE_JAW = 0.4, 0.33
+"""Opening of lips and jaw just before a phrase that follows a pause: speakers breathe in through the mouth."""
 LONG_PAUSE_S = 0.3
 """From this length on a silence seals the lips."""
 _VISIBLE = {"round": -0.15, "spread": 0.12, "open": -0.06, "cor": 0.1}
@@ -87,7 +89,7 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
     loud = _ahead(_smooth(prosody.loudness, 0.03), lead)
     swell = 1 + 0.7 * manner.energy_coupling * (np.clip(loud, 0.4, 1.1) - 0.85)
     gap, jaw = gap * swell, jaw * swell
-    rest = np.zeros(n)
+    rest, inhale = np.zeros(n), np.zeros(n)
     seal, press, tuck = np.zeros(n), np.zeros(n), np.zeros(n)
     for phone in phones:
         features = phone.features
@@ -101,6 +103,8 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
                     closing = (phone.start, phone.start + 0.18)
                     opening = (phone.end - 0.11, phone.end)
                 np.maximum(rest, _ramp(n, *closing) * (1 - _ramp(n, *opening)), out=rest)
+                if not last and length >= 0.4:
+                    np.maximum(inhale, _bump(n, phone.end - 0.13, 0.16, 0.12, 0.1), out=inhale)
         elif features.bilabial:
             hold = max(SHORTEST_CLOSURE_S, 0.65 * phone.duration)
             middle = phone.start + (0.45 if features.stop else 0.5) * phone.duration - lead
@@ -111,9 +115,11 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
             hold = max(SHORTEST_CLOSURE_S, 0.55 * phone.duration)
             middle = phone.start + 0.5 * phone.duration - lead
             np.maximum(tuck, _bump(n, middle, hold, 0.07, 0.07), out=tuck)
+    rest = rest * (1 - inhale)
     calm = 1 - rest
+    gap, jaw = np.maximum(gap * calm, INHALE_GAP * inhale), np.maximum(jaw * calm, INHALE_JAW * inhale)
     return MouthTracks(
-        gap=np.clip(gap * calm, 0, 1.6), jaw=np.clip(jaw * calm * (1 - 0.35 * seal), 0, 1.5),
+        gap=np.clip(gap, 0, 1.6), jaw=np.clip(jaw * (1 - 0.35 * seal), 0, 1.5),
         round=np.clip(_smooth(blended["round"], 0.03) * calm, 0, 1.3),
         spread=np.clip(_smooth(blended["spread"], 0.03) * calm, 0, 1.3),
         tongue=np.clip(_smooth(blended["tongue"], 0.015) * calm, 0, 1),
@@ -149,7 +155,7 @@ def _targets(segment: _Segment, manner: Manner) -> tuple[tuple[float, ...], tupl
     firm = 0.6 + 0.8 * manner.precision  # how much consonants insist
     if f.symbol == "sil":
         strength = 1.0 if segment.phone_duration >= 0.12 else 0.3
-        return (0.06, 0.05, 0.05, 0.05, 0.0), (strength, strength, 0.15, 0.15, 1.0)
+        return (0.2, 0.15, 0.05, 0.05, 0.0), (strength, strength, 0.15, 0.15, 1.0)
     openness = f.openness + _VISIBLE.get(f.visual, 0.0) * (f.vowel or f.sibilant)
     if f.vowel:
         targets = (openness * segment.effort, f.jaw * segment.effort, f.rounded, f.spread, 0.0)
