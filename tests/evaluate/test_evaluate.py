@@ -189,9 +189,7 @@ def test_the_plot_is_a_picture(tmp_path):
     from PIL import Image
 
     with Image.open(out) as image:
-        assert (
-            image.width > 600 and len(np.unique(np.asarray(image).reshape(-1, image.mode.count("") - 1), axis=0)) > 50
-        )
+        assert image.width > 600 and np.asarray(image.convert("L")).std() > 5
 
 
 @real

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.corpus.manner import PRESETS
+from diffposetalk.errors import ModelError
 from diffposetalk.evaluate import command, references
 from diffposetalk.evaluate.generators import Generator, load_generator, takes
+from diffposetalk.evaluate.held_out import HeldOut
 from diffposetalk.evaluate.recordings import real_speech
 from diffposetalk.metrics import nearest_centroid
 from diffposetalk.motion import Motion
@@ -74,7 +76,16 @@ def recognise(
 
 
 def load_encoder(path: Path) -> Encoder:
-    """Return the style encoder of a model file, on motions of any length from one second."""
+    """Return a held-out encoder (`held_out`), or the style encoder of another model's file.
+
+    Raises:
+        ModelError: the file is neither.
+    """
+    try:
+        return HeldOut.load(path)
+    except ModelError:
+        if not path.exists():
+            raise
     from diffposetalk.generate import Talker
 
     talker = Talker.from_pretrained(path)
@@ -101,7 +112,7 @@ def report(result: Mapping[str, Any]) -> str:
 def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
     """Run the test from command-line arguments."""
     options = command.parser("presets", __doc__ or "")
-    options.add_argument("--encoder", type=Path, required=True, metavar="MODEL", help="model file of the style encoder")
+    options.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="made by evaluate.held_out")
     options.add_argument("--takes", type=int, default=2, help="samples of preset and speech (default: %(default)s)")
     options.add_argument("--references", type=int, default=12, help="reference motions a preset (default: %(default)s)")
     chosen = options.parse_args(argv)

@@ -1,0 +1,159 @@
+"""A style encoder that no generator was trained with: learned from speakers, sentences and performances of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffposetalk.arkit import CHANNELS
+from diffposetalk.corpus.manner import Manner
+from diffposetalk.errors import InputError, ModelError
+from diffposetalk.evaluate import command, references
+from diffposetalk.files import check_output
+from diffposetalk.motion import Motion, MotionSpace
+
+if TYPE_CHECKING:
+    from diffposetalk.data.windows import EncodedClip
+    from diffposetalk.nn.style_encoder import StyleEncoder
+
+KIND = "diffposetalk.style_encoder"
+"""What the file's header calls itself."""
+SEED = references.SEED + 50_000
+"""First seed of its speakers, apart from those of references and of training corpora."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A style encoder with the motion space it reads."""
+
+    network: StyleEncoder
+    space: MotionSpace
+
+    def __call__(self, motion: Motion) -> np.ndarray:
+        """Return the style of a motion, ``(S,)``: the mean over windows that overlap by half.
+
+        Raises:
+            InputError: less than a second of motion.
+        """
+        import torch
+
+        vectors, window = torch.from_numpy(self.space.encode(motion)), self.network.config.window
+        if len(vectors) < self.space.fps:
+            raise InputError(f"{motion.duration:.2f} s of motion is too short to read a style from (1 s at least)")
+        last = max(0, len(vectors) - window)
+        starts = sorted({*range(0, last, window // 2), last})
+        with torch.inference_mode():
+            return self.network(torch.stack([vectors[s : s + window] for s in starts])).mean(0).numpy()
+
+    def save(self, path: str | Path) -> None:
+        """Write one safetensors file with sizes and motion space in its header."""
+        from diffposetalk.checkpoint import weights, write_tensors
+        from diffposetalk.config import to_dict
+
+        header = {
+            "kind": KIND,
+            "config": json.dumps(to_dict(self.network.config)),
+            "motion_space": json.dumps(self.space.to_dict()),
+        }
+        write_tensors(path, weights(self.network), header)
+
+    @staticmethod
+    def load(path: str | Path) -> HeldOut:
+        """Read what `save` wrote.
+
+        Raises:
+            ModelError: missing, damaged, or another kind of file.
+        """
+        from diffposetalk.checkpoint import load_weights, read_tensors
+        from diffposetalk.config import from_dict
+        from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
+
+        tensors, header = read_tensors(path, KIND)
+        try:
+            config = from_dict(StyleEncoderConfig, json.loads(header["config"]), f"{path}: config")
+            space = MotionSpace.from_dict(json.loads(header["motion_space"]))
+        except (KeyError, json.JSONDecodeError) as error:
+            raise ModelError(f"{path}: the header is damaged ({error})") from None
+        network = StyleEncoder(config)
+        load_weights(network, tensors, path)
+        return HeldOut(network.eval().requires_grad_(False), space)
+
+
+def speakers(n_speakers: int, n_sentences: int = 48, per_speaker: int = 3, seed: int = SEED) -> list[list[Motion]]:
+    """Return motions of speakers whose manners are drawn at random, some sentences each.
+
+    Raises:
+        DiffPoseTalkError: no voice is installed.
+    """
+    rng = np.random.default_rng(seed)
+    spoken = references.utterances(n_sentences, seed, shortest_s=5.0)
+    found = []
+    for number in range(n_speakers):
+        chosen = [spoken[k] for k in rng.choice(len(spoken), min(per_speaker, len(spoken)), replace=False)]
+        found.append(references.motions(Manner.sample(rng), chosen, seed + number))
+    return found
+
+
+def fit(
+    people: Sequence[Sequence[Motion]],
+    steps: int = 800,
+    width: int = 96,
+    seed: int = SEED,
+    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+) -> HeldOut:
+    """Train the encoder to tell speakers apart (contrast alone: it is told no manner's parameters).
+
+    Args:
+        people: motions of each speaker; every tenth speaker validates.
+        steps: of the optimiser.
+        width: of tokens and style vector.
+        seed: of weights and batches.
+        progress: as for `train.loop.train`.
+    """
+    import torch
+
+    from diffposetalk.data.windows import EncodedClip, WindowConfig
+    from diffposetalk.nn.style_encoder import StyleEncoderConfig
+    from diffposetalk.train.loop import LoopConfig
+    from diffposetalk.train.style import StyleStage, train_style
+
+    space = MotionSpace.fit(
+        (motion for own in people for motion in own), (*CHANNELS, "head_x", "head_y", "head_z"), floor=0.02
+    )
+    sets: tuple[list[EncodedClip], list[EncodedClip]] = ([], [])
+    for number, own in enumerate(people):
+        for motion in own:
+            empty = np.zeros((0, len(motion), 0), np.float32)
+            sets[number % 10 == 9].append(EncodedClip(space.encode(motion), empty, number, np.zeros(0, np.float32)))
+    config = StyleEncoderConfig(motion_dim=space.dim, dim=width, n_layers=2)
+    batch = max(2, min(32, len(people) * 9 // 10))
+    average = min(0.99, max(0.5, 1 - 10 / steps))
+    loop = LoopConfig(steps, batch, 1e-3, min(100, steps // 4), ema=average, validate_every=steps, seed=seed)
+    stage = StyleStage(config, loop, WindowConfig(context=0), weights={"contrast": 1.0, "manner": 0.0})
+    torch.manual_seed(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        network = train_style(stage, sets[0], sets[1], Path(folder), {"kind": "held-out"}, progress=progress)
+    return HeldOut(network.eval().requires_grad_(False), space)
+
+
+def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
+    """Train an encoder from command-line arguments."""
+    options = command.parser("held_out", __doc__ or "", generator=False)
+    options.add_argument("-o", "--out", type=Path, required=True, help="file to write (.safetensors)")
+    options.add_argument("--speakers", type=int, default=200, help="(default: %(default)s)")
+    options.add_argument("--steps", type=int, default=800, help="(default: %(default)s)")
+    chosen = options.parse_args(argv)
+    check_output(chosen.out, (".safetensors",))
+    fit(speakers(max(20, chosen.speakers)), chosen.steps).save(chosen.out)
+    return {"out": chosen.out}, f"wrote {chosen.out}", chosen.json
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))
