@@ -10,6 +10,7 @@ import numpy as np
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
+    from diffposetalk.head.landmarks import Landmarks
     from diffposetalk.mesh import Mesh, MeshSequence
     from diffposetalk.motion import Motion
 
@@ -42,9 +43,12 @@ class HeadModel(Protocol):
         """Vertex indices by name; every head has lips, eyelids and upper_face."""
         ...
 
-    def vertices(
-        self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None
-    ) -> Any:
+    @property
+    def landmarks(self) -> Landmarks:
+        """MediaPipe's 478 face landmarks as points on the triangles."""
+        ...
+
+    def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
         """Place every vertex: `(..., V, 3)` metres, numpy in numpy out, torch in torch out, differentiable."""
         ...
 

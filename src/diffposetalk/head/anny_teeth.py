@@ -25,6 +25,16 @@ EDGE = {
 """Vertices of the base mesh along the biting edge on the cheek side, from the middle to the back on the left."""
 LOWERED = {"upper": 0.0018, "lower": 0.0}
 """How far the teeth are moved down from the base mesh's, metres: a little of the upper shows under an open lip."""
+MOLAR = (
+    (-0.25, 0.7, 0.7, 0.0),
+    (0.3, 0.93, 1.0, 0.0),
+    (0.75, 1.0, 0.98, 0.0),
+    (0.95, 0.9, 0.8, 0.0),
+    (0.97, 0.3, 0.3, 0.0),
+)
+INCISOR = ((-0.25, 0.68, 0.8, 0.0), (0.2, 0.88, 0.92, 0.0), (0.65, 0.99, 0.62, 0.13), (0.94, 0.97, 0.3, 0.22),
+           (1.0, 0.86, 0.14, 0.24))  # fmt: skip
+"""Rings of a crown: place from neck (0) to edge (1), share of the width, of the depth, shift to the lips in depths."""
 ROUND = 10
 """Vertices round each tooth."""
 
@@ -39,6 +49,7 @@ class _Arch:
 
     def at(self, s: np.ndarray | float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return place, unit tangent and unit outward normal, each `(..., 3)`."""
+
         def place(t: np.ndarray | float) -> np.ndarray:
             return np.stack([np.interp(t, self.length, self.outer[:, k]) for k in range(3)], -1)
 
@@ -51,12 +62,13 @@ class _Arch:
 
 def _arch(neutral: np.ndarray, which: str) -> _Arch:
     """Follow the labial biting edge of the base mesh's teeth from the right to the left."""
-    from scipy.interpolate import CubicSpline
-
     left = neutral[list(EDGE[which])] - [0, LOWERED[which], 0]
     knots = np.concatenate([(left * [-1, 1, 1])[:0:-1], left])
     chord = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
-    curve = CubicSpline(chord, knots)(np.linspace(0, chord[-1], 200))
+    places = np.linspace(0, chord[-1], 200)
+    curve = np.stack([np.interp(places, chord, knots[:, k]) for k in range(3)], -1)
+    for _ in range(60):  # round off the corners
+        curve[1:-1] = (curve[:-2] + 2 * curve[1:-1] + curve[2:]) / 4
     length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
     return _Arch(length - length[-1] / 2, curve)
 
@@ -124,17 +136,9 @@ def _crown(width: float, depth: float, height: float, molar: bool) -> np.ndarray
     along = np.sign(cosine) * np.abs(cosine) ** square
     across = np.sign(sine) * np.abs(sine) ** square
     rings = []
-    #        place on the crown, width, depth, depth's shift to the lips
-    profile = (
-        ((-0.25, 0.70, 0.70, 0.0), (0.30, 0.93, 1.0, 0.0), (0.75, 1.0, 0.98, 0.0), (0.95, 0.9, 0.8, 0.0), (0.97, 0.3, 0.3, 0.0))
-        if molar
-        else ((-0.25, 0.68, 0.8, 0.0), (0.20, 0.88, 0.92, 0.0), (0.65, 0.99, 0.62, 0.13), (0.94, 0.97, 0.30, 0.22), (1.0, 0.86, 0.14, 0.24))
-    )  # fmt: skip
-    for place, wide, deep, shift in profile:
-        ring = np.stack(
-            [along * wide * width * 0.49, (across * deep * 0.5 + shift) * depth, np.full(ROUND, (place - 1) * height)], -1
-        )
-        rings.append(ring)
+    for place, wide, deep, shift in MOLAR if molar else INCISOR:
+        level = np.full(ROUND, (place - 1) * height)
+        rings.append(np.stack([along * wide * width * 0.49, (across * deep * 0.5 + shift) * depth, level], -1))
     rings.append(np.broadcast_to(rings[-1].mean(0), (ROUND, 3)))
     return np.array(rings)
 
@@ -155,5 +159,5 @@ def _gums(arch: _Arch, which: str, n: int = 41) -> tuple[np.ndarray, np.ndarray]
         row = place - outward * (SET_BACK[which] + depth * 0.5)[:, None] + out[:, None] * outward
         rows.append(row + down * deep[:, None] * np.array([0.0, 1.0, 0.0]))
     grid = np.stack(rows)
-    faces = grid_faces(*grid.shape[:2], closed=False)
+    faces = grid_faces(len(rows), n, closed=False)
     return grid.reshape(-1, 3), faces if down > 0 else faces[:, ::-1]

@@ -1,7 +1,7 @@
 """Colours of the free head, painted by formula: skin with lips and cropped hair, eyes, lashes, brows.
 
-The skin's texture is a map round the head: `u` turns about the vertical axis (finer in front), `v` climbs from the neck to
-the crown. The renderer multiplies it by a tint per vertex (`tint`), the shade that open mouths and nostrils have.
+The skin's texture is a map round the head: `u` turns about the vertical axis (finer in front), `v` climbs from the
+neck to the crown. The renderer multiplies it by a tint per vertex (`tint`), the shade in mouth and nostrils.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ INNER = ("mouth", "gums", "tongue")
 """Lit through the mouth's opening."""
 FLESH_BLEED = np.array([0.55, 0.85, 0.95])
 """Exponents of the open sky per colour: light that reaches dark places in flesh is red."""
+IRIS_DEG = 22.5
+"""Angular radius of the iris, seen from the eyeball's centre."""
 SKIN = np.array([178.0, 130.0, 106.0])
 LIPS = np.array([150.0, 84.0, 76.0])
 HAIR = np.array([40.0, 30.0, 25.0])
@@ -95,10 +97,10 @@ def paint(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndar
 
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], smooth: tuple[float, float]) -> np.ndarray:
-    """Smooth noise of unit deviation that wraps round."""
-    from scipy.ndimage import gaussian_filter
-
-    field = gaussian_filter(rng.standard_normal(shape), smooth, mode="wrap")
+    """Smooth noise of unit deviation that wraps round; `smooth` is the Gaussian's deviation down and across, pixels."""
+    down, across = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
+    keep = np.exp(-2 * np.pi**2 * ((down * smooth[0]) ** 2 + (across * smooth[1]) ** 2))
+    field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(shape)) * keep, shape)
     return field / field.std()
 
 
@@ -108,10 +110,11 @@ def skin(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarr
     shape = (SIZE, SIZE)
     u, v = np.meshgrid((np.arange(SIZE) + 0.5) / SIZE, 1 - (np.arange(SIZE) + 0.5) / SIZE)
     turn, up = np.degrees(u_to_turn(u)), (LOWEST + v * (HIGHEST - LOWEST)) * 1e3
-    atlas, normal_z = _rasterise(points, faces, atlas_uv)
-    lip = read_mask(folder, "lips", atlas) * (np.abs(turn) < 60)
-    lid = read_mask(folder, "eyelids", atlas) * (np.abs(turn) < 70)
-    ear = read_mask(folder, "ears", atlas)
+    atlas = _rasterise(points, faces, atlas_uv)
+    # The package's masks carry faint traces elsewhere, so each counts only where its part of the face is.
+    lip = read_mask(folder, "lips", atlas) * ((np.abs(turn) < 60) & (up < -45) & (up > -95))
+    lid = read_mask(folder, "eyelids", atlas) * ((np.abs(turn) < 70) & (np.abs(up) < 25))
+    ear = read_mask(folder, "ears", atlas) * (np.abs(turn) > 60)
 
     def spot(at_turn: float, at_up: float, wide: float, high: float) -> np.ndarray:
         return np.exp(-(((np.abs(turn) - at_turn) / wide) ** 2) - ((up - at_up) / high) ** 2)
@@ -121,7 +124,8 @@ def skin(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarr
     colour += red[..., None] * np.array([6.0, -14.0, -12.0])
     colour += (spot(0, 42, 35, 22))[..., None] * np.array([6.0, 6.0, 4.0])
     colour += (0.8 * spot(19, -13, 9, 6) + 0.6 * lid)[..., None] * np.array([-14.0, -18.0, -12.0])
-    colour += (2.2 * _noise(rng, shape, (14, 14)) + 1.6 * _noise(rng, shape, (3, 3)))[..., None] * np.array([1, 1.2, 1.2])
+    mottle = 2.2 * _noise(rng, shape, (14, 14)) + 1.6 * _noise(rng, shape, (3, 3))
+    colour += mottle[..., None] * np.array([1, 1.2, 1.2])
     colour += (1.2 * _noise(rng, shape, (0.8, 0.8)))[..., None]
     edge = np.clip(lip + 0.12 * _noise(rng, shape, (2, 2)) * (lip > 0.05), 0, 1)[..., None]
     fold = 4 * _noise(rng, shape, (6, 1.0))[..., None]
@@ -137,7 +141,7 @@ def skin(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarr
     return np.clip(colour, 0, 255).astype(np.uint8)
 
 
-def _rasterise(points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rasterise(points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarray) -> np.ndarray:
     """Find for each texel of the map the atlas coordinates of the outermost skin there: `(SIZE, SIZE, 2)`."""
     corners = points[faces]
     uv = skin_uv(corners)
@@ -168,10 +172,10 @@ def _rasterise(points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarray) -> t
             at = y[hit], x[hit]
             reach[at] = far[hit]
             atlas[at] = np.stack([a[hit], b[hit], c[hit]], -1) @ atlas_uv[face]
-    return atlas, reach
+    return atlas
 
 
-def eye(size: int = 512, iris_deg: float = 22.5, pupil_deg: float = 8.0, seed: int = 5) -> np.ndarray:
+def eye(size: int = 512, iris_deg: float = IRIS_DEG, pupil_deg: float = 8.0, seed: int = 5) -> np.ndarray:
     """Paint an eyeball seen along its axis, azimuthally: the edge of the inscribed circle is the back of the eye.
 
     Args:
@@ -205,7 +209,9 @@ def eye(size: int = 512, iris_deg: float = 22.5, pupil_deg: float = 8.0, seed: i
     return np.clip(colour, 0, 255).astype(np.uint8)
 
 
-def _hairs(size: tuple[int, int], paths: list[np.ndarray], widths: list[float], colour: tuple[int, int, int]) -> np.ndarray:
+def _hairs(
+    size: tuple[int, int], paths: list[np.ndarray], widths: list[float], colour: tuple[int, int, int]
+) -> np.ndarray:
     """Draw tapering hairs, `(n, 2)` paths in [0, 1] with `v` upward, into an RGBA picture of `size` (width, height)."""
     from PIL import Image, ImageDraw
 
@@ -224,7 +230,7 @@ def _hairs(size: tuple[int, int], paths: list[np.ndarray], widths: list[float], 
 
 
 def lashes(seed: int = 7) -> np.ndarray:
-    """Paint lashes: the lower lid's in the lower half, the upper lid's in the upper, roots at the lower edge of each."""
+    """Paint lashes: the lower lid's in the lower half, the upper's in the upper, roots at the lower edge of each."""
     rng = np.random.default_rng(seed)
     paths, widths = [], []
     for low, count, length, width in ((0.02, 60, 0.30, 2.4), (0.52, 120, 0.46, 4.2)):

@@ -1,8 +1,8 @@
 """Blend shapes, rotations and linear blend skinning, as pure functions.
 
-Every function takes numpy arrays or torch tensors (all arguments of one call of the same kind) and answers in kind; with
-tensors it is differentiable, also at zero rotation. Shape letters: `K` blend shapes, `V` vertices, `J` joints, `...` any
-leading dimensions, the same for all arguments or broadcastable.
+Every function takes numpy arrays or torch tensors (all arguments of one call of the same kind) and answers in kind;
+with tensors it is differentiable, also at zero rotation. Shape letters: `K` blend shapes, `V` vertices, `J` joints,
+`...` any leading dimensions, the same for all arguments or broadcastable.
 """
 
 from __future__ import annotations
@@ -20,18 +20,26 @@ def is_tensor(value: object) -> bool:
     return type(value).__module__.split(".")[0] == "torch"
 
 
-def like(constant: np.ndarray, reference: Array) -> Array:
-    """Return a constant as the kind of array that ``reference`` is, with its float type and device.
+def floating(value: Array) -> Array:
+    """Return an array of whole numbers as single-precision numbers, any other as it is."""
+    if is_tensor(value):
+        return value if value.is_floating_point() else value.float()
+    value = np.asarray(value)
+    return value if value.dtype.kind == "f" else value.astype(np.float32)
+
+
+def like(value: Array, reference: Array) -> Array:
+    """Return a value as the kind of array that ``reference`` is, with its float type and device.
 
     Args:
-        constant: numpy array, floating.
+        value: numpy array or torch tensor; a tensor keeps its gradient.
         reference: numpy array or torch tensor, floating.
     """
     if is_tensor(reference):
         import torch
 
-        return torch.as_tensor(constant, dtype=reference.dtype, device=reference.device)
-    return np.asarray(constant, dtype=reference.dtype)
+        return torch.as_tensor(value, dtype=reference.dtype, device=reference.device)
+    return np.asarray(value, dtype=reference.dtype)
 
 
 def _stack(parts: list[Array]) -> Array:
@@ -72,10 +80,11 @@ def rotation_matrix(axis_angle: Array) -> Array:
     x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
     squared = x * x + y * y + z * z
     small = squared < 1e-4
+    lib: Any = np
     if is_tensor(axis_angle):
-        import torch as lib
-    else:
-        lib = np  # type: ignore[assignment]
+        import torch
+
+        lib = torch
     safe = lib.where(small, lib.ones_like(squared), squared)
     angle = lib.sqrt(safe)
     a = lib.where(small, 1 - squared / 6 + squared * squared / 120, lib.sin(angle) / angle)
@@ -126,9 +135,7 @@ def chain_transforms(rotations: list[Array], joints: Array) -> list[tuple[Array,
     return transforms
 
 
-def linear_blend_skinning(
-    vertices: Array, weights: Array, transforms: list[tuple[Array, Array]]
-) -> Array:
+def linear_blend_skinning(vertices: Array, weights: Array, transforms: list[tuple[Array, Array]]) -> Array:
     """Move vertices with their joints: `v' = v + sum_j w_j (R_j v + t_j - v)`; what no joint holds stays put.
 
     Args:
