@@ -20,7 +20,8 @@ from diffposetalk.motion import Motion
 
 pytest.importorskip("espeakng_loader", reason="espeakng-loader comes with the train extra")
 
-TINY = 0.03  # hours: 2 speakers of 4 clips
+TINY = 0.025  # hours
+N = 4  # speakers of 2 clips each
 
 
 def espeak_voices():
@@ -42,7 +43,7 @@ def corpus(tmp_path_factory):
 
 def test_clips_are_whole(corpus):
     folder, report = corpus
-    assert report.failed == () and report.speakers == 4 and report.clips == 8
+    assert report.failed == () and report.speakers == N and report.clips == 2 * N
     for clip in shards.iter_clips(folder):
         assert 8.9 <= clip.duration <= 20.1
         check_phones(clip.phones, clip.duration)
@@ -53,9 +54,9 @@ def test_clips_are_whole(corpus):
         assert clip.motion.expression.min() >= 0 and clip.motion.expression.max() <= 1
         assert np.abs(clip.speech.samples).max() <= 1
     rows = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
-    assert len(rows) == 4 and all(row["motion"] for row in rows)
+    assert len(rows) == N and all(row["motion"] for row in rows)
     manners = {tuple(shards.load_shard(folder, s)[0].manner) for s in shards.list_speakers(folder)}
-    assert len(manners) == 4
+    assert len(manners) == N
 
 
 def test_same_bytes_for_any_number_of_jobs(corpus, tmp_path):
@@ -83,7 +84,7 @@ def test_remotion_leaves_speech_alone(corpus):
     before = contents(folder)
     times = {p: p.stat().st_mtime_ns for p in (folder / "speech").iterdir()}
     report = build.build_corpus(folder, TINY, remotion=True, progress=False)
-    assert report.made == 4
+    assert report.made == N
     assert {p: p.stat().st_mtime_ns for p in (folder / "speech").iterdir()} == times
     assert contents(folder) == before
 

@@ -32,7 +32,7 @@ from diffposetalk.speech import SAMPLE_RATE
 CLIP_SECONDS = (9.0, 20.0)
 """Shortest and longest clip."""
 
-_MEAN_CLIP_S = 14.4
+_MEAN_CLIP_S = 12.7
 _RECIPE_VERSION = 1
 _RECIPE_KEYS = ("version", "seed", "clips_per_speaker", "voices")
 
@@ -223,20 +223,15 @@ def make_motion(folder: Path, speaker: str, seed: int) -> None:
 
 def write_manifest(folder: Path) -> tuple[int, float]:
     """Write `manifest.jsonl` anew from the shards; return the number of clips and the seconds of speech."""
-    rows, n_clips, seconds = [], 0, 0.0
+    rows, n_clips, total = [], 0, 0.0
     for speaker in shards.list_speakers(folder):
-        clips = shards.load_shard(folder, speaker)
-        row = {
-            **asdict(clips[0].speaker),
-            "clips": len(clips),
-            "seconds": round(sum(c.duration for c in clips), 3),
-            "motion": clips[0].motion is not None,
-        }
+        info, seconds, motion = shards.shard_summary(folder, speaker)
+        row = {**asdict(info), "clips": len(seconds), "seconds": round(sum(seconds), 3), "motion": motion}
         rows.append(json.dumps(row, ensure_ascii=False))
-        n_clips += len(clips)
-        seconds += row["seconds"]
+        n_clips += len(seconds)
+        total += row["seconds"]
     write_atomically(folder / "manifest.jsonl", ("\n".join(rows) + "\n").encode())
-    return n_clips, seconds
+    return n_clips, total
 
 
 def _pause(rng: np.random.Generator, long_share: float) -> float:

@@ -13,6 +13,7 @@ motion can be made anew without speaking again.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -198,6 +199,25 @@ def load_shard(folder: str | Path, speaker: str) -> tuple[CorpusClip, ...]:
     return tuple(clips)
 
 
+def shard_summary(folder: str | Path, speaker: str) -> tuple[SpeakerInfo, list[float], bool]:
+    """Return who speaks in a shard, the seconds of each clip and whether motion exists, without reading the sound.
+
+    Raises:
+        InputError: the shard is missing or broken.
+    """
+    from safetensors import safe_open
+
+    path = speech_path(Path(folder), speaker)
+    with _naming(path), safe_open(path, framework="numpy") as file:
+        about = json.loads((file.metadata() or {})["about"])
+        seconds = [
+            file.get_slice(f"{number:03d}/audio").get_shape()[0] / about["sample_rate"]
+            for number in range(len(about["texts"]))
+        ]
+    info = SpeakerInfo(**{**about["speaker"], "transform": tuple(about["speaker"]["transform"])})
+    return info, seconds, motion_path(Path(folder), speaker).exists()
+
+
 def iter_clips(folder: str | Path, speakers: Sequence[str] | None = None) -> Iterator[CorpusClip]:
     """Yield every clip of a corpus, speaker after speaker.
 
@@ -221,18 +241,26 @@ def _write(path: Path, tensors: dict[str, np.ndarray], about: dict[str, Any]) ->
 
 
 def _read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {}).get("about", "{}"))
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: not found; is this a corpus folder?") from error
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path}: broken shard ({error}); delete it and run `diffposetalk corpus` again") from error
+    with _naming(path), safe_open(path, framework="numpy") as file:
+        about = json.loads((file.metadata() or {}).get("about", "{}"))
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
     if about.get("kind") != kind:
         raise InputError(f"{path}: not a {kind} shard of a corpus")
     if about.get("format", 0) > SHARD_FORMAT:
         raise InputError(f"{path}: format {about['format']} is newer than this version reads ({SHARD_FORMAT})")
     return tensors, about
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn what reading a shard may raise into one line that names the file."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not found; is this a corpus folder?") from error
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: broken shard ({error}); delete it and run `diffposetalk corpus` again") from error
