@@ -43,7 +43,9 @@ class Camera:
             elevation: radians, see the field.
         """
         low, high = vertices.min(0), vertices.max(0)
-        shown = min(PORTRAIT_HEIGHT, 1.15 * float(max(high[1] - low[1], high[0] - low[0])))
+        height, width = float(high[1] - low[1]), float(high[0] - low[0])
+        bust = 0.94 * height if height > 0.28 else 1.15 * max(height, width)  # a bust's lower edge stays out
+        shown = min(PORTRAIT_HEIGHT, bust)
         head = vertices[vertices[:, 1] > high[1] - 0.6 * shown]
         middle = (head.min(0) + head.max(0)) / 2
         target = (float(middle[0]), float(high[1] - 0.42 * shown), float(middle[2]))
