@@ -90,9 +90,7 @@ def _sampled(tracks: MouthTracks, n_frames: int, fps: float) -> MouthTracks:
     return MouthTracks(**{name: np.interp(position, grid, curve) for name, curve in vars(tracks).items()})
 
 
-def _mouth_weights(
-    tracks: MouthTracks, manner: Manner, rng: np.random.Generator, fps: float
-) -> dict[str, np.ndarray]:
+def _mouth_weights(tracks: MouthTracks, manner: Manner, rng: np.random.Generator, fps: float) -> dict[str, np.ndarray]:
     """Turn articulatory tracks into jaw, lip and tongue weights that make the asked lip gap on the head."""
     n = len(tracks.gap)
     speaking = 1 - tracks.rest

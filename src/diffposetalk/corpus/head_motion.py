@@ -12,9 +12,7 @@ NOD_RAD = 0.07
 """Size of a nod of strength 1 by a speaker whose `nod_on_accent` is 1."""
 
 
-def head_motion(
-    prosody: Prosody, manner: Manner, rng: np.random.Generator, n_frames: int, fps: float
-) -> np.ndarray:
+def head_motion(prosody: Prosody, manner: Manner, rng: np.random.Generator, n_frames: int, fps: float) -> np.ndarray:
     """Move the head as the prosody asks.
 
     Rotations stay small (well under half a radian), so that the three angles are written as one rotation vector.
@@ -96,7 +94,9 @@ def _beats(
             rise, fall = rng.uniform(0.18, 0.3), rng.uniform(0.35, 0.7)
             shape = _ease((time - accent.time + rise) / rise) * (1 - _ease((time - accent.time - 0.05) / fall))
             turns += rng.normal(0, 0.7) * manner.head_yaw * (0.3 + 0.5 * manner.nod_on_accent) * accent.strength * shape
-            tilts += rng.normal(0, 0.7) * manner.head_roll * (0.3 + 0.5 * manner.nod_on_accent) * accent.strength * shape
+            tilts += (
+                rng.normal(0, 0.7) * manner.head_roll * (0.3 + 0.5 * manner.nod_on_accent) * accent.strength * shape
+            )
     return turns, tilts
 
 

@@ -133,6 +133,7 @@ class Manner:
         return Manner(**{name: float(value) for name, value in values.items()})
 
 
+# fmt: off
 PRESETS: dict[str, Manner] = {
     "neutral": Manner(),
     "lively": Manner(
@@ -159,4 +160,5 @@ PRESETS: dict[str, Manner] = {
         head_roll=0.062, nod_on_accent=1.4, head_speed=1.35,
     ),
 }
+# fmt: on
 """Manners bundled by name; clearly apart from one another in at least one of mouth, brows and head."""

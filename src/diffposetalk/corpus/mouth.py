@@ -119,11 +119,15 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
     calm = 1 - rest
     gap, jaw = np.maximum(gap * calm, INHALE_GAP * inhale), np.maximum(jaw * calm, INHALE_JAW * inhale)
     return MouthTracks(
-        gap=np.clip(gap, 0, 1.6), jaw=np.clip(jaw * (1 - 0.35 * seal), 0, 1.5),
+        gap=np.clip(gap, 0, 1.6),
+        jaw=np.clip(jaw * (1 - 0.35 * seal), 0, 1.5),
         round=np.clip(_smooth(blended["round"], 0.03) * calm, 0, 1.3),
         spread=np.clip(_smooth(blended["spread"], 0.03) * calm, 0, 1.3),
         tongue=np.clip(_smooth(blended["tongue"], 0.015) * calm, 0, 1),
-        seal=np.maximum(seal, rest), press=press * calm, tuck=tuck * calm, rest=rest,
+        seal=np.maximum(seal, rest),
+        press=press * calm,
+        tuck=tuck * calm,
+        rest=rest,
     )
 
 
@@ -200,7 +204,9 @@ def _blend(segments: list[_Segment], n: int, lead: float, manner: Manner) -> dic
         weight = strengths[:, k : k + 1] * np.exp(-sharp * np.where(after, after_rate, before_rate) * away)
         weight = weight[inside]
         total = np.bincount(index, weight, n) + 1e-5
-        curves[name] = np.bincount(index, weight * np.broadcast_to(targets[:, k : k + 1], rows.shape)[inside], n) / total
+        curves[name] = (
+            np.bincount(index, weight * np.broadcast_to(targets[:, k : k + 1], rows.shape)[inside], n) / total
+        )
     return curves
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from diffposetalk.corpus.manner import Manner
@@ -10,7 +12,9 @@ from diffposetalk.corpus.prosody import Prosody
 SIDES = ("Left", "Right")
 
 
-def upper_face(prosody: Prosody, manner: Manner, rng: np.random.Generator, n_frames: int, fps: float) -> dict[str, np.ndarray]:
+def upper_face(
+    prosody: Prosody, manner: Manner, rng: np.random.Generator, n_frames: int, fps: float
+) -> dict[str, np.ndarray]:
     """Move eyes, lids and brows.
 
     Args:
@@ -69,7 +73,7 @@ def blinks(
     mean = 60 / manner.blink_rate
     spread = 0.55
     anchors = np.array([phrase.end + 0.08 for phrase in prosody.phrases] + shifts)
-    times = []
+    times: list[float] = []
     clock = rng.uniform(0, 1) * mean
     while clock < duration:
         if len(anchors):
@@ -80,7 +84,7 @@ def blinks(
             times.append(clock)
             if rng.random() < 0.06:
                 times.append(clock + rng.uniform(0.36, 0.5))
-        clock = max(times[-1], clock) + max(0.5, mean * rng.lognormal(-spread**2 / 2, spread))
+        clock = max(times[-1], clock) + max(0.5, mean * rng.lognormal(-(spread**2) / 2, spread))
     frame_time = np.arange(n_frames) / fps
     closure = np.zeros(n_frames)
     for time in times:
@@ -120,7 +124,7 @@ def gaze(
         clock += max(0.18, fixation)
     frame_time = np.arange(n_frames) / fps
     yaw_curve, pitch_curve = np.zeros(n_frames), np.zeros(n_frames)
-    for (_, old_yaw, old_pitch), (time, yaw, pitch) in zip(steps, steps[1:]):
+    for (_, old_yaw, old_pitch), (time, yaw, pitch) in pairwise(steps):
         size = np.hypot(yaw - old_yaw, pitch - old_pitch)
         move = _ease(np.clip((frame_time - time) / (0.03 + 0.07 * size), 0, 1))
         yaw_curve += (yaw - old_yaw) * move
@@ -142,7 +146,9 @@ def brows(
         if rng.random() > 0.25 + 0.45 * min(level, 1.2):
             continue
         size = level * accent.strength * rng.uniform(0.25, 0.7)
-        pulse = _pulse(frame_time, accent.time - 0.05, rng.uniform(0.12, 0.2), rng.uniform(0.05, 0.3), rng.uniform(0.25, 0.5))
+        pulse = _pulse(
+            frame_time, accent.time - 0.05, rng.uniform(0.12, 0.2), rng.uniform(0.05, 0.3), rng.uniform(0.25, 0.5)
+        )
         if rng.random() < 0.78 + 0.3 * manner.brow_raise:
             inner += size * rng.uniform(0.7, 1) * pulse
             outer += size * rng.uniform(0.5, 1) * pulse
