@@ -12,8 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import build_tiny_model
 from diffposetalk.arkit import CHANNELS
+from diffposetalk.checkpoint import Model
 from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.generate import Talker, encode_speech, windows_of_features
 from diffposetalk.guidance import SamplingOptions
@@ -25,8 +25,8 @@ QUICK = SamplingOptions(steps=2)
 
 
 @pytest.fixture(scope="module")
-def tiny() -> Talker:
-    return Talker(build_tiny_model())
+def tiny(tiny_model: Model) -> Talker:
+    return Talker(tiny_model)
 
 
 def noise(seconds: float, seed: int = 0) -> Speech:
@@ -47,8 +47,8 @@ class Ragged:
 
 @given(cuts=st.lists(st.integers(0, 60_000), max_size=12))
 @settings(max_examples=15, deadline=None)
-def test_encoding_in_pieces_equals_encoding_whole(cuts: list[int]) -> None:
-    encoder = build_tiny_model().speech_encoder.eval()
+def test_encoding_in_pieces_equals_encoding_whole(tiny_model: Model, cuts: list[int]) -> None:
+    encoder = tiny_model.speech_encoder
     samples = noise(3.7).samples
     padded = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES))
     with torch.no_grad():
@@ -100,14 +100,14 @@ def test_head_scale_leaves_the_face_alone(tiny: Talker) -> None:
 
 
 def test_scales_and_modes_change_the_motion(tiny: Talker) -> None:
-    base = tiny.generate(noise(2), options=QUICK, style="a")
+    base = tiny.generate(noise(2), options=QUICK, style="lively")
     for change in (
         {"speech_scale": 3.0},
         {"style_scale": 5.0},
         {"guidance": "independent", "speech_scale": 2.0},
         {"threshold": (0.9, 0.1, 0.5)},
     ):
-        other = tiny.generate(noise(2), options=QUICK, style="a", **change)
+        other = tiny.generate(noise(2), options=QUICK, style="lively", **change)
         assert np.abs(other.expression - base.expression).max() > 1e-4, change
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from diffposetalk.config import from_dict, to_dict
 from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
 from diffposetalk.files import write_atomically
-from diffposetalk.motion import MotionSpace, Style
+from diffposetalk.motion import HEADER_KEY, MotionSpace, Style
 from diffposetalk.nn.denoiser import Denoiser, DenoiserConfig
 from diffposetalk.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
@@ -186,10 +186,10 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], where: str |
 
 
 def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: dict[str, str]) -> None:
-    """Write tensors with a header of strings as safetensors, atomically."""
+    """Write tensors with a header of strings as safetensors, atomically; same content, same bytes."""
     from safetensors.torch import save
 
-    write_atomically(path, save(dict(tensors), header))
+    write_atomically(path, save(dict(tensors), {HEADER_KEY: json.dumps(header, sort_keys=True)}))
 
 
 def read_tensors(path: str | Path, kind: str, only: Iterable[str] = ()) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -208,12 +208,12 @@ def read_tensors(path: str | Path, kind: str, only: Iterable[str] = ()) -> tuple
     wanted = tuple(only)
     try:
         with safe_open(path, "pt") as file:
-            header = dict(file.metadata() or {})
+            header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
             if header.get("kind") != kind:
                 raise ModelError(f"{path}: expected a {kind} file, this is {header.get('kind', 'another safetensors')}")
             keys = [key for key in file.keys() if not wanted or key.startswith(wanted)]  # noqa: SIM118
             return {key: file.get_tensor(key) for key in keys}, header
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise ModelError(f"{path}: not a readable {kind} file ({error})") from None

@@ -117,7 +117,9 @@ class Talker:
         vectors = torch.from_numpy(self.model.space.encode(motion)).to(self.device)
         fps, window = self.model.space.fps, self.model.config.style_encoder.window
         if len(vectors) < SHORTEST_STYLE_S * fps:
-            raise InputError(f"{source}: {motion.duration:.2f} s of motion is too short to read a style from (1 s at least)")
+            raise InputError(
+                f"{source}: {motion.duration:.2f} s of motion is too short to read a style from (1 s at least)"
+            )
         last = max(0, len(vectors) - window)
         starts = sorted({*range(0, last, window // 2), last})
         with torch.inference_mode():
@@ -182,7 +184,9 @@ class Talker:
         if identity_dim and identity is None:
             person = torch.zeros(identity_dim, device=self.device)
         if speech.sample_rate != FRAME_SAMPLES * self.model.space.fps:
-            raise InputError(f"the model hears {FRAME_SAMPLES * self.model.space.fps:g} Hz, not {speech.sample_rate} Hz")
+            raise InputError(
+                f"the model hears {FRAME_SAMPLES * self.model.space.fps:g} Hz, not {speech.sample_rate} Hz"
+            )
         generators = [torch.Generator().manual_seed(options.seed + k) for k in range(n_samples)]
         config = self.model.config.denoiser
         previous_motion = previous_speech = None
@@ -265,7 +269,7 @@ def encode_speech(encoder: SpeechEncoder, blocks: Iterable[np.ndarray]) -> Itera
         ``(t, dim)`` features, together one for every begun 40 ms of speech. The speech is taken to be surrounded by
         silence.
     """
-    device = encoder.window.device
+    device = encoder.prior.device
     rest = np.zeros(0, np.float32)
     before = torch.zeros(1, OVERLAP, device=device)
     state = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 MOTION_FORMAT = 1
 """Version written into motion files; a reader refuses versions above its own."""
+HEADER_KEY = "diffposetalk"
+"""Our one key in a safetensors header, a JSON object: several keys would be written in random order."""
 _POSE_WIDTHS = {"head_pose": 3, "jaw_pose": 3, "eye_pose": 6}
 
 
@@ -45,9 +48,7 @@ class Motion:
         object.__setattr__(self, "expression_names", tuple(self.expression_names))
         n_frames = len(self.expression)
         if self.expression.shape != (n_frames, len(self.expression_names)):
-            raise InputError(
-                f"expression is {self.expression.shape} but there are {len(self.expression_names)} names"
-            )
+            raise InputError(f"expression is {self.expression.shape} but there are {len(self.expression_names)} names")
         if not (np.isfinite(self.fps) and self.fps > 0):
             raise InputError(f"a motion needs fps above 0, got {self.fps}")
         for name, width in _POSE_WIDTHS.items():
@@ -88,16 +89,10 @@ class Motion:
 
         def poses(value: np.ndarray) -> np.ndarray:
             joints = value.reshape(len(value), -1, 3)
-            return np.stack([_slerp(joints[:, j], position) for j in range(joints.shape[1])], 1).reshape(
-                n_frames, -1
-            )
+            return np.stack([_slerp(joints[:, j], position) for j in range(joints.shape[1])], 1).reshape(n_frames, -1)
 
-        return replace(
-            self,
-            expression=_lerp(self.expression, position),
-            fps=float(fps),
-            **{name: poses(getattr(self, name)) for name in self._poses()},
-        )
+        turned: dict[str, Any] = {name: poses(getattr(self, name)) for name in self._poses()}
+        return replace(self, expression=_lerp(self.expression, position), fps=float(fps), **turned)
 
     def scaled(self, expression_scale: float = 1.0, head_scale: float = 1.0) -> Motion:
         """Return the motion with its expression and its head rotation scaled; ARKit weights stay in [0, 1]."""
@@ -116,11 +111,9 @@ class Motion:
         for part in parts[1:]:
             if (part.expression_names, part.fps, part.head) != (first.expression_names, first.fps, first.head):
                 raise InputError("motions of different layout, frame rate or head cannot be joined")
-        return replace(
-            first,
-            expression=np.concatenate([part.expression for part in parts]),
-            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in first._poses()},
-        )
+        fields = ("expression", *first._poses())
+        whole: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in fields}
+        return replace(first, **whole)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an npz file (beside it first, then renamed, so that a failure leaves nothing half-written)."""
@@ -353,8 +346,8 @@ class Style:
         """Write a ``.style.safetensors`` file, atomically."""
         from safetensors.numpy import save
 
-        metadata = {"kind": "diffposetalk.style", "encoder": self.encoder, "source": self.source}
-        write_atomically(path, save({"vector": self.vector}, metadata))
+        header = {"kind": "diffposetalk.style", "encoder": self.encoder, "source": self.source}
+        write_atomically(path, save({"vector": self.vector}, {HEADER_KEY: json.dumps(header, sort_keys=True)}))
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Style:
@@ -367,13 +360,13 @@ class Style:
 
         try:
             with safe_open(path, "numpy") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("kind") != "diffposetalk.style" or "vector" not in file.keys():  # noqa: SIM118
+                header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
+                if header.get("kind") != "diffposetalk.style" or "vector" not in file.keys():  # noqa: SIM118
                     raise InputError(f"{path}: not a style file; make one with `diffposetalk style`")
-                return Style(file.get_tensor("vector"), metadata["encoder"], metadata["source"])
+                return Style(file.get_tensor("vector"), header["encoder"], header["source"])
         except FileNotFoundError:
             raise InputError(f"{path}: no such style file") from None
-        except (SafetensorError, KeyError, OSError) as error:
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
             raise InputError(f"{path}: not a style file ({error}); make one with `diffposetalk style`") from None
 
 

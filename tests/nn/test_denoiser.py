@@ -57,7 +57,9 @@ def test_rows_of_a_batch_are_independent(denoiser: Denoiser) -> None:
     step = torch.tensor([1, 20, 300])
     together = denoiser(x_n, step, denoiser.prepare(speech, style))
     for row in range(3):
-        alone = denoiser(x_n[row : row + 1], step[row : row + 1], denoiser.prepare(speech[row : row + 1], style[row : row + 1]))
+        alone = denoiser(
+            x_n[row : row + 1], step[row : row + 1], denoiser.prepare(speech[row : row + 1], style[row : row + 1])
+        )
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
 
 

@@ -40,7 +40,9 @@ def run(out: Path, steps: int = 12, stop_at: int | None = None, **changes: objec
         if step == stop_at:
             raise Stop
 
-    config = LoopConfig(**{"steps": steps, "batch": 8, "warmup": 2, "validate_every": 4, "checkpoint_every": 3, **changes})  # type: ignore[arg-type]
+    config = LoopConfig(
+        **{"steps": steps, "batch": 8, "warmup": 2, "validate_every": 4, "checkpoint_every": 3, **changes}
+    )  # type: ignore[arg-type]
     return train(network(), losses, losses, FACTORS, config, out, HEADER, progress)
 
 

@@ -36,7 +36,9 @@ def test_frames_beyond_the_end_have_no_gradient() -> None:
     predicted = torch.randn(1, 8, 2, requires_grad=True)
     valid = torch.arange(8)[None] < 5
     truth = torch.randn(1, 8, 2)
-    loss = sum(difference_loss(predicted, truth, valid, order) for order in (0, 1, 2)) + smoothness_loss(predicted, valid)
+    loss = sum(difference_loss(predicted, truth, valid, order) for order in (0, 1, 2)) + smoothness_loss(
+        predicted, valid
+    )
     (gradient,) = torch.autograd.grad(loss, predicted)
     assert gradient[0, :5].abs().min() > 0 and not gradient[0, 5:].any()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +134,7 @@ class Denoiser(nn.Module):
         if config.valid_indicator:
             previous_motion = torch.cat([previous_motion, previous_motion.new_zeros(n_batch, config.context, 1)], -1)
         return Conditions(
-            tuple(block.prepare(frames) for block in self.blocks),
+            tuple(cast(DecoderBlock, block).prepare(frames) for block in self.blocks),
             self._person(n_batch, speech, style, identity, style_dropped),
             self.motion_projection(previous_motion),
             valid.to(speech.dtype),

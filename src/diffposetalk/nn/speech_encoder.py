@@ -86,6 +86,9 @@ class _Block(nn.Module):
 class SpeechEncoder(nn.Module):
     """Log-mels, running mean, dilated convolutions at 100, 50 and 25 frames a second; about 1 M parameters."""
 
+    filters: Tensor
+    window: Tensor
+
     def __init__(self, config: SpeechEncoderConfig) -> None:
         super().__init__()
         self.config = config

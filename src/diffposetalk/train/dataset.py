@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import torch
 from diffposetalk.corpus.articulation import articulate
 from diffposetalk.corpus.manner import PRESETS, Manner
 from diffposetalk.corpus.phones import SYMBOL_INDEX, Phone
-from diffposetalk.corpus.shards import CorpusClip, iter_clips, list_speakers, load_shard
+from diffposetalk.corpus.shards import iter_clips, list_speakers, load_shard
 from diffposetalk.data.augment import augment
 from diffposetalk.data.windows import EncodedClip
 from diffposetalk.errors import InputError
@@ -28,6 +29,17 @@ LABEL_HZ = 50
 Report = Callable[[int, int, dict[str, float]], None]
 MOUTH_PREFIXES = ("jaw", "mouth", "cheekPuff", "tongue")
 """Channels of the neutral speaker's mouth that the speech encoder learns to foretell."""
+
+
+@dataclass(frozen=True)
+class MovingClip:
+    """The motion of one corpus clip."""
+
+    speaker: str
+    """Name of the speaker."""
+    motion: Motion
+    manner: np.ndarray
+    """``(M,)`` the speaker's manner."""
 
 
 def split_speakers(corpus: Path, validation_share: float) -> tuple[list[str], list[str]]:
@@ -95,22 +107,23 @@ def phone_labels(phones: Sequence[Phone], n_steps: int) -> np.ndarray:
     return np.array([SYMBOL_INDEX[phone.symbol] for phone in phones], np.int64)[index]
 
 
-def read_motions(corpus: Path, speakers: Sequence[str]) -> list[CorpusClip]:
-    """Read clips with motion.
+def read_motions(corpus: Path, speakers: Sequence[str]) -> list[MovingClip]:
+    """Read the motion of every clip.
 
     Raises:
         InputError: the motion stage of the corpus has not been run.
     """
-    clips = list(iter_clips(corpus, speakers))
-    for clip in clips:
-        if clip.motion is None:
+    clips = []
+    for clip in iter_clips(corpus, speakers):
+        if clip.motion is None or clip.manner is None:
             raise InputError(f"{corpus}: {clip.name} has no motion yet; run `diffposetalk corpus` to the end")
+        clips.append(MovingClip(clip.speaker.speaker, clip.motion, clip.manner))
     return clips
 
 
 @torch.inference_mode()
 def encode_clips(
-    clips: Sequence[CorpusClip],
+    clips: Sequence[MovingClip],
     speech: Sequence[SpeechClip],
     encoder: SpeechEncoder,
     space: MotionSpace,
@@ -130,11 +143,10 @@ def encode_clips(
     numbers: dict[str, int] = {}
     encoded = []
     for done, (clip, versions) in enumerate(zip(clips, speech, strict=True), 1):
-        assert clip.motion is not None and clip.manner is not None
         n_frames = min(len(clip.motion), len(versions.curves))
         wave = np.stack([version[: n_frames * FRAME_SAMPLES] for version in versions.versions])
         features = encoder(torch.from_numpy(wave.astype(np.float32) / 32768)).numpy().astype(np.float16)
-        number = numbers.setdefault(clip.speaker.speaker, first_speaker + len(numbers))
+        number = numbers.setdefault(clip.speaker, first_speaker + len(numbers))
         encoded.append(EncodedClip(space.encode(clip.motion)[:n_frames], features, number, clip.manner))
         if report:
             report(done, len(clips), {})

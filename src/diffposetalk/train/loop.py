@@ -217,8 +217,8 @@ def _load_state(
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
     load_weights(network, part("network."), path)
-    for key, value in part("average.").items():
-        average[key].copy_(value)
+    for key, averaged in part("average.").items():
+        average[key].copy_(averaged)
     for name, parameter in network.named_parameters():
         if f"exp_avg.{name}" in tensors:
             optimizer.state[parameter] = {

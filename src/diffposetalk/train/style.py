@@ -65,7 +65,7 @@ def train_style(
             if augment:
                 first, second = (_augmented(view, stage, rng) for view in (first, second))
             styles = network.encoder(torch.cat([first, second]))
-            contrast = nt_xent(*styles.chunk(2), speaker, stage.temperature)
+            contrast = nt_xent(styles[:n], styles[n:], speaker, stage.temperature)
             guess = network.manner(styles)
             missed = (guess - manner.repeat(2, 1)).square().mean() if manner.shape[1] else guess.sum() * 0
             return {"contrast": contrast, "manner": missed}
