@@ -79,7 +79,7 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
 def test_misspelt_loss_weights_stop_the_run() -> None:
     terms = {"fit": torch.tensor(1.0), "size": torch.tensor(2.0)}
     assert total_loss(terms, {"fit": 2.0, "size": 0.5}) == 3.0
-    with pytest.raises(UsageError, match="'sise' is on one side only|'size' is on one side only"):
+    with pytest.raises(UsageError, match=r"'sise' is on one side only|'size' is on one side only"):
         total_loss(terms, {"fit": 2.0, "sise": 0.5})
 
 

@@ -66,18 +66,20 @@ def _motion(path: Path) -> dict[str, Any]:
 
 
 def _tensors(path: Path) -> dict[str, Any]:
+    import json
+
     from safetensors import SafetensorError, safe_open
+
+    from diffposetalk.motion import HEADER_KEY, Style
 
     try:
         with safe_open(path, "numpy") as file:
-            header = file.metadata() or {}
+            header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
             shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, ValueError, OSError) as error:
         raise InputError(f"{path}: is not a safetensors file that can be read ({error})") from error
     kind = header.get("kind", "")
     if kind == "diffposetalk.style":
-        from diffposetalk.motion import Style
-
         style = Style.load(path)
         return {"kind": "style", "source": style.source, "encoder": style.encoder, "dim": len(style.vector)}
     if kind == "diffposetalk.model":

@@ -156,6 +156,7 @@ def train_denoiser(
         progress: see `train`.
     """
     style_encoder = style_encoder.to(device).eval().requires_grad_(False)
+    torch.manual_seed(stage.loop.seed)
     denoiser = Denoiser(stage.denoiser).to(device)
     losses = [
         DenoiserLosses(stage, Windows(clips, stage.windows), style_encoder, space, surface, gaps)

@@ -68,6 +68,7 @@ def train_speech(
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> SpeechLearner:
     """Train the speech encoder with cross-entropy on phones and squared error on curves."""
+    torch.manual_seed(stage.loop.seed)
     n_phones = 1 + max(int(clip.phones.max()) for clip in training)
     learner = SpeechLearner(stage.encoder, n_phones, training[0].curves.shape[1]).to(device)
 

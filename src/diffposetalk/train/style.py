@@ -55,6 +55,7 @@ def train_style(
 
     Source: DiffPoseTalk, section 3.2; the regression is ours and keeps in the style what contrast alone may drop.
     """
+    torch.manual_seed(stage.loop.seed)
     learner = StyleLearner(stage.encoder, len(training[0].manner)).to(device)
     sets = (Windows(training, stage.windows), Windows(validation, stage.windows))
 
