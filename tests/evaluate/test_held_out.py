@@ -5,7 +5,7 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError, ModelError
-from diffposetalk.evaluate.held_out import HeldOut, fit
+from diffposetalk.evaluate.held_out import HeldOut, Speaker, fit
 from diffposetalk.evaluate.presets import load_encoder
 from diffposetalk.metrics import retrieval_accuracy
 from diffposetalk.motion import Motion
@@ -24,16 +24,16 @@ def test_it_learns_manners_and_comes_back_from_its_file(tmp_path):
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     manners = [(smile, brow) for smile in np.linspace(0, 0.7, 5) for brow in np.linspace(0, 0.7, 4)]
-    people = [[a_speaker(*manner, rng) for _ in range(2)] for manner in manners]
+    people = [Speaker([a_speaker(*m, rng) for _ in range(2)], np.array(m, np.float32)) for m in manners]
     encoder = fit(people, steps=40, width=16)
-    known = np.stack([encoder(own[0]) for own in people[:20:5]])
+    known = np.stack([encoder(own.motions[0]) for own in people[:20:5]])
     fresh = np.stack([encoder(a_speaker(*manner, rng)) for manner in manners[:20:5]])
     assert retrieval_accuracy(fresh, np.arange(4), known) >= 0.75
     path = tmp_path / "held_out.safetensors"
     encoder.save(path)
     for again in (HeldOut.load(path), load_encoder(path)):
-        assert np.array_equal(again(people[0][0]), encoder(people[0][0]))
+        assert np.array_equal(again(people[0].motions[0]), encoder(people[0].motions[0]))
     with pytest.raises(InputError, match="short"):
-        encoder(people[0][0].slice(0, 20))
+        encoder(people[0].motions[0].slice(0, 20))
     with pytest.raises(ModelError):
         load_encoder(tmp_path / "missing.safetensors")

@@ -86,8 +86,18 @@ class HeldOut:
         return HeldOut(network.eval().requires_grad_(False), space)
 
 
-def speakers(n_speakers: int, n_sentences: int = 48, per_speaker: int = 3, seed: int = SEED) -> list[list[Motion]]:
-    """Return motions of speakers whose manners are drawn at random, some sentences each.
+@dataclass(frozen=True)
+class Speaker:
+    """Somebody to learn from."""
+
+    motions: Sequence[Motion]
+    """How several sentences were spoken."""
+    manner: np.ndarray
+    """``(M,)`` float32 parameters of the manner in [0, 1]; empty where unknown."""
+
+
+def speakers(n_speakers: int, n_sentences: int = 48, per_speaker: int = 3, seed: int = SEED) -> list[Speaker]:
+    """Return speakers whose manners are drawn at random, some sentences each.
 
     Raises:
         DiffPoseTalkError: no voice is installed.
@@ -97,21 +107,22 @@ def speakers(n_speakers: int, n_sentences: int = 48, per_speaker: int = 3, seed:
     found = []
     for number in range(n_speakers):
         chosen = [spoken[k] for k in rng.choice(len(spoken), min(per_speaker, len(spoken)), replace=False)]
-        found.append(references.motions(Manner.sample(rng), chosen, seed + number))
+        manner = Manner.sample(rng)
+        found.append(Speaker(references.motions(manner, chosen, seed + number), manner.vector()))
     return found
 
 
 def fit(
-    people: Sequence[Sequence[Motion]],
-    steps: int = 800,
-    width: int = 96,
+    people: Sequence[Speaker],
+    steps: int = 1200,
+    width: int = 128,
     seed: int = SEED,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> HeldOut:
-    """Train the encoder to tell speakers apart (contrast alone: it is told no manner's parameters).
+    """Train the encoder to tell speakers apart and, where it is known, to name their manner.
 
     Args:
-        people: motions of each speaker; every tenth speaker validates.
+        people: whom to learn from; every tenth validates.
         steps: of the optimiser.
         width: of tokens and style vector.
         seed: of weights and batches.
@@ -125,18 +136,20 @@ def fit(
     from diffposetalk.train.style import StyleStage, train_style
 
     space = MotionSpace.fit(
-        (motion for own in people for motion in own), (*CHANNELS, "head_x", "head_y", "head_z"), floor=0.02
+        (motion for person in people for motion in person.motions),
+        (*CHANNELS, "head_x", "head_y", "head_z"),
+        floor=0.02,
     )
     sets: tuple[list[EncodedClip], list[EncodedClip]] = ([], [])
-    for number, own in enumerate(people):
-        for motion in own:
+    for number, person in enumerate(people):
+        for motion in person.motions:
             empty = np.zeros((0, len(motion), 0), np.float32)
-            sets[number % 10 == 9].append(EncodedClip(space.encode(motion), empty, number, np.zeros(0, np.float32)))
-    config = StyleEncoderConfig(motion_dim=space.dim, dim=width, n_layers=2)
+            sets[number % 10 == 9].append(EncodedClip(space.encode(motion), empty, number, person.manner))
+    config = StyleEncoderConfig(motion_dim=space.dim, dim=width, n_layers=3)
     batch = max(2, min(32, len(people) * 9 // 10))
     average = min(0.99, max(0.5, 1 - 10 / steps))
     loop = LoopConfig(steps, batch, 1e-3, min(100, steps // 4), ema=average, validate_every=steps, seed=seed)
-    stage = StyleStage(config, loop, WindowConfig(context=0), weights={"contrast": 1.0, "manner": 0.0})
+    stage = StyleStage(config, loop, WindowConfig(context=0), weights={"contrast": 1.0, "manner": 10.0})
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         network = train_style(stage, sets[0], sets[1], Path(folder), {"kind": "held-out"}, progress=progress)
@@ -147,8 +160,8 @@ def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
     """Train an encoder from command-line arguments."""
     options = command.parser("held_out", __doc__ or "", generator=False)
     options.add_argument("-o", "--out", type=Path, required=True, help="file to write (.safetensors)")
-    options.add_argument("--speakers", type=int, default=200, help="(default: %(default)s)")
-    options.add_argument("--steps", type=int, default=800, help="(default: %(default)s)")
+    options.add_argument("--speakers", type=int, default=300, help="(default: %(default)s)")
+    options.add_argument("--steps", type=int, default=1200, help="(default: %(default)s)")
     chosen = options.parse_args(argv)
     check_output(chosen.out, (".safetensors",))
     fit(speakers(max(20, chosen.speakers)), chosen.steps).save(chosen.out)
