@@ -90,7 +90,10 @@ def short_time_energy_db(samples: np.ndarray, sample_rate: int, window_s: float 
 
 
 def fundamental_hz(samples: np.ndarray, sample_rate: int, n: int) -> np.ndarray:
-    """Estimate pitch by the normalised autocorrelation of 40 ms frames, after averaging down to about 4 kHz.
+    """Estimate pitch by the normalised autocorrelation of 64 ms frames, after averaging down to about 4 kHz.
+
+    Lags are whole samples, so that pitch is a few per cent coarse, and voices above about 300 Hz may come out an octave
+    low; accents compare pitch only within one voice.
 
     Args:
         samples: ``(S,)`` sound.
@@ -109,15 +112,11 @@ def fundamental_hz(samples: np.ndarray, sample_rate: int, n: int) -> np.ndarray:
     padded = np.pad(low, (width // 2, width + int(rate / RATE_HZ) + 2))
     centres = np.minimum(centres, len(padded) - width)
     frames = np.lib.stride_tricks.sliding_window_view(padded, width)[centres] * np.hanning(width).astype(np.float32)
-
-    def autocorrelation(rows: np.ndarray) -> np.ndarray:
-        # by twice as many lags: at 4 kHz whole samples are too coarse for high voices and halve their pitch
-        return np.fft.irfft(np.abs(np.fft.rfft(rows, 2 * width)) ** 2, 4 * width)[..., : 2 * width] * 2
-
-    correlation = autocorrelation(frames)
-    bias = autocorrelation(np.hanning(width))
+    spectrum = np.abs(np.fft.rfft(frames, 2 * width)) ** 2
+    correlation = np.fft.irfft(spectrum)[:, :width]
+    shape = np.hanning(width)
+    bias = np.fft.irfft(np.abs(np.fft.rfft(shape, 2 * width)) ** 2)[:width]
     normal = correlation / np.maximum(correlation[:, :1], 1e-9) / (bias / bias[0])
-    rate *= 2
     first, last = int(rate / _F0_RANGE_HZ[1]), int(rate / _F0_RANGE_HZ[0])
     span = normal[:, first : last + 1] * (1 - 0.15 * np.arange(last - first + 1) / (last - first))
     best = span.argmax(1)
