@@ -259,3 +259,20 @@ class TestFreeHead:
         assert (info.width, info.height, info.fps, info.audio_codec) == (128, 128, 25.0, "aac")
         sheet = Image.open(contact_sheet(motion, head, tmp_path / "sheet.png", n=6, size=64, columns=3))
         assert sheet.size == (192, 128)
+
+    def test_the_skin_is_as_dark_as_goes_with_the_features(self, head) -> None:  # type: ignore[no-untyped-def]
+        light, dark = (head.mesh(head.presets[f"{name}-female"]) for name in ("caucasian", "african"))
+        assert max(dark.materials[0].base_color) < 0.6 * min(light.materials[0].base_color)
+        others = zip(dark.materials[1:], light.materials[1:], strict=True)
+        assert all(a.base_color == b.base_color for a, b in others)
+
+
+@needs_gl
+def test_opposite_edges_of_a_texture_do_not_mix() -> None:
+    square = np.float32([[-0.1, -0.1, 0.1], [0.1, -0.1, 0.1], [0.1, 0.1, 0.1], [-0.1, 0.1, 0.1]])
+    faces = np.int32([[0, 1, 2], [0, 2, 3]])
+    uv = np.full((2, 3, 2), 0.001, np.float32)  # all of it shows the lower edge
+    image = np.full((256, 256, 3), 10, np.uint8)
+    image[:128] = 250
+    mesh = Mesh(square, faces, uv, (Material("print", (1, 1, 1), specular=0.0, texture=image),))
+    assert render_frame(mesh, size=32, camera=CAMERA)[16, 16].max() < 90

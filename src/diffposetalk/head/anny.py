@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from diffposetalk.head.skinning import Array
 from diffposetalk.mesh import Material, Mesh, MeshSequence
 from diffposetalk.motion import Motion
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 """Part of the cache file's name: raised whenever the conversion changes."""
 NECK_SHARE = 0.4
 """The part of the head's rotation vector that the neck joint takes; the head joint takes the rest."""
@@ -41,6 +41,9 @@ MATERIALS = (
     Material("brows", (1.0, 1.0, 1.0), roughness=0.7, specular=0.1),
 )
 """Without textures; a head file's `texture_*` arrays are put on the material of that name."""
+
+DARKER = (0.95, 1.05, 1.15)
+"""What a unit of melanin takes from red, green and blue, in natural logarithms."""
 
 
 def cache_folder() -> Path:
@@ -271,15 +274,23 @@ class AnnyHead:
         return _profile_gap(here, columns.shape) - float(_profile_gap(rest, columns.shape))
 
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
-        """Return the resting surface of a person, with materials."""
+        """Return the resting surface of a person, with materials; the skin is as dark as goes with the features."""
         rest = self.neutral(np.arange(self.n_vertices), identity).astype(np.float32)
-        tint = self.data["tint"]
-        return Mesh(rest, self.faces, self.data["uv"], self._materials, self.data["face_material"], tint)
+        tint, materials = self.data["tint"], self._materials
+        if identity is not None:
+            tone = np.exp(-np.array(DARKER) * self._melanin(identity))
+            materials = tuple(replace(m, base_color=tuple(tone)) if m.name == "skin" else m for m in materials)
+        return Mesh(rest, self.faces, self.data["uv"], materials, self.data["face_material"], tint)
+
+    def _melanin(self, identity: np.ndarray) -> float:
+        """Return how dark a person's skin is: 0 as painted, 1 as the presets of African features."""
+        toward = np.mean([self.presets["african-female"], self.presets["african-male"]], axis=0)
+        away = np.mean([self.presets["caucasian-female"], self.presets["caucasian-male"]], axis=0)
+        axis = toward - away
+        return float(np.clip((identity @ axis) / (toward @ axis), -0.15, 1.2))
 
     @cached_property
     def _materials(self) -> tuple[Material, ...]:
-        from dataclasses import replace
-
         return tuple(
             replace(m, texture=self.data[f"texture_{m.name}"]) if f"texture_{m.name}" in self.data else m
             for m in MATERIALS

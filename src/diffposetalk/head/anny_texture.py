@@ -19,7 +19,7 @@ AXIS_Z = -0.075
 LOWEST, HIGHEST = -0.17, 0.142
 RADIUS = 0.09
 HAIRLINE = np.array([
-    (0, 68), (25, 68), (42, 62), (54, 42), (60, 20), (64, -6), (74, -12), (80, 12), (86, 26), (102, 27), (112, 6),
+    (0, 68), (25, 68), (42, 62), (54, 42), (60, 20), (64, -6), (74, -14), (79, -8), (84, 6), (92, 13), (102, 14), (112, 0),
     (120, -40), (135, -66), (180, -74),
 ], float)  # fmt: skip
 """Angle from straight ahead in degrees -> height of the hair's edge above the eyes in millimetres."""
@@ -27,6 +27,8 @@ INNER = ("mouth", "gums", "tongue")
 """Lit through the mouth's opening."""
 FLESH_BLEED = np.array([0.55, 0.85, 0.95])
 """Exponents of the open sky per colour: light that reaches dark places in flesh is red."""
+THROAT_FROM, THROAT_DEPTH = 0.012, 0.028
+"""From here backward (z, metres) the mouth darkens to 1/e within this depth."""
 IRIS_DEG = 22.5
 """Angular radius of the iris, seen from the eyeball's centre."""
 SKIN = np.array([178.0, 130.0, 106.0])
@@ -78,6 +80,9 @@ def tint(points: np.ndarray, faces: np.ndarray, materials: np.ndarray) -> np.nda
     tints = np.maximum(open_sky, 0.05)[:, None] ** FLESH_BLEED
     inner = np.isin(materials, [MATERIALS.index(name) for name in INNER])
     tints[inner] = np.maximum(np.sqrt(open_sky[inner]), 0.15)[:, None] ** FLESH_BLEED
+    throat = np.isin(materials, [MATERIALS.index("mouth"), MATERIALS.index("tongue")])
+    depth = np.clip(THROAT_FROM - points[throat, 2], 0, None)
+    tints[throat] *= np.exp(-depth / THROAT_DEPTH)[:, None]
     teeth = materials == MATERIALS.index("teeth")
     tints[teeth] = np.maximum(open_sky[teeth] ** 0.35, 0.35)[:, None] ** [0.8, 1.0, 1.05]
     return tints
@@ -200,7 +205,7 @@ def eye(size: int = 512, iris_deg: float = IRIS_DEG, pupil_deg: float = 8.0, see
         drift = 0.06 * angle * rng.standard_normal()
         fibres += rng.uniform(0.3, 1) * np.cos(n * turn + rng.uniform(0, 6.28) + drift)
     fibres = (fibres / np.abs(fibres).max())[..., None]
-    white = np.array([232, 224, 217.0]) - 24 * np.clip((angle[..., None] - 35) / 60, 0, 1) * [0.3, 1, 1]
+    white = np.array([200, 191, 184.0]) - 44 * np.clip((angle[..., None] - 28) / 50, 0, 1) * [0.55, 1, 1]
     depth = np.clip((angle - pupil_deg) / (iris_deg - pupil_deg), 0, 1)[..., None]
     iris = (1 - depth) * [112, 74, 40] + depth * [70, 56, 42.0]
     iris = iris * (0.85 + 0.28 * fibres) * (1 - 0.65 * np.clip(depth - 0.72, 0, 1) / 0.28)
@@ -264,6 +269,10 @@ def brows(seed: int = 11) -> np.ndarray:
         path = np.stack([x + length * t * np.cos(bend), y + length * t * np.sin(bend) - 0.3 * length], -1)
         paths.append((path - [x0, y0]) / [x1 - x0, y1 - y0])
         widths.append(rng.uniform(1.3, 2.4))
-    picture = _hairs((512, 320), paths, widths, (38, 27, 21))
-    picture[..., 3] = (picture[..., 3] * 0.82).astype(np.uint8)
+    picture = _hairs((512, 320), paths, widths, (34, 25, 20))
+    hairs = picture[..., 3] / 255
+    shade = hairs
+    for axis, reach in ((0, 9), (1, 14), (0, 7), (1, 10)):  # the skin darkens where hairs are dense
+        shade = np.mean([np.roll(shade, k, axis) for k in range(-reach, reach + 1)], axis=0)
+    picture[..., 3] = np.round(255 * (1 - (1 - 0.68 * hairs) * (1 - 0.48 * shade))).astype(np.uint8)
     return picture

@@ -189,6 +189,9 @@ class Renderer:
                 (width, height), n_channels, rows.tobytes(), alignment=1, internal_format=internal
             )
             texture.build_mipmaps()
+            used = self._surface.still[self._surface.triangles[first : first + count], :2]
+            inside = (used.min(0) >= 0) & (used.max(0) <= 1)  # then opposite edges must not mix
+            texture.repeat_x, texture.repeat_y = (not bool(each) for each in inside)
             texture.filter = self._moderngl.LINEAR_MIPMAP_NEAREST, self._moderngl.LINEAR
             blended = n_channels == 4
         look = {
