@@ -76,3 +76,18 @@ def test_identity_is_taken_where_configured() -> None:
 def test_impossible_sizes_are_refused() -> None:
     with pytest.raises(UsageError, match="multiple of n_heads"):
         DenoiserConfig(motion_dim=5, speech_dim=7, dim=10, n_heads=4)
+
+
+def test_input_skip_adds_the_noisy_window_by_a_weight_of_the_step() -> None:
+    torch.manual_seed(0)
+    denoiser = Denoiser(DenoiserConfig(**{**CONFIG.__dict__, "input_skip": True})).eval()
+    plain = Denoiser(CONFIG).eval()
+    plain.load_state_dict({key: value for key, value in denoiser.state_dict().items() if not key.startswith("skip")})
+    x_n, step = torch.randn(2, 12, 5), torch.tensor([3, 90])
+    conditions = denoiser.prepare(torch.randn(2, 12, 7))
+    torch.testing.assert_close(denoiser(x_n, step, conditions), plain(x_n, step, conditions))
+    assert denoiser.skip is not None
+    torch.nn.init.constant_(denoiser.skip.bias, 0.5)
+    with_skip = denoiser(x_n, step, conditions)
+    torch.testing.assert_close(with_skip[:, 3:], plain(x_n, step, conditions)[:, 3:] + 0.5 * x_n)
+    torch.testing.assert_close(with_skip[:, :3], plain(x_n, step, conditions)[:, :3])

@@ -44,6 +44,9 @@ class DenoiserConfig:
     """Whether a channel marks real frames (1) against padding and context (0)."""
     pre_norm: bool = False
     """Normalise before each sub-layer instead of after the sum as in the paper."""
+    input_skip: bool = False
+    """Add the noisy window to the result, each channel with a learned weight that depends on the noise step: near
+    the clean end little is left to predict. Not in the paper; a small model learns faster with it."""
 
     def __post_init__(self) -> None:
         if self.dim % self.n_heads or self.dim % 2:
@@ -93,6 +96,11 @@ class Denoiser(nn.Module):
         )
         self.final_norm = nn.LayerNorm(dim) if config.pre_norm else nn.Identity()
         self.out = nn.Linear(dim, config.motion_dim)
+        self.skip: nn.Linear | None = None
+        if config.input_skip:
+            self.skip = nn.Linear(dim, config.motion_dim)
+            nn.init.zeros_(self.skip.weight)
+            nn.init.zeros_(self.skip.bias)
         self.null_speech = nn.Parameter(torch.randn(config.speech_dim) * 0.02)
         self.null_style = nn.Parameter(torch.zeros(config.style_dim))
         self.start_motion = nn.Parameter(torch.zeros(config.context, config.motion_dim))
@@ -171,6 +179,7 @@ class Denoiser(nn.Module):
         """
         config = self.config
         step = self.step_embedding(sinusoid(noise_step, config.dim).to(x_n.dtype))
+        noisy = x_n
         if config.valid_indicator:
             x_n = torch.cat([x_n, conditions.valid[..., None]], dim=-1)
         head = (conditions.person + step)[:, None]
@@ -180,4 +189,8 @@ class Denoiser(nn.Module):
             blocked = alignment_mask(config.context + config.window, config.align_width, x_n.device)
         for block, cache in zip(self.blocks, conditions.caches):
             tokens = block(tokens, cache, blocked)
-        return self.out(self.final_norm(tokens[:, 1:]))
+        clean = self.out(self.final_norm(tokens[:, 1:]))
+        if self.skip is not None:
+            kept = torch.cat([noisy.new_zeros(noisy[:, :1].shape).expand(-1, config.context, -1), noisy], dim=1)
+            clean = clean + self.skip(step)[:, None] * kept
+        return clean
