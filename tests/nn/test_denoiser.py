@@ -74,20 +74,24 @@ def test_identity_is_taken_where_configured() -> None:
 
 
 def test_impossible_sizes_are_refused() -> None:
+    with pytest.raises(UsageError, match="noisy_scales"):
+        DenoiserConfig(motion_dim=5, speech_dim=7, noisy_scales=(0.0,))
     with pytest.raises(UsageError, match="multiple of n_heads"):
         DenoiserConfig(motion_dim=5, speech_dim=7, dim=10, n_heads=4)
 
 
-def test_input_skip_adds_the_noisy_window_by_a_weight_of_the_step() -> None:
+def test_filter_adds_running_means_of_the_noisy_window_by_weights_of_the_step() -> None:
     torch.manual_seed(0)
-    denoiser = Denoiser(DenoiserConfig(**{**CONFIG.__dict__, "input_skip": True})).eval()
-    plain = Denoiser(CONFIG).eval()
-    plain.load_state_dict({key: value for key, value in denoiser.state_dict().items() if not key.startswith("skip")})
+    denoiser = Denoiser(DenoiserConfig(**{**CONFIG.__dict__, "noisy_scales": (2.0,)})).eval()
     x_n, step = torch.randn(2, 12, 5), torch.tensor([3, 90])
     conditions = denoiser.prepare(torch.randn(2, 12, 7))
-    torch.testing.assert_close(denoiser(x_n, step, conditions), plain(x_n, step, conditions))
-    assert denoiser.skip is not None
-    torch.nn.init.constant_(denoiser.skip.bias, 0.5)
-    with_skip = denoiser(x_n, step, conditions)
-    torch.testing.assert_close(with_skip[:, 3:], plain(x_n, step, conditions)[:, 3:] + 0.5 * x_n)
-    torch.testing.assert_close(with_skip[:, :3], plain(x_n, step, conditions)[:, :3])
+    without = denoiser(x_n, step, conditions)
+    assert denoiser.filter_weights is not None
+    with torch.no_grad():
+        denoiser.filter_weights.bias.copy_(torch.tensor([0.5] * 5 + [0.25] * 5))
+    added = denoiser(x_n, step, conditions) - without
+    frame = torch.arange(12.0)
+    kernel = torch.exp(-0.5 * ((frame[:, None] - frame) / 2) ** 2)
+    mean = torch.einsum("ts,bsd->btd", kernel / kernel.sum(1, keepdim=True), x_n)
+    torch.testing.assert_close(added[:, 3:], 0.5 * x_n + 0.25 * mean, atol=1e-5, rtol=1e-5)
+    assert not added[:, :3].any()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -44,13 +45,16 @@ class DenoiserConfig:
     """Whether a channel marks real frames (1) against padding and context (0)."""
     pre_norm: bool = False
     """Normalise before each sub-layer instead of after the sum as in the paper."""
-    input_skip: bool = False
-    """Add the noisy window to the result, each channel with a learned weight that depends on the noise step: near
-    the clean end little is left to predict. Not in the paper; a small model learns faster with it."""
+    noisy_scales: tuple[float, ...] = ()
+    """Not in the paper: Gaussian widths, frames, of running means of the noisy window. A frame sees them beside its own
+    noisy values, and they and the window itself are added to the result, each channel with a learned weight that
+    depends on the noise step: a Wiener filter from which a small model has less to learn. Empty: no filter."""
 
     def __post_init__(self) -> None:
         if self.dim % self.n_heads or self.dim % 2:
             raise UsageError(f"denoiser: dim {self.dim} must be even and a multiple of n_heads {self.n_heads}")
+        if any(width <= 0 for width in self.noisy_scales):
+            raise UsageError(f"denoiser: noisy_scales must be above 0, got {self.noisy_scales}")
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,16 @@ class Denoiser(nn.Module):
     attends to all frames and to its own speech frame.
     """
 
+    means: Tensor
+
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
         self.config = config
         dim = config.dim
         self.step_embedding = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
         self.person_projection = nn.Linear(max(config.style_dim + config.identity_dim, 1), dim)
-        self.motion_projection = nn.Linear(config.motion_dim + config.valid_indicator, dim)
+        n_views = 1 + len(config.noisy_scales)
+        self.motion_projection = nn.Linear(n_views * config.motion_dim + config.valid_indicator, dim)
         self.speech_projection = nn.Linear(config.speech_dim, dim)
         self.positions = nn.Parameter(torch.randn(1 + config.context + config.window, dim) * 0.02)
         self.blocks = nn.ModuleList(
@@ -96,11 +103,12 @@ class Denoiser(nn.Module):
         )
         self.final_norm = nn.LayerNorm(dim) if config.pre_norm else nn.Identity()
         self.out = nn.Linear(dim, config.motion_dim)
-        self.skip: nn.Linear | None = None
-        if config.input_skip:
-            self.skip = nn.Linear(dim, config.motion_dim)
-            nn.init.zeros_(self.skip.weight)
-            nn.init.zeros_(self.skip.bias)
+        self.filter_weights: nn.Linear | None = None
+        if config.noisy_scales:
+            self.register_buffer("means", running_means(config.window, config.noisy_scales), persistent=False)
+            self.filter_weights = nn.Linear(dim, n_views * config.motion_dim)
+            nn.init.zeros_(self.filter_weights.weight)
+            nn.init.zeros_(self.filter_weights.bias)
         self.null_speech = nn.Parameter(torch.randn(config.speech_dim) * 0.02)
         self.null_style = nn.Parameter(torch.zeros(config.style_dim))
         self.start_motion = nn.Parameter(torch.zeros(config.context, config.motion_dim))
@@ -139,12 +147,14 @@ class Denoiser(nn.Module):
         if valid is None:
             valid = torch.ones(n_batch, config.window, device=speech.device)
         frames = self.speech_projection(torch.cat([previous_speech, speech], dim=1))
+        views = [previous_motion]
         if config.valid_indicator:
-            previous_motion = torch.cat([previous_motion, previous_motion.new_zeros(n_batch, config.context, 1)], -1)
+            views.append(previous_motion.new_zeros(n_batch, config.context, 1))
+        views += [previous_motion] * len(config.noisy_scales)
         return Conditions(
             tuple(cast(DecoderBlock, block).prepare(frames) for block in self.blocks),
             self._person(n_batch, speech, style, identity, style_dropped),
-            self.motion_projection(previous_motion),
+            self.motion_projection(torch.cat(views, dim=-1)),
             valid.to(speech.dtype),
         )
 
@@ -179,18 +189,32 @@ class Denoiser(nn.Module):
         """
         config = self.config
         step = self.step_embedding(sinusoid(noise_step, config.dim).to(x_n.dtype))
-        noisy = x_n
-        if config.valid_indicator:
-            x_n = torch.cat([x_n, conditions.valid[..., None]], dim=-1)
+        smooth = [mean @ x_n for mean in self.means.to(x_n.dtype)] if config.noisy_scales else []
+        indicator = [conditions.valid[..., None]] if config.valid_indicator else []
+        frames = self.motion_projection(torch.cat([x_n, *indicator, *smooth], dim=-1))
         head = (conditions.person + step)[:, None]
-        tokens = torch.cat([head, conditions.context, self.motion_projection(x_n)], dim=1) + self.positions
+        tokens = torch.cat([head, conditions.context, frames], dim=1) + self.positions
         blocked = None
         if config.align_width > 1:
             blocked = alignment_mask(config.context + config.window, config.align_width, x_n.device)
         for block, cache in zip(self.blocks, conditions.caches):
             tokens = block(tokens, cache, blocked)
         clean = self.out(self.final_norm(tokens[:, 1:]))
-        if self.skip is not None:
-            kept = torch.cat([noisy.new_zeros(noisy[:, :1].shape).expand(-1, config.context, -1), noisy], dim=1)
-            clean = clean + self.skip(step)[:, None] * kept
+        if self.filter_weights is not None:
+            shares = self.filter_weights(step).unflatten(-1, (-1, 1, config.motion_dim))
+            filtered = (shares * torch.stack([x_n, *smooth], dim=1)).sum(1)
+            clean = clean + nn.functional.pad(filtered, (0, 0, config.context, 0))
         return clean
+
+
+def running_means(n_frames: int, widths: Sequence[float]) -> Tensor:
+    """Return Gaussian averages over time as matrices ``(K, n_frames, n_frames)``, rows summing to 1 at the edges too.
+
+    Args:
+        n_frames: length of the window.
+        widths: K standard deviations, frames.
+    """
+    frame = torch.arange(n_frames, dtype=torch.float32)
+    distance = frame[:, None] - frame[None, :]
+    kernels = torch.stack([torch.exp(-0.5 * (distance / width) ** 2) for width in widths])
+    return kernels / kernels.sum(-1, keepdim=True)
