@@ -135,7 +135,7 @@ def load_model(path: str | Path) -> Model:
     except (KeyError, json.JSONDecodeError) as error:
         raise ModelError(f"{path}: the header is damaged ({error})") from None
     except DiffPoseTalkError as error:
-        raise ModelError(f"{path}: {error}") from None
+        raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
     for name, network in model.networks.items():
         load_weights(
             network, {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}, path
