@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.checkpoint import Model
+from diffposetalk.checkpoint import Model, SamplingDefaults
 from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.generate import Talker, encode_speech, windows_of_features
 from diffposetalk.guidance import SamplingOptions
@@ -109,6 +109,17 @@ def test_scales_and_modes_change_the_motion(tiny: Talker) -> None:
     ):
         other = tiny.generate(noise(2), options=QUICK, style="lively", **change)
         assert np.abs(other.expression - base.expression).max() > 1e-4, change
+
+
+def test_initial_noise_is_wider_where_the_model_says(tiny_model: Model) -> None:
+    sampling = SamplingDefaults(initial_noise={"eyeBlink": 0.0})
+    config = replace(tiny_model.config, sampling=sampling)
+    narrowed = Talker(Model(**{**tiny_model.__dict__, "config": config}))
+    usual = Talker(tiny_model)
+    a, b = (talker.generate(noise(2), steps=1, seed=1) for talker in (usual, narrowed))
+    assert np.abs(a.expression - b.expression).max() > 1e-4
+    with pytest.raises(UsageError, match="initial_noise of eyeBlink"):
+        SamplingDefaults(initial_noise={"eyeBlink": -1.0})
 
 
 def test_styles_by_name_file_and_motion(tiny: Talker, tmp_path: Path) -> None:

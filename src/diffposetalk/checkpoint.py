@@ -34,6 +34,14 @@ class SamplingDefaults:
     """Guidance weight of style."""
     steps: int = 10
     """Network evaluations a window, times the guidance passes."""
+    initial_noise: dict[str, float] = field(default_factory=dict)
+    """Standard deviation of the noise a window starts from, by the beginning of channel names; 1 for the others. A
+    small model underestimates how often rare events happen; wider noise in their channels makes up for it."""
+
+    def __post_init__(self) -> None:
+        for name, value in self.initial_noise.items():
+            if not 0 <= value < 10:
+                raise UsageError(f"sampling: initial_noise of {name} must lie in 0 to 10, got {value}")
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,11 @@ class Talker:
         self.schedule = NoiseSchedule.make(model.config.schedule, model.config.noise_steps)
         self.device = next(model.denoiser.parameters()).device
         self._encoder = fingerprint(model.style_encoder)
+        noise = [
+            next((std for start, std in model.config.sampling.initial_noise.items() if name.startswith(start)), 1.0)
+            for name in model.space.channels
+        ]
+        self._initial_noise = torch.tensor(noise, device=self.device)
 
     @staticmethod
     def from_pretrained(name: str | Path = "lite", device: str = "cpu") -> Talker:
@@ -254,7 +259,7 @@ class Talker:
             return guided(clean.unflatten(0, (len(entries), n)), entries, threshold=options.threshold, valid=valid)
 
         like = torch.empty(n, config.window, config.motion_dim, device=self.device)
-        noise = standard_normal(like, generators)
+        noise = standard_normal(like, generators) * self._initial_noise
         return sample(options.sampler, denoise, noise, self.schedule, options.steps, generator=generators)
 
 
