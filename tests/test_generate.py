@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.checkpoint import Model, SamplingDefaults
 from diffposetalk.errors import InputError, ModelError, UsageError
-from diffposetalk.generate import Talker, encode_speech, windows_of_features
+from diffposetalk.generate import Talker, continued, encode_speech, windows_of_features
 from diffposetalk.guidance import SamplingOptions
 from diffposetalk.motion import Motion, Style
 from diffposetalk.nn.speech_encoder import FRAME_SAMPLES
@@ -109,6 +109,24 @@ def test_scales_and_modes_change_the_motion(tiny: Talker) -> None:
     ):
         other = tiny.generate(noise(2), options=QUICK, style="lively", **change)
         assert np.abs(other.expression - base.expression).max() > 1e-4, change
+
+
+def test_a_window_goes_on_where_the_one_before_ended(tiny: Talker) -> None:
+    torch.manual_seed(0)
+    window, previous = torch.randn(2, 100, 55), torch.randn(2, 10, 55)
+    joined = continued(window, previous, tiny._join)
+    torch.testing.assert_close(joined[:, 0], 1.9 * previous[:, -1] - 0.9 * previous[:, -2])
+    torch.testing.assert_close(joined[:, 30:], window[:, 30:])
+    face = tiny.model.space.parts["expression"]
+    torch.testing.assert_close(joined[:, 5:, face], window[:, 5:, face])
+
+
+def test_the_bundled_models_windows_join_unseen(talker: Talker, sample_path: Path) -> None:
+    """Speed at the joins stays within the 99th percentile of the speed inside windows."""
+    motion = talker.generate_many(Speech.load(sample_path), 4)
+    speed = np.concatenate([np.linalg.norm(np.diff(take.head_pose, axis=0), axis=1) for take in motion])
+    at_join = [np.linalg.norm(np.diff(take.head_pose, axis=0), axis=1)[99::100] for take in motion]
+    assert np.mean(np.concatenate(at_join)) < np.percentile(speed, 99)
 
 
 def test_initial_noise_is_wider_where_the_model_says(tiny_model: Model) -> None:

@@ -32,6 +32,9 @@ ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("lite",)
 """Models that come with the package."""
 DEFAULT_STYLE = "neutral"
+JOIN_FRAMES = {"head_pose": 30}
+"""Frames over which a window gives up what it was moved by to continue the one before; other parts: `JOIN_FACE`."""
+JOIN_FACE = 5
 SHORTEST_STYLE_S = 1.0
 """Seconds of motion below which no manner of speaking can be read."""
 
@@ -62,6 +65,10 @@ class Talker:
             next((std for start, std in model.config.sampling.initial_noise.items() if name.startswith(start)), 1.0)
             for name in model.space.channels
         ]
+        join = torch.zeros(model.config.denoiser.window, model.space.dim, device=self.device)
+        for part, where in model.space.parts.items():
+            join[:, where] = fading(len(join), JOIN_FRAMES.get(part, JOIN_FACE), self.device)[:, None]
+        self._join = join
         self._initial_noise = torch.tensor(noise, device=self.device)
 
     @staticmethod
@@ -256,11 +263,33 @@ class Talker:
         def denoise(x_n: Tensor, noise_step: int) -> Tensor:
             step = torch.full((rows,), noise_step, device=self.device)
             clean = denoiser(x_n.repeat(len(entries), 1, 1), step, conditions)[:, config.context :]
-            return guided(clean.unflatten(0, (len(entries), n)), entries, threshold=options.threshold, valid=valid)
+            clean = guided(clean.unflatten(0, (len(entries), n)), entries, threshold=options.threshold, valid=valid)
+            return clean if previous_motion is None else continued(clean, previous_motion, self._join)
 
         like = torch.empty(n, config.window, config.motion_dim, device=self.device)
         noise = standard_normal(like, generators) * self._initial_noise
         return sample(options.sampler, denoise, noise, self.schedule, options.steps, generator=generators)
+
+
+def continued(window: Tensor, previous: Tensor, fade: Tensor) -> Tensor:
+    """Move the beginning of a predicted window so that it goes on where the motion before it ended.
+
+    Done to every prediction of a sampler's run, so that the network completes a window that continues; the context it
+    sees alone leaves small jumps of the head.
+
+    Args:
+        window: ``(B, L, D)`` prediction of the clean window.
+        previous: ``(B, P, D)`` the frames before it.
+        fade: ``(L, D)`` share of the shift left in each frame, 1 in the first.
+    """
+    expected = previous[:, -1] + 0.9 * (previous[:, -1] - previous[:, -2])
+    return window + (expected - window[:, 0])[:, None] * fade
+
+
+def fading(n_frames: int, fade_frames: int, device: torch.device | None = None) -> Tensor:
+    """Return a minimum-jerk fall from 1 to 0 over ``fade_frames``, then zeros: ``(n_frames,)``."""
+    share = (torch.arange(n_frames, device=device) / fade_frames).clamp(max=1)
+    return 1 - share**3 * (10 - 15 * share + 6 * share**2)
 
 
 def encode_speech(encoder: SpeechEncoder, blocks: Iterable[np.ndarray]) -> Iterator[Tensor]:
