@@ -237,7 +237,12 @@ def test_an_interrupt_while_writing(
     Speech(noise(120.0)).save(tmp_path / "long.flac")
     words = ["render", tmp_path / "long.npz", "--speech", tmp_path / "long.flac", "-o", out / "a.mp4"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "diffposetalk", *map(str, words)], stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "diffposetalk", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        ),  # a job in the background ignores it
     )
     deadline = time.monotonic() + 60
     while not any(path.stat().st_size for path in out.iterdir()) and process.poll() is None:

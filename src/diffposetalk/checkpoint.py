@@ -38,6 +38,10 @@ class SamplingDefaults:
     """Standard deviation of the noise a window starts from, by the beginning of channel names; 1 for the others. A
     small model underestimates how often rare events happen; wider noise in their channels makes up for it."""
 
+    head_spread: float = 0.0
+    """How far the head strays within 4 s of motion that the model makes, radians (see `generate.head_spread`). A style
+    read from a reference that strays further or less scales the head by the ratio; 0 leaves it alone."""
+
     def __post_init__(self) -> None:
         for name, value in self.initial_noise.items():
             if not 0 <= value < 10:
@@ -111,7 +115,9 @@ class Model:
             "format_version": str(MODEL_FORMAT),
             "config": json.dumps(to_dict(self.config)),
             "motion_space": json.dumps(self.space.to_dict()),
-            "presets": json.dumps({name: style.source for name, style in self.presets.items()}),
+            "presets": json.dumps(
+                {name: {"source": style.source, "head_scale": style.head_scale} for name, style in self.presets.items()}
+            ),
         }
         write_tensors(path, tensors, header)
 
@@ -139,7 +145,7 @@ def load_model(path: str | Path) -> Model:
     try:
         config = from_dict(ModelConfig, json.loads(header["config"]), f"{path}: config")
         model = build_model(config, MotionSpace.from_dict(json.loads(header["motion_space"])))
-        sources = json.loads(header["presets"])
+        about = json.loads(header["presets"])
     except (KeyError, json.JSONDecodeError) as error:
         raise ModelError(f"{path}: the header is damaged ({error})") from None
     except DiffPoseTalkError as error:
@@ -155,10 +161,10 @@ def load_model(path: str | Path) -> Model:
         raise ModelError(f"{path}: the weight {surplus[0]!r} belongs to no network of this model")
     encoder = fingerprint(model.style_encoder)
     presets = {}
-    for name, source in sources.items():
+    for name, values in about.items():
         if f"presets.{name}" not in tensors:
             raise ModelError(f"{path}: the preset {name!r} has no vector")
-        presets[name] = Style(tensors[f"presets.{name}"].numpy(), encoder, source)
+        presets[name] = Style(tensors[f"presets.{name}"].numpy(), encoder, **values)
     return Model(**{**model.__dict__, "presets": presets})
 
 

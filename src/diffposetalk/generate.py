@@ -35,6 +35,8 @@ DEFAULT_STYLE = "neutral"
 JOIN_FRAMES = {"head_pose": 30}
 """Frames over which a window gives up what it was moved by to continue the one before; other parts: `JOIN_FACE`."""
 JOIN_FACE = 5
+HEAD_SCALES = (0.3, 3.0)
+"""Bounds of the head's amplitude that a style brings along."""
 SHORTEST_STYLE_S = 1.0
 """Seconds of motion below which no manner of speaking can be read."""
 
@@ -138,7 +140,9 @@ class Talker:
             styles = self.model.style_encoder(torch.stack([vectors[s : s + window] for s in starts]))
             mean = styles.mean(0)
             mean = mean * (styles[0].norm() / mean.norm())
-        return Style(mean.cpu().numpy(), self._encoder, source)
+        own = self.model.config.sampling.head_spread
+        head_scale = float(np.clip(head_spread(motion) / own, *HEAD_SCALES)) if own else 1.0
+        return Style(mean.cpu().numpy(), self._encoder, source, head_scale)
 
     def generate(
         self,
@@ -186,7 +190,8 @@ class Talker:
     ) -> Iterator[list[Motion]]:
         """Generate window after window: each item holds the next 4 s (at most) of every take."""
         options = self._options(options, changes)
-        vector = torch.from_numpy(self.style(style).vector).to(self.device)
+        style = self.style(style)
+        vector = torch.from_numpy(style.vector).to(self.device)
         if n_samples < 1:
             raise UsageError(f"samples must be at least 1, got {n_samples}")
         identity_dim = self.model.config.denoiser.identity_dim
@@ -209,7 +214,7 @@ class Talker:
             previous_motion, previous_speech = window[:, -config.context :], features[-config.context :]
             yield [
                 self.model.space.decode(take[:n_valid].cpu().numpy()).scaled(
-                    options.expression_scale, options.head_scale
+                    options.expression_scale, options.head_scale * style.head_scale
                 )
                 for take in window
             ]
@@ -269,6 +274,13 @@ class Talker:
         like = torch.empty(n, config.window, config.motion_dim, device=self.device)
         noise = standard_normal(like, generators) * self._initial_noise
         return sample(options.sampler, denoise, noise, self.schedule, options.steps, generator=generators)
+
+
+def head_spread(motion: Motion, window_s: float = 4.0) -> float:
+    """Return how far the head strays from its mean within windows of that length, rms over time, radians."""
+    size = max(2, round(window_s * motion.fps))
+    starts = range(0, max(1, len(motion) - size + 1), size)
+    return float(np.sqrt(np.mean([motion.head_pose[start : start + size].var(0).sum() for start in starts])))
 
 
 def continued(window: Tensor, previous: Tensor, fade: Tensor) -> Tensor:

@@ -331,6 +331,8 @@ class Style:
     """Fingerprint of the weights of the encoder that made it."""
     source: str
     """What it was read from, for people."""
+    head_scale: float = 1.0
+    """Amplitude of the head, measured on the reference, relative to what the model makes by itself."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vector", _as_float32(self.vector, "style vector"))
@@ -346,7 +348,7 @@ class Style:
         """Write a ``.style.safetensors`` file, atomically."""
         from safetensors.numpy import save
 
-        header = {"kind": "diffposetalk.style", "encoder": self.encoder, "source": self.source}
+        header = {"kind": "diffposetalk.style", **{k: v for k, v in self.__dict__.items() if k != "vector"}}
         write_atomically(path, save({"vector": self.vector}, {HEADER_KEY: json.dumps(header, sort_keys=True)}))
 
     @staticmethod
@@ -363,7 +365,9 @@ class Style:
                 header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
                 if header.get("kind") != "diffposetalk.style" or "vector" not in file.keys():  # noqa: SIM118
                     raise InputError(f"{path}: not a style file; make one with `diffposetalk style`")
-                return Style(file.get_tensor("vector"), header["encoder"], header["source"])
+                return Style(
+                    file.get_tensor("vector"), header["encoder"], header["source"], float(header["head_scale"])
+                )
         except FileNotFoundError:
             raise InputError(f"{path}: no such style file") from None
         except (SafetensorError, KeyError, ValueError, OSError) as error:
