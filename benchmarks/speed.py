@@ -23,6 +23,7 @@ import tempfile
 import time
 import wave
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def untrained_model(path: Path) -> None:
     import torch
 
     from diffposetalk.arkit import CHANNELS
-    from diffposetalk.checkpoint import Model, ModelConfig, build_model, fingerprint
+    from diffposetalk.checkpoint import Model, build_model, fingerprint
     from diffposetalk.config import load_config
     from diffposetalk.motion import MotionSpace, Style
     from diffposetalk.train.recipe import Recipe
@@ -73,15 +74,7 @@ def untrained_model(path: Path) -> None:
     recipe = load_config(Recipe, ROOT / "configs/lite.toml", ())
     channels = (*CHANNELS, "head_x", "head_y", "head_z")
     space = MotionSpace("anny", 25.0, channels, np.full(55, 0.1, np.float32), np.full(55, 0.1, np.float32))
-    config = ModelConfig(
-        "untrained",
-        recipe.speech.encoder,
-        recipe.style.encoder,
-        recipe.denoiser.denoiser,
-        recipe.denoiser.schedule,
-        recipe.denoiser.noise_steps,
-        recipe.sampling,
-    )
+    config = replace(recipe, name="untrained").model
     model = build_model(config, space)
     encoder = fingerprint(model.style_encoder)
     style = Style(np.ones(config.style_encoder.dim, np.float32), encoder, "none")

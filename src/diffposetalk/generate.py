@@ -18,7 +18,6 @@ from diffposetalk.guidance import SamplingOptions, guidance_entries, guided
 from diffposetalk.motion import Motion, Style
 from diffposetalk.nn.speech_encoder import (
     FRAME_SAMPLES,
-    HOP,
     LOOKAHEAD,
     MELS_PER_FRAME,
     MEMORY,
@@ -134,10 +133,8 @@ class Talker:
             raise InputError(
                 f"{source}: {motion.duration:.2f} s of motion is too short to read a style from (1 s at least)"
             )
-        last = max(0, len(vectors) - window)
-        starts = sorted({*range(0, last, window // 2), last})
         with torch.inference_mode():
-            styles = self.model.style_encoder(torch.stack([vectors[s : s + window] for s in starts]))
+            styles = self.model.style_encoder(overlapping_windows(vectors, window))
             mean = styles.mean(0)
             mean = mean * (styles[0].norm() / mean.norm())
         own = self.model.config.sampling.head_spread
@@ -276,6 +273,13 @@ class Talker:
         return sample(options.sampler, denoise, noise, self.schedule, options.steps, generator=generators)
 
 
+def overlapping_windows(vectors: Tensor, window: int) -> Tensor:
+    """Cut ``(T, D)`` into windows that overlap by half and reach the end: ``(N, window, D)``, or the whole if shorter."""
+    last = max(0, len(vectors) - window)
+    starts = sorted({*range(0, last, window // 2), last})
+    return torch.stack([vectors[start : start + window] for start in starts])
+
+
 def head_spread(motion: Motion, window_s: float = 4.0) -> float:
     """Return how far the head strays from its mean within windows of that length, rms over time, radians."""
     size = max(2, round(window_s * motion.fps))
@@ -346,7 +350,6 @@ def encode_speech(encoder: SpeechEncoder, blocks: Iterable[np.ndarray]) -> Itera
         known = torch.cat([known, end], -1)
         return ready()
 
-    assert FRAME_SAMPLES == HOP * MELS_PER_FRAME
     for block in blocks:
         rest = np.concatenate([rest, block])
         n = len(rest) // FRAME_SAMPLES * FRAME_SAMPLES

@@ -44,13 +44,13 @@ class HeldOut:
         """
         import torch
 
+        from diffposetalk.generate import overlapping_windows
+
         vectors, window = torch.from_numpy(self.space.encode(motion)), self.network.config.window
         if len(vectors) < self.space.fps:
             raise InputError(f"{motion.duration:.2f} s of motion is too short to read a style from (1 s at least)")
-        last = max(0, len(vectors) - window)
-        starts = sorted({*range(0, last, window // 2), last})
         with torch.inference_mode():
-            return self.network(torch.stack([vectors[s : s + window] for s in starts])).mean(0).numpy()
+            return self.network(overlapping_windows(vectors, window)).mean(0).numpy()
 
     def save(self, path: str | Path) -> None:
         """Write one safetensors file with sizes and motion space in its header."""

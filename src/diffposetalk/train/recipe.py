@@ -64,6 +64,19 @@ class Recipe:
         if self.copies < 0:
             raise UsageError(f"recipe: copies must not be negative, got {self.copies}")
 
+    @property
+    def model(self) -> ModelConfig:
+        """Configuration of the model that the recipe makes."""
+        return ModelConfig(
+            self.name,
+            self.speech.encoder,
+            self.style.encoder,
+            self.denoiser.denoiser,
+            self.denoiser.schedule,
+            self.denoiser.noise_steps,
+            self.sampling,
+        )
+
 
 def train_recipe(
     path: str | Path, out: str | Path, overrides: Sequence[str] = (), progress: Progress | None = None
@@ -121,16 +134,7 @@ def train_recipe(
         recipe.device,
         report("denoiser"),
     ).cpu()
-    config = ModelConfig(
-        recipe.name,
-        recipe.speech.encoder,
-        recipe.style.encoder,
-        recipe.denoiser.denoiser,
-        recipe.denoiser.schedule,
-        recipe.denoiser.noise_steps,
-        recipe.sampling,
-    )
-    model = Model(config, space, speech_encoder, style_encoder, denoiser)
+    model = Model(recipe.model, space, speech_encoder, style_encoder, denoiser)
     target = folder / f"{recipe.name}.safetensors"
     model.save(target)
     add_presets(target, recipe.corpus, held_out, recipe.preset_seconds)
