@@ -87,3 +87,40 @@ def test_misspelt_loss_weights_stop_the_run() -> None:
 def test_zero_counts_are_refused(field: str) -> None:
     with pytest.raises(UsageError, match=field):
         LoopConfig(**{"steps": 1, "batch": 1, field: 0})  # type: ignore[arg-type]
+
+
+def test_tensorboard_gets_the_same_figures(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    run(tmp_path, steps=8, tensorboard=True)
+    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    losses = [event.value for event in events.Scalars("training/loss")]
+    assert losses == pytest.approx([row["loss"] for row in log(tmp_path)], rel=1e-6)
+    assert [event.step for event in events.Scalars("validation/fit")] == [4, 8]
+
+
+def test_accumulated_batches_count_as_one_larger_batch(tmp_path: Path) -> None:
+    """Two batches of 4 make the step that one batch of 8 makes: divided, and one optimiser step."""
+
+    def halves(network: nn.Module, rng: np.random.Generator, n: int) -> dict[str, torch.Tensor]:
+        x = torch.from_numpy(rng.normal(size=(n, 4)).astype(np.float32))
+        return {"fit": (network(x) - x.sum(1, keepdim=True)).square().mean()}
+
+    results = []
+    for name, changes in (("one", {"batch": 8}), ("two", {"batch": 4, "accumulate": 2})):
+        torch.manual_seed(0)
+        learner = nn.Linear(4, 1)
+        config = LoopConfig(**{"steps": 3, "warmup": 0, "ema": 0.0, **changes})  # type: ignore[arg-type]
+        train(learner, halves, halves, {"fit": 1.0}, config, tmp_path / name, HEADER)
+        results.append(learner.weight.detach())
+        assert [row["step"] for row in log(tmp_path / name)] == [1, 2, 3]
+    torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-7)
+
+
+def test_a_rate_of_zero_changes_nothing(tmp_path: Path) -> None:
+    """The released warm-up begins with a rate of 0, so its first step is lost."""
+    torch.manual_seed(0)
+    before = network()[0].weight.detach().clone()
+    after = run(tmp_path, steps=1, schedule="released-warmup", warmup=5, ema=0.0)
+    torch.testing.assert_close(after[0].weight.detach(), before, rtol=0, atol=0)
+    assert log(tmp_path)[0]["lr"] == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -16,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk.checkpoint import load_weights, read_tensors, weights, write_tensors
-from diffposetalk.errors import UsageError
+from diffposetalk.errors import DiffPoseTalkError, UsageError
+from diffposetalk.train.rates import RateSchedule, learning_rate
 
 Losses = Callable[[nn.Module, np.random.Generator, int], dict[str, Tensor]]
 """``(network, rng, batch size) -> named terms``: draws its own batch with ``rng``, so a step depends on its number."""
@@ -32,29 +32,45 @@ class LoopConfig:
     """Samples a step."""
     learning_rate: float = 3e-4
     """Peak rate of AdamW."""
+    schedule: RateSchedule = "cosine"
+    """How the rate changes; see `learning_rate`."""
     warmup: int = 200
-    """Steps of linear warm-up; then a cosine down to a twentieth."""
+    """Steps of linear warm-up."""
+    floor: float = 0.05
+    """Last rate of a cosine over the peak."""
     weight_decay: float = 0.01
-    """Of AdamW, on matrices only."""
+    """Of AdamW, on matrices only; 0 makes it Adam, as in the paper."""
+    beta2: float = 0.99
+    """Decay of AdamW's squared gradients; the paper's Adam has 0.999."""
     clip: float = 1.0
-    """Largest gradient norm."""
+    """Largest gradient norm; 0 for no limit, as in the paper."""
     ema: float = 0.999
-    """Decay of the averaged weights that validation and the result use."""
+    """Decay of the averaged weights that validation and the result use; 0 for the last weights."""
     accumulate: int = 1
     """Batches averaged in one optimiser step."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Arithmetic of the forward pass."""
     validate_every: int = 500
     """Steps between validations."""
+    validation_batches: int = 4
+    """Batches of a validation, always the same ones."""
     checkpoint_every: int = 500
     """Steps between checkpoints."""
     seed: int = 0
     """Same seed, same batches, same result."""
+    tensorboard: bool = False
+    """Whether figures are also logged for TensorBoard, in the folder ``tensorboard`` of the stage."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "accumulate", "validate_every", "checkpoint_every"):
+        for name in ("steps", "batch", "accumulate", "validate_every", "validation_batches", "checkpoint_every"):
             if getattr(self, name) < 1:
                 raise UsageError(f"training: {name} must be at least 1, got {getattr(self, name)}")
+        for name in ("floor", "ema", "beta2"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"training: {name} must lie between 0 and 1, got {getattr(self, name)}")
+        for name in ("learning_rate", "warmup", "weight_decay", "clip"):
+            if not getattr(self, name) >= 0:
+                raise UsageError(f"training: {name} must not be negative, got {getattr(self, name)}")
 
 
 def total_loss(terms: Mapping[str, Tensor], factors: Mapping[str, float]) -> Tensor:
@@ -90,22 +106,23 @@ def train(
         validation: the same on held-out data; called with the same generator every time.
         factors: weight of each term.
         config: lengths and rates.
-        out: folder for ``state.safetensors`` and ``log.jsonl``.
+        out: folder for ``state.safetensors``, ``log.jsonl`` and ``tensorboard``.
         header: what makes this run itself (the resolved configuration); a checkpoint of another run is refused.
         progress: called as ``(step, steps, values)``.
     """
     out.mkdir(parents=True, exist_ok=True)
     average = {key: value.clone() for key, value in network.state_dict().items()}
     optimizer = _optimizer(network, config)
-    state_path, log_path = out / "state.safetensors", out / "log.jsonl"
+    state_path = out / "state.safetensors"
     done = 0
     if state_path.exists():
         done = _load_state(state_path, header, network, average, optimizer)
-    names = dict(network.named_parameters())
+    log = _log(out, done, config.tensorboard)
+    learned = [parameter for parameter in network.parameters() if parameter.requires_grad]
     device = next(network.parameters()).device
     started, started_step = time.monotonic(), done
     for step in range(done, config.steps):
-        rate = _learning_rate(step, config)
+        rate = learning_rate(step, config.schedule, config.learning_rate, config.warmup, config.steps, config.floor)
         for group in optimizer.param_groups:
             group["lr"] = rate
         rng = _seed(config.seed, step)
@@ -118,7 +135,7 @@ def train(
             loss.backward()
             for key, value in {**terms, "loss": loss * config.accumulate}.items():
                 sums[key] = sums.get(key, 0.0) + float(value.detach()) / config.accumulate
-        norm = nn.utils.clip_grad_norm_(names.values(), config.clip)
+        norm = nn.utils.clip_grad_norm_(learned, config.clip or float("inf"))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         decay = min(config.ema, (1 + step) / (10 + step))
@@ -131,8 +148,7 @@ def train(
         if last or (step + 1) % config.validate_every == 0:
             values |= {f"val_{k}": v for k, v in _validate(network, average, validation, config, device).items()}
             values["steps_per_s"] = (step + 1 - started_step) / (time.monotonic() - started)
-        with log_path.open("a") as log:
-            log.write(json.dumps(values) + "\n")
+        log(values)
         if last or (step + 1) % config.checkpoint_every == 0:
             _save_state(state_path, header, step + 1, network, average, optimizer)
         if progress:
@@ -144,17 +160,16 @@ def train(
 def _validate(
     network: nn.Module, average: dict[str, Tensor], validation: Losses, config: LoopConfig, device: torch.device
 ) -> dict[str, float]:
-    """Return the mean loss terms of the averaged weights over four fixed batches."""
+    """Return the mean loss terms of the averaged weights over fixed batches."""
     own = {key: value.clone() for key, value in network.state_dict().items()}
     network.load_state_dict(average)
     network.eval()
     sums: dict[str, float] = {}
-    n_batches = 4
-    for index in range(n_batches):
+    for index in range(config.validation_batches):
         rng = _seed(config.seed + 1_000_003, index)
         with torch.no_grad(), _precision(config, device):
             for key, value in validation(network, rng, config.batch).items():
-                sums[key] = sums.get(key, 0.0) + float(value) / n_batches
+                sums[key] = sums.get(key, 0.0) + float(value) / config.validation_batches
     network.load_state_dict(own)
     return sums
 
@@ -168,11 +183,25 @@ def _precision(config: LoopConfig, device: torch.device) -> Any:
     return torch.autocast(device.type, torch.bfloat16) if config.precision == "bf16" else nullcontext()
 
 
-def _learning_rate(step: int, config: LoopConfig) -> float:
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    share = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.learning_rate * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * share)))
+def _log(out: Path, done: int, tensorboard: bool) -> Callable[[dict[str, float]], None]:
+    """Return what appends the figures of a step to ``log.jsonl`` and, if wanted, to TensorBoard's files."""
+    board = None
+    if tensorboard:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ModuleNotFoundError:
+            raise DiffPoseTalkError("TensorBoard logs need tensorboard: pip install 'diffposetalk[train]'") from None
+        board = SummaryWriter(str(out / "tensorboard"), purge_step=done + 1)
+
+    def write(values: dict[str, float]) -> None:
+        with (out / "log.jsonl").open("a") as log:
+            log.write(json.dumps(values) + "\n")
+        if board is not None:
+            for key, value in values.items():
+                group = "validation" if key.startswith("val_") else "training"
+                board.add_scalar(f"{group}/{key.removeprefix('val_')}", value, values["step"])
+
+    return write
 
 
 def _optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
@@ -181,7 +210,7 @@ def _optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
         {"params": [p for p in learned if p.dim() > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in learned if p.dim() <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, 0.99), fused=True)
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(0.9, config.beta2), fused=True)
 
 
 def _save_state(
