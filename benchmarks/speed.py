@@ -88,7 +88,7 @@ def generation(model: str, seconds: float, repeats: int) -> dict[str, Any]:
         Seconds for ``decoding`` the file, ``speech_encoder``, ``denoiser`` (sampling and all the rest), ``total``, and
         ``saving`` the motion; ``realtime`` = seconds of speech a second of ``total``; ``loading`` of the model once.
     """
-    from diffposetalk.generate import Talker, encode_speech
+    from diffposetalk.generate import Talker
     from diffposetalk.speech import Speech, SpeechFile
 
     start = time.perf_counter()
@@ -99,7 +99,7 @@ def generation(model: str, seconds: float, repeats: int) -> dict[str, Any]:
         write_speech(sound, seconds)
         speech = Speech.load(sound)
         decoding = best_of(repeats, lambda: Speech.load(sound))
-        encoding = best_of(repeats, lambda: list(encode_speech(talker.model.speech_encoder, speech.blocks())))
+        encoding = best_of(repeats, lambda: list(talker.model.speech_encoder.stream(speech.blocks())))
         total = best_of(repeats, lambda: talker.generate(SpeechFile(sound)))
         motion = talker.generate(speech)
         saving = best_of(repeats, lambda: motion.save(Path(folder) / "motion.npz"))

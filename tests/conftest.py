@@ -65,10 +65,11 @@ def build_tiny_model(seed: int = 0) -> Model:
 
     from diffposetalk.arkit import CHANNELS
     from diffposetalk.checkpoint import Model, ModelConfig, build_model, fingerprint
-    from diffposetalk.motion import MotionSpace, Style
+    from diffposetalk.motion import MotionSpace
     from diffposetalk.nn.denoiser import DenoiserConfig
     from diffposetalk.nn.speech_encoder import SpeechEncoderConfig
     from diffposetalk.nn.style_encoder import StyleEncoderConfig
+    from diffposetalk.style import Style
 
     channels = (*CHANNELS, "head_x", "head_y", "head_z")
     n = len(channels)

@@ -14,10 +14,10 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "diffposetalk"
 
 LAYERS = """
-errors config files media speech arkit motion mesh
+errors config files pickled_tensors pickles media speech arkit motion style mesh
 head
-nn.layers nn.speech_encoder nn.style_encoder nn.denoiser nn
-noise diffusion guidance checkpoint released generate stream
+nn.layers nn.speech_encoder nn.pretrained_speech nn.style_encoder nn.denoiser nn
+noise diffusion guidance checkpoint window generate stream released
 metrics render retarget export track data
 corpus train evaluate
 serve cli __init__ __main__

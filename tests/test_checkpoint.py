@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from diffposetalk.checkpoint import Model, fingerprint, load_model
 from diffposetalk.errors import ModelError
-from diffposetalk.motion import HEADER_KEY
+from diffposetalk.files import HEADER_KEY
 
 
 @pytest.fixture()

@@ -14,7 +14,8 @@ import pytest
 from diffposetalk.cli import run
 from diffposetalk.errors import UsageError
 from diffposetalk.media import probe
-from diffposetalk.motion import Motion, Style
+from diffposetalk.motion import Motion
+from diffposetalk.style import Style
 
 Captured = pytest.CaptureFixture[str]
 

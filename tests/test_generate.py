@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.checkpoint import Model, SamplingDefaults
 from diffposetalk.errors import InputError, ModelError, UsageError
-from diffposetalk.generate import Talker, continued, encode_speech, windows_of_features
+from diffposetalk.generate import Talker
 from diffposetalk.guidance import SamplingOptions
-from diffposetalk.motion import Motion, Style
+from diffposetalk.motion import Motion
 from diffposetalk.nn.speech_encoder import FRAME_SAMPLES
 from diffposetalk.speech import Speech
+from diffposetalk.style import Style
+from diffposetalk.window import continued, windows_of_features
 
 QUICK = SamplingOptions(steps=2)
 
@@ -53,7 +55,7 @@ def test_encoding_in_pieces_equals_encoding_whole(tiny_model: Model, cuts: list[
     padded = np.pad(samples, (0, -len(samples) % FRAME_SAMPLES))
     with torch.no_grad():
         whole = encoder(torch.from_numpy(padded)[None])[0]
-    pieces = torch.cat(list(encode_speech(encoder, Ragged(samples, tuple(cuts)).blocks())))
+    pieces = torch.cat(list(encoder.stream(Ragged(samples, tuple(cuts)).blocks())))
     torch.testing.assert_close(pieces, whole, atol=1e-4, rtol=1e-4)
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from diffposetalk.arkit import CHANNELS, MIRROR
 from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
-from diffposetalk.motion import Motion, MotionSpace, Style
+from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.style import Style
 
 
 def make_motion(n_frames: int = 30, fps: float = 25.0, seed: int = 0, **fields: object) -> Motion:

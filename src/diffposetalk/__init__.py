@@ -15,7 +15,7 @@ _PUBLIC = {
     "Speech": "speech",
     "SpeechFile": "speech",
     "Motion": "motion",
-    "Style": "motion",
+    "Style": "style",
     "Talker": "generate",
     "SamplingOptions": "generate",
     "load_head": "head",

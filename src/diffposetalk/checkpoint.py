@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from diffposetalk.config import from_dict, to_dict
 from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
-from diffposetalk.files import write_atomically
-from diffposetalk.motion import HEADER_KEY, MotionSpace, Style
+from diffposetalk.files import HEADER_KEY, write_atomically
+from diffposetalk.motion import IdentitySpace, MotionSpace
 from diffposetalk.nn.denoiser import Denoiser, DenoiserConfig
+from diffposetalk.nn.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
 from diffposetalk.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.style import Style
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+Padding = Literal["features", "zero", "replicate"]
+"""How a window that the speech does not fill is filled: zeros in place of features, or zero samples, or the last sample
+repeated, encoded together with the speech."""
 MODEL_FORMAT = 1
 """Version written into model files; a reader refuses versions above its own."""
 
@@ -41,6 +46,9 @@ class SamplingDefaults:
     head_spread: float = 0.0
     """How far the head strays within 4 s of motion that the model makes, radians (see `generate.head_spread`). A style
     read from a reference that strays further or less scales the head by the ratio; 0 leaves it alone."""
+    continue_motion: bool = True
+    """Whether each prediction of a window is moved so that it goes on where the motion before it ended (see
+    `window.continued`); a model that was trained to join its windows needs no such help."""
 
     def __post_init__(self) -> None:
         for name, value in self.initial_noise.items():
@@ -54,13 +62,18 @@ class ModelConfig:
 
     name: str
     """What `info` shows."""
-    speech_encoder: SpeechEncoderConfig
-    style_encoder: StyleEncoderConfig
+    speech_encoder: SpeechEncoderConfig | PretrainedSpeechConfig
     denoiser: DenoiserConfig
+    style_encoder: StyleEncoderConfig | None = None
+    """None for a model that comes without: it takes style vectors that were read elsewhere, or none at all."""
     schedule: Literal["cosine", "linear", "quadratic", "sigmoid"] = "cosine"
     """Noise schedule it was trained on."""
     noise_steps: int = 500
     """Steps N of that schedule."""
+    target: Literal["sample", "noise"] = "sample"
+    """What the denoiser predicts: the clean window or the noise in it."""
+    padding: Padding = "features"
+    """What fills the last window after the speech's end, as in training."""
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
 
     def __post_init__(self) -> None:
@@ -69,6 +82,8 @@ class ModelConfig:
             raise UsageError(
                 f"model: the denoiser hears {denoiser.speech_dim} features, its encoder makes {speech.dim}"
             )
+        if style is None:
+            return
         if denoiser.style_dim not in (0, style.dim):
             raise UsageError(f"model: the denoiser takes styles of {denoiser.style_dim}, its encoder makes {style.dim}")
         if denoiser.style_dim and denoiser.motion_dim != style.motion_dim:
@@ -81,10 +96,12 @@ class Model:
 
     config: ModelConfig
     space: MotionSpace
-    speech_encoder: SpeechEncoder
-    style_encoder: StyleEncoder
+    speech_encoder: SpeechEncoder | PretrainedSpeechEncoder
     denoiser: Denoiser
+    style_encoder: StyleEncoder | None = None
     presets: Mapping[str, Style] = field(default_factory=dict)
+    identity_space: IdentitySpace | None = None
+    """How identity coefficients are normalised, where motion depends on them."""
 
     def __post_init__(self) -> None:
         if self.space.dim != self.config.denoiser.motion_dim:
@@ -92,15 +109,20 @@ class Model:
                 f"model {self.config.name}: its motion space has {self.space.dim} channels, "
                 f"its denoiser {self.config.denoiser.motion_dim}"
             )
+        identity_dim = self.identity_space.dim if self.identity_space else 0
+        if identity_dim != self.config.denoiser.identity_dim:
+            raise ModelError(
+                f"model {self.config.name}: statistics of {identity_dim} identity coefficients, "
+                f"its denoiser takes {self.config.denoiser.identity_dim}"
+            )
 
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The networks by the name that prefixes their weights in the file."""
-        return {
-            "speech_encoder": self.speech_encoder,
-            "style_encoder": self.style_encoder,
-            "denoiser": self.denoiser,
-        }
+        found: dict[str, nn.Module] = {"speech_encoder": self.speech_encoder, "denoiser": self.denoiser}
+        if self.style_encoder is not None:
+            found["style_encoder"] = self.style_encoder
+        return found
 
     def save(self, path: str | Path) -> None:
         """Write the model as one file, atomically."""
@@ -115,6 +137,7 @@ class Model:
             "format_version": str(MODEL_FORMAT),
             "config": json.dumps(to_dict(self.config)),
             "motion_space": json.dumps(self.space.to_dict()),
+            "identity_space": json.dumps(self.identity_space.to_dict() if self.identity_space else None),
             "presets": json.dumps(
                 {name: {"source": style.source, "head_scale": style.head_scale} for name, style in self.presets.items()}
             ),
@@ -122,15 +145,23 @@ class Model:
         write_tensors(path, tensors, header)
 
 
-def build_model(config: ModelConfig, space: MotionSpace) -> Model:
+def build_model(config: ModelConfig, space: MotionSpace, identity_space: IdentitySpace | None = None) -> Model:
     """Return a model with freshly initialised weights."""
     return Model(
         config,
         space,
-        SpeechEncoder(config.speech_encoder),
-        StyleEncoder(config.style_encoder),
+        build_speech_encoder(config.speech_encoder),
         Denoiser(config.denoiser),
+        StyleEncoder(config.style_encoder) if config.style_encoder else None,
+        identity_space=identity_space,
     )
+
+
+def build_speech_encoder(
+    config: SpeechEncoderConfig | PretrainedSpeechConfig,
+) -> SpeechEncoder | PretrainedSpeechEncoder:
+    """Return a speech encoder of either kind with freshly initialised weights."""
+    return SpeechEncoder(config) if isinstance(config, SpeechEncoderConfig) else PretrainedSpeechEncoder(config)
 
 
 def load_model(path: str | Path) -> Model:
@@ -144,7 +175,12 @@ def load_model(path: str | Path) -> Model:
         raise ModelError(f"{path}: model format {header['format_version']} is newer than this program reads; update it")
     try:
         config = from_dict(ModelConfig, json.loads(header["config"]), f"{path}: config")
-        model = build_model(config, MotionSpace.from_dict(json.loads(header["motion_space"])))
+        people = json.loads(header.get("identity_space", "null"))
+        model = build_model(
+            config,
+            MotionSpace.from_dict(json.loads(header["motion_space"])),
+            IdentitySpace.from_dict(people) if people else None,
+        )
         about = json.loads(header["presets"])
     except (KeyError, json.JSONDecodeError) as error:
         raise ModelError(f"{path}: the header is damaged ({error})") from None
@@ -159,7 +195,7 @@ def load_model(path: str | Path) -> Model:
     surplus = [key for key in tensors if not key.startswith(known)]
     if surplus:
         raise ModelError(f"{path}: the weight {surplus[0]!r} belongs to no network of this model")
-    encoder = fingerprint(model.style_encoder)
+    encoder = fingerprint(model.style_encoder) if model.style_encoder else ""
     presets = {}
     for name, values in about.items():
         if f"presets.{name}" not in tensors:

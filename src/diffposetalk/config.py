@@ -99,11 +99,22 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def _chosen(alternatives: tuple[Any, ...], value: Any, where: str) -> Any:
+    """Return the alternative of a union that a value means: of several dataclasses, the one of the same ``kind``."""
+    real = [item for item in alternatives if item is not type(None)]
+    kinds = {getattr(item, "kind", None): item for item in real}
+    if len(real) == 1 or not isinstance(value, dict):
+        return real[0]
+    kind = value.get("kind", next(iter(kinds)))
+    if kind not in kinds:
+        raise UsageError(f"{where}: unknown kind {kind!r}; choose from {', '.join(map(str, kinds))}")
+    return kinds[kind]
+
+
 def _convert(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
-        hint = next(item for item in arguments if item is not type(None))
-        return None if value is None else _convert(hint, value, where)
+        return None if value is None else _convert(_chosen(arguments, value, where), value, where)
     if origin is typing.Literal:
         if value not in arguments:
             raise UsageError(f"{where} is {value!r}; choose from {', '.join(map(str, arguments))}")

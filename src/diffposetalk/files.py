@@ -10,6 +10,9 @@ from pathlib import Path
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 
+HEADER_KEY = "diffposetalk"
+"""Our one key in a safetensors header, a JSON object: several keys would be written in random order."""
+
 
 def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
     """Refuse an output path that could not be written, before any work is done for it.

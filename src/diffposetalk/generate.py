@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -12,20 +13,14 @@ import torch
 from torch import Tensor
 
 from diffposetalk.checkpoint import Model, fingerprint, load_model
-from diffposetalk.diffusion import sample, standard_normal
+from diffposetalk.diffusion import standard_normal
 from diffposetalk.errors import InputError, ModelError, UsageError
-from diffposetalk.guidance import SamplingOptions, guidance_entries, guided
-from diffposetalk.motion import Motion, Style
-from diffposetalk.nn.speech_encoder import (
-    FRAME_SAMPLES,
-    LOOKAHEAD,
-    MELS_PER_FRAME,
-    MEMORY,
-    OVERLAP,
-    SILENCE,
-    SpeechEncoder,
-)
+from diffposetalk.guidance import SamplingOptions
+from diffposetalk.motion import Motion
+from diffposetalk.nn.speech_encoder import FRAME_SAMPLES
 from diffposetalk.noise import NoiseSchedule
+from diffposetalk.style import Style
+from diffposetalk.window import continued, fading, sample_window, windows_of_features
 
 ASSETS = Path(__file__).parent / "assets"
 BUNDLED = ("lite",)
@@ -61,7 +56,7 @@ class Talker:
         self.model = model
         self.schedule = NoiseSchedule.make(model.config.schedule, model.config.noise_steps)
         self.device = next(model.denoiser.parameters()).device
-        self._encoder = fingerprint(model.style_encoder)
+        self._encoder = fingerprint(model.style_encoder) if model.style_encoder else ""
         noise = [
             next((std for start, std in model.config.sampling.initial_noise.items() if name.startswith(start)), 1.0)
             for name in model.space.channels
@@ -93,15 +88,20 @@ class Talker:
         """Names of the styles that came with the model."""
         return tuple(self.model.presets)
 
-    def style(self, style: str | Path | Style | Motion | None) -> Style:
-        """Turn a preset's name, a file (``.style.safetensors`` or a motion ``.npz``), or a motion into a style.
+    def style(self, style: str | Path | Style | Motion | None) -> Style | None:
+        """Turn a preset's name, a file, or a motion into a style.
 
-        None is the neutral preset.
+        A file is a ``.style.safetensors``, a motion ``.npz``, or a bare vector ``.npy`` as the released code writes it
+        (which cannot tell what encoder made it). None is the neutral preset, or no style where a model has none.
 
         Raises:
-            UsageError: no preset and no file is called so.
+            UsageError: no preset and no file is called so, or the model knows no styles.
             ModelError: the style was made by another encoder.
         """
+        if style is None and DEFAULT_STYLE not in self.model.presets:
+            return None
+        if not self.model.config.denoiser.style_dim:
+            raise UsageError(f"the model {self.model.config.name!r} knows no styles; leave the style out")
         if isinstance(style, Motion):
             return Style.from_motion(style, self)
         if not isinstance(style, Style):
@@ -113,7 +113,17 @@ class Talker:
                 raise UsageError(f"no style {name!r}: presets are {', '.join(self.presets)}, and no file is called so")
             if path.suffix == ".npz":
                 return Style.from_motion(Motion.load(path), self, source=path.name)
-            style = Style.load(path)
+            if path.suffix == ".npy":
+                style = Style.load_vector(path, self._encoder)
+            else:
+                style = Style.load(path)
+        style_dim = self.model.config.denoiser.style_dim
+        if style.vector.shape != (style_dim,):
+            raise ModelError(
+                f"the style from {style.source!r} has {len(style.vector)} numbers, the model takes {style_dim}"
+            )
+        if self.model.style_encoder is None:
+            return style
         if style.encoder != self._encoder:
             raise ModelError(
                 f"the style from {style.source!r} was read by another style encoder ({style.encoder}) than this model's "
@@ -126,17 +136,24 @@ class Talker:
 
         Raises:
             InputError: the motion is too short or lacks channels.
+            ModelError: the model comes without a style encoder.
         """
+        encoder = self.model.style_encoder
+        if encoder is None:
+            raise ModelError(
+                f"the model {self.model.config.name!r} comes without a style encoder; convert it with --style-encoder"
+            )
         vectors = torch.from_numpy(self.model.space.encode(motion)).to(self.device)
-        fps, window = self.model.space.fps, self.model.config.style_encoder.window
+        fps, window = self.model.space.fps, encoder.config.window
         if len(vectors) < SHORTEST_STYLE_S * fps:
             raise InputError(
                 f"{source}: {motion.duration:.2f} s of motion is too short to read a style from (1 s at least)"
             )
         with torch.inference_mode():
-            styles = self.model.style_encoder(overlapping_windows(vectors, window))
+            styles = encoder(overlapping_windows(vectors, window))
             mean = styles.mean(0)
-            mean = mean * (styles[0].norm() / mean.norm())
+            if encoder.config.pooling == "sphere":
+                mean = mean * (styles[0].norm() / mean.norm())
         own = self.model.config.sampling.head_spread
         head_scale = float(np.clip(head_spread(motion) / own, *HEAD_SCALES)) if own else 1.0
         return Style(mean.cpu().numpy(), self._encoder, source, head_scale)
@@ -186,17 +203,12 @@ class Talker:
         **changes: object,
     ) -> Iterator[list[Motion]]:
         """Generate window after window: each item holds the next 4 s (at most) of every take."""
-        options = self._options(options, changes)
-        style = self.style(style)
-        vector = torch.from_numpy(style.vector).to(self.device)
         if n_samples < 1:
             raise UsageError(f"samples must be at least 1, got {n_samples}")
-        identity_dim = self.model.config.denoiser.identity_dim
-        if identity is not None and identity_dim and np.shape(identity) != (identity_dim,):
-            raise UsageError(f"identity must have {identity_dim} numbers for this model, got {np.shape(identity)}")
-        person = torch.from_numpy(np.asarray(identity, np.float32)).to(self.device) if identity_dim else None
-        if identity_dim and identity is None:
-            person = torch.zeros(identity_dim, device=self.device)
+        given = self.style(style)
+        options = self._options(options, changes, given is not None)
+        vector = None if given is None else torch.from_numpy(given.vector).to(self.device)
+        person = self.identity(identity)
         if speech.sample_rate != FRAME_SAMPLES * self.model.space.fps:
             raise InputError(
                 f"the model hears {FRAME_SAMPLES * self.model.space.fps:g} Hz, not {speech.sample_rate} Hz"
@@ -204,37 +216,73 @@ class Talker:
         generators = [torch.Generator().manual_seed(options.seed + k) for k in range(n_samples)]
         config = self.model.config.denoiser
         previous_motion = previous_speech = None
-        for features, n_valid in windows_of_features(self.model.speech_encoder, speech.blocks(), config.window):
+        padding = self.model.config.padding
+        for features, n_valid in windows_of_features(
+            self.model.speech_encoder, speech.blocks(), config.window, padding
+        ):
             window = self._window(
                 features, n_valid, vector, person, previous_motion, previous_speech, generators, options
             )
             previous_motion, previous_speech = window[:, -config.context :], features[-config.context :]
             yield [
                 self.model.space.decode(take[:n_valid].cpu().numpy()).scaled(
-                    options.expression_scale, options.head_scale * style.head_scale
+                    options.expression_scale, options.head_scale * (1.0 if given is None else given.head_scale)
                 )
                 for take in window
             ]
 
-    def _options(self, options: SamplingOptions | None, changes: dict[str, object]) -> SamplingOptions:
+    def identity(self, identity: np.ndarray | None) -> Tensor | None:
+        """Return normalised identity coefficients on the model's device; None where motion depends on no identity.
+
+        Args:
+            identity: ``(I,)`` coefficients of the head model; None for its mean person.
+
+        Raises:
+            UsageError: another number of coefficients.
+        """
+        space = self.model.identity_space
+        return None if space is None else torch.from_numpy(space.encode(identity)).to(self.device)
+
+    def options(self, options: SamplingOptions, has_style: bool) -> SamplingOptions:
+        """Fill in what the options leave to the model; a scale stays None where the model cannot be guided.
+
+        Args:
+            options: as given.
+            has_style: whether a style is given; without, the learned null style is, and there is nothing to guide.
+
+        Raises:
+            UsageError: a scale for a condition that the model always takes.
+        """
+        own, droppable = self.model.config.sampling, self.model.config.denoiser.droppable
+        scales = {"speech": options.speech_scale, "style": options.style_scale}
+        for name, scale in scales.items():
+            guides = name in droppable and (name != "style" or has_style)
+            if not guides and scale not in (None, 1):
+                reason = "none is given" if name in droppable else "it always takes its own"
+                raise UsageError(f"this model cannot be guided by {name}: {reason}; leave {name}_scale out")
+            if not guides:
+                scales[name] = None
+            elif scale is None:
+                scales[name] = own.speech_scale if name == "speech" else own.style_scale
+        return replace(
+            options,
+            speech_scale=scales["speech"],
+            style_scale=scales["style"],
+            steps=own.steps if options.steps is None and options.sampler == "dpmpp" else options.steps,
+        )
+
+    def _options(self, options: SamplingOptions | None, changes: dict[str, object], has_style: bool) -> SamplingOptions:
         try:
             options = replace(options or SamplingOptions(), **changes)  # type: ignore[arg-type]
         except TypeError as error:
             raise UsageError(f"unknown sampling option: {error}") from None
-        own = self.model.config.sampling
-        return replace(
-            options,
-            speech_scale=own.speech_scale if options.speech_scale is None else options.speech_scale,
-            style_scale=own.style_scale if options.style_scale is None else options.style_scale,
-            steps=own.steps if options.steps is None and options.sampler == "dpmpp" else options.steps,
-        )
+        return self.options(options, has_style)
 
-    @torch.inference_mode()
     def _window(
         self,
         features: Tensor,
         n_valid: int,
-        style: Tensor,
+        style: Tensor | None,
         identity: Tensor | None,
         previous_motion: Tensor | None,
         previous_speech: Tensor | None,
@@ -242,35 +290,29 @@ class Talker:
         options: SamplingOptions,
     ) -> Tensor:
         """Sample one window for all takes: ``(n_samples, L, D)`` normalised."""
-        denoiser, n = self.model.denoiser, len(generators)
-        config = denoiser.config
-        entries = guidance_entries(options.speech_scale, options.style_scale, options.guidance)
-        rows = len(entries) * n
-        valid = (torch.arange(config.window, device=self.device) < n_valid).expand(n, -1)
+        config, n = self.model.config.denoiser, len(generators)
 
-        def repeated(value: Tensor | None) -> Tensor | None:
-            return None if value is None else value.expand(rows, *value.shape)
+        def each(value: Tensor | None) -> Tensor | None:
+            return None if value is None else value.expand(n, *value.shape)
 
-        conditions = denoiser.prepare(
-            features.expand(rows, -1, -1),
-            repeated(style),
-            repeated(identity),
-            None if previous_motion is None else previous_motion.repeat(len(entries), 1, 1),
-            repeated(previous_speech),
-            valid.repeat(len(entries), 1),
-            torch.tensor([not entry.speech for entry in entries], device=self.device).repeat_interleave(n),
-            torch.tensor([not entry.style for entry in entries], device=self.device).repeat_interleave(n),
-        )
-
-        def denoise(x_n: Tensor, noise_step: int) -> Tensor:
-            step = torch.full((rows,), noise_step, device=self.device)
-            clean = denoiser(x_n.repeat(len(entries), 1, 1), step, conditions)[:, config.context :]
-            clean = guided(clean.unflatten(0, (len(entries), n)), entries, threshold=options.threshold, valid=valid)
-            return clean if previous_motion is None else continued(clean, previous_motion, self._join)
-
+        adjust = None
+        if previous_motion is not None and self.model.config.sampling.continue_motion:
+            adjust = partial(continued, previous=previous_motion, fade=self._join)
         like = torch.empty(n, config.window, config.motion_dim, device=self.device)
-        noise = standard_normal(like, generators) * self._initial_noise
-        return sample(options.sampler, denoise, noise, self.schedule, options.steps, generator=generators)
+        return sample_window(
+            self.model,
+            self.schedule,
+            options,
+            standard_normal(like, generators) * self._initial_noise,
+            features.expand(n, -1, -1),
+            each(style),
+            each(identity),
+            previous_motion,
+            each(previous_speech),
+            each(torch.arange(config.window, device=self.device) < n_valid),
+            generator=generators,
+            adjust=adjust,
+        )
 
 
 def overlapping_windows(vectors: Tensor, window: int) -> Tensor:
@@ -285,103 +327,3 @@ def head_spread(motion: Motion, window_s: float = 4.0) -> float:
     size = max(2, round(window_s * motion.fps))
     starts = range(0, max(1, len(motion) - size + 1), size)
     return float(np.sqrt(np.mean([motion.head_pose[start : start + size].var(0).sum() for start in starts])))
-
-
-def continued(window: Tensor, previous: Tensor, fade: Tensor) -> Tensor:
-    """Move the beginning of a predicted window so that it goes on where the motion before it ended.
-
-    Done to every prediction of a sampler's run, so that the network completes a window that continues; the context it
-    sees alone leaves small jumps of the head.
-
-    Args:
-        window: ``(B, L, D)`` prediction of the clean window.
-        previous: ``(B, P, D)`` the frames before it.
-        fade: ``(L, D)`` share of the shift left in each frame, 1 in the first.
-    """
-    expected = previous[:, -1] + 0.9 * (previous[:, -1] - previous[:, -2])
-    return window + (expected - window[:, 0])[:, None] * fade
-
-
-def fading(n_frames: int, fade_frames: int, device: torch.device | None = None) -> Tensor:
-    """Return a minimum-jerk fall from 1 to 0 over ``fade_frames``, then zeros: ``(n_frames,)``."""
-    share = (torch.arange(n_frames, device=device) / fade_frames).clamp(max=1)
-    return 1 - share**3 * (10 - 15 * share + 6 * share**2)
-
-
-def encode_speech(encoder: SpeechEncoder, blocks: Iterable[np.ndarray]) -> Iterator[Tensor]:
-    """Encode speech of any length piece by piece; equal to encoding it whole.
-
-    Args:
-        encoder: the compact speech encoder.
-        blocks: ``(n,)`` float32 samples at 16 kHz, of any lengths.
-
-    Yields:
-        ``(t, dim)`` features, together one for every begun 40 ms of speech. The speech is taken to be surrounded by
-        silence.
-    """
-    device = encoder.prior.device
-    rest = np.zeros(0, np.float32)
-    before = torch.zeros(1, OVERLAP, device=device)
-    state = None
-    known = torch.full((1, encoder.config.n_mels, MEMORY * MELS_PER_FRAME), SILENCE, device=device)
-
-    @torch.inference_mode()
-    def advance(samples: np.ndarray) -> Tensor | None:
-        nonlocal before, state, known
-        wave = torch.from_numpy(samples).to(device)[None]
-        mels, state = encoder.normalise(encoder.log_mels(wave, before), state)
-        before = torch.cat([before, wave], -1)[:, -OVERLAP:]
-        known = torch.cat([known, mels], -1)
-        return ready()
-
-    @torch.inference_mode()
-    def ready() -> Tensor | None:
-        nonlocal known
-        n_frames = known.shape[-1] // MELS_PER_FRAME - MEMORY - LOOKAHEAD
-        if n_frames < 1:
-            return None
-        features = encoder.features(encoder.hidden(known))[0]
-        known = known[..., n_frames * MELS_PER_FRAME :]
-        return features
-
-    def drain() -> Tensor | None:
-        nonlocal known
-        end = known.new_full((1, known.shape[1], LOOKAHEAD * MELS_PER_FRAME), SILENCE)
-        known = torch.cat([known, end], -1)
-        return ready()
-
-    for block in blocks:
-        rest = np.concatenate([rest, block])
-        n = len(rest) // FRAME_SAMPLES * FRAME_SAMPLES
-        if n:
-            features = advance(rest[:n])
-            rest = rest[n:]
-            if features is not None:
-                yield features
-    if len(rest):
-        features = advance(np.pad(rest, (0, FRAME_SAMPLES - len(rest))))
-        if features is not None:
-            yield features
-    features = drain()
-    if features is not None:
-        yield features
-
-
-def windows_of_features(
-    encoder: SpeechEncoder, blocks: Iterable[np.ndarray], window: int
-) -> Iterator[tuple[Tensor, int]]:
-    """Group a speech's features into windows; the last is filled up with zeros.
-
-    Yields:
-        ``(window, dim)`` features and how many of them are real.
-    """
-    waiting: list[Tensor] = []
-    for features in encode_speech(encoder, blocks):
-        waiting.append(features)
-        while sum(map(len, waiting)) >= window:
-            joined = torch.cat(waiting)
-            yield joined[:window], window
-            waiting = [joined[window:]]
-    left = torch.cat(waiting) if waiting else torch.empty(0)
-    if len(left):
-        yield torch.cat([left, left.new_zeros(window - len(left), left.shape[1])]), len(left)

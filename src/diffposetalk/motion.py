@@ -1,13 +1,12 @@
-"""Motion, MotionSpace and Style: the only owner of the motion vector's layout, and how they are kept in files."""
+"""Motion, MotionSpace and IdentitySpace: the only owner of the motion vector's layout, and how motion is kept in files."""
 
 from __future__ import annotations
 
 import io
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,9 +18,14 @@ if TYPE_CHECKING:
 
 MOTION_FORMAT = 1
 """Version written into motion files; a reader refuses versions above its own."""
-HEADER_KEY = "diffposetalk"
-"""Our one key in a safetensors header, a JSON object: several keys would be written in random order."""
 _POSE_WIDTHS = {"head_pose": 3, "jaw_pose": 3, "eye_pose": 6}
+_POSE_CHANNELS = ("head_x", "head_y", "head_z", "jaw_x", "jaw_y", "jaw_z")
+
+
+def flame_channels(n_expression: int = 50, head_pose: bool = True) -> tuple[str, ...]:
+    """Return the channels of the paper's motion vector, in the released order: expression, head rotation, jaw x."""
+    expression = tuple(f"exp_{index:02d}" for index in range(n_expression))
+    return (*expression, *(_POSE_CHANNELS[:3] if head_pose else ()), "jaw_x")
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Motion:
     """``(T, 6)`` float32 axis-angle of left and right eye, radians, where the head has eye joints."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "expression", _as_float32(self.expression, "expression"))
+        object.__setattr__(self, "expression", finite_float32(self.expression, "expression"))
         object.__setattr__(self, "expression_names", tuple(self.expression_names))
         n_frames = len(self.expression)
         if self.expression.shape != (n_frames, len(self.expression_names)):
@@ -55,7 +59,7 @@ class Motion:
             value = getattr(self, name)
             if value is None:
                 continue
-            value = _as_float32(value, name)
+            value = finite_float32(value, name)
             if value.shape != (n_frames, width):
                 raise InputError(f"{name} must be ({n_frames}, {width}), got {value.shape}")
             object.__setattr__(self, name, value)
@@ -180,7 +184,7 @@ class MotionSpace:
     head: str
     fps: float
     channels: tuple[str, ...]
-    """Expression channels, then ``jaw_x`` where the head has a jaw, then ``head_x, head_y, head_z``."""
+    """Expression channels, ``jaw_x`` where the head has a jaw, ``head_x, head_y, head_z``; each part in one piece."""
     mean: np.ndarray
     """``(D,)`` float32."""
     std: np.ndarray
@@ -189,12 +193,14 @@ class MotionSpace:
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
         for name in ("mean", "std"):
-            value = _as_float32(getattr(self, name), name)
+            value = finite_float32(getattr(self, name), name)
             if value.shape != (self.dim,):
                 raise ModelError(f"motion space: {name} is {value.shape}, the channels ask for ({self.dim},)")
             object.__setattr__(self, name, value)
         if not (self.std > 0).all():
             raise ModelError("motion space: every standard deviation must be above 0")
+        if sum(where.stop - where.start for where in self.parts.values()) != self.dim:
+            raise ModelError("motion space: the channels of expression, jaw and head must each lie side by side")
 
     @property
     def dim(self) -> int:
@@ -204,14 +210,11 @@ class MotionSpace:
     @property
     def parts(self) -> dict[str, slice]:
         """Where each part lies in the vector: ``expression``, ``jaw_pose`` (x only), ``head_pose``; absent parts left out."""
-        n_head = sum(name.startswith("head_") for name in self.channels)
-        n_jaw = sum(name.startswith("jaw_") for name in self.channels)
-        n_expression = self.dim - n_head - n_jaw
-        found = {"expression": slice(0, n_expression)}
-        if n_jaw:
-            found["jaw_pose"] = slice(n_expression, n_expression + n_jaw)
-        if n_head:
-            found["head_pose"] = slice(self.dim - n_head, self.dim)
+        found: dict[str, slice] = {}
+        for index, name in enumerate(self.channels):
+            part = f"{name[:-2]}_pose" if name in _POSE_CHANNELS else "expression"
+            start = found[part].start if part in found else index
+            found[part] = slice(start, index + 1)
         return found
 
     @property
@@ -314,67 +317,58 @@ class MotionSpace:
             raise ModelError(f"motion space: the field {error} is missing") from None
 
 
-class StyleReader(Protocol):
-    """What can read a style from motion."""
-
-    def read_style(self, motion: Motion, source: str) -> Style:
-        """Return the manner of speaking in ``motion``."""
-
-
 @dataclass(frozen=True)
-class Style:
-    """A manner of speaking, read from motion by a style encoder."""
+class IdentitySpace:
+    """Mean and spread of identity coefficients, with which a network's identity condition is normalised."""
 
-    vector: np.ndarray
-    """``(S,)`` float32."""
-    encoder: str
-    """Fingerprint of the weights of the encoder that made it."""
-    source: str
-    """What it was read from, for people."""
-    head_scale: float = 1.0
-    """Amplitude of the head, measured on the reference, relative to what the model makes by itself."""
+    mean: np.ndarray
+    """``(I,)`` float32."""
+    std: np.ndarray
+    """``(I,)`` float32, all above 0."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "vector", _as_float32(self.vector, "style vector"))
-        if self.vector.ndim != 1:
-            raise InputError(f"a style vector must be (S,), got {self.vector.shape}")
+        for name in ("mean", "std"):
+            object.__setattr__(self, name, finite_float32(getattr(self, name), f"identity {name}"))
+        if self.mean.ndim != 1 or self.mean.shape != self.std.shape:
+            raise ModelError(f"identity space: mean is {self.mean.shape}, std {self.std.shape}; both must be (I,)")
+        if not (self.std > 0).all():
+            raise ModelError("identity space: every standard deviation must be above 0")
 
-    @staticmethod
-    def from_motion(motion: Motion, reader: StyleReader, source: str = "motion") -> Style:
-        """Read the manner of speaking from motion with a model, such as a `Talker`."""
-        return reader.read_style(motion, source)
+    @property
+    def dim(self) -> int:
+        """Number ``I`` of coefficients."""
+        return len(self.mean)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a ``.style.safetensors`` file, atomically."""
-        from safetensors.numpy import save
-
-        header = {"kind": "diffposetalk.style", **{k: v for k, v in self.__dict__.items() if k != "vector"}}
-        write_atomically(path, save({"vector": self.vector}, {HEADER_KEY: json.dumps(header, sort_keys=True)}))
-
-    @staticmethod
-    def load(path: str | os.PathLike[str]) -> Style:
-        """Read a style written by `save`.
+    def encode(self, identity: np.ndarray | None) -> np.ndarray:
+        """Return normalised coefficients ``(I,)``; None is the head model's mean person, all zeros.
 
         Raises:
-            InputError: the file is missing or is no style.
+            UsageError: another number of coefficients.
         """
-        from safetensors import SafetensorError, safe_open
+        values = np.zeros(self.dim, np.float32) if identity is None else np.asarray(identity, np.float32)
+        if values.shape != (self.dim,):
+            raise UsageError(f"identity must have {self.dim} numbers for this model, got {values.shape}")
+        return (values - self.mean) / self.std
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint's header keeps."""
+        return {"mean": [float(value) for value in self.mean], "std": [float(value) for value in self.std]}
+
+    @staticmethod
+    def from_dict(values: dict[str, Any]) -> IdentitySpace:
+        """Rebuild from `to_dict`.
+
+        Raises:
+            ModelError: a field is missing or of the wrong shape.
+        """
         try:
-            with safe_open(path, "numpy") as file:
-                header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
-                if header.get("kind") != "diffposetalk.style" or "vector" not in file.keys():  # noqa: SIM118
-                    raise InputError(f"{path}: not a style file; make one with `diffposetalk style`")
-                return Style(
-                    file.get_tensor("vector"), header["encoder"], header["source"], float(header["head_scale"])
-                )
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such style file") from None
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
-            raise InputError(f"{path}: not a style file ({error}); make one with `diffposetalk style`") from None
+            return IdentitySpace(np.array(values["mean"], np.float32), np.array(values["std"], np.float32))
+        except KeyError as error:
+            raise ModelError(f"identity space: the field {error} is missing") from None
 
 
-def _as_float32(value: Any, name: str) -> np.ndarray:
+def finite_float32(value: Any, name: str) -> np.ndarray:
+    """Return an array as float32; numbers that are not finite raise an `InputError` naming it."""
     array = np.asarray(value, np.float32)
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds numbers that are not finite")

@@ -88,7 +88,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         "duration": motions[0].duration,
         "frames": len(motions[0]),
         "fps": motions[0].fps,
-        "style": style.source,
+        "style": style.source if style else None,
         "seed": args.seed,
         "generation_seconds": round(generation_s, 3),
         "rendering_seconds": round(pictures.seconds, 3),

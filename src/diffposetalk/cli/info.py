@@ -70,7 +70,8 @@ def _tensors(path: Path) -> dict[str, Any]:
 
     from safetensors import SafetensorError, safe_open
 
-    from diffposetalk.motion import HEADER_KEY, Style
+    from diffposetalk.files import HEADER_KEY
+    from diffposetalk.style import Style
 
     try:
         with safe_open(path, "numpy") as file:

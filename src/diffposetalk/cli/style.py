@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
     if args.motion is None or output is None:
         talker = Talker.from_pretrained(args.model)
-        presets = {name: talker.style(name).source for name in talker.presets}
+        presets = {name: style.source for name, style in talker.model.presets.items()}
         console.table(list(presets.items()) or [("this model brings no styles",)])
         return {"model": args.model, "presets": presets}
 

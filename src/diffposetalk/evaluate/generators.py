@@ -12,8 +12,9 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import UsageError
-from diffposetalk.motion import Motion, Style
+from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
+from diffposetalk.style import Style
 
 if TYPE_CHECKING:
     from diffposetalk.generate import Talker

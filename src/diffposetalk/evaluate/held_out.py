@@ -148,7 +148,7 @@ def fit(
     config = StyleEncoderConfig(motion_dim=space.dim, dim=width, n_layers=3)
     batch = max(2, min(32, len(people) * 9 // 10))
     average = min(0.99, max(0.5, 1 - 10 / steps))
-    loop = LoopConfig(steps, batch, 1e-3, min(100, steps // 4), ema=average, validate_every=steps, seed=seed)
+    loop = LoopConfig(steps, batch, 1e-3, warmup=min(100, steps // 4), ema=average, validate_every=steps, seed=seed)
     stage = StyleStage(config, loop, WindowConfig(context=0), weights={"contrast": 1.0, "manner": 10.0})
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ class DenoiserConfig:
     motion_dim: int
     """Width D of the motion vector."""
     speech_dim: int
-    """Width of the speech encoder's features."""
+    """Width of the speech encoder's features; where it is ``dim``, they go in as they are."""
     style_dim: int = 128
     """Width of the style vector; 0 for a model without styles."""
     identity_dim: int = 0
@@ -45,6 +45,10 @@ class DenoiserConfig:
     """Whether a channel marks real frames (1) against padding and context (0)."""
     pre_norm: bool = False
     """Normalise before each sub-layer instead of after the sum as in the paper."""
+    out_hidden: int = 0
+    """Width of a hidden layer (GELU) before the motion vector, in the released network half of ``dim``; 0 for none."""
+    droppable: tuple[Literal["speech", "style"], ...] = ("speech", "style")
+    """Conditions that have a learned null, so that guidance can go without them."""
     noisy_scales: tuple[float, ...] = ()
     """Not in the paper: Gaussian widths, frames, of running means of the noisy window. A frame sees them beside its own
     noisy values, and they and the window itself are added to the result, each channel with a learned weight that
@@ -53,6 +57,8 @@ class DenoiserConfig:
     def __post_init__(self) -> None:
         if self.dim % self.n_heads or self.dim % 2:
             raise UsageError(f"denoiser: dim {self.dim} must be even and a multiple of n_heads {self.n_heads}")
+        if "style" in self.droppable and not self.style_dim:
+            object.__setattr__(self, "droppable", tuple(name for name in self.droppable if name != "style"))
         if any(width <= 0 for width in self.noisy_scales):
             raise UsageError(f"denoiser: noisy_scales must be above 0, got {self.noisy_scales}")
 
@@ -88,7 +94,7 @@ class Denoiser(nn.Module):
         self.person_projection = nn.Linear(max(config.style_dim + config.identity_dim, 1), dim)
         n_views = 1 + len(config.noisy_scales)
         self.motion_projection = nn.Linear(n_views * config.motion_dim + config.valid_indicator, dim)
-        self.speech_projection = nn.Linear(config.speech_dim, dim)
+        self.speech_projection = nn.Identity() if config.speech_dim == dim else nn.Linear(config.speech_dim, dim)
         self.positions = nn.Parameter(torch.randn(1 + config.context + config.window, dim) * 0.02)
         self.blocks = nn.ModuleList(
             DecoderBlock(
@@ -102,15 +108,22 @@ class Denoiser(nn.Module):
             for _ in range(config.n_layers)
         )
         self.final_norm = nn.LayerNorm(dim) if config.pre_norm else nn.Identity()
-        self.out = nn.Linear(dim, config.motion_dim)
+        self.out: nn.Module = nn.Linear(dim, config.motion_dim)
+        if config.out_hidden:
+            hidden = config.out_hidden
+            self.out = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, config.motion_dim))
         self.filter_weights: nn.Linear | None = None
         if config.noisy_scales:
             self.register_buffer("means", running_means(config.window, config.noisy_scales), persistent=False)
             self.filter_weights = nn.Linear(dim, n_views * config.motion_dim)
             nn.init.zeros_(self.filter_weights.weight)
             nn.init.zeros_(self.filter_weights.bias)
-        self.null_speech = nn.Parameter(torch.randn(config.speech_dim) * 0.02)
-        self.null_style = nn.Parameter(torch.zeros(config.style_dim))
+        self.null_speech: nn.Parameter | None = None
+        self.null_style: nn.Parameter | None = None
+        if "speech" in config.droppable:
+            self.null_speech = nn.Parameter(torch.randn(config.speech_dim) * 0.02)
+        if "style" in config.droppable:
+            self.null_style = nn.Parameter(torch.zeros(config.style_dim))
         self.start_motion = nn.Parameter(torch.zeros(config.context, config.motion_dim))
         self.start_speech = nn.Parameter(torch.zeros(config.context, config.speech_dim))
 
@@ -136,10 +149,13 @@ class Denoiser(nn.Module):
             valid: ``(B, L)`` True where the frame is real; None for all.
             speech_dropped: ``(B,)`` True where the window's speech is replaced by the learned null.
             style_dropped: ``(B,)`` True where the style is replaced by the learned null.
+
+        Raises:
+            UsageError: a condition is to be left out that the model has not learned to do without.
         """
         config, n_batch = self.config, len(speech)
         if speech_dropped is not None:
-            speech = torch.where(speech_dropped[:, None, None], self.null_speech, speech)
+            speech = torch.where(speech_dropped[:, None, None], self._null("speech"), speech)
         if previous_motion is None:
             previous_motion = self.start_motion.expand(n_batch, -1, -1)
         if previous_speech is None:
@@ -167,14 +183,21 @@ class Denoiser(nn.Module):
         style_dropped: Tensor | None,
     ) -> Tensor:
         parts = []
-        if self.config.style_dim:
-            null = self.null_style.expand(n_batch, -1)
-            style = null if style is None else style
-            parts.append(style if style_dropped is None else torch.where(style_dropped[:, None], null, style))
         if self.config.identity_dim:
             parts.append(like.new_zeros(n_batch, self.config.identity_dim) if identity is None else identity)
+        if self.config.style_dim:
+            style = self._null("style").expand(n_batch, -1) if style is None else style
+            if style_dropped is not None:
+                style = torch.where(style_dropped[:, None], self._null("style"), style)
+            parts.append(style)
         person = torch.cat(parts, dim=-1) if parts else like.new_zeros(n_batch, 1)
         return self.person_projection(person)
+
+    def _null(self, condition: Literal["speech", "style"]) -> Tensor:
+        null = self.null_speech if condition == "speech" else self.null_style
+        if null is None:
+            raise UsageError(f"this model always takes its {condition}: it cannot be left out or guided by")
+        return null
 
     def forward(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions) -> Tensor:
         """Predict the clean window.

@@ -43,11 +43,17 @@ def alignment_mask(n_frames: int, width: int, device: torch.device | None = None
 
 
 class Attention(nn.Module):
-    """Multi-head attention whose keys and values can be made once and used many times."""
+    """Multi-head attention whose keys and values can be made once and used many times.
 
-    def __init__(self, dim: int, n_heads: int) -> None:
+    Args:
+        dim: width of a token.
+        n_heads: attention heads.
+        dropout: share of attention weights dropped while training.
+    """
+
+    def __init__(self, dim: int, n_heads: int, dropout: float = 0.0) -> None:
         super().__init__()
-        self.n_heads = n_heads
+        self.n_heads, self.dropout = n_heads, dropout
         self.query = nn.Linear(dim, dim)
         self.key = nn.Linear(dim, dim)
         self.value = nn.Linear(dim, dim)
@@ -63,8 +69,17 @@ class Attention(nn.Module):
     def attend(self, x: Tensor, keys: Tensor, values: Tensor, blocked: Tensor | None = None) -> Tensor:
         """Let ``x (B, T, dim)`` attend to prepared keys and values; ``blocked`` broadcasts to ``(B, heads, T, S)``."""
         allowed = None if blocked is None else ~blocked
-        mixed = functional.scaled_dot_product_attention(self._heads(self.query(x)), keys, values, allowed)
+        dropout = self.dropout if self.training else 0.0
+        mixed = functional.scaled_dot_product_attention(self._heads(self.query(x)), keys, values, allowed, dropout)
         return self.out(mixed.transpose(-2, -3).flatten(-2))
+
+    def attend_own(self, values: Tensor) -> Tensor:
+        """Let every token attend to the value at its own place alone: ``(B, heads, T, dim / heads) -> (B, T, dim)``.
+
+        The softmax over one key is 1 whatever the query, so neither queries nor keys are needed.
+        """
+        weight = functional.dropout(values.new_ones(*values.shape[:-1], 1), self.dropout, self.training)
+        return self.out((values * weight).transpose(-2, -3).flatten(-2))
 
     def forward(self, x: Tensor, blocked: Tensor | None = None) -> Tensor:
         """Self-attention over ``x (B, T, dim)``."""
@@ -84,7 +99,7 @@ class EncoderBlock(nn.Module):
     def __init__(self, dim: int, n_heads: int, hidden_dim: int, dropout: float, pre_norm: bool) -> None:
         super().__init__()
         self.pre_norm = pre_norm
-        self.attention = Attention(dim, n_heads)
+        self.attention = Attention(dim, n_heads, dropout)
         self.feed_forward = FeedForward(dim, hidden_dim, dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(2))
         self.dropout = nn.Dropout(dropout)
@@ -113,8 +128,8 @@ class DecoderBlock(nn.Module):
     def __init__(self, dim: int, n_heads: int, hidden_dim: int, dropout: float, pre_norm: bool, width: int) -> None:
         super().__init__()
         self.pre_norm, self.width = pre_norm, width
-        self.attention = Attention(dim, n_heads)
-        self.cross_attention = Attention(dim, n_heads)
+        self.attention = Attention(dim, n_heads, dropout)
+        self.cross_attention = Attention(dim, n_heads, dropout)
         self.feed_forward = FeedForward(dim, hidden_dim, dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
         self.dropout = nn.Dropout(dropout)
@@ -123,7 +138,7 @@ class DecoderBlock(nn.Module):
         """Compute what cross-attention to ``speech (B, S, dim)`` needs in every noise step."""
         cross = self.cross_attention
         keys, values = cross.keys_values(speech)
-        own = cross.out(values.transpose(-2, -3).flatten(-2)) if self.width == 1 else speech.new_empty(0)
+        own = cross.attend_own(values) if self.width == 1 else speech.new_empty(0)
         return keys, values, own
 
     def _cross(self, x: Tensor, cache: SpeechCache, blocked: Tensor | None) -> Tensor:

@@ -6,8 +6,11 @@ Nothing in it sees the whole recording: normalisation is a running mean, convolu
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -50,6 +53,8 @@ class SpeechEncoderConfig:
     """Time constant of the running mean, seconds."""
     dropout: float = 0.1
     """Dropout while training."""
+    kind: Literal["compact"] = "compact"
+    """Tells it from the configuration of an encoder of transformers."""
 
     def __post_init__(self) -> None:
         if self.memory_s <= 0:
@@ -64,6 +69,18 @@ class RunningMean:
     """``(B, n_mels)`` decayed sum of weight times log-mel."""
     weight: Tensor
     """``(B, 1)`` decayed sum of weights."""
+
+
+@dataclass(frozen=True)
+class _StreamState:
+    """What is kept between two pieces of speech."""
+
+    before: Tensor
+    """``(1, OVERLAP)`` the last samples."""
+    mean: RunningMean | None
+    """The running normalisation; None at the start."""
+    known: Tensor
+    """``(1, n_mels, 4 t)`` normalised log-mels from `MEMORY` frames before the first feature not yet given out."""
 
 
 class _Block(nn.Module):
@@ -170,13 +187,93 @@ class SpeechEncoder(nn.Module):
         """Return the features ``(B, T, dim)`` of the hidden layer ``(B, width, 2 T + 2)``."""
         return self.exit(functional.gelu(hidden)).mT
 
-    def forward(self, samples: Tensor) -> Tensor:
-        """Return the features ``(B, n // 640, dim)`` of ``samples (B, n)`` at 16 kHz, n a multiple of 640.
+    @property
+    def dim(self) -> int:
+        """Width of a feature."""
+        return self.config.dim
+
+    def freeze(self) -> None:
+        """Switch off no learning: the whole encoder is small enough to learn on."""
+
+    @staticmethod
+    def standardise(samples: Tensor) -> Tensor:
+        """Return samples ``(..., n)`` as they are: the running mean of the log-mels takes care of the level."""
+        return samples
+
+    def forward(self, samples: Tensor, n_frames: int | None = None) -> Tensor:
+        """Return the features of speech.
 
         Frame t belongs to samples ``640 t ... 640 (t + 1)`` and depends on no sample after frame ``t + LOOKAHEAD``.
+
+        Args:
+            samples: ``(B, n)`` at 16 kHz.
+            n_frames: motion frames F wanted: the speech is cut or filled with zeros to ``640 F`` samples; None for
+                one for every begun 40 ms.
+
+        Returns:
+            ``(B, F, dim)``.
         """
+        n_frames = math.ceil(samples.shape[-1] / FRAME_SAMPLES) if n_frames is None else n_frames
+        length = n_frames * FRAME_SAMPLES
+        samples = functional.pad(samples[..., :length], (0, max(0, length - samples.shape[-1])))
         normalised, _ = self.normalise(self.log_mels(samples))
         return self.features(self.hidden(self.surround(normalised)))
+
+    def stream(self, blocks: Iterable[np.ndarray], multiple: int = 1, replicate: bool = False) -> Iterator[Tensor]:
+        """Encode speech of any length piece by piece; equal to encoding it whole.
+
+        Args:
+            blocks: ``(n,)`` float32 samples at 16 kHz, of any lengths.
+            multiple: the speech is filled up to so many motion frames or a multiple of them.
+            replicate: fill up with the last sample, not with zeros.
+
+        Yields:
+            ``(t, dim)`` features, together one for every 40 ms of speech. The speech is taken to be surrounded by
+            silence.
+        """
+        blocks = filled_up(blocks, multiple * FRAME_SAMPLES, replicate)
+        rest = np.zeros(0, np.float32)
+        state = _StreamState(
+            self.prior.new_zeros(1, OVERLAP),
+            None,
+            self.prior.new_full((1, self.config.n_mels, MEMORY * MELS_PER_FRAME), SILENCE),
+        )
+        for block in blocks:
+            rest = np.concatenate([rest, block])
+            n = len(rest) // FRAME_SAMPLES * FRAME_SAMPLES
+            if n:
+                features, state = self._advance(rest[:n], state)
+                rest = rest[n:]
+                yield from features
+        end = state.known.new_full((1, self.config.n_mels, LOOKAHEAD * MELS_PER_FRAME), SILENCE)
+        yield from self._ready(replace(state, known=torch.cat([state.known, end], -1)))[0]
+
+    @torch.inference_mode()
+    def _advance(self, samples: np.ndarray, state: _StreamState) -> tuple[list[Tensor], _StreamState]:
+        wave = torch.from_numpy(samples).to(self.prior.device)[None]
+        mels, mean = self.normalise(self.log_mels(wave, state.before), state.mean)
+        before = torch.cat([state.before, wave], -1)[:, -OVERLAP:]
+        return self._ready(_StreamState(before, mean, torch.cat([state.known, mels], -1)))
+
+    @torch.inference_mode()
+    def _ready(self, state: _StreamState) -> tuple[list[Tensor], _StreamState]:
+        """Return the features that nothing to come can change, if any, and what is left."""
+        n_frames = state.known.shape[-1] // MELS_PER_FRAME - MEMORY - LOOKAHEAD
+        if n_frames < 1:
+            return [], state
+        features = self.features(self.hidden(state.known))[0]
+        return [features], replace(state, known=state.known[..., n_frames * MELS_PER_FRAME :])
+
+
+def filled_up(blocks: Iterable[np.ndarray], multiple: int, replicate: bool = False) -> Iterator[np.ndarray]:
+    """Yield blocks of samples and, at the end, what is missing to a multiple: zeros, or the last sample repeated."""
+    n_samples, last = 0, np.float32(0)
+    for block in blocks:
+        n_samples += len(block)
+        last = block[-1] if len(block) else last
+        yield block
+    if n_samples % multiple:
+        yield np.full(multiple - n_samples % multiple, last if replicate else 0, np.float32)
 
 
 def mel_filters(n_mels: int, low_hz: float = 50.0, high_hz: float = 7600.0) -> Tensor:

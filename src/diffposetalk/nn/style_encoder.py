@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -28,13 +29,21 @@ class StyleEncoderConfig:
     """Dropout while training."""
     window: int = 100
     """Frames a style is read from at a time."""
+    pre_norm: bool = True
+    """Normalise before each sub-layer; off: after the sum, as in the paper."""
+    pooling: Literal["sphere", "mean"] = "sphere"
+    """What becomes of the mean over the frames: "sphere" normalises it, maps it and gives it the length ``sqrt(dim)``;
+    "mean" leaves it as it is, as the paper does."""
+    positions: Literal["frames", "length"] = "frames"
+    """Which code is added to a frame: that of its own position, or of the number of frames, the same for all, as the
+    released weights were trained (they are blind to order)."""
 
 
 class StyleEncoder(nn.Module):
     """Transformer encoder over motion frames, mean-pooled (DiffPoseTalk, section 3.2).
 
-    Each frame's position is added to it, so order counts (in the released code every frame gets one and the same
-    code, which makes it blind to order). The vector has unit length times ``sqrt(dim)``.
+    The released code adds one and the same code to every frame, which makes it blind to order: see
+    ``StyleEncoderConfig.positions``.
     """
 
     def __init__(self, config: StyleEncoderConfig) -> None:
@@ -42,11 +51,18 @@ class StyleEncoder(nn.Module):
         self.config = config
         self.projection = nn.Linear(config.motion_dim, config.dim)
         self.blocks = nn.ModuleList(
-            EncoderBlock(config.dim, config.n_heads, config.dim * config.feed_forward_factor, config.dropout, True)
+            EncoderBlock(
+                config.dim,
+                config.n_heads,
+                config.dim * config.feed_forward_factor,
+                config.dropout,
+                config.pre_norm,
+            )
             for _ in range(config.n_layers)
         )
-        self.norm = nn.LayerNorm(config.dim)
-        self.out = nn.Linear(config.dim, config.dim)
+        sphere = config.pooling == "sphere"
+        self.norm = nn.LayerNorm(config.dim) if sphere else nn.Identity()
+        self.out = nn.Linear(config.dim, config.dim) if sphere else nn.Identity()
 
     def forward(self, motion: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return the style of normalised motion.
@@ -56,11 +72,14 @@ class StyleEncoder(nn.Module):
             valid: ``(B, T)`` True where the frame is real; None for all.
 
         Returns:
-            ``(B, dim)``, each of length ``sqrt(dim)``.
+            ``(B, dim)``; with ``pooling`` "sphere" each of length ``sqrt(dim)``.
         """
         n_frames = motion.shape[1]
         x = self.projection(motion)
-        x = x + sinusoid(torch.arange(n_frames, device=motion.device), self.config.dim).to(x.dtype)
+        places = torch.arange(n_frames, device=motion.device)
+        if self.config.positions == "length":
+            places = torch.full_like(places, n_frames)
+        x = x + sinusoid(places, self.config.dim).to(x.dtype)
         blocked = None if valid is None else ~valid[:, None, None, :]
         for block in self.blocks:
             x = block(x, blocked)
@@ -70,5 +89,7 @@ class StyleEncoder(nn.Module):
         else:
             weight = valid.to(x.dtype)[..., None]
             pooled = (x * weight).sum(1) / weight.sum(1).clamp(min=1)
+        if self.config.pooling == "mean":
+            return pooled
         vector = self.out(pooled).float()
         return torch.nn.functional.normalize(vector, dim=-1) * self.config.dim**0.5

@@ -15,7 +15,8 @@ from diffposetalk.checkpoint import Model, ModelConfig, SamplingDefaults, finger
 from diffposetalk.config import load_config, to_dict
 from diffposetalk.errors import UsageError
 from diffposetalk.head import load_head
-from diffposetalk.motion import MotionSpace, Style
+from diffposetalk.motion import MotionSpace
+from diffposetalk.style import Style
 from diffposetalk.train.dataset import (
     HEAD_CHANNELS,
     encode_clips,
@@ -70,11 +71,11 @@ class Recipe:
         return ModelConfig(
             self.name,
             self.speech.encoder,
-            self.style.encoder,
             self.denoiser.denoiser,
+            self.style.encoder,
             self.denoiser.schedule,
             self.denoiser.noise_steps,
-            self.sampling,
+            sampling=self.sampling,
         )
 
 
@@ -134,7 +135,7 @@ def train_recipe(
         recipe.device,
         report("denoiser"),
     ).cpu()
-    model = Model(recipe.model, space, speech_encoder, style_encoder, denoiser)
+    model = Model(recipe.model, space, speech_encoder, denoiser, style_encoder)
     target = folder / f"{recipe.name}.safetensors"
     model.save(target)
     add_presets(target, recipe.corpus, held_out, recipe.preset_seconds)

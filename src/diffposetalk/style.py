@@ -1,0 +1,97 @@
+"""Style: a manner of speaking as a vector, and how it is kept in files."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from diffposetalk.errors import InputError
+from diffposetalk.files import HEADER_KEY, write_atomically
+from diffposetalk.motion import Motion, finite_float32
+
+
+class StyleReader(Protocol):
+    """What can read a style from motion."""
+
+    def read_style(self, motion: Motion, source: str) -> Style:
+        """Return the manner of speaking in ``motion``."""
+
+
+@dataclass(frozen=True)
+class Style:
+    """A manner of speaking, read from motion by a style encoder."""
+
+    vector: np.ndarray
+    """``(S,)`` float32."""
+    encoder: str
+    """Fingerprint of the weights of the encoder that made it."""
+    source: str
+    """What it was read from, for people."""
+    head_scale: float = 1.0
+    """Amplitude of the head, measured on the reference, relative to what the model makes by itself."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vector", finite_float32(self.vector, "style vector"))
+        if self.vector.ndim != 1:
+            raise InputError(f"a style vector must be (S,), got {self.vector.shape}")
+
+    @staticmethod
+    def from_motion(motion: Motion, reader: StyleReader, source: str = "motion") -> Style:
+        """Read the manner of speaking from motion with a model, such as a `Talker`."""
+        return reader.read_style(motion, source)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a ``.style.safetensors`` file, atomically."""
+        from safetensors.numpy import save
+
+        header = {"kind": "diffposetalk.style", **{k: v for k, v in self.__dict__.items() if k != "vector"}}
+        write_atomically(path, save({"vector": self.vector}, {HEADER_KEY: json.dumps(header, sort_keys=True)}))
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> Style:
+        """Read a style written by `save`.
+
+        Raises:
+            InputError: the file is missing or is no style.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "numpy") as file:
+                header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
+                if header.get("kind") != "diffposetalk.style" or "vector" not in file.keys():  # noqa: SIM118
+                    raise InputError(f"{path}: not a style file; make one with `diffposetalk style`")
+                return Style(
+                    file.get_tensor("vector"), header["encoder"], header["source"], float(header["head_scale"])
+                )
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such style file") from None
+        except (SafetensorError, KeyError, ValueError, OSError) as error:
+            raise InputError(f"{path}: not a style file ({error}); make one with `diffposetalk style`") from None
+
+    @staticmethod
+    def load_vector(path: str | os.PathLike[str], encoder: str = "") -> Style:
+        """Read a bare style vector (``.npy``, ``(S,)`` or ``(1, S)``), as the released code writes it.
+
+        Args:
+            path: the file.
+            encoder: fingerprint of the encoder that is taken to have made it: the file does not say.
+
+        Raises:
+            InputError: the file is missing or holds something else.
+        """
+        try:
+            vector = np.load(path, allow_pickle=False)
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such style file") from None
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(f"{path}: not a style vector ({error})") from None
+        if isinstance(vector, np.ndarray) and vector.ndim == 2 and len(vector) == 1:
+            vector = vector[0]
+        if not isinstance(vector, np.ndarray) or vector.ndim != 1 or vector.dtype.kind != "f":
+            raise InputError(f"{path}: not a style vector; it must hold (S,) numbers")
+        return Style(vector, encoder, os.path.basename(path))
