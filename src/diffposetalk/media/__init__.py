@@ -2,5 +2,16 @@
 
 from diffposetalk.media.decode import LOUDEST, MediaInfo, audio_blocks, probe, read_frames
 from diffposetalk.media.encode import VideoWriter, save_audio
+from diffposetalk.media.memory import decode_bytes, flac_bytes
 
-__all__ = ["LOUDEST", "MediaInfo", "VideoWriter", "audio_blocks", "probe", "read_frames", "save_audio"]
+__all__ = [
+    "LOUDEST",
+    "MediaInfo",
+    "VideoWriter",
+    "audio_blocks",
+    "decode_bytes",
+    "flac_bytes",
+    "probe",
+    "read_frames",
+    "save_audio",
+]

@@ -100,7 +100,7 @@ def probe(path: str | Path) -> MediaInfo:
         )
 
 
-def _mono(frame: Any) -> np.ndarray:
+def mono(frame: Any) -> np.ndarray:
     """Return a decoded audio frame as `(n,)` float32, the mean of its channels, full scale at 1."""
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
@@ -165,7 +165,7 @@ def _decoded(path: Path) -> Iterator[tuple[int, np.ndarray]]:
                         yield rate, np.zeros(round(late * rate), np.float32)
                 elif frame.sample_rate != rate:
                     raise InputError(f"{path}: changes its sample rate at {n_read / rate:.2f} s; convert it first")
-                samples = _mono(frame)
+                samples = mono(frame)
                 if not np.isfinite(samples).all():
                     at = (n_read + int(np.argmin(np.isfinite(samples)))) / rate
                     raise InputError(f"{path}: has NaN or infinite samples (the first at {at:.3f} s)")

@@ -1,0 +1,143 @@
+"""Statistics of FLAME coefficients: the file ``stats_train.npz`` beside a TFHP data set."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
+from diffposetalk.errors import InputError
+from diffposetalk.files import write_atomically
+
+MEASURES = ("mean", "std", "max", "min")
+"""What the file holds of each group: ``shape_mean`` ... ``pose_min``."""
+TRAINING_EPS = 1e-9
+"""Added to the spread in training (not at inference), as the released code does."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean, spread and range of each coefficient, by the file's names: ``statistics["exp_mean"]``."""
+
+    values: Mapping[str, np.ndarray]
+    """``(I,)``, ``(E,)`` or ``(6,)`` float32 by name."""
+    where: str = "statistics"
+    """The file, for errors."""
+
+    def __post_init__(self) -> None:
+        """Check names, widths and numbers; spreads that are used must be above 0 (jaw y and z are not used)."""
+        wanted = [f"{name}_{measure}" for name in NAMES for measure in MEASURES]
+        missing = [key for key in wanted if key not in self.values]
+        if missing:
+            raise InputError(f"{self.where}: not a statistics file, it lacks {', '.join(missing)}")
+        values = {}
+        for key in wanted:
+            value = np.asarray(self.values[key])
+            group = key.partition("_")[0]
+            width = POSE_WIDTH if group == "pose" else np.size(self.values[f"{group}_mean"])
+            if value.dtype.kind not in "fiu" or value.shape != (width,):
+                raise InputError(f"{self.where}: {key} must be ({width},) numbers, got {value.dtype} {value.shape}")
+            if not np.isfinite(value).all():
+                raise InputError(f"{self.where}: {key} holds numbers that are not finite")
+            if key.endswith("_std") and not (value[: 4 if group == "pose" else None] > 0).all():
+                raise InputError(f"{self.where}: {key} must be above 0; make the file anew: diffposetalk dataset stats")
+            values[key] = value.astype(np.float32)
+        object.__setattr__(self, "values", values)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return self.values[key]
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Width of each coefficient group."""
+        return {name: len(self.values[f"{name}_mean"]) for name in NAMES}
+
+    def normalise(self, coefficients: Coefficients, eps: float = TRAINING_EPS) -> Coefficients:
+        """Return ``(values - mean) / (std + eps)``.
+
+        Raises:
+            InputError: the coefficients have other widths.
+        """
+        found = {}
+        for name in NAMES:
+            values, mean = getattr(coefficients, name), self.values[f"{name}_mean"]
+            if values.shape[-1] != len(mean):
+                raise InputError(f"{self.where}: {name}_mean has {len(mean)} numbers, the data {values.shape[-1]}")
+            std = self.values[f"{name}_std"]
+            found[name] = (values - mean) / (std + np.float32(eps) if eps else std)
+        return Coefficients(**found)
+
+    @staticmethod
+    def load(path: str | Path) -> Statistics:
+        """Read a statistics file.
+
+        Raises:
+            InputError: the file is missing or no npz file, or a value is missing, of the wrong width or not usable.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                values = {key: file[key] for key in file.files}
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such statistics file") from None
+        except Exception as error:
+            raise InputError(f"{path}: not a statistics file ({error})") from None
+        return Statistics(values, str(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, whole or not at all."""
+        buffer = io.BytesIO()
+        np.savez(buffer, **dict(self.values))  # type: ignore[arg-type]
+        write_atomically(path, buffer.getvalue())
+
+    @staticmethod
+    def of(
+        parts: Iterable[Coefficients], progress: Callable[[int], None] | None = None, where: str = "statistics"
+    ) -> Statistics:
+        """Measure coefficients piece by piece, in float64.
+
+        Args:
+            parts: such as ``(reader.coefficients(video) for video in reader.split("train"))``.
+            progress: told the number of parts done.
+            where: named in errors.
+
+        Returns:
+            Each coefficient's mean and standard deviation over all frames (of the population), largest and smallest
+            value. A coefficient that never moves gets the spread 1, so that it is 0 when normalised.
+
+        Raises:
+            InputError: there are no frames.
+
+        Source: the released script takes a mean of spreads within windows instead, which is 0 for a constant identity.
+        """
+        totals: dict[str, np.ndarray] = {}
+        squares: dict[str, np.ndarray] = {}
+        origin: dict[str, np.ndarray] = {}
+        high: dict[str, np.ndarray] = {}
+        low: dict[str, np.ndarray] = {}
+        n_frames = 0
+        for done, part in enumerate(parts, 1):
+            n_frames += len(part)
+            for name in NAMES:
+                values = getattr(part, name).astype(np.float64)
+                origin.setdefault(name, values[0])  # near the mean, so that the squares keep their digits
+                off = values - origin[name]
+                totals[name] = totals.get(name, 0) + off.sum(axis=0)
+                squares[name] = squares.get(name, 0) + (off**2).sum(axis=0)
+                high[name] = np.maximum(high.get(name, -np.inf), values.max(axis=0))
+                low[name] = np.minimum(low.get(name, np.inf), values.min(axis=0))
+            if progress:
+                progress(done)
+        if n_frames == 0:
+            raise InputError(f"{where}: no frames to measure")
+        found = {}
+        for name in NAMES:
+            mean = totals[name] / n_frames
+            std = np.sqrt(np.maximum(squares[name] / n_frames - mean**2, 0))
+            found[f"{name}_mean"] = origin[name] + mean
+            found[f"{name}_std"] = np.where(high[name] > low[name], std, 1.0)
+            found[f"{name}_max"], found[f"{name}_min"] = high[name], low[name]
+        return Statistics(found, where)

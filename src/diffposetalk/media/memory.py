@@ -1,0 +1,77 @@
+"""Sound in memory: bytes of a sound file to samples and back, 16 bits exactly."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+
+from diffposetalk.errors import InputError
+from diffposetalk.media.decode import mono
+
+
+def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
+    """Decode a whole sound file held in memory, without resampling.
+
+    Args:
+        data: content of the file; any format that FFmpeg's libraries can open.
+        where: what to call it in errors.
+
+    Returns:
+        Sample rate in Hz and `(n,)` float32 samples, the mean of the channels; a 16-bit sample `i` gives `i / 32768`.
+
+    Raises:
+        InputError: no sound, damaged or truncated, or its sample rate changes.
+    """
+    import av
+
+    blocks: list[np.ndarray] = []
+    rate = 0
+    try:
+        with av.open(io.BytesIO(data), metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise InputError(f"{where}: has no sound track")
+            stream = container.streams.audio[0]
+            stated = round(float(stream.duration * stream.time_base * stream.rate)) if stream.duration else 0
+            for frame in container.decode(stream):
+                if rate not in (0, frame.sample_rate):
+                    raise InputError(f"{where}: its sound changes its sample rate")
+                rate = frame.sample_rate
+                blocks.append(mono(frame))
+    except (av.FFmpegError, ValueError, OSError) as error:
+        raise InputError(f"{where}: its sound cannot be decoded; it is damaged or no sound file") from error
+    samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+    if len(samples) == 0:
+        raise InputError(f"{where}: holds no sound")
+    if len(samples) < stated:
+        raise InputError(f"{where}: its sound is truncated ({len(samples)} of {stated} samples)")
+    return rate, samples
+
+
+def flac_bytes(samples: np.ndarray, sample_rate: int = 16000) -> bytes:
+    """Return mono sound as the bytes of a 16-bit FLAC file.
+
+    Samples that are whole multiples of 1/32768, as `decode_bytes` gives them, come back unchanged.
+
+    Args:
+        samples: `(n,)` float in [-1, 1], at least one.
+        sample_rate: Hz.
+
+    Raises:
+        InputError: there are no samples.
+    """
+    import av
+
+    if len(samples) == 0:
+        raise InputError("no samples to encode")
+    pcm = np.clip(np.round(np.asarray(samples, np.float64) * 32768), -32768, 32767).astype(np.int16)
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="flac", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("flac", rate=sample_rate)
+        stream.layout = "mono"
+        for start in range(0, len(pcm), 4096):
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(pcm[None, start : start + 4096]), "s16", "mono")
+            frame.sample_rate, frame.pts = sample_rate, start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()
