@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+Criterion: TypeAlias = Literal["l2", "l1"]
+"""Squared or absolute errors."""
+
+
+def error_size(error: Tensor, criterion: Criterion = "l2") -> Tensor:
+    """Return squared ("l2") or absolute ("l1") errors."""
+    return error.square() if criterion == "l2" else error.abs()
 
 
 def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
@@ -17,17 +26,20 @@ def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
     return (per_frame * weight).sum() / weight.sum().clamp(min=1)
 
 
-def difference_loss(predicted: Tensor, truth: Tensor, valid: Tensor, order: int = 0) -> Tensor:
+def difference_loss(
+    predicted: Tensor, truth: Tensor, valid: Tensor, order: int = 0, criterion: Criterion = "l2"
+) -> Tensor:
     """Penalise values (order 0), velocities (1) or accelerations (2) that differ from the truth.
 
     Args:
         predicted: ``(B, T, ...)``.
         truth: same shape.
-        valid: ``(B, T)``; a difference counts if all its frames are real.
+        valid: ``(B, T)``; a difference counts if its last frame is real, as the real frames come first.
         order: how many times both are differenced along time.
+        criterion: "l2" squared or "l1" absolute errors.
 
     Returns:
-        Scalar mean squared difference, 0 if nothing is valid.
+        Scalar mean error, 0 if nothing is valid.
 
     Source: DiffPoseTalk (arXiv:2310.00434), simple, vertex and velocity losses. Its smoothness loss penalises the
     predicted acceleration itself; use `smoothness_loss` for that.
@@ -35,8 +47,7 @@ def difference_loss(predicted: Tensor, truth: Tensor, valid: Tensor, order: int 
     error = predicted - truth
     for _ in range(order):
         error = error[:, 1:] - error[:, :-1]
-        valid = valid[:, 1:] & valid[:, :-1]
-    return masked_mean(error.square(), valid)
+    return masked_mean(error_size(error, criterion), valid[:, order:])
 
 
 def smoothness_loss(predicted: Tensor, valid: Tensor) -> Tensor:
