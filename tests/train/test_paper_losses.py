@@ -79,9 +79,8 @@ def geometry(reference: Path, surface: Any) -> Geometry:
     stats = np.load(reference / "stats_train.npz")
     mean = np.concatenate([stats["exp_mean"], stats["pose_mean"][:4]])
     std = np.concatenate([stats["exp_std"], stats["pose_std"][:4]])
-    space = MotionSpace("flame", 25.0, flame_channels(), mean, std)
-    rest = tuple(float(value) for value in stats["pose_mean"][4:])
-    return Geometry(space, surface, IdentitySpace(stats["shape_mean"], stats["shape_std"]), rest)
+    space = MotionSpace("flame", 25.0, flame_channels(), mean, std, tuple(stats["pose_mean"][4:]))
+    return Geometry(space, surface, IdentitySpace(stats["shape_mean"], stats["shape_std"]))
 
 
 def case(reference: Path, name: str) -> tuple[Tensor, WindowTruth, dict[str, Any]]:
@@ -121,7 +120,7 @@ def test_terms_equal_the_reference(reference: Path, flame_head: dict[str, np.nda
     own = geometry(reference, surface_of(flame_head, False))
     predicted, truth, options = case(reference, name)
     predicted.requires_grad_()
-    terms = window_terms(predicted, truth, own, own.space, **options)
+    terms = window_terms(predicted, truth, own, **options)
     expected = dict(zip(TERMS, data[name]))
     assert list(terms) == [key for key in TERMS if not np.isnan(expected[key])]
     for key, value in terms.items():
@@ -143,7 +142,7 @@ def test_left_out_and_folded_vertices_change_nothing(
     for surface in (PlainSurface(sparse_head), surface_of(sparse_head, criterion == "l2")):
         own = geometry(reference, surface)
         guess = predicted.clone().requires_grad_()
-        terms = window_terms(guess, truth, own, own.space, **options)
+        terms = window_terms(guess, truth, own, **options)
         results.append((terms, torch.autograd.grad(total(terms), guess)[0]))
     (plain, plain_gradient), (ours, gradient) = results
     for key in TERMS:
@@ -162,7 +161,7 @@ def test_no_gradient_flows_through_the_truth(reference: Path, sparse_head: dict[
     predicted, truth, options = case(reference, "sample_l2_first_endnone")
     motion = truth.motion.clone().requires_grad_()
     terms = window_terms(
-        predicted.requires_grad_(), WindowTruth(motion, truth.eps, identity=truth.identity), own, own.space, **options
+        predicted.requires_grad_(), WindowTruth(motion, truth.eps, identity=truth.identity), own, **options
     )
     assert torch.autograd.grad(terms["vertex"], motion, allow_unused=True, retain_graph=True)[0] is None
 
@@ -176,7 +175,7 @@ def test_without_head_pose_there_are_no_head_terms(reference: Path, sparse_head:
     torch.manual_seed(0)
     motion = torch.randn(2, 8, 51)
     truth = WindowTruth(motion, motion, torch.randn(2, 4, 51), None, torch.zeros(2, 100))
-    assert list(window_terms(torch.randn(2, 12, 51), truth, own, own.space)) == list(TERMS[:4])
+    assert list(window_terms(torch.randn(2, 12, 51), truth, own)) == list(TERMS[:4])
 
 
 def test_terms_are_averaged_over_the_windows_but_for_the_join() -> None:

@@ -48,9 +48,6 @@ class Geometry:
     """Of the head at rest."""
     identity_space: IdentitySpace | None = None
     """Of the identity; None if it is given unnormalised."""
-    jaw_rest: tuple[float, float] = (0.0, 0.0)
-    """y and z of the jaw's rotation, radians, which the motion vector leaves out. The released code fills in the data's
-    mean."""
 
     def coordinates(self, motion: Tensor, identity: Tensor | None) -> Tensor:
         """Return the surface's coordinates ``(B, T, C)`` of normalised motion ``(B, T, D)``, identity ``(B, I)``."""
@@ -61,7 +58,7 @@ class Geometry:
 
         values = motion.float() * constant(self.space.std) + constant(self.space.mean)
         jaw = values[..., where["jaw_pose"]] if "jaw_pose" in where else values.new_zeros(*values.shape[:-1], 1)
-        rest = constant(self.jaw_rest)[jaw.shape[-1] - 1 :]
+        rest = constant(self.space.jaw_rest)[jaw.shape[-1] - 1 :]
         jaw = torch.cat([jaw, rest.expand(*jaw.shape[:-1], -1)], dim=-1)
         if identity is not None and self.identity_space is not None:
             identity = identity.float() * constant(self.identity_space.std) + constant(self.identity_space.mean)
@@ -95,8 +92,7 @@ class WindowTruth:
 def window_terms(
     predicted: Tensor,
     truth: WindowTruth,
-    geometry: Geometry | None,
-    space: MotionSpace,
+    geometry: Geometry,
     *,
     target: Target | str = "sample",
     criterion: Criterion = "l2",
@@ -108,8 +104,7 @@ def window_terms(
     Args:
         predicted: ``(B, P + L, D)`` from the network.
         truth: what it should have been.
-        geometry: for the vertex terms; None if ``names`` asks for none.
-        space: layout of the motion vector.
+        geometry: layout of the motion vector, and the surface for the vertex terms.
         target: what the network predicts; with "noise" there is the simple term alone.
         criterion: "l2" squared or "l1" absolute errors.
         constrain_previous: whether the second window's context frames count as well; otherwise the true ones stand in
@@ -142,7 +137,7 @@ def window_terms(
         counted = torch.full_like(valid[:, :1], constrain_previous).expand(-1, truth.previous.shape[1])
         joined_valid = torch.cat([counted, valid], dim=1)
     compared: dict[str, tuple[Tensor, Tensor | None, int]] = {"simple": (whole, motion, 0)}
-    head = space.parts.get("head_pose")
+    head = geometry.space.parts.get("head_pose")
     if head is not None:
         compared |= {
             "head": (whole[..., head], motion[..., head], 0),
@@ -151,7 +146,7 @@ def window_terms(
         }
     compared = {name: value for name, value in compared.items() if name in names}
     terms = _present(compared, joined_valid, criterion)
-    if set(VERTEX_TERMS) & set(names) and geometry is not None:
+    if set(VERTEX_TERMS) & set(names):
         terms |= _vertex_terms(whole, motion, truth.identity, geometry, joined_valid, criterion, names)
     if head is not None and truth.previous is not None and "join" in names:
         terms["join"] = join_term(truth.previous[..., head], own[..., head], valid, criterion)
