@@ -17,8 +17,8 @@ LAYERS = """
 errors config files pickled_tensors pickles media speech arkit motion style mesh
 head
 nn.layers nn.speech_encoder nn.pretrained_speech nn.style_encoder nn.denoiser nn
-noise diffusion guidance checkpoint window generate stream released
-metrics render retarget export track data
+noise diffusion guidance checkpoint style_model window generate stream
+metrics render retarget export track data released
 corpus train evaluate
 serve cli __init__ __main__
 """.split()  # noqa: SIM905 (in groups, as documented)
@@ -128,7 +128,9 @@ def test_import_is_light() -> None:
     assert not loaded("import diffposetalk") & (HEAVY | {"numpy"})
 
 
-@pytest.mark.parametrize("command", [[], ["animate"], ["style"], ["render"], ["info"], ["corpus"], ["train"]])
+@pytest.mark.parametrize(
+    "command", [[], ["animate"], ["style"], ["render"], ["info"], ["convert"], ["corpus"], ["train"], ["dataset"]]
+)
 def test_help_is_light(command: list[str]) -> None:
     code = f"from diffposetalk.cli import run; assert run({[*command, '--help']}) == 0"
     assert not loaded(code) & HEAVY

@@ -21,8 +21,10 @@ COMMANDS = {
     "animate": "speech -> video of a talking head, or motion",
     "style": "list manners of speaking, or read one from motion",
     "render": "motion -> video or picture",
+    "convert": "the authors' checkpoint (.pt) -> model file",
     "info": "what a model, style, motion or sound file holds",
     "corpus": "make training data: synthesised speech with facial and head motion",
+    "dataset": "look into, convert and make data sets to train on",
     "train": "train a model by a recipe",
 }
 
@@ -96,9 +98,10 @@ def run(arguments: Sequence[str]) -> int:
     before = signal.signal(signal.SIGTERM, terminate) if in_main_thread else None
     try:
         with console.warnings_as_lines():
-            console.finish(args.run(args, console))
+            result = args.run(args, console)
+            console.finish(result)
             sys.stdout.flush()
-        return 0
+        return int(result.get("exit_code", 0))  # a command may find that what it looked at is bad
     except BrokenPipeError:  # the reader of our output has gone, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

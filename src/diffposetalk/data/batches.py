@@ -83,7 +83,7 @@ def batch_indices(n_items: int, n_batch: int, seed: int, k: int) -> np.ndarray:
         epoch: np.random.default_rng([seed, epoch]).permutation(n_items)
         for epoch in {int(place) // n_items for place in places}
     }
-    return np.array([epochs[place // n_items][place % n_items] for place in places])
+    return np.array([epochs[int(place) // n_items][int(place) % n_items] for place in places])
 
 
 class Batches(torch.utils.data.Dataset):

@@ -72,7 +72,7 @@ def write_tfhp(
         raise UsageError(f"{path}: is there already; remove it first or write elsewhere")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"{path}: the folder {path.parent} does not exist; create it first")
-    beside = path.absolute().with_name(f".{path.name}.partial")
+    beside = path.absolute().with_name(f".{path.name}.{os.getpid() if job is None else 'job'}.partial")
     mark = beside / "job.txt"
     if job is None or not mark.is_file() or mark.read_text() != _mark(job, seg_len):
         shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,147 @@
+"""Look into, convert and make data sets to train the paper's model on.
+
+A data set is a TFHP LMDB folder (data.mdb, train.txt, val.txt, test.txt, stats_train.npz) or a folder of our shards (*.tar).
+
+  diffposetalk dataset check HDTF_TFHP
+  diffposetalk dataset convert HDTF_TFHP shards
+  diffposetalk dataset stats HDTF_TFHP -o HDTF_TFHP/stats_train.npz
+  diffposetalk dataset from-corpus corpus -o tfhp
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.cli import values
+from diffposetalk.files import check_output
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+    from diffposetalk.data.check import Findings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's own commands and their options."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    check = actions.add_parser("check", help="say what is in a data set and what is wrong; exit code 1 if anything is")
+    check.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards")
+    convert = actions.add_parser("convert", help="TFHP folder -> folder of shards, or the other way")
+    convert.add_argument("path", metavar="SOURCE", help="TFHP folder or folder of shards")
+    convert.add_argument("target", metavar="TARGET", help="folder to be made")
+    stats = actions.add_parser("stats", help="measure mean and spread of a TFHP data set's coefficients")
+    stats.add_argument("path", metavar="PATH", help="TFHP folder")
+    stats.add_argument("-o", "--output", metavar="FILE", required=True, help="statistics file (.npz)")
+    stats.add_argument("--split", default="train", metavar="NAME", help="split to measure (train)")
+    corpus = actions.add_parser("from-corpus", help="the self-made corpus as a TFHP data set, in FLAME coefficients")
+    corpus.add_argument("path", metavar="CORPUS", help="folder made by `diffposetalk corpus`")
+    corpus.add_argument("-o", "--output", metavar="FOLDER", required=True, help="TFHP folder to be made")
+    for action in (convert, corpus):
+        action.add_argument(
+            "--seg-len", type=values.whole(1, 100000), default=100, metavar="N", help="frames in a TFHP segment (100)"
+        )
+    for action in (check, convert, stats, corpus):
+        general = action.add_argument_group("general")
+        for flag, what in (
+            ("--json", "print one JSON object on stdout instead of text"),
+            ("--quiet", "show no progress"),
+            ("--debug", "show the whole trace of an error"),
+        ):
+            general.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=what)
+
+
+def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Do what was asked; return the result for `--json`."""
+    actions = {"check": _check, "convert": _convert, "stats": _stats, "from-corpus": _from_corpus}
+    return actions[args.action](args, console)
+
+
+def _check(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    from diffposetalk.data.check import check
+
+    with console.progress("reading", "clips") as progress:
+        found = check(args.path, progress)
+    _say(found, console)
+    result = {"path": found.path, "layout": found.layout, **found.facts}
+    return result | {"problems": found.problems, "notes": found.notes, "exit_code": 1 if found.problems else 0}
+
+
+def _say(found: Findings, console: Console) -> None:
+    from diffposetalk.data.check import MAX_LISTED
+
+    facts = found.facts
+    lasts = f"{facts['hours']:.2f} h" if facts["hours"] >= 0.1 else f"{3600 * facts['hours']:.0f} s"
+    rows = [
+        ("layout", found.layout + (f", segments of {facts['seg_len']} frames" if "seg_len" in facts else "")),
+        ("clips", f"{facts['clips']} of {facts['speakers']} speakers, {lasts}"),
+        ("length", f"{facts['shortest_seconds']:.1f} to {facts['longest_seconds']:.1f} s"),
+    ]
+    if facts.get("heads"):
+        rows.append(("head", ", ".join(f"{head} ({n})" for head, n in facts["heads"].items())))
+    rows += [
+        (name, f"{split['videos']} clips of {split['speakers']} speakers") for name, split in facts["splits"].items()
+    ]
+    for name, group in facts["ranges"].items():
+        rows.append((name, f"{group['width']} numbers from {group['min']:.3g} to {group['max']:.3g}"))
+    if facts["speech_level_db"]:
+        level = facts["speech_level_db"]
+        rows.append(("speech", f"level {level['median']:.0f} dB (median), {level['lowest']:.0f} dB (lowest)"))
+    if "statistics" in facts:
+        off = max(group["mean_off"] for group in facts["statistics"].values())
+        factor = max(group["std_factor"] for group in facts["statistics"].values())
+        rows.append(("statistics", f"means off by {off:.2g} spreads at most, spreads by a factor {factor:.2g}"))
+    console.say(found.path)
+    console.table([(f"  {name}", text) for name, text in rows])
+    for title, lines in (("unusual", found.notes), ("wrong", found.problems)):
+        if lines:
+            console.say(f"{title}:")
+        for line in lines[:MAX_LISTED]:
+            console.say(f"  {line}")
+        if len(lines) > MAX_LISTED:
+            console.say(f"  and {len(lines) - MAX_LISTED} more")
+    if not found.problems:
+        console.say("nothing is wrong")
+
+
+def _convert(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    from diffposetalk.data.convert import layout_of, shards_to_tfhp, tfhp_to_shards
+
+    source = layout_of(args.path)
+    with console.progress("converting", "clips") as progress:
+        if source == "tfhp":
+            n_clips = tfhp_to_shards(args.path, args.target, progress)
+        else:
+            n_clips = shards_to_tfhp(args.path, args.target, args.seg_len, progress)
+    target = "shards" if source == "tfhp" else "tfhp"
+    console.say(f"{args.target}: {n_clips} clips as {target}")
+    return {"output": args.target, "layout": target, "clips": n_clips}
+
+
+def _stats(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    from diffposetalk.data.statistics import Statistics
+    from diffposetalk.data.tfhp import TfhpReader
+
+    output = check_output(args.output, (".npz",))
+    reader = TfhpReader(args.path)
+    videos = reader.split(args.split)
+    with console.progress("measuring", "videos") as progress:
+        statistics = Statistics.of(
+            (reader.coefficients(video) for video in videos), lambda done: progress(done, len(videos)), str(output)
+        )
+    statistics.save(output)
+    n_frames = sum(reader.n_frames(video) for video in videos)
+    console.say(f"{output}: {len(videos)} videos, {n_frames} frames")
+    return {"output": output, "split": args.split, "videos": len(videos), "frames": n_frames}
+
+
+def _from_corpus(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    from diffposetalk.corpus.tfhp import tfhp_of_corpus
+    from diffposetalk.head.free_flame import FreeFlame
+
+    with console.progress("writing", "clips") as progress:
+        to_flame = FreeFlame.load().coefficients
+        written = tfhp_of_corpus(args.path, Path(args.output), to_flame, args.seg_len, progress)
+    splits = ", ".join(f"{name} {n}" for name, n in written.splits.items())
+    console.say(f"{written.path}: {written.videos} videos ({splits}), {written.frames / 25 / 3600:.2f} h")
+    return {"output": written.path, "videos": written.videos, "frames": written.frames, "splits": written.splits}

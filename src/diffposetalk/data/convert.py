@@ -1,0 +1,85 @@
+"""From one layout of a data set to the other: a TFHP LMDB folder, a folder of shards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from diffposetalk.data.clip import Clip
+from diffposetalk.data.shards import OTHER, ShardReader, write_shards
+from diffposetalk.data.tfhp import SPLITS, TfhpReader
+from diffposetalk.data.tfhp_write import write_tfhp
+from diffposetalk.errors import InputError
+
+Report = Callable[[int, int | None], None]
+"""Told how many clips are done, and of how many where that is known."""
+
+
+def layout_of(path: str | Path) -> str:
+    """Return "tfhp" or "shards".
+
+    Raises:
+        InputError: the folder is neither.
+    """
+    path = Path(path)
+    if path.name == "data.mdb" or (path / "data.mdb").exists():
+        return "tfhp"
+    if path.is_dir() and any(path.glob("*-[0-9]*.tar")):
+        return "shards"
+    what = "no such folder" if not path.exists() else "neither a TFHP folder (data.mdb) nor one of shards (*.tar)"
+    raise InputError(f"{path}: {what}")
+
+
+def tfhp_to_shards(source: str | Path, target: str | Path, progress: Report | None = None) -> int:
+    """Write a TFHP data set as shards: each split in its file's order, videos in none as "other".
+
+    Returns:
+        Number of clips.
+
+    Raises:
+        InputError: the data set cannot be read.
+        UsageError: the target is there already.
+    """
+    reader = TfhpReader(source)
+    splits = splits_on_disk(reader)
+    ordered = list(dict.fromkeys([video for split in splits.values() for video in split] + list(reader.videos)))
+    counts = write_shards(
+        (reader.clip(video) for video in ordered),
+        target,
+        splits if splits else None,
+        source=f"TFHP {reader.path.name}",
+        progress=_with_total(progress, len(ordered)),
+    )
+    return sum(counts.values())
+
+
+def shards_to_tfhp(source: str | Path, target: str | Path, seg_len: int = 100, progress: Report | None = None) -> int:
+    """Write shards of FLAME clips as a TFHP data set with split files and statistics.
+
+    Returns:
+        Number of clips.
+
+    Raises:
+        InputError: the shards cannot be read, or are for another head than "flame".
+        UsageError: the target is there already.
+    """
+    reader = ShardReader(source)
+    members: dict[str, list[str]] = {split: [] for split in (*SPLITS, *reader.splits) if split != OTHER}
+
+    def clips() -> Iterator[Clip]:
+        for split in reader.splits:
+            for clip in reader.clips(split):
+                members.get(split, []).append(clip.name)
+                yield clip
+
+    total = sum(reader.counts.values()) or None
+    return write_tfhp(clips(), target, seg_len, members, _with_total(progress, total)).videos
+
+
+def splits_on_disk(reader: TfhpReader) -> dict[str, tuple[str, ...]]:
+    """Return the videos of each split file that there is."""
+    return {name: reader.split(name) for name in SPLITS if (reader.path / f"{name}.txt").exists()}
+
+
+def _with_total(progress: Report | None, total: int | None) -> Callable[[int], None] | None:
+    return (lambda done: progress(done, total)) if progress else None
