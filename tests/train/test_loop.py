@@ -12,13 +12,13 @@ from torch import nn
 
 from diffposetalk.checkpoint import weights
 from diffposetalk.errors import ModelError, UsageError
-from diffposetalk.train.loop import LoopConfig, total_loss, train
+from diffposetalk.train.loop import LoopConfig, Turn, total_loss, train
 
 HEADER = {"config": "a test"}
 
 
-def losses(network: nn.Module, rng: np.random.Generator, n: int) -> dict[str, torch.Tensor]:
-    x = torch.from_numpy(rng.normal(size=(n, 4)).astype(np.float32))
+def losses(network: nn.Module, turn: Turn) -> dict[str, torch.Tensor]:
+    x = torch.from_numpy(turn.rng.normal(size=(turn.n, 4)).astype(np.float32))
     y = network(x)
     return {"fit": (y - x.sum(1, keepdim=True)).square().mean(), "size": y.square().mean()}
 
@@ -102,8 +102,8 @@ def test_tensorboard_gets_the_same_figures(tmp_path: Path) -> None:
 def test_accumulated_batches_count_as_one_larger_batch(tmp_path: Path) -> None:
     """Two batches of 4 make the step that one batch of 8 makes: divided, and one optimiser step."""
 
-    def halves(network: nn.Module, rng: np.random.Generator, n: int) -> dict[str, torch.Tensor]:
-        x = torch.from_numpy(rng.normal(size=(n, 4)).astype(np.float32))
+    def halves(network: nn.Module, turn: Turn) -> dict[str, torch.Tensor]:
+        x = torch.from_numpy(turn.rng.normal(size=(turn.n, 4)).astype(np.float32))
         return {"fit": (network(x) - x.sum(1, keepdim=True)).square().mean()}
 
     results = []

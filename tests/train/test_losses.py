@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import torch
 from torch.nn import functional
 
@@ -96,3 +99,14 @@ def test_nt_xent_never_pushes_a_speakers_own_clips_apart() -> None:
     own = functional.cross_entropy(logits[[4, 2, 3, 6, 7]][None], torch.tensor([0]))
     other = functional.cross_entropy((styles @ styles.T / 0.1)[0][[4, 2, 3, 6, 7, 1, 5]][None], torch.tensor([0]))
     assert own < other and kept.isfinite()
+
+
+@pytest.mark.parametrize("case", ["c0", "c1", "c2"])
+def test_nt_xent_equals_the_reference(reference: Path, case: str) -> None:
+    data = np.load(reference / "nt_xent.npz")
+    first, second = (torch.from_numpy(data[f"{case}_{view}"]).requires_grad_() for view in "ab")
+    loss = nt_xent(first, second, torch.arange(len(first)), float(data[f"{case}_temperature"]))
+    assert loss.item() == pytest.approx(float(data[f"{case}_loss"]), rel=1e-4)
+    for gradient, view in zip(torch.autograd.grad(loss, [first, second]), "ab"):
+        expected = data[f"{case}_grad_{view}"]
+        np.testing.assert_allclose(gradient, expected, rtol=0, atol=1e-3 * np.abs(expected).max())

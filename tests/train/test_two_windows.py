@@ -16,8 +16,11 @@ from diffposetalk.data.coefficients import coefficients_to_vector
 from diffposetalk.data.statistics import Statistics
 from diffposetalk.noise import NoiseSchedule
 from diffposetalk.released.convert import convert
-from diffposetalk.released.keys import DENOISER_KEYS, _renamed
+from diffposetalk.released.keys import DENOISER_KEYS, STYLE_KEYS, _renamed
+from diffposetalk.style_model import StyleModel
+from diffposetalk.train.loop import LoopConfig, Turn
 from diffposetalk.train.paper_losses import PAPER_WEIGHTS, TERMS, Geometry, total
+from diffposetalk.train.style import StyleLearner, StyleLearning, StyleLosses
 from diffposetalk.train.surface import JawSurface
 from diffposetalk.train.two_windows import (
     GeneratorDraws,
@@ -240,3 +243,34 @@ def test_what_follows_the_end_of_a_window_has_no_influence(reference: Path, flam
         losses.append(total(terms))
         batch.motion[1, :, 9:] += 1
     torch.testing.assert_close(losses[0], losses[1], rtol=0, atol=0)
+
+
+def test_style_step_equals_the_reference(reference: Path) -> None:
+    data, expected = np.load(reference / "lmdb_expected.npz"), np.load(reference / "train_step_style.npz")
+    path = reference / "experiments" / "SE" / "head-tiny-L2H4-T0.1" / "checkpoints" / "iter_0000045.pt"
+    converted = convert(path, Statistics.load(reference / "stats_train.npz")).model
+    assert isinstance(converted, StyleModel)
+    encoder = converted.encoder.requires_grad_(True)
+    learner = StyleLearner(encoder.config, 0)
+    learner.encoder = encoder
+    first, second = (torch.from_numpy(np.stack([data[f"se{item}_coef"][view] for item in range(4)])) for view in (0, 1))
+    stage = StyleLearning(encoder.config, LoopConfig(1, 4), own_negatives=True)
+    same = torch.zeros(4, dtype=torch.long)
+    losses = StyleLosses(stage, lambda turn: (first, second, same, torch.zeros(4, 0)), True)
+    terms = losses(learner.eval(), Turn(0, 4, np.random.default_rng(0)))
+    assert list(terms) == ["contrast"]
+    assert terms["contrast"].item() == pytest.approx(float(expected["loss"]), rel=1e-4)
+    for name, view in (("feat_a", first), ("feat_b", second)):
+        np.testing.assert_allclose(
+            encoder(view).detach(), expected[name], rtol=0, atol=1e-5 * np.abs(expected[name]).max()
+        )
+    terms["contrast"].backward()
+    ours = dict(encoder.named_parameters())
+    for name, norm in zip(expected["grad_names"], expected["grad_norms"]):
+        name = str(name).removeprefix("encoder.")
+        mapped = _renamed({name: torch.zeros(3 if "in_proj" in name else 1)}, STYLE_KEYS, "reference")
+        gradients = [ours[key.removeprefix("style_encoder.")].grad for key in mapped]
+        size = sum(float(gradient.square().sum()) for gradient in gradients if gradient is not None) ** 0.5
+        assert size == pytest.approx(norm, rel=1e-3, abs=1e-6), name
+    full = expected["grad::encoder.motion_proj.weight"]
+    np.testing.assert_allclose(encoder.projection.weight.grad, full, rtol=0, atol=1e-3 * np.abs(full).max())

@@ -149,7 +149,7 @@ def fit(
     batch = max(2, min(32, len(people) * 9 // 10))
     average = min(0.99, max(0.5, 1 - 10 / steps))
     loop = LoopConfig(steps, batch, 1e-3, warmup=min(100, steps // 4), ema=average, validate_every=steps, seed=seed)
-    stage = StyleStage(config, loop, WindowConfig(context=0), weights={"contrast": 1.0, "manner": 10.0})
+    stage = StyleStage(config, loop, windows=WindowConfig(context=0), weights={"contrast": 1.0, "manner": 10.0})
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         network = train_style(stage, sets[0], sets[1], Path(folder), {"kind": "held-out"}, progress=progress)

@@ -17,7 +17,7 @@ from diffposetalk.motion import MotionSpace
 from diffposetalk.nn.denoiser import Denoiser, DenoiserConfig
 from diffposetalk.nn.style_encoder import StyleEncoder
 from diffposetalk.noise import NoiseSchedule, add_noise
-from diffposetalk.train.loop import LoopConfig, train
+from diffposetalk.train.loop import LoopConfig, Turn, train
 from diffposetalk.train.losses import LinearSurface, difference_loss, join_loss, smoothness_loss
 
 
@@ -65,10 +65,10 @@ class DenoiserLosses:
         self.gaps = torch.from_numpy(gaps.astype(np.float32)) * 1000
         self.schedule = NoiseSchedule.make(stage.schedule, stage.noise_steps)
 
-    def __call__(self, network: nn.Module, rng: np.random.Generator, n: int) -> dict[str, Tensor]:
+    def __call__(self, network: nn.Module, turn: Turn) -> dict[str, Tensor]:
         """Draw a batch and return the loss terms by name."""
         assert isinstance(network, Denoiser)
-        device = next(network.parameters()).device
+        device, rng, n = next(network.parameters()).device, turn.rng, turn.n
         batch = self.windows.draw(rng, n).to(device)
         with torch.no_grad():
             style = self.style_encoder(batch.reference)

@@ -18,8 +18,21 @@ from diffposetalk.checkpoint import load_weights, read_tensors, weights, write_t
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.train.rates import RateSchedule, learning_rate
 
-Losses = Callable[[nn.Module, np.random.Generator, int], dict[str, Tensor]]
-"""``(network, rng, batch size) -> named terms``: draws its own batch with ``rng``, so a step depends on its number."""
+
+@dataclass(frozen=True)
+class Turn:
+    """What a batch may depend on, so that it is the same whenever it is asked for."""
+
+    index: int
+    """Number of the batch, from 0; a step has `LoopConfig.accumulate` of them."""
+    n: int
+    """Samples in it."""
+    rng: np.random.Generator
+    """For all that is random, of this step alone."""
+
+
+Losses = Callable[[nn.Module, Turn], dict[str, Tensor]]
+"""``(network, turn) -> named terms``: draws its own batch."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,7 @@ def train(
     Args:
         network: what learns; already on its device.
         losses: named loss terms of one training batch.
-        validation: the same on held-out data; called with the same generator every time.
+        validation: the same on held-out data; called with the same turns every time.
         factors: weight of each term.
         config: lengths and rates.
         out: folder for ``state.safetensors``, ``log.jsonl`` and ``tensorboard``.
@@ -128,9 +141,9 @@ def train(
         rng = _seed(config.seed, step)
         network.train()
         sums: dict[str, float] = {}
-        for _ in range(config.accumulate):
+        for part in range(config.accumulate):
             with _precision(config, device):
-                terms = losses(network, rng, config.batch)
+                terms = losses(network, Turn(step * config.accumulate + part, config.batch, rng))
             loss = total_loss(terms, factors) / config.accumulate
             loss.backward()
             for key, value in {**terms, "loss": loss * config.accumulate}.items():
@@ -166,9 +179,9 @@ def _validate(
     network.eval()
     sums: dict[str, float] = {}
     for index in range(config.validation_batches):
-        rng = _seed(config.seed + 1_000_003, index)
+        turn = Turn(index, config.batch, _seed(config.seed + 1_000_003, index))
         with torch.no_grad(), _precision(config, device):
-            for key, value in validation(network, rng, config.batch).items():
+            for key, value in validation(network, turn).items():
                 sums[key] = sums.get(key, 0.0) + float(value) / config.validation_batches
     network.load_state_dict(own)
     return sums

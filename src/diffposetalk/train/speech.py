@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from diffposetalk.errors import InputError
 from diffposetalk.nn.speech_encoder import FRAME_SAMPLES, SpeechEncoder, SpeechEncoderConfig
-from diffposetalk.train.loop import LoopConfig, train
+from diffposetalk.train.loop import LoopConfig, Losses, Turn, train
 
 
 @dataclass(frozen=True)
@@ -72,19 +72,17 @@ def train_speech(
     n_phones = 1 + max(int(clip.phones.max()) for clip in training)
     learner = SpeechLearner(stage.encoder, n_phones, training[0].curves.shape[1]).to(device)
 
-    def losses(
-        clips: Sequence[SpeechClip], augmented: bool
-    ) -> Callable[[nn.Module, np.random.Generator, int], dict[str, Tensor]]:
+    def losses(clips: Sequence[SpeechClip], augmented: bool) -> Losses:
         long_enough = [clip for clip in clips if len(clip.curves) >= stage.crop_frames]
         if not long_enough:
             raise InputError(f"no clip lasts {stage.crop_frames} frames; make longer clips or shorten crop_frames")
 
-        def terms(network: nn.Module, rng: np.random.Generator, n: int) -> dict[str, Tensor]:
+        def terms(network: nn.Module, turn: Turn) -> dict[str, Tensor]:
             assert isinstance(network, SpeechLearner)
-            samples, phones, curves = _crops(long_enough, stage.crop_frames, rng, n, augmented)
+            samples, phones, curves = _crops(long_enough, stage.crop_frames, turn.rng, turn.n, augmented)
             mels, _ = network.encoder.normalise(network.encoder.log_mels(samples.to(device)))
             if augmented:
-                mels = _masked(mels, stage.mel_masked, rng)
+                mels = _masked(mels, stage.mel_masked, turn.rng)
             logits, guess = network(mels)
             return {
                 "phones": functional.cross_entropy(logits.float().flatten(0, 1), phones.to(device).flatten()),

@@ -12,25 +12,39 @@ from torch import Tensor, nn
 
 from diffposetalk.data.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
-from diffposetalk.train.loop import LoopConfig, train
+from diffposetalk.train.loop import LoopConfig, Turn, train
 from diffposetalk.train.losses import nt_xent
+
+Pairs = Callable[[Turn], tuple[Tensor, Tensor, Tensor, Tensor]]
+"""Draws two windows ``(B, L, D)`` of each of B clips, their speakers ``(B,)`` and manners ``(B, M)``, M 0 if unknown."""
 
 
 @dataclass(frozen=True)
-class StyleStage:
-    """Configuration of the style encoder's training."""
+class StyleLearning:
+    """How a style encoder learns, whatever from."""
 
     encoder: StyleEncoderConfig
     loop: LoopConfig
-    windows: WindowConfig = field(default_factory=WindowConfig)
     temperature: float = 0.1
     """Of the contrastive loss."""
-    weights: dict[str, float] = field(default_factory=lambda: {"contrast": 1.0, "manner": 3.0})
+    own_negatives: bool = False
+    """Whether a speaker's other clips in a batch are pushed away too, as the released code does."""
+    weights: dict[str, float] = field(default_factory=lambda: {"contrast": 1.0})
     """Factor of each loss term."""
-    noise: float = 0.1
+    noise: float = 0.0
     """Largest standard deviation of noise added to a window, normalised units."""
-    dropped: float = 0.05
+    dropped: float = 0.0
     """Share of channels set to their mean, so that no single one decides."""
+
+
+@dataclass(frozen=True)
+class StyleStage(StyleLearning):
+    """Configuration of the style encoder's training on a corpus whose manners are known."""
+
+    weights: dict[str, float] = field(default_factory=lambda: {"contrast": 1.0, "manner": 3.0})
+    noise: float = 0.1
+    dropped: float = 0.05
+    windows: WindowConfig = field(default_factory=WindowConfig)
 
 
 class StyleLearner(nn.Module):
@@ -39,7 +53,50 @@ class StyleLearner(nn.Module):
     def __init__(self, config: StyleEncoderConfig, manner_dim: int) -> None:
         super().__init__()
         self.encoder = StyleEncoder(config)
-        self.manner = nn.Linear(config.dim, max(manner_dim, 1))
+        self.manner = nn.Linear(config.dim, manner_dim) if manner_dim else None
+
+
+class StyleLosses:
+    """The loss terms of one batch: ``contrast`` (NT-Xent) and, where manners are known, ``manner`` (squared error)."""
+
+    def __init__(self, stage: StyleLearning, pairs: Pairs, augment: bool) -> None:
+        self.stage, self.pairs, self.augment = stage, pairs, augment
+
+    def __call__(self, network: nn.Module, turn: Turn) -> dict[str, Tensor]:
+        """Draw a batch and return its terms by name."""
+        assert isinstance(network, StyleLearner)
+        device = next(network.parameters()).device
+        first, second, speaker, manner = (value.to(device) for value in self.pairs(turn))
+        if self.augment and (self.stage.noise or self.stage.dropped):
+            first, second = (_augmented(view, self.stage, turn.rng) for view in (first, second))
+        styles = network.encoder(torch.cat([first, second])).float()
+        n = len(first)
+        alone = torch.arange(n, device=device) if self.stage.own_negatives else speaker
+        terms = {"contrast": nt_xent(styles[:n], styles[n:], alone, self.stage.temperature)}
+        if network.manner is not None:
+            terms["manner"] = (network.manner(styles) - manner.repeat(2, 1)).square().mean()
+        return terms
+
+
+def learn_style(
+    stage: StyleLearning,
+    training: Pairs,
+    validation: Pairs,
+    manner_dim: int,
+    out: Path,
+    header: dict[str, str],
+    device: str = "cpu",
+    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+) -> StyleEncoder:
+    """Train a style encoder with NT-Xent and a regression of the manner where it is known (``manner_dim`` above 0).
+
+    Source: DiffPoseTalk, section 3.2; the regression is ours and keeps in the style what contrast alone may drop.
+    """
+    torch.manual_seed(stage.loop.seed)
+    learner = StyleLearner(stage.encoder, manner_dim).to(device)
+    losses = (StyleLosses(stage, training, True), StyleLosses(stage, validation, False))
+    train(learner, *losses, stage.weights, stage.loop, out, header, progress)
+    return learner.encoder
 
 
 def train_style(
@@ -51,39 +108,14 @@ def train_style(
     device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> StyleEncoder:
-    """Train the style encoder with NT-Xent and a regression of the manner where it is known.
+    """Train the style encoder on windows of clips; see `learn_style`."""
 
-    Source: DiffPoseTalk, section 3.2; the regression is ours and keeps in the style what contrast alone may drop.
-    """
-    torch.manual_seed(stage.loop.seed)
-    learner = StyleLearner(stage.encoder, len(training[0].manner)).to(device)
-    sets = (Windows(training, stage.windows), Windows(validation, stage.windows))
+    def pairs(clips: Sequence[EncodedClip]) -> Pairs:
+        windows = Windows(clips, stage.windows)
+        return lambda turn: windows.draw_pairs(turn.rng, turn.n)
 
-    def losses(windows: Windows, augment: bool) -> Callable[[nn.Module, np.random.Generator, int], dict[str, Tensor]]:
-        def terms(network: nn.Module, rng: np.random.Generator, n: int) -> dict[str, Tensor]:
-            assert isinstance(network, StyleLearner)
-            first, second, speaker, manner = (value.to(device) for value in windows.draw_pairs(rng, n))
-            if augment:
-                first, second = (_augmented(view, stage, rng) for view in (first, second))
-            styles = network.encoder(torch.cat([first, second]))
-            contrast = nt_xent(styles[:n], styles[n:], speaker, stage.temperature)
-            guess = network.manner(styles)
-            missed = (guess - manner.repeat(2, 1)).square().mean() if manner.shape[1] else guess.sum() * 0
-            return {"contrast": contrast, "manner": missed}
-
-        return terms
-
-    train(
-        learner,
-        losses(sets[0], True),
-        losses(sets[1], False),
-        stage.weights,
-        stage.loop,
-        out,
-        header,
-        progress,
-    )
-    return learner.encoder
+    manner_dim = len(training[0].manner)
+    return learn_style(stage, pairs(training), pairs(validation), manner_dim, out, header, device, progress)
 
 
 def retrieval_accuracy(encoder: StyleEncoder, clips: Sequence[EncodedClip], window: int, seed: int = 0) -> float:
@@ -96,7 +128,7 @@ def retrieval_accuracy(encoder: StyleEncoder, clips: Sequence[EncodedClip], wind
     return float(((a @ b.T).argmax(1) == torch.arange(n_speakers)).float().mean())
 
 
-def _augmented(view: Tensor, stage: StyleStage, rng: np.random.Generator) -> Tensor:
+def _augmented(view: Tensor, stage: StyleLearning, rng: np.random.Generator) -> Tensor:
     shape = tuple(view.shape)
     spread = stage.noise * rng.random((shape[0], 1, 1))
     noise = torch.from_numpy((rng.standard_normal(shape) * spread).astype(np.float32)).to(view.device)
