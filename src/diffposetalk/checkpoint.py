@@ -242,6 +242,17 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: dict[
     write_atomically(path, save(dict(tensors), {HEADER_KEY: json.dumps(header, sort_keys=True)}))
 
 
+def header_kind(path: str | Path) -> str:
+    """Return what a safetensors file's header calls itself; empty where it is no file of ours."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            return str(json.loads((file.metadata() or {}).get(HEADER_KEY, "{}")).get("kind", ""))
+    except (SafetensorError, OSError, json.JSONDecodeError):
+        return ""
+
+
 def read_tensors(path: str | Path, kind: str, only: Iterable[str] = ()) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Read a safetensors file and its header.
 

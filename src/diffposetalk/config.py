@@ -112,6 +112,8 @@ def _chosen(alternatives: tuple[Any, ...], value: Any, where: str) -> Any:
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:
+    if hint is Any:
+        return value
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (types.UnionType, typing.Union):
         return None if value is None else _convert(_chosen(arguments, value, where), value, where)

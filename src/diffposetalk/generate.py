@@ -20,6 +20,7 @@ from diffposetalk.motion import Motion
 from diffposetalk.nn.speech_encoder import FRAME_SAMPLES
 from diffposetalk.noise import NoiseSchedule
 from diffposetalk.style import Style
+from diffposetalk.style_model import StyleModel
 from diffposetalk.window import continued, fading, sample_window, windows_of_features
 
 ASSETS = Path(__file__).parent / "assets"
@@ -31,8 +32,6 @@ JOIN_FRAMES = {"head_pose": 30}
 JOIN_FACE = 5
 HEAD_SCALES = (0.3, 3.0)
 """Bounds of the head's amplitude that a style brings along."""
-SHORTEST_STYLE_S = 1.0
-"""Seconds of motion below which no manner of speaking can be read."""
 
 
 class SpeechSource(Protocol):
@@ -143,20 +142,10 @@ class Talker:
             raise ModelError(
                 f"the model {self.model.config.name!r} comes without a style encoder; convert it with --style-encoder"
             )
-        vectors = torch.from_numpy(self.model.space.encode(motion)).to(self.device)
-        fps, window = self.model.space.fps, encoder.config.window
-        if len(vectors) < SHORTEST_STYLE_S * fps:
-            raise InputError(
-                f"{source}: {motion.duration:.2f} s of motion is too short to read a style from (1 s at least)"
-            )
-        with torch.inference_mode():
-            styles = encoder(overlapping_windows(vectors, window))
-            mean = styles.mean(0)
-            if encoder.config.pooling == "sphere":
-                mean = mean * (styles[0].norm() / mean.norm())
+        style = StyleModel(encoder, self.model.space).read_style(motion, source)
         own = self.model.config.sampling.head_spread
         head_scale = float(np.clip(head_spread(motion) / own, *HEAD_SCALES)) if own else 1.0
-        return Style(mean.cpu().numpy(), self._encoder, source, head_scale)
+        return replace(style, head_scale=head_scale)
 
     def generate(
         self,
@@ -313,13 +302,6 @@ class Talker:
             generator=generators,
             adjust=adjust,
         )
-
-
-def overlapping_windows(vectors: Tensor, window: int) -> Tensor:
-    """Cut ``(T, D)`` into windows that overlap by half and reach the end: ``(N, window, D)``, or the whole if shorter."""
-    last = max(0, len(vectors) - window)
-    starts = sorted({*range(0, last, window // 2), last})
-    return torch.stack([vectors[start : start + window] for start in starts])
 
 
 def head_spread(motion: Motion, window_s: float = 4.0) -> float:

@@ -189,6 +189,8 @@ class MotionSpace:
     """``(D,)`` float32."""
     std: np.ndarray
     """``(D,)`` float32, all above 0."""
+    jaw_rest: tuple[float, float] = (0.0, 0.0)
+    """Mean of the jaw's y and z in the data, radians, which the channels leave out; only released behaviour uses it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -296,6 +298,7 @@ class MotionSpace:
             "channels": list(self.channels),
             "mean": [float(value) for value in self.mean],
             "std": [float(value) for value in self.std],
+            "jaw_rest": list(self.jaw_rest),
         }
 
     @staticmethod
@@ -312,6 +315,7 @@ class MotionSpace:
                 tuple(values["channels"]),
                 np.array(values["mean"], np.float32),
                 np.array(values["std"], np.float32),
+                tuple(values.get("jaw_rest", (0.0, 0.0))),
             )
         except KeyError as error:
             raise ModelError(f"motion space: the field {error} is missing") from None

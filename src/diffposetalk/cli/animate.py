@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sampling.add_argument("--guidance", choices=("incremental", "independent"), help="(incremental)")
     sampling.add_argument("--speech-scale", type=values.number(0), metavar="X", help="how strongly speech drives it")
     sampling.add_argument("--style-scale", type=values.number(0), metavar="X", help="how strongly the style shows")
+    sampling.add_argument(
+        "--compat", action="store_true", help="treat long speech as the authors' demo does (converted weights only)"
+    )
     sampling.add_argument("--threshold", type=values.threshold, metavar="R,LOW,HIGH", help="dynamic thresholding")
     motion = parser.add_argument_group("motion")
     motion.add_argument("--head-scale", type=values.number(0), metavar="X", help="amplitude of head motion; 0: still")
@@ -60,11 +63,17 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
     talker = Talker.from_pretrained(args.model)
     style = talker.style(args.style)
+    if args.compat:
+        from diffposetalk.released.demo import demo
+
+        windows = demo(talker, speech, args.samples, style, options, pictures.identity)
+    else:
+        windows = talker.windows(speech, args.samples, style, options, pictures.identity)
     started = time.monotonic()
     takes: list[list[Motion]] = [[] for _ in range(args.samples)]
     with console.progress("speaking", "s") as progress:
         seconds = 0.0
-        for window in talker.windows(speech, args.samples, style, options, pictures.identity):
+        for window in windows:
             for take, part in zip(takes, window):
                 take.append(part)
             seconds += window[0].duration
@@ -106,4 +115,6 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
     from diffposetalk.guidance import SamplingOptions
 
     named = {field.name: getattr(args, field.name, None) for field in fields(SamplingOptions)}
+    if args.compat and args.sampler is None:
+        named["sampler"] = "ddpm"
     return SamplingOptions(**{name: value for name, value in named.items() if value is not None})

@@ -83,9 +83,17 @@ def _tensors(path: Path) -> dict[str, Any]:
     if kind == "diffposetalk.style":
         style = Style.load(path)
         return {"kind": "style", "source": style.source, "encoder": style.encoder, "dim": len(style.vector)}
+    if kind == "diffposetalk.style_encoder":
+        config, space = json.loads(header["config"]), json.loads(header["motion_space"])
+        return {
+            "kind": "style encoder",
+            "dim": config["dim"],
+            "head": space["head"],
+            "channels": len(space["channels"]),
+        }
     if kind == "diffposetalk.model":
         return {"kind": "model", "bytes": path.stat().st_size, **_model(header, shapes)}
-    raise InputError(f"{path}: is neither a model nor a style of DiffPoseTalk")
+    raise InputError(f"{path}: is no model, style encoder or style of DiffPoseTalk")
 
 
 def _model(header: dict[str, str], shapes: list[list[int]]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
+    from diffposetalk.style import StyleReader
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("motion", metavar="MOTION", nargs="?", help="motion file (.npz) of at least some seconds")
     parser.add_argument("-o", "--output", metavar="OUT", help="where the style goes (.safetensors)")
     parser.add_argument(
-        "--model", default="lite", metavar="NAME|FILE", help="model whose style encoder reads it (lite)"
+        "--model",
+        default="lite",
+        metavar="NAME|FILE",
+        help="model whose style encoder reads it (lite), or that encoder",
     )
 
 
@@ -45,8 +49,19 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.motion import Motion
 
     motion = Motion.load(args.motion)
-    talker = Talker.from_pretrained(args.model)
-    style = talker.read_style(motion, source=Path(args.motion).name)
+    style = _reader(args.model).read_style(motion, Path(args.motion).name)
     style.save(output)
     console.say(str(output))
     return {"output": str(output), "source": style.source, "encoder": style.encoder, "seconds": motion.duration}
+
+
+def _reader(model: str) -> StyleReader:
+    """Return what reads styles: a model, or a style encoder converted alone."""
+    from diffposetalk.checkpoint import header_kind
+    from diffposetalk.generate import Talker
+    from diffposetalk.style_model import KIND, StyleModel
+
+    path = Path(model)
+    if path.is_file() and header_kind(path) == KIND:
+        return StyleModel.load(path)
+    return Talker.from_pretrained(model)

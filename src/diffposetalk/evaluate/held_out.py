@@ -44,7 +44,7 @@ class HeldOut:
         """
         import torch
 
-        from diffposetalk.generate import overlapping_windows
+        from diffposetalk.style_model import overlapping_windows
 
         vectors, window = torch.from_numpy(self.space.encode(motion)), self.network.config.window
         if len(vectors) < self.space.fps:
