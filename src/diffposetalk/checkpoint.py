@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from diffposetalk.config import from_dict, to_dict
 from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
@@ -17,6 +17,7 @@ from diffposetalk.nn.denoiser import Denoiser, DenoiserConfig
 from diffposetalk.nn.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
 from diffposetalk.nn.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.noise import check_target
 from diffposetalk.style import Style
 
 if TYPE_CHECKING:
@@ -77,6 +78,9 @@ class ModelConfig:
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
 
     def __post_init__(self) -> None:
+        check_target(self.target)
+        if self.padding not in get_args(Padding):
+            raise UsageError(f"model: unknown padding {self.padding!r}; choose from {', '.join(get_args(Padding))}")
         speech, style, denoiser = self.speech_encoder, self.style_encoder, self.denoiser
         if denoiser.speech_dim != speech.dim:
             raise UsageError(
