@@ -86,14 +86,16 @@ def write_tfhp(
             (beside / name).unlink(missing_ok=True)
         if path.exists():
             path.rmdir()
+        store.close(beside)
         os.replace(beside, path)
         return written
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
+    except BaseException as error:
         store.close(beside)
-        if job is None:
+        if job is None or isinstance(error, Exception):  # an interrupted job may go on later
             shutil.rmtree(beside, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise write_error(path, error) from error
+        raise
 
 
 def portable_pickle(value: Any) -> bytes:
