@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,73 @@ def talker(bundled_model: Path) -> Talker:
     from diffposetalk.generate import Talker
 
     return Talker.from_pretrained(bundled_model)
+
+
+@pytest.fixture(scope="session")
+def reference() -> Path:
+    """The folder of reference numbers beside the project; skips where it is absent."""
+    folder = ROOT.parent / "shared" / "reference"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/reference, which is absent")
+    return folder
+
+
+def write_flame(n_vertices: int, seed: int, path: Path) -> Path:
+    """Write a random head of FLAME's format, as the reference numbers' recipe says, with its landmarks beside it.
+
+    Args:
+        n_vertices: V.
+        seed: of the recipe.
+        path: `.pkl` for the pickle with a sparse matrix, `.npz` for plain arrays.
+    """
+    import pickle
+
+    import scipy.sparse
+    import torch
+
+    rs = np.random.RandomState(seed)
+    model = {
+        "v_template": rs.standard_normal((n_vertices, 3)) * 0.08,
+        "shapedirs": rs.standard_normal((n_vertices, 3, 400)) * 0.002,
+        "posedirs": rs.standard_normal((n_vertices, 3, 36)) * 0.003,
+    }
+    regressor, weights = rs.uniform(size=(5, n_vertices)) ** 4, rs.uniform(size=(n_vertices, 5)) ** 6
+    model["J_regressor"] = regressor / regressor.sum(1, keepdims=True)
+    model["weights"] = weights / weights.sum(1, keepdims=True)
+    model["kintree_table"] = np.array([[2**32 - 1, 0, 1, 1, 1], range(5)], np.uint32)
+    n_faces = 9976 if n_vertices == 5023 else 2 * n_vertices
+    model["f"] = rs.randint(0, n_vertices, size=(n_faces, 3))
+    if path.suffix == ".npz":
+        np.savez(path, **model)
+    else:
+        path.write_bytes(pickle.dumps(model | {"J_regressor": scipy.sparse.csc_matrix(model["J_regressor"])}, 2))
+
+    rs = np.random.RandomState(seed + 1)
+
+    def shares(*shape: int) -> np.ndarray:
+        values = rs.uniform(size=(*shape, 3))
+        return values / values.sum(-1, keepdims=True)
+
+    points = {
+        "static_lmk_faces_idx": rs.randint(0, n_faces, (51,)), "static_lmk_bary_coords": shares(51),
+        "dynamic_lmk_faces_idx": torch.tensor(rs.randint(0, n_faces, (79, 17))),
+        "dynamic_lmk_bary_coords": torch.tensor(shares(79, 17)),
+        "full_lmk_faces_idx": rs.randint(0, n_faces, (1, 68)), "full_lmk_bary_coords": shares(1, 68),
+    }  # fmt: skip
+    np.save(path.with_name("landmark_embedding.npy"), np.array(points, object), allow_pickle=True)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_flame() -> Callable[[int, int, Path], Path]:
+    """`make_flame(V, seed, path)`: writes a random head of FLAME's format; see `write_flame`."""
+    return write_flame
+
+
+@pytest.fixture(scope="session")
+def flame_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random FLAME-format head of 40 vertices, with landmarks beside it."""
+    return write_flame(40, 3, tmp_path_factory.mktemp("flame") / "generic_model.pkl")
 
 
 def build_tiny_model(seed: int = 0) -> Model:

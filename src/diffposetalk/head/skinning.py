@@ -7,6 +7,7 @@ with tensors it is differentiable, also at zero rotation. Shape letters: `K` ble
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,15 @@ def like(value: Array, reference: Array) -> Array:
 
         return torch.as_tensor(value, dtype=reference.dtype, device=reference.device)
     return np.asarray(value, dtype=reference.dtype)
+
+
+def folded(value: Array) -> Array:
+    """Return an array that was expanded over leading dimensions with these as 1, so that work on it is done once."""
+    strides = value.stride() if is_tensor(value) else value.strides
+    for axis, (n, stride) in enumerate(zip(value.shape[:-1], strides[:-1])):
+        if n > 1 and stride == 0:
+            value = value[(slice(None),) * axis + (slice(0, 1),)]
+    return value
 
 
 def _stack(parts: list[Array]) -> Array:
@@ -112,12 +122,15 @@ def rotate_about(points: Array, rotation: Array, centre: Array) -> Array:
     return (points - pivot) @ rotation.swapaxes(-1, -2) + pivot
 
 
-def chain_transforms(rotations: list[Array], joints: Array) -> list[tuple[Array, Array]]:
-    """Follow a chain of joints from the fixed base outward.
+def chain_transforms(
+    rotations: list[Array], joints: Array, parents: Sequence[int] | None = None
+) -> list[tuple[Array, Array]]:
+    """Follow a chain or tree of joints from the fixed base outward.
 
     Args:
-        rotations: one `(..., 3, 3)` per joint, each relative to the joint before it.
+        rotations: one `(..., 3, 3)` per joint, each relative to its parent.
         joints: `(..., J, 3)` rest positions, metres; `J = len(rotations)`.
+        parents: for each joint the number of an earlier one, -1 for the base; by default the one before it.
 
     Returns:
         Per joint `(rotation (..., 3, 3), translation (..., 3))`, so that a point `p` that belongs to the joint at rest
@@ -127,8 +140,9 @@ def chain_transforms(rotations: list[Array], joints: Array) -> list[tuple[Array,
     for index, local in enumerate(rotations):
         pivot = joints[..., index, :]
         here = pivot - (local @ pivot[..., None])[..., 0]
-        if transforms:
-            rotation, translation = transforms[-1]
+        parent = index - 1 if parents is None else parents[index]
+        if parent >= 0:
+            rotation, translation = transforms[parent]
             transforms.append((rotation @ local, (rotation @ here[..., None])[..., 0] + translation))
         else:
             transforms.append((local, here))
