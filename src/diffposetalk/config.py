@@ -27,6 +27,11 @@ def load_config(cls: type[T], path: str | Path, overrides: Iterable[str] = ()) -
         InputError: the file is missing or no TOML.
         UsageError: a key is unknown, missing, or its value of the wrong type; the message gives its path.
     """
+    return from_dict(cls, read_config(path, overrides), str(path))
+
+
+def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """Read a TOML file and its bases into nested dictionaries; arguments and errors as for `load_config`."""
     values = _read(Path(path))
     for override in overrides:
         key, separator, text = override.partition("=")
@@ -37,7 +42,7 @@ def load_config(cls: type[T], path: str | Path, overrides: Iterable[str] = ()) -
         except tomllib.TOMLDecodeError:
             value = text
         _merge(values, _nested(key.strip().split("."), value))
-    return from_dict(cls, values, str(path))
+    return values
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "config") -> T:
@@ -77,9 +82,11 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Put values over those of a base; a table of another ``kind`` takes the whole place of the base's."""
     for key, value in values.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
+        known = into.get(key)
+        if isinstance(value, dict) and isinstance(known, dict) and value.get("kind") in (None, known.get("kind")):
+            _merge(known, value)
         else:
             into[key] = value
     return into

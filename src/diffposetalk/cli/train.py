@@ -1,8 +1,10 @@
-"""Train a model by a recipe (a TOML file, such as configs/lite.toml) on a corpus made by `diffposetalk corpus`.
+"""Train a model by a recipe, a TOML file: configs/lite.toml on a corpus made by `diffposetalk corpus`, or
+configs/paper/denoiser.toml on a TFHP data set.
 
 A run that was stopped goes on where it was.
 
   diffposetalk train configs/lite.toml -o runs/lite --set corpus=corpus
+  diffposetalk train configs/paper/denoiser.toml -o runs/paper --set data=HDTF_TFHP/lmdb --set head=flame.pkl
 """
 
 from __future__ import annotations
@@ -26,11 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Train all stages; return the result for `--json`."""
     try:
+        from diffposetalk.train.paper import train_paper
         from diffposetalk.train.recipe import train_recipe
     except ModuleNotFoundError as error:
         raise DiffPoseTalkError(f"training needs {error.name}: pip install 'diffposetalk[train]'") from error
     from pathlib import Path
 
+    from diffposetalk.config import read_config
+
+    kinds = {"corpus": train_recipe, "paper": train_paper}
+    kind = read_config(args.recipe, args.set).get("kind", "corpus")
+    if kind not in kinds:
+        raise UsageError(f"{args.recipe}: unknown kind {kind!r}; choose from {', '.join(kinds)}")
     if not Path(args.output).absolute().parent.is_dir():
         raise UsageError(f"{args.output}: the folder {Path(args.output).parent} does not exist; create it first")
     with console.progress("training", "") as progress:
@@ -39,7 +48,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             figures = " ".join(f"{name} {value:.3g}" for name, value in list(named.items())[:2])
             progress(step, steps, f"{stage} {figures}".strip())
 
-        result = train_recipe(args.recipe, args.output, args.set, show)
+        result = kinds[kind](args.recipe, args.output, args.set, show)
     console.say(result["model"])
     console.table([(name, f"{value:.3f}") for name, value in result["figures"].items()])
     return result

@@ -112,7 +112,12 @@ class Batches(torch.utils.data.Dataset):
     def iterate(self, start: int, stop: int, n_workers: int = 0) -> Iterator[Any]:
         """Yield batches ``start`` to ``stop``, read ahead by ``n_workers`` processes (0: read as they are asked for)."""
         yield from torch.utils.data.DataLoader(
-            self, batch_size=None, sampler=range(start, stop), num_workers=n_workers, collate_fn=_as_is
+            self,
+            batch_size=None,
+            sampler=range(start, stop),
+            num_workers=n_workers,
+            collate_fn=_as_is,
+            generator=torch.Generator(),  # or it would draw from the one that training depends on
         )
 
 

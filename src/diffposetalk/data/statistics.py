@@ -12,6 +12,7 @@ import numpy as np
 from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
 from diffposetalk.errors import InputError
 from diffposetalk.files import write_atomically
+from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
 
 MEASURES = ("mean", "std", "max", "min")
 """What the file holds of each group: ``shape_mean`` ... ``pose_min``."""
@@ -70,6 +71,18 @@ class Statistics:
             std = self.values[f"{name}_std"]
             found[name] = (values - mean) / (std + np.float32(eps) if eps else std)
         return Coefficients(**found)
+
+    def motion_space(self, head_pose: bool = True) -> MotionSpace:
+        """Return the space of motion vectors with these means and spreads, with or without the head's rotation."""
+        pose = slice(0, 4) if head_pose else slice(3, 4)
+        mean, std = (np.concatenate([self[f"exp_{part}"], self[f"pose_{part}"][pose]]) for part in ("mean", "std"))
+        channels = flame_channels(self.widths["exp"], head_pose)
+        rest = tuple(float(value) for value in self["pose_mean"][4:])
+        return MotionSpace("flame", 25.0, channels, mean, std, rest)  # type: ignore[arg-type]
+
+    def identity_space(self) -> IdentitySpace:
+        """Return the space of normalised identity coefficients."""
+        return IdentitySpace(self["shape_mean"], self["shape_std"])
 
     @staticmethod
     def load(path: str | Path) -> Statistics:

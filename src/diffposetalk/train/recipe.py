@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -46,6 +46,8 @@ class Recipe:
     denoiser: DenoiserStage
     corpus: Path
     """Folder made by ``diffposetalk corpus``."""
+    kind: Literal["corpus"] = "corpus"
+    """Tells such a recipe from those of the paper's model."""
     copies: int = 3
     """Augmented copies of all speech."""
     validation_share: float = 0.08

@@ -123,9 +123,14 @@ def retrieval_accuracy(encoder: StyleEncoder, clips: Sequence[EncodedClip], wind
     drawer = Windows(clips, WindowConfig(window=window, context=0))
     n_speakers = len({clip.speaker for clip in clips})
     first, second, _, _ = drawer.draw_pairs(np.random.default_rng(seed), n_speakers)
+    return retrieved(encoder, first, second)
+
+
+def retrieved(encoder: StyleEncoder, first: Tensor, second: Tensor) -> float:
+    """Return how often the nearest (cosine) of ``second (N, L, D)`` to a window of ``first`` is its own."""
     with torch.no_grad():
         a, b = (nn.functional.normalize(encoder(view), dim=-1) for view in (first, second))
-    return float(((a @ b.T).argmax(1) == torch.arange(n_speakers)).float().mean())
+    return float(((a @ b.T).argmax(1) == torch.arange(len(a))).float().mean())
 
 
 def _augmented(view: Tensor, stage: StyleLearning, rng: np.random.Generator) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,14 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from diffposetalk.errors import UsageError
+from diffposetalk.head.flame_files import JOINTS
 from diffposetalk.head.skinning import rotation_matrix
 
 
 class Surface(Protocol):
     """Coordinates of a surface, of which losses compare the differences."""
 
-    n_values: int
-    """What a sum over the coordinates is divided by: three times the vertices of the whole head."""
+    @property
+    def n_values(self) -> int:
+        """What a sum over the coordinates is divided by: three times the vertices of the whole head."""
 
     def __call__(self, expression: Tensor, jaw_pose: Tensor, identity: Tensor | None) -> Tensor:
         """Return coordinates ``(B, T, C)`` of expression ``(B, T, E)``, jaw ``(B, T, 3)`` rad, identity ``(B, I)``."""
@@ -147,11 +149,48 @@ class JawSurface:
         return torch.cat([vertices, amounts @ self.factor], dim=-1) if self.factor.shape[1] else vertices
 
 
-def restricted(surface: JawSurface | HeadSurface) -> Sequence[int]:
-    """Return how many coordinates a surface gives, and how many the whole head has."""
-    if isinstance(surface, HeadSurface):
-        return surface.n_values, surface.n_values
-    return 3 * len(surface.weight) + surface.factor.shape[1], surface.n_values
+class NoSurface:
+    """Stands in where no vertices are compared."""
+
+    n_values = 1
+
+    def __call__(self, expression: Tensor, jaw_pose: Tensor, identity: Tensor | None) -> Tensor:
+        """Return no coordinates ``(B, T, 0)``."""
+        return expression[..., :0]
+
+
+def surface_of(head: Any, n_identity: int, n_expression: int, fold: bool) -> JawSurface | HeadSurface:
+    """Return the surface of a head: FLAME's in as few numbers as possible, any other's in full.
+
+    Args:
+        head: a `HeadModel`.
+        n_identity: identity coefficients that are given.
+        n_expression: expression coefficients that are given.
+        fold: see `JawSurface.of`.
+
+    Raises:
+        UsageError: the head has fewer coefficients.
+    """
+    from diffposetalk.head.flame import FlameHead
+
+    if not isinstance(head, FlameHead):
+        return HeadSurface.of(head)
+    model, jaw = head.model, JOINTS.index("jaw")
+    for name, given, there in (
+        ("identity", n_identity, len(model.identity_basis)),
+        ("expression", n_expression, len(model.expression_basis)),
+    ):
+        if given > there:
+            raise UsageError(f"the head has {there} {name} coefficients, the data {given}; choose another head")
+    return JawSurface.of(
+        model.template,
+        model.identity_basis[:n_identity],
+        model.expression_basis[:n_expression],
+        model.pose_basis[jaw - 1],
+        model.joint_regressor[jaw],
+        model.weights[:, jaw],
+        fold,
+    )
 
 
 def _float32(array: np.ndarray) -> Tensor:
