@@ -63,6 +63,8 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
     talker = Talker.from_pretrained(args.model)
     style = talker.style(args.style)
+    if sheet or any(path.suffix.lower() == ".mp4" for path in outputs):
+        pictures.head_for(talker.model.space.head)  # refused before the work
     if args.compat:
         from diffposetalk.released.demo import demo
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from diffposetalk.errors import UsageError
+from diffposetalk.asset_folder import HEADS, asset_folder, placed
+from diffposetalk.errors import InputError, UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from diffposetalk.head.landmarks import Landmarks
     from diffposetalk.mesh import Mesh, MeshSequence
     from diffposetalk.motion import Motion
@@ -45,7 +48,7 @@ class HeadModel(Protocol):
 
     @property
     def landmarks(self) -> Landmarks:
-        """MediaPipe's 478 face landmarks as points on the triangles."""
+        """MediaPipe's face landmarks as points on the triangles: all 478, or those a head's embedding has."""
         ...
 
     def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
@@ -72,21 +75,45 @@ class HeadModel(Protocol):
 
 
 def load_head(name: str = "anny") -> HeadModel:
-    """Load a head by name.
+    """Load a head by name or from a file.
 
     Args:
-        name: `anny`, or the path of a converted head file (`.npz`).
+        name: `anny`; `flame` (the FLAME file in the asset folder: 2020, else 2023, else a free head of its format),
+            `flame2020`, `flame2023`, `flame-free`; or the path of a FLAME model (`.pkl`, `.npz`) or of a converted anny
+            head (`.npz`). FLAME heads come with all 300 identity and 100 expression coefficients; what uses fewer uses
+            the leading ones.
 
     Raises:
         UsageError: there is no such head.
-        InputError: its data cannot be read.
+        InputError: its data cannot be read, or FLAME is not there; the message says where it is obtained.
     """
     from pathlib import Path
 
+    if name == "anny":
+        from diffposetalk.head.anny import AnnyHead
+
+        return AnnyHead.load()
+    if name == "flame" or name in HEADS:
+        found = [path for each in HEADS if name in ("flame", each) for path in placed(each)]
+        if not found:
+            from diffposetalk.head.flame_files import WHERE_FROM
+
+            raise InputError(f"there is no {name} head in {asset_folder()}. {WHERE_FROM}")
+        return _load_flame(found[0])
+    path = Path(name)
+    if path.suffix.lower() not in (".npz", ".pkl"):
+        raise UsageError(f"unknown head '{name}'; known: anny, flame, {', '.join(HEADS)}, or a .pkl or .npz file")
+    from diffposetalk.head.flame_files import is_flame_file
+
+    if is_flame_file(path):
+        return _load_flame(path)
     from diffposetalk.head.anny import AnnyHead
 
-    if name == "anny":
-        return AnnyHead.load()
-    if name.endswith(".npz"):
-        return AnnyHead.load(Path(name))
-    raise UsageError(f"unknown head '{name}'; known: anny")
+    return AnnyHead.load(path)
+
+
+def _load_flame(path: Path) -> HeadModel:
+    from diffposetalk.head.flame import FlameHead
+    from diffposetalk.head.flame_files import N_EXPRESSION, N_IDENTITY
+
+    return FlameHead.load(path, N_IDENTITY, N_EXPRESSION)

@@ -185,7 +185,7 @@ def _directions(basis: np.ndarray) -> np.ndarray:
 
 
 def is_flame_file(path: Path) -> bool:
-    """Tell whether an npz holds FLAME's arrays, by its names alone; a pickle or numpy file is taken for one."""
+    """Tell whether an npz holds FLAME's arrays, by its names alone; what is no npz is taken for one."""
     import zipfile
 
     try:
@@ -193,7 +193,7 @@ def is_flame_file(path: Path) -> bool:
             return "v_template.npy" in file.namelist()
     except zipfile.BadZipFile:
         return path.suffix.lower() != ".npz"
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such head file") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        if path.suffix.lower() != ".npz":
+            return True
+        raise InputError(f"no head file at {path} ({error.strerror})") from None

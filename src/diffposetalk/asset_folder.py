@@ -1,0 +1,85 @@
+"""Files that users bring themselves because nobody else may hand them out or they are large: which, and where they lie."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file or folder that some parts of the work need."""
+
+    name: str
+    """What the command line calls it."""
+    places: tuple[str, ...]
+    """Paths within the asset folder, the first being where a new one goes; a pattern where there may be several."""
+    what: str
+    """What it is for."""
+    source: str
+    """Where it is obtained, and on which terms."""
+
+
+_FLAME_SITE = "https://flame.is.tue.mpg.de after registration"
+ASSETS = (
+    Asset("flame2020", ("generic_model.pkl",), "FLAME 2020, the paper's head", f"{_FLAME_SITE}; not for commercial use"),
+    Asset(
+        "flame2023",
+        ("flame2023.pkl", "flame2023_Open.pkl", "flame2023_no_jaw.pkl"),
+        "FLAME 2023",
+        f"{_FLAME_SITE}; 2023 Open is CC BY 4.0, plain 2023 not for commercial use",
+    ),
+    Asset("flame-free", ("flame-free.npz",), "a free head of FLAME's format", "diffposetalk assets --make-free-flame"),
+    Asset("flame-landmarks", ("landmark_embedding.npy",), "FLAME's 68 landmarks", f"{_FLAME_SITE}, or the authors"),
+    Asset(
+        "flame-mediapipe", ("mediapipe_landmark_embedding.npz",), "MediaPipe's 105 landmarks on FLAME", _FLAME_SITE
+    ),
+    Asset("flame-masks", ("FLAME_masks.pkl",), "FLAME's parts: lips, forehead, ...", _FLAME_SITE),
+    Asset(
+        "denoiser", ("denoiser/*.pt",), "the authors' denoisers, for `convert`", "the links in the authors' repository"
+    ),
+    Asset(
+        "style-encoder", ("style-encoder/*.pt",), "the authors' style encoders, for `convert`",
+        "the links in the authors' repository",
+    ),
+    Asset(
+        "statistics", ("stats_train.npz",), "means and spreads of the authors' training data, for `convert`",
+        "with the authors' training data",
+    ),
+    Asset(
+        "hubert", ("hubert-base-ls960",), "speech encoder HuBERT (base), to train on",
+        "https://huggingface.co/facebook/hubert-base-ls960; Apache-2.0",
+    ),
+    Asset(
+        "wav2vec2", ("wav2vec2-base-960h",), "speech encoder wav2vec 2.0 (base), to train on",
+        "https://huggingface.co/facebook/wav2vec2-base-960h; Apache-2.0",
+    ),
+)  # fmt: skip
+"""All that are known; heads first, in the order in which `--head flame` takes them."""
+HEADS = ("flame2020", "flame2023", "flame-free")
+"""Assets that are FLAME heads."""
+
+
+def asset_folder() -> Path:
+    """Return the folder for files that users bring: `DIFFPOSETALK_ASSETS`, else the platform's place for data."""
+    named = os.environ.get("DIFFPOSETALK_ASSETS")
+    if named:
+        return Path(named)
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support/diffposetalk"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "diffposetalk" / "assets"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "diffposetalk"
+
+
+def placed(name: str) -> list[Path]:
+    """Return where an asset lies, the preferred first; empty if it is not there.
+
+    Args:
+        name: an asset's name.
+    """
+    asset = next(asset for asset in ASSETS if asset.name == name)
+    folder = asset_folder()
+    return [path for place in asset.places for path in sorted(folder.glob(place))]
