@@ -22,6 +22,7 @@ COMMANDS = {
     "style": "list manners of speaking, or read one from motion",
     "render": "motion -> video or picture",
     "convert": "the authors' checkpoint (.pt) -> model file",
+    "assets": "list, check and place FLAME and other files that you bring",
     "info": "what a model, style, motion or sound file holds",
     "corpus": "make training data: synthesised speech with facial and head motion",
     "dataset": "look into, convert and make data sets to train on",
