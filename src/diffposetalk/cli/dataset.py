@@ -11,11 +11,12 @@ A data set is a TFHP LMDB folder (data.mdb, train.txt, val.txt, test.txt, stats_
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
-from diffposetalk.files import check_output
+from diffposetalk.files import check_output, write_atomically
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -37,6 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     corpus = actions.add_parser("from-corpus", help="the self-made corpus as a TFHP data set, in FLAME coefficients")
     corpus.add_argument("path", metavar="CORPUS", help="folder made by `diffposetalk corpus`")
     corpus.add_argument("-o", "--output", metavar="FOLDER", required=True, help="TFHP folder to be made")
+    corpus.add_argument(
+        "--head",
+        metavar="FILE",
+        help="free head of FLAME's format in whose coefficients to say the motion (.npz); made if absent "
+        "(flame-free.npz in the folder to be made)",
+    )
     for action in (convert, corpus):
         action.add_argument(
             "--seg-len", type=values.whole(1, 100000), default=100, metavar="N", help="frames in a TFHP segment (100)"
@@ -137,11 +144,20 @@ def _stats(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 def _from_corpus(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.corpus.tfhp import tfhp_of_corpus
-    from diffposetalk.head.free_flame import FreeFlame
+    from diffposetalk.head.free_flame import FreeFlame, make_free_flame
 
-    with console.progress("writing", "clips") as progress:
-        to_flame = FreeFlame.load().coefficients
-        written = tfhp_of_corpus(args.path, Path(args.output), to_flame, args.seg_len, progress)
+    output = Path(args.output)
+    head = Path(args.head) if args.head else output / "flame-free.npz"
+    with tempfile.TemporaryDirectory() as folder, console.progress("writing", "clips") as progress:
+        if args.head and head.exists():
+            free = FreeFlame.load(head)
+        else:
+            free = make_free_flame(check_output(head, (".npz",)) if args.head else Path(folder) / head.name)
+        written = tfhp_of_corpus(args.path, output, free.coefficients, args.seg_len, progress)
+        if not args.head:
+            write_atomically(head, free.path.read_bytes())
     splits = ", ".join(f"{name} {n}" for name, n in written.splits.items())
-    console.say(f"{written.path}: {written.videos} videos ({splits}), {written.frames / 25 / 3600:.2f} h")
-    return {"output": written.path, "videos": written.videos, "frames": written.frames, "splits": written.splits}
+    console.say(f"{output}: {written.videos} videos ({splits}), {written.frames / 25 / 3600:.2f} h")
+    console.say(f"{head}: the head it is for")
+    counts = {"videos": written.videos, "frames": written.frames, "splits": written.splits}
+    return {"output": output, "head": head, **counts}
