@@ -17,6 +17,7 @@ from diffposetalk.diffusion import standard_normal
 from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.guidance import SamplingOptions
 from diffposetalk.motion import Motion
+from diffposetalk.nn.packed import packed
 from diffposetalk.nn.speech_encoder import FRAME_SAMPLES
 from diffposetalk.noise import NoiseSchedule
 from diffposetalk.style import Style
@@ -53,6 +54,7 @@ class Talker:
 
     def __init__(self, model: Model) -> None:
         self.model = model
+        self._sampling = replace(model, denoiser=packed(model.denoiser))
         self.schedule = NoiseSchedule.make(model.config.schedule, model.config.noise_steps)
         self.device = next(model.denoiser.parameters()).device
         self._encoder = fingerprint(model.style_encoder) if model.style_encoder else ""
@@ -289,7 +291,7 @@ class Talker:
             adjust = partial(continued, previous=previous_motion, fade=self._join)
         like = torch.empty(n, config.window, config.motion_dim, device=self.device)
         return sample_window(
-            self.model,
+            self._sampling,
             self.schedule,
             options,
             standard_normal(like, generators) * self._initial_noise,

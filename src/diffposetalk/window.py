@@ -94,10 +94,9 @@ def sample_window(
     real = None if threshold_each else valid
 
     def denoise(x_n: Tensor, noise_step: int) -> Tensor:
-        step = torch.full((k * n,), noise_step, device=x_n.device)
-        predicted = denoiser(x_n.repeat(k, 1, 1), step, conditions)[:, denoiser.config.context :]
+        step = torch.full((n,), noise_step, device=x_n.device)
         result = guided(
-            predicted.unflatten(0, (k, n)),
+            denoiser.window(x_n, step, conditions),
             entries,
             threshold=options.threshold,
             threshold_each=threshold_each,

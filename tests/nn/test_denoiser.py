@@ -95,3 +95,25 @@ def test_filter_adds_running_means_of_the_noisy_window_by_weights_of_the_step() 
     mean = torch.einsum("ts,bsd->btd", kernel / kernel.sum(1, keepdim=True), x_n)
     torch.testing.assert_close(added[:, 3:], 0.5 * x_n + 0.25 * mean, atol=1e-5, rtol=1e-5)
     assert not added[:, :3].any()
+
+
+@pytest.mark.parametrize("width", [0, 1, 3])
+@pytest.mark.parametrize("pre_norm", [False, True])
+@pytest.mark.parametrize("scales", [(), (1.0, 3.0)])
+def test_the_window_alone_equals_its_part_of_the_whole(width: int, pre_norm: bool, scales: tuple[float, ...]) -> None:
+    torch.manual_seed(0)
+    config = DenoiserConfig(
+        5, 8, 4, 3, 16, 3, 2, window=12, context=4, align_width=width, pre_norm=pre_norm, noisy_scales=scales
+    )
+    denoiser = Denoiser(config).eval()
+    if denoiser.filter_weights is not None:
+        torch.nn.init.normal_(denoiser.filter_weights.weight)
+    n_sets, n = 3, 2
+    x_n, step = torch.randn(n, 12, 5), torch.tensor([3, 40])
+    previous, valid = torch.randn(n, 4, 5).repeat(3, 1, 1), (torch.arange(12) < 9).expand(6, -1)
+    speech, style = torch.randn(6, 12, 8), torch.randn(6, 4)
+    with torch.no_grad():
+        conditions = denoiser.prepare(speech, style, torch.randn(6, 3), previous, torch.randn(6, 4, 8), valid)
+        whole = denoiser(x_n.repeat(n_sets, 1, 1), step.repeat(n_sets), conditions)
+        window = denoiser.window(x_n, step, conditions)
+    torch.testing.assert_close(window.flatten(0, 1), whole[:, 4:], atol=1e-5, rtol=1e-5)

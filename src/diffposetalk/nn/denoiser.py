@@ -200,7 +200,7 @@ class Denoiser(nn.Module):
         return null
 
     def forward(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions) -> Tensor:
-        """Predict the clean window.
+        """Predict the clean window (or the noise in it) and the context.
 
         Args:
             x_n: ``(B, L, D)`` noisy, normalised motion.
@@ -210,23 +210,44 @@ class Denoiser(nn.Module):
         Returns:
             ``(B, P + L, D)``: the context frames as the network repeats them, then the predicted window.
         """
-        config = self.config
+        return self._predict(x_n, noise_step, conditions, self.config.context + self.config.window)
+
+    def window(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions) -> Tensor:
+        """Predict the window alone, for several sets of conditions at once.
+
+        Args:
+            x_n: ``(B, L, D)`` noisy, normalised motion.
+            noise_step: ``(B,)`` whole numbers.
+            conditions: from `prepare`, for ``K B`` rows, the ``B`` of each set one after another; context and valid
+                frames are the same in all sets.
+
+        Returns:
+            ``(K, B, L, D)``, equal to that part of `forward` for each set.
+        """
+        n_sets = len(conditions.person) // len(x_n)
+        predicted = self._predict(x_n, noise_step, conditions, self.config.window)
+        return predicted.unflatten(0, (n_sets, len(x_n)))
+
+    def _predict(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions, n_last: int) -> Tensor:
+        config, n_batch = self.config, len(x_n)
+        n_sets = len(conditions.person) // n_batch
         step = self.step_embedding(sinusoid(noise_step, config.dim).to(x_n.dtype))
         smooth = [mean @ x_n for mean in self.means.to(x_n.dtype)] if config.noisy_scales else []
-        indicator = [conditions.valid[..., None]] if config.valid_indicator else []
-        frames = self.motion_projection(torch.cat([x_n, *indicator, *smooth], dim=-1))
-        head = (conditions.person + step)[:, None]
+        indicator = [conditions.valid[:n_batch, :, None]] if config.valid_indicator else []
+        frames = self.motion_projection(torch.cat([x_n, *indicator, *smooth], dim=-1)).repeat(n_sets, 1, 1)
+        head = (conditions.person + step.repeat(n_sets, 1))[:, None]
         tokens = torch.cat([head, conditions.context, frames], dim=1) + self.positions
         blocked = None
         if config.align_width > 1:
             blocked = alignment_mask(config.context + config.window, config.align_width, x_n.device)
-        for block, cache in zip(self.blocks, conditions.caches):
-            tokens = block(tokens, cache, blocked)
-        clean = self.out(self.final_norm(tokens[:, 1:]))
+        for index, (block, cache) in enumerate(zip(self.blocks, conditions.caches)):
+            wanted = n_last if index == len(self.blocks) - 1 else 0
+            tokens = block(tokens, cache, blocked, wanted, n_sets if index == 0 else 1)
+        clean = self.out(self.final_norm(tokens))
         if self.filter_weights is not None:
             shares = self.filter_weights(step).unflatten(-1, (-1, 1, config.motion_dim))
-            filtered = (shares * torch.stack([x_n, *smooth], dim=1)).sum(1)
-            clean = clean + nn.functional.pad(filtered, (0, 0, config.context, 0))
+            filtered = (shares * torch.stack([x_n, *smooth], dim=1)).sum(1).repeat(n_sets, 1, 1)
+            clean = clean + nn.functional.pad(filtered, (0, 0, n_last - config.window, 0))
         return clean
 
 

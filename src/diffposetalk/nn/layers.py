@@ -62,15 +62,36 @@ class Attention(nn.Module):
     def _heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.n_heads, -1)).transpose(-2, -3)
 
+    def projected(self, x: Tensor, n_last: int, n_alike: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return queries of the last tokens, keys and values of all: each ``(B, heads, T, dim / heads)``.
+
+        Args:
+            x: ``(B, T, dim)``; rows in ``n_alike`` groups that differ in their first tokens alone.
+            n_last: tokens at the end whose queries are wanted; 0 for all.
+            n_alike: number of groups; the others' tokens are projected once for all.
+        """
+        if n_alike == 1:
+            return self._heads(self.query(x[:, -n_last:])), *self.keys_values(x)
+        first, others = x[:, :1], x[: len(x) // n_alike, 1:]
+        whole = [
+            torch.cat([layer(first), layer(others).repeat(n_alike, 1, 1)], dim=1)
+            for layer in (self.query, self.key, self.value)
+        ]
+        query, key, value = (self._heads(part) for part in whole)
+        return query[:, :, -n_last:], key, value
+
     def keys_values(self, source: Tensor) -> tuple[Tensor, Tensor]:
         """Return keys and values of ``source (B, S, dim)``, each ``(B, heads, S, dim / heads)``."""
         return self._heads(self.key(source)), self._heads(self.value(source))
 
     def attend(self, x: Tensor, keys: Tensor, values: Tensor, blocked: Tensor | None = None) -> Tensor:
         """Let ``x (B, T, dim)`` attend to prepared keys and values; ``blocked`` broadcasts to ``(B, heads, T, S)``."""
+        return self._mixed(self._heads(self.query(x)), keys, values, blocked)
+
+    def _mixed(self, queries: Tensor, keys: Tensor, values: Tensor, blocked: Tensor | None) -> Tensor:
         allowed = None if blocked is None else ~blocked
         dropout = self.dropout if self.training else 0.0
-        mixed = functional.scaled_dot_product_attention(self._heads(self.query(x)), keys, values, allowed, dropout)
+        mixed = functional.scaled_dot_product_attention(queries, keys, values, allowed, dropout)
         return self.out(mixed.transpose(-2, -3).flatten(-2))
 
     def attend_own(self, values: Tensor) -> Tensor:
@@ -81,9 +102,9 @@ class Attention(nn.Module):
         weight = functional.dropout(values.new_ones(*values.shape[:-1], 1), self.dropout, self.training)
         return self.out((values * weight).transpose(-2, -3).flatten(-2))
 
-    def forward(self, x: Tensor, blocked: Tensor | None = None) -> Tensor:
-        """Self-attention over ``x (B, T, dim)``."""
-        return self.attend(x, *self.keys_values(x), blocked)
+    def forward(self, x: Tensor, blocked: Tensor | None = None, n_last: int = 0, n_alike: int = 1) -> Tensor:
+        """Self-attention over ``x (B, T, dim)``; ``n_last`` and ``n_alike`` as in `projected`."""
+        return self._mixed(*self.projected(x, n_last, n_alike), blocked)
 
 
 class FeedForward(nn.Sequential):
@@ -143,16 +164,29 @@ class DecoderBlock(nn.Module):
 
     def _cross(self, x: Tensor, cache: SpeechCache, blocked: Tensor | None) -> Tensor:
         keys, values, own = cache
-        if self.width == 1:
-            return torch.cat([self.cross_attention.attend(x[:, :1], keys, values), own], dim=1)
-        return self.cross_attention.attend(x, keys, values, blocked)
+        n_tokens = x.shape[1]
+        if self.width != 1:
+            return self.cross_attention.attend(x, keys, values, None if blocked is None else blocked[-n_tokens:])
+        if n_tokens <= own.shape[1]:
+            return own[:, -n_tokens:]
+        return torch.cat([self.cross_attention.attend(x[:, :1], keys, values), own], dim=1)
 
-    def forward(self, x: Tensor, cache: SpeechCache, blocked: Tensor | None = None) -> Tensor:
-        """Map tokens ``(B, 1 + S, dim)`` to the same shape; ``blocked (1 + S, S)`` as from `alignment_mask`."""
+    def forward(
+        self, x: Tensor, cache: SpeechCache, blocked: Tensor | None = None, n_last: int = 0, n_alike: int = 1
+    ) -> Tensor:
+        """Map tokens ``(B, 1 + S, dim)`` to the same shape.
+
+        Args:
+            x: the tokens.
+            cache: from `prepare`.
+            blocked: ``(1 + S, S)`` as from `alignment_mask`.
+            n_last: return the last so many tokens alone; 0 for all.
+            n_alike: rows come in so many groups that differ in the condition token alone: less to compute.
+        """
         if self.pre_norm:
-            x = x + self.dropout(self.attention(self.norms[0](x)))
+            x = x[:, -n_last:] + self.dropout(self.attention(self.norms[0](x), None, n_last, n_alike))
             x = x + self.dropout(self._cross(self.norms[1](x), cache, blocked))
             return x + self.dropout(self.feed_forward(self.norms[2](x)))
-        x = self.norms[0](x + self.dropout(self.attention(x)))
+        x = self.norms[0](x[:, -n_last:] + self.dropout(self.attention(x, None, n_last, n_alike)))
         x = self.norms[1](x + self.dropout(self._cross(x, cache, blocked)))
         return self.norms[2](x + self.dropout(self.feed_forward(x)))
