@@ -58,14 +58,14 @@ def convert(
     if checkpoint.kind == "style encoder":
         if style_encoder is not None:
             raise ModelError(f"{path}: is a style encoder itself; --style-encoder goes with a denoiser")
-        return _converted_style(checkpoint, statistics)
-    conversion = _converted_denoiser(checkpoint, statistics, speech_config)
+        return converted_style_encoder(checkpoint, statistics)
+    conversion = converted_denoiser(checkpoint, statistics, speech_config)
     if style_encoder is None:
         return conversion
     other = read_released(style_encoder)
     if other.kind != "style encoder":
         raise ModelError(f"{style_encoder}: is a {other.kind}, not a style encoder")
-    style = _converted_style(other, statistics)
+    style = converted_style_encoder(other, statistics)
     model = conversion.model
     assert isinstance(model, Model) and isinstance(style.model, StyleModel)
     try:
@@ -76,9 +76,10 @@ def convert(
     return Conversion(whole, (*conversion.mapped, *style.mapped))
 
 
-def _converted_denoiser(
-    checkpoint: ReleasedCheckpoint, statistics: Statistics | None, speech_config: str | Path | None
+def converted_denoiser(
+    checkpoint: ReleasedCheckpoint, statistics: Statistics | None = None, speech_config: str | Path | None = None
 ) -> Conversion:
+    """Convert a denoiser that has been read; see `convert`."""
     get, weights = checkpoint.needed, checkpoint.weights
     for name, known in (("architecture", "decoder"), ("rot_repr", "aa")):
         if checkpoint.option(name, known) != known:
@@ -129,7 +130,8 @@ def _converted_denoiser(
     return Conversion(model, (mapped,))
 
 
-def _converted_style(checkpoint: ReleasedCheckpoint, statistics: Statistics | None) -> Conversion:
+def converted_style_encoder(checkpoint: ReleasedCheckpoint, statistics: Statistics | None = None) -> Conversion:
+    """Convert a style encoder that has been read; see `convert`."""
     get = checkpoint.needed
     motion_dim = _width(checkpoint, "motion_proj.weight", 1)
     encoder = StyleEncoder(
