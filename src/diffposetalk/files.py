@@ -40,6 +40,23 @@ def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
     return path
 
 
+def check_new_folder(path: str | Path) -> Path:
+    """Refuse the name of a folder to be made that is there already (an empty one is let pass), or has no place to be.
+
+    Raises:
+        UsageError: it is there, or its parent is missing or read-only.
+    """
+    path = Path(path)
+    parent = path.absolute().parent
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageError(f"{path}: is there already; remove it first or write elsewhere")
+    if not parent.is_dir():
+        raise UsageError(f"{path}: the folder {parent} does not exist; create it first")
+    if not os.access(parent, os.W_OK):
+        raise UsageError(f"{path}: no permission to write in the folder {parent}")
+    return path
+
+
 def write_error(path: str | Path, error: BaseException) -> DiffPoseTalkError:
     """Return the one-line error for a failed write of `path`."""
     number = getattr(error, "errno", None)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from diffposetalk.cli import run
 from diffposetalk.corpus.phones import Phone
 from diffposetalk.corpus.shards import SpeakerInfo, save_motion, save_speech
 from diffposetalk.corpus.tfhp import identity_of, splits_of, tfhp_of_corpus
 from diffposetalk.data.check import check
 from diffposetalk.data.tfhp import TfhpReader
 from diffposetalk.errors import InputError
+from diffposetalk.head.free_flame import FreeFlame
 from diffposetalk.motion import Motion, flame_channels
 
 
@@ -49,6 +52,20 @@ def test_corpus_becomes_a_tfhp_set(corpus: Path, motion: Motion, tmp_path: Path)
     np.testing.assert_allclose(clip.motion.head_pose, motion.head_pose, atol=1e-6)
     np.testing.assert_allclose(clip.motion.expression, motion.expression[:, :50], atol=1e-3)  # kept as float16
     assert check(tmp_path / "set").problems == []
+
+
+def test_from_corpus_command(corpus: Path, motion: Motion, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "set"
+    assert run(["dataset", "from-corpus", str(corpus), "-o", str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["splits"] == {"train": 4, "val": 2, "test": 2}
+    said = FreeFlame.load(path / "flame-free.npz").coefficients(motion)
+    clip = TfhpReader(path).clip("s00002/000")
+    np.testing.assert_allclose(clip.motion.expression, said.expression, atol=0.01)  # the corpus keeps float16
+    assert run(["dataset", "check", str(path)]) == 0
+    again = str(tmp_path / "again")
+    assert run(["dataset", "from-corpus", str(corpus), "-o", again, "--head", str(path / "flame-free.npz")]) == 0
+    assert not (tmp_path / "again" / "flame-free.npz").exists()
+    assert run(["dataset", "from-corpus", str(corpus), "-o", again]) == 2
 
 
 def test_splits_follow_from_names() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
-from diffposetalk.files import check_output, write_atomically
+from diffposetalk.files import check_new_folder, check_output, write_atomically
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -115,6 +115,7 @@ def _convert(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.data.convert import layout_of, shards_to_tfhp, tfhp_to_shards
 
     source = layout_of(args.path)
+    check_new_folder(args.target)
     with console.progress("converting", "clips") as progress:
         if source == "tfhp":
             n_clips = tfhp_to_shards(args.path, args.target, progress)
@@ -146,7 +147,7 @@ def _from_corpus(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.corpus.tfhp import tfhp_of_corpus
     from diffposetalk.head.free_flame import FreeFlame, make_free_flame
 
-    output = Path(args.output)
+    output = check_new_folder(args.output)
     head = Path(args.head) if args.head else output / "flame-free.npz"
     with tempfile.TemporaryDirectory() as folder, console.progress("writing", "clips") as progress:
         if args.head and head.exists():

@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.data.clip import Clip
-from diffposetalk.errors import InputError, UsageError
-from diffposetalk.files import write_error
+from diffposetalk.errors import InputError
+from diffposetalk.files import check_new_folder, write_error
 from diffposetalk.media import decode_bytes, flac_bytes
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
@@ -66,11 +66,7 @@ def write_shards(
         UsageError: the folder is there already, or its parent is not.
         InputError: there are no clips, or one's name is no ``<speaker>/<clip>`` without dots.
     """
-    path = Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(f"{path}: is there already; remove it first or write elsewhere")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"{path}: the folder {path.parent} does not exist; create it first")
+    path = check_new_folder(path)
     split_of = _split_function(splits)
     beside = path.absolute().with_name(f".{path.name}.{os.getpid()}.partial")
     writers: dict[str, _Writer] = {}

@@ -19,8 +19,8 @@ from diffposetalk.data.clip import Clip
 from diffposetalk.data.coefficients import NAMES, Coefficients
 from diffposetalk.data.statistics import Statistics
 from diffposetalk.data.tfhp import FPS, FRAME_SAMPLES, SPLITS, TfhpReader
-from diffposetalk.errors import InputError, UsageError
-from diffposetalk.files import write_error
+from diffposetalk.errors import InputError
+from diffposetalk.files import check_new_folder, write_error
 from diffposetalk.media import flac_bytes
 from diffposetalk.speech import SAMPLE_RATE
 
@@ -67,11 +67,7 @@ def write_tfhp(
         UsageError: the folder is there already, or its parent is not.
         InputError: a clip is for another head, its name is no ``<speaker>/<video>``, or two have one name.
     """
-    path = Path(path)
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(f"{path}: is there already; remove it first or write elsewhere")
-    if not path.absolute().parent.is_dir():
-        raise UsageError(f"{path}: the folder {path.parent} does not exist; create it first")
+    path = check_new_folder(path)
     beside = path.absolute().with_name(f".{path.name}.{os.getpid() if job is None else 'job'}.partial")
     mark = beside / "job.txt"
     if job is None or not mark.is_file() or mark.read_text() != _mark(job, seg_len):
