@@ -13,6 +13,9 @@ from diffposetalk.errors import UsageError
 from diffposetalk.head.flame_files import JOINTS
 from diffposetalk.head.skinning import rotation_matrix
 
+NEGLIGIBLE = 1e-6
+"""Share of the largest singular value below which a direction in which nothing moves is left out."""
+
 
 class Surface(Protocol):
     """Coordinates of a surface, of which losses compare the differences."""
@@ -48,32 +51,38 @@ class HeadSurface:
 
 @dataclass(frozen=True)
 class JawSurface:
-    """A FLAME-like head at rest whose jaw alone turns, in as few numbers as losses allow.
+    """How far a FLAME-like head's face is moved by expression and jaw, in as few numbers as losses allow.
 
-    With the shaped face ``u = base(identity) + E e + P r``, ``r`` the entries of the jaw's ``R - I``, a vertex of jaw
-    weight ``w`` lies at ``u + w (R - I) (u - J)``, ``J`` the jaw joint. Vertices without ``E``, ``P`` and ``w`` never
-    differ and are left out. For squared errors, all vertices with ``w = 0`` are replaced by a factor of the Gram
-    matrix of ``(E, P)``: their differences do not depend on the base, so squared lengths stay exactly what they were.
+    With the shaped face ``u = base(identity) + E e + P r``, ``r`` the entries of the jaw's ``A = R - I``, a vertex of jaw
+    weight ``w`` lies at ``u + w A (u - J)``, ``J`` the jaw joint. The base cancels in all differences that losses look
+    at, but for its turning. So the coordinates are ``E e + P r + A (w u) - A J w``, and vertices without ``E``, ``P`` and
+    ``w`` are left out.
+
+    Squared errors ask only for lengths, so whole sets of vertices may be replaced by coordinates along an orthonormal
+    basis of all that they can do ("modes"): for those with ``w = 0`` the span of ``(E, P)``; for the others, axis by
+    axis, that of ``E``, ``P``, ``w E``, ``w P``, ``w base`` and ``w``, up to directions that are `NEGLIGIBLE`.
     """
 
     n_values: int
     """Three times the vertices of the whole head."""
-    weight: Tensor
-    """``(K,)`` jaw weights of the vertices kept one by one."""
-    template: Tensor
-    """``(3, K)`` metres."""
-    identity_basis: Tensor
-    """``(I, 3 K)`` metres per unit, planes x, y, z."""
     shapes: Tensor
-    """``(E + 9, 3 K)`` displacements of expression and of the entries of ``R - I``."""
+    """``(E + 9, 3 K)`` what expression and entries of ``A`` do to K turning vertices or modes, planes x, y, z."""
+    weighted_shapes: Tensor
+    """``(E + 9, 3 K)`` the same times ``w``."""
+    weighted_template: Tensor
+    """``(3 K,)`` template times ``w``."""
+    weighted_identity: Tensor
+    """``(I, 3 K)`` identity basis times ``w``."""
+    weight: Tensor
+    """``(K,)`` ``w`` itself."""
     joint: Tensor
     """``(3,)`` jaw joint of the template, metres."""
     identity_joint: Tensor
     """``(I, 3)`` its shift with identity."""
     expression_joint: Tensor
     """``(E, 3)`` its shift with expression."""
-    factor: Tensor
-    """``(E + 9, C)`` coordinates that stand for the vertices without jaw weight; C 0 if none are folded."""
+    rigid: Tensor
+    """``(E + 9, C)`` coordinates that stand for the vertices without ``w``; C 0 if they are among the K."""
 
     @staticmethod
     def of(
@@ -94,36 +103,47 @@ class JawSurface:
             pose_basis: ``(9, V, 3)`` metres per unit of the entries of the jaw's ``R - I``, row by row.
             joint_regressor: ``(V,)`` row of the jaw joint.
             jaw_weight: ``(V,)`` skinning weights of the jaw.
-            fold: fold what is linear; right for squared errors alone.
+            fold: replace vertices by modes; right for squared errors alone.
         """
         shapes = np.concatenate([expression_basis, pose_basis]).astype(np.float64)
         moved = np.abs(shapes).max(axis=(0, 2)) > 0
-        single = jaw_weight != 0 if fold else (jaw_weight != 0) | moved
-        folded = moved & ~single
-        factor = np.zeros((len(shapes), 0))
-        if folded.any():
-            flat = shapes[:, folded].reshape(len(shapes), -1)
-            values, vectors = np.linalg.eigh(flat @ flat.T)
-            kept = values > values.max() * 1e-12
-            factor = vectors[:, kept] * np.sqrt(values[kept])
-
-        def planes(basis: np.ndarray) -> Tensor:
-            return _float32(basis[..., single, :].swapaxes(-1, -2))
+        turning = jaw_weight != 0
+        kept = turning if fold else turning | moved
+        weight = jaw_weight[kept].astype(np.float64)
+        fields = {
+            "shapes": shapes[:, kept],
+            "weighted_shapes": weight[:, None] * shapes[:, kept],
+            "weighted_template": weight[:, None] * template[kept],
+            "weighted_identity": weight[:, None] * identity_basis[:, kept],
+            "weight": weight,
+        }
+        rigid = np.zeros((len(shapes), 0))
+        if fold:
+            fields = _in_modes(fields)
+            still = shapes[:, moved & ~turning].reshape(len(shapes), -1)
+            values, vectors = np.linalg.eigh(still @ still.T)
+            some = values > max(values.max(), 0) * 1e-12
+            rigid = vectors[:, some] * np.sqrt(values[some])
 
         def joint(basis: np.ndarray) -> Tensor:
             return _float32(np.einsum("v,...vk->...k", joint_regressor, basis))
 
         return JawSurface(
-            3 * len(template),
-            _float32(jaw_weight[single]),
-            planes(template),
-            planes(identity_basis).flatten(1),
-            planes(shapes).flatten(1),
-            joint(template),
-            joint(identity_basis),
-            joint(expression_basis),
-            _float32(factor),
+            n_values=3 * len(template),
+            joint=joint(template),
+            identity_joint=joint(identity_basis),
+            expression_joint=joint(expression_basis),
+            rigid=_float32(rigid),
+            **{
+                name: _float32(value if value.ndim == 1 else value.swapaxes(-1, -2).reshape(*value.shape[:-2], -1))
+                for name, value in fields.items()
+            },
         )
+
+    @property
+    def n_coordinates(self) -> int:
+        """Numbers in place of `n_values`."""
+        return self.shapes.shape[1] + self.rigid.shape[1]
 
     def to(self, device: torch.device | str) -> JawSurface:
         """Return the surface on a device."""
@@ -136,17 +156,43 @@ class JawSurface:
         turn = rotation_matrix(jaw_pose) - torch.eye(3, device=jaw_pose.device)
         amounts = torch.cat([expression, turn.flatten(-2)], dim=-1)
         joint = self.joint + expression @ self.expression_joint
-        base = self.template.flatten()
+        base = self.weighted_template
         if identity is not None:
-            base = base + identity @ self.identity_basis
+            base = base + identity @ self.weighted_identity
             joint = joint + (identity @ self.identity_joint)[:, None]
-        base = base.expand(n_batch, -1)
-        shaped = torch.baddbmm(base[:, None], amounts, self.shapes.expand(n_batch, -1, -1))
-        shaped = shaped.unflatten(-1, (3, -1)).flatten(0, 1)
+        base = base.expand(n_batch, -1)[:, None]
+        weighted = torch.baddbmm(base, amounts, self.weighted_shapes.expand(n_batch, -1, -1))
+        weighted = weighted.unflatten(-1, (3, -1)).flatten(0, 1)
         turn, joint = turn.flatten(0, 1), joint.flatten(0, 1)
-        turned = torch.baddbmm(turn @ joint[..., None], turn, shaped, beta=-1)
-        vertices = torch.addcmul(shaped, turned, self.weight).flatten(1).unflatten(0, (n_batch, n_frames))
-        return torch.cat([vertices, amounts @ self.factor], dim=-1) if self.factor.shape[1] else vertices
+        placed = (amounts @ self.shapes).unflatten(-1, (3, -1)).flatten(0, 1)
+        placed = torch.baddbmm(placed, turn, weighted) - (turn @ joint[..., None]) * self.weight
+        coordinates = placed.flatten(1).unflatten(0, (n_batch, n_frames))
+        return torch.cat([coordinates, amounts @ self.rigid], dim=-1) if self.rigid.shape[1] else coordinates
+
+
+def _in_modes(fields: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Replace the K vertices of fields ``(..., K, 3)`` or ``(K,)`` by coordinates along a basis that holds them all.
+
+    Returns:
+        The same with fewer rows if there are fewer modes, else as they were.
+    """
+    flat = {
+        name: value if value.ndim == 1 else np.moveaxis(value, -2, -1).reshape(-1, value.shape[-2])
+        for name, value in fields.items()
+    }
+    rows = np.concatenate([value.reshape(-1, value.shape[-1]) for value in flat.values()])
+    sizes = np.linalg.norm(rows, axis=1)
+    if not sizes.any():
+        return fields
+    rows = rows[sizes > 0] / sizes[sizes > 0, None]
+    _, spread, basis = np.linalg.svd(rows, full_matrices=False)
+    basis = basis[spread > spread[0] * NEGLIGIBLE]
+    if len(basis) > 0.9 * rows.shape[1]:
+        return fields
+    return {
+        name: value @ basis.T if value.ndim == 1 else np.moveaxis(np.moveaxis(value, -2, -1) @ basis.T, -1, -2)
+        for name, value in fields.items()
+    }
 
 
 class NoSurface:
