@@ -32,7 +32,7 @@ from diffposetalk.head.flame_landmarks import (
     read_mediapipe,
 )
 from diffposetalk.head.flame_look import mesh_of
-from diffposetalk.head.flame_regions import masks_within, regions_of
+from diffposetalk.head.flame_regions import masks_within, outlines_of, regions_of
 from diffposetalk.head.landmarks import Landmarks
 from diffposetalk.head.skinning import Array
 from diffposetalk.mesh import Mesh, MeshSequence
@@ -142,7 +142,7 @@ class FlameHead:
     @cached_property
     def regions(self) -> dict[str, np.ndarray]:
         """Vertex indices by name; `head.flame_regions.regions_of` says how they are found."""
-        return regions_of(self.model, self.masks, self.points)
+        return regions_of(self.model, self.masks, outlines_of(self.model, self.points, self.mediapipe))
 
     @property
     def landmarks(self) -> Landmarks:
