@@ -107,6 +107,20 @@ def test_an_overhang_throws_a_shadow() -> None:
 
 
 @needs_gl
+def test_a_surface_from_behind_is_seen_only_if_it_has_an_inside() -> None:
+    square = np.float32([[-0.1, -0.1, 0.1], [0.1, -0.1, 0.1], [0.1, 0.1, 0.1], [-0.1, 0.1, 0.1]])
+    away = np.int32([[0, 2, 1], [0, 3, 2]])
+    colors = {
+        inside: render_frame(
+            Mesh(square, away, None, (Material("wall", (0.0, 0.9, 0.0), inside=inside),)), size=SIZE, camera=CAMERA
+        )[SIZE // 2, SIZE // 2].astype(int)
+        for inside in (None, (0.5, 0.0, 0.0))
+    }
+    assert np.ptp(colors[None]) < 40, "the grey background"
+    assert colors[0.5, 0.0, 0.0].argmax() == 0 and np.ptp(colors[0.5, 0.0, 0.0]) > 80
+
+
+@needs_gl
 def test_texture_is_upright_and_its_fourth_channel_lets_the_rest_through() -> None:
     square = np.float32([[-0.1, -0.1, 0.1], [0.1, -0.1, 0.1], [0.1, 0.1, 0.1], [-0.1, 0.1, 0.1]])
     faces = np.int32([[0, 1, 2], [0, 2, 3]])

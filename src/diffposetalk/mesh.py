@@ -22,6 +22,8 @@ class Material:
     """Strength of the highlight in [0, 1]."""
     subsurface: float = 0.0
     """How far light bleeds past the shadow line (skin about 0.5), in [0, 1]."""
+    inside: tuple[float, float, float] | None = None
+    """Linear RGB of the surface seen from behind, unlit, where a head has no mouth inside; none: not drawn."""
     texture: np.ndarray | None = None
     """``(H, W, 3)`` or ``(H, W, 4)`` uint8 sRGB; the fourth channel is coverage."""
 

@@ -10,10 +10,10 @@ from diffposetalk.head.anny import MATERIALS
 from diffposetalk.head.flame_files import FlameModel
 from diffposetalk.mesh import Material, Mesh
 
-SKIN = Material("skin", (0.62, 0.40, 0.31), roughness=0.5, specular=0.3, subsurface=0.5)
+SKIN = Material("skin", (0.50, 0.30, 0.23), roughness=0.5, specular=0.3, subsurface=0.5, inside=(0.06, 0.015, 0.015))
 EYE = Material("eye", (0.85, 0.85, 0.85), roughness=0.1, specular=0.6)
 LIP_TINT = (0.88, 0.60, 0.60)
-IRIS_TINT, PUPIL_TINT = (0.22, 0.14, 0.08), (0.02, 0.02, 0.02)
+IRIS_TINT, PUPIL_TINT = (0.06, 0.03, 0.014), (0.002, 0.002, 0.002)
 IRIS_COS, PUPIL_COS = 0.87, 0.97
 """Cosines between straight ahead and the rim of iris and pupil, seen from the middle of the eyeball."""
 LOOK_KEYS = ("uv", "face_material", "tint")

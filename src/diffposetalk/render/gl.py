@@ -117,7 +117,11 @@ class Renderer:
             if part["blended"]:
                 context.enable(moderngl.BLEND)
             self._screen.depth_mask = not part["blended"]
+            if part["hollow"]:
+                context.disable(moderngl.CULL_FACE)
             part["array"].render(first=part["first"], vertices=part["count"])
+            if part["hollow"]:
+                context.enable(moderngl.CULL_FACE)
             if part["blended"]:
                 context.disable(moderngl.BLEND)
         self._screen.depth_mask = True
@@ -200,9 +204,10 @@ class Renderer:
             "specular": material.specular,
             "subsurface": material.subsurface,
             "textured": texture is not None,
+            "inside": tuple(material.inside or (0.0, 0.0, 0.0)),
         }
         return {
-            "look": look, "texture": texture, "blended": blended, "casts": not blended,
+            "look": look, "texture": texture, "blended": blended, "casts": not blended, "hollow": material.inside is not None,
             "array": array, "depth": shade, "first": first, "count": count,
         }  # fmt: skip
 

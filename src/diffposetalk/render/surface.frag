@@ -9,6 +9,7 @@ uniform float roughness;
 uniform float specular;
 uniform float subsurface;
 uniform bool textured;
+uniform vec3 inside;            // linear RGB of the surface seen from behind
 uniform sampler2D base_texture;
 uniform sampler2D shadow_map;   // moments of depth
 
@@ -66,6 +67,10 @@ vec3 tonemapped(vec3 x) {  // ACES filmic curve as fitted by Narkowicz (2015), t
 }
 
 void main() {
+    if (!gl_FrontFacing) {
+        fragment = vec4(tonemapped(inside), 1.0);
+        return;
+    }
     vec3 n = normalize(normal), v = normalize(eye_position - position);
     vec4 sampled = textured ? texture(base_texture, uv) : vec4(1.0);
     vec3 albedo = base_color * sampled.rgb;
