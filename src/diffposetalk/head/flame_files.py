@@ -29,7 +29,8 @@ WHERE_FROM = (
     "FLAME is licensed software that this program cannot fetch: register at https://flame.is.tue.mpg.de, accept its "
     "licence (FLAME 2020 and 2023: research, no commercial use, not to be passed on; FLAME 2023 Open: CC BY 4.0, name "
     "the authors), download the model, and give its generic_model.pkl or flame2023*.pkl with --head FILE, "
-    "or once with `diffposetalk assets --add FILE`"
+    "or once with `diffposetalk assets --add FILE`; `diffposetalk assets --make-free-flame OUT.npz` makes a free head of "
+    "its format"
 )
 """The one answer to a missing FLAME file."""
 
