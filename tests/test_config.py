@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from diffposetalk.config import from_dict, load_config, to_dict
+from diffposetalk.config import from_dict, load_config, read_config, to_dict
 from diffposetalk.errors import InputError, UsageError
 
 
@@ -65,3 +65,12 @@ def test_missing_and_broken_files(tmp_path: Path) -> None:
         load_config(Outer, write(tmp_path / "a.toml", "= 3"))
     with pytest.raises(UsageError, match=r"key\.path=value"):
         load_config(Outer, write(tmp_path / "b.toml", 'name = "x"\n[inner]\nrate = 1\n'), ["steps"])
+
+
+def test_a_table_of_another_kind_replaces_its_base(tmp_path: Path) -> None:
+    write(tmp_path / "base.toml", '[part]\nkind = "a"\nonly_a = 1\nboth = 2\n')
+    same = write(tmp_path / "same.toml", 'base = "base.toml"\n[part]\nboth = 3\n')
+    other = write(tmp_path / "other.toml", 'base = "base.toml"\n[part]\nkind = "b"\nboth = 3\n')
+    assert read_config(same) == {"part": {"kind": "a", "only_a": 1, "both": 3}}
+    assert read_config(other) == {"part": {"kind": "b", "both": 3}}
+    assert read_config(same, ["part.kind=b", "part.x=1"]) == {"part": {"kind": "b", "x": 1}}

@@ -217,10 +217,11 @@ def test_conditions_are_dropped_only_where_they_may_be() -> None:
             independent.style_dropped,
             drawn(("speech",), "independent").speech_dropped,
             drawn(("speech",), "incremental").speech_dropped,
+            drawn(("style",), "incremental").style_dropped,
         )
         if value is not None
     ]
-    assert shares == pytest.approx([0.1, 0.45, 0.5, 0.5, 0.1, 0.1], abs=0.03)
+    assert shares == pytest.approx([0.1, 0.45, 0.5, 0.5, 0.1, 0.1, 0.1], abs=0.03)
     assert incremental.ends is not None and set(incremental.ends.tolist()) == {1, 2, 3, 4}
     assert (int(incremental.noise_step.min()), int(incremental.noise_step.max())) == (1, 20)
 

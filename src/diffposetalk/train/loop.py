@@ -213,6 +213,8 @@ def _log(out: Path, done: int, tensorboard: bool) -> Callable[[dict[str, float]]
             for key, value in values.items():
                 group = "validation" if key.startswith("val_") else "training"
                 board.add_scalar(f"{group}/{key.removeprefix('val_')}", value, values["step"])
+            if any(key.startswith("val_") for key in values):
+                board.flush()
 
     return write
 

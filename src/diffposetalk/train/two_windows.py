@@ -21,7 +21,7 @@ from diffposetalk.noise import NoiseSchedule, Target, add_noise
 from diffposetalk.train.paper_losses import Geometry, WindowTruth, averaged, window_terms
 
 SINGLE_DROPOUT = 0.1
-"""Share of samples without the condition where it is the only one that is dropped independently."""
+"""Share of samples without the condition where only one may be dropped."""
 StyleOf = Callable[[SpeechBatch, int], Tensor]
 """``(batch, window) -> (B, style_dim)``: the style for a window of a batch."""
 
@@ -61,7 +61,7 @@ class Draws(Protocol):
         """``(n,)`` whole numbers in 1 ... n_frames - 1; asked for if they do."""
 
     def uniform(self, n: int) -> Tensor:
-        """``(n,)`` in [0, 1), for the dropped conditions; twice if style and speech are dropped independently."""
+        """``(n,)`` in [0, 1), for the dropped conditions if any may be; twice (style, speech) for both independently."""
 
     def noise_steps(self, n: int, n_steps: int) -> Tensor:
         """``(n,)`` whole numbers in 1 ... n_steps."""
@@ -152,15 +152,14 @@ def draw_window(
     n = shape[0]
     ends = draws.ends(n, shape[1]).to(device) if truncated and draws.truncated(truncated) else None
     dropped: dict[str, Tensor] = {}
-    if droppable and guidance == "incremental":
-        both = condition_dropout(draws.uniform(n), "incremental")
-        dropped = {"speech": both.speech, "style": both.style}
-    elif len(droppable) == 2:
-        both = condition_dropout(torch.stack([draws.uniform(n), draws.uniform(n)], dim=1), "independent")
-        dropped = {"speech": both.speech, "style": both.style}
-    elif droppable:
+    if len(droppable) == 1:
         dropped = {droppable[0]: draws.uniform(n) < SINGLE_DROPOUT}
-    dropped = {name: value.to(device) for name, value in dropped.items() if name in droppable}
+    elif droppable:
+        n_draws = 1 if guidance == "incremental" else 2
+        uniform = torch.stack([draws.uniform(n) for _ in range(n_draws)], dim=1).squeeze(1)
+        both = condition_dropout(uniform, guidance)
+        dropped = {"speech": both.speech, "style": both.style}
+    dropped = {name: value.to(device) for name, value in dropped.items()}
     noise_step = draws.noise_steps(n, schedule.n_steps).to(device)
     eps = draws.normal(shape).to(device)
     return WindowDraws(ends, dropped.get("speech"), dropped.get("style"), noise_step, eps)
