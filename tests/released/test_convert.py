@@ -122,6 +122,15 @@ def denoiser_file(folder: Path, **options: Any) -> Path:
     else:
         weights["denoising_net.PE"] = torch.randn(1, n_tokens, dim)
     values.pop("style", None)
+    if values.pop("old", False) or "unsaid" in values:
+        known = [values.pop(name) for name in ("align_mask_width", "no_head_pose", "no_use_learnable_pe")]
+        if not values.pop("unsaid", False):
+            names = ("use_alignment_mask", "predict_head_pose", "use_learnable_pe")
+            values |= dict(zip(names, (bool(known[0]), not known[1], not known[2]), strict=True))
+        for name in ("original0", "original1"):
+            key = f"audio_encoder.encoder.pos_conv_embed.conv.parametrizations.weight.{name}"
+            old = {"original0": "weight_g", "original1": "weight_v"}[name]
+            weights[f"audio_encoder.encoder.pos_conv_embed.conv.{old}"] = weights.pop(key)
     content = {"args": argparse.Namespace(**values), "model": weights, "iter": 7}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "audio_encoder_config.json").write_text(json.dumps({"model_type": family, **TINY_SPEECH}))
@@ -158,6 +167,9 @@ def style_file(folder: Path, width: int = 54, dim: int = 12) -> Path:
         {"guiding_conditions": "audio", "style": False},
         {"target": "noise", "diff_schedule": "linear"},
         {"stats_file": None},
+        {"old": True},
+        {"old": True, "no_head_pose": True, "align_mask_width": 0},
+        {"unsaid": True, "align_mask_width": 3},
     ],
     ids=str,
 )

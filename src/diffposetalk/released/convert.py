@@ -20,8 +20,12 @@ from diffposetalk.style_model import StyleModel
 
 CONDITIONS: tuple[tuple[Literal["speech", "style"], str], ...] = (("speech", "audio"), ("style", "style"))
 """Names of what guidance may leave out: ours and theirs."""
+FPS = 25.0
+"""Frames a second: two features of the speech encoder each."""
 IDENTITY_DIM = 100
 """Shape coefficients of FLAME that every released denoiser takes."""
+N_EXPRESSION = 50
+"""Expression coefficients, where neither options nor statistics tell."""
 SAMPLING = SamplingDefaults(speech_scale=1.15, style_scale=3.0, steps=10, continue_motion=False)
 """The authors' guidance; the number of steps is for the fast sampler, which they do not have."""
 
@@ -84,6 +88,10 @@ def converted_denoiser(
     for name, known in (("architecture", "decoder"), ("rot_repr", "aa")):
         if checkpoint.option(name, known) != known:
             raise ModelError(f"{checkpoint.path}: {name} {checkpoint.option(name)!r} is not supported, only {known!r}")
+    if float(checkpoint.option("fps", FPS)) != FPS:
+        raise ModelError(
+            f"{checkpoint.path}: was trained at {checkpoint.option('fps')} frames a second, only {FPS:g} is supported"
+        )
     dim = int(get("feature_dim"))
     motion_dim = _width(checkpoint, "start_motion_feat", -1)
     style_dim = _width(checkpoint, "denoising_net.person_proj.weight", 1) - IDENTITY_DIM
@@ -103,7 +111,7 @@ def converted_denoiser(
         feed_forward_factor=int(get("mlp_ratio")),
         window=int(get("n_motions")),
         context=int(get("n_prev_motions")),
-        align_width=int(checkpoint.option("align_mask_width")),
+        align_width=_align_width(checkpoint),
         valid_indicator=bool(checkpoint.option("use_indicator")),
         out_hidden=_width(checkpoint, "denoising_net.motion_dec.0.weight", 0),
         droppable=tuple(ours for ours, theirs in CONDITIONS if theirs in guided),
@@ -168,9 +176,11 @@ def motion_spaces(
     """
     import numpy as np
 
-    head_pose = not checkpoint.option("no_head_pose")
+    without = checkpoint.option("no_head_pose")
+    if without is None:  # said by neither generation's name
+        without = motion_dim == (statistics.widths["exp"] if statistics else N_EXPRESSION) + 1
+    head_pose = not without
     n_expression = motion_dim - (4 if head_pose else 1)
-    fps = float(checkpoint.option("fps", 25))
     channels = flame_channels(n_expression, head_pose)
     if statistics is None:
         if checkpoint.option("stats_file") is not None:
@@ -180,7 +190,7 @@ def motion_spaces(
                 "motion would be violent"
             )
         unit = np.zeros(motion_dim), np.ones(motion_dim)
-        return MotionSpace("flame", fps, channels, *unit), IdentitySpace(np.zeros(IDENTITY_DIM), np.ones(IDENTITY_DIM))
+        return MotionSpace("flame", FPS, channels, *unit), IdentitySpace(np.zeros(IDENTITY_DIM), np.ones(IDENTITY_DIM))
     widths = {"exp": n_expression, "shape": IDENTITY_DIM}
     for group, width in widths.items():
         if statistics.widths[group] != width:
@@ -193,8 +203,17 @@ def motion_spaces(
         np.concatenate([statistics[f"exp_{part}"], statistics[f"pose_{part}"][pose]]) for part in ("mean", "std")
     )
     rest = tuple(float(value) for value in statistics["pose_mean"][4:6])
-    space = MotionSpace("flame", fps, channels, mean, std, rest)  # type: ignore[arg-type]
+    space = MotionSpace("flame", FPS, channels, mean, std, rest)  # type: ignore[arg-type]
     return space, IdentitySpace(statistics["shape_mean"], statistics["shape_std"])
+
+
+def _align_width(checkpoint: ReleasedCheckpoint) -> int:
+    """Return the alignment mask's width, from the mask itself where the options do not say."""
+    width = checkpoint.option("align_mask_width")
+    if width is not None:
+        return int(width)
+    mask = checkpoint.weights.get("denoising_net.alignment_mask")
+    return 0 if mask is None else int((~mask[1].bool()).sum())
 
 
 def _width(checkpoint: ReleasedCheckpoint, key: str, axis: int) -> int:

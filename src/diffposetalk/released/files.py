@@ -35,15 +35,12 @@ class ReleasedCheckpoint:
     """Training steps."""
 
     def option(self, name: str, default: Any = None) -> Any:
-        """Return an option; the older generation's names are understood."""
-        old = {
-            "align_mask_width": lambda: int(bool(self.options.get("use_alignment_mask"))),
-            "no_head_pose": lambda: not self.options.get("predict_head_pose"),
-            "no_use_learnable_pe": lambda: not self.options.get("use_learnable_pe"),
-        }
-        if name in self.options:
-            return self.options[name]
-        return old[name]() if name in old else default
+        """Return an option; the older generation's names are understood, and then their values: yes instead of no."""
+        old = {"align_mask_width": "use_alignment_mask", "no_head_pose": "predict_head_pose"}
+        if name in self.options or old.get(name) not in self.options:
+            return self.options.get(name, default)
+        value = bool(self.options[old[name]])
+        return int(value) if name == "align_mask_width" else not value
 
     def needed(self, name: str) -> Any:
         """Return an option that the network cannot be rebuilt without.
