@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from diffposetalk.checkpoint import load_model
+from diffposetalk.cli import run
 from diffposetalk.config import load_config
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.coefficients import Coefficients
@@ -176,7 +177,7 @@ ABLATIONS = sorted((CONFIGS / "ablations").glob("*.toml"))
 
 
 @pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)
-def test_every_ablation_trains(path: Path, arguments: dict[str, Any], tmp_path: Path) -> None:
+def test_every_ablation_trains(path: Path, arguments: dict[str, Any], tmp_path: Path, speech: Speech) -> None:
     fixed = {
         "no_style_encoder": {"denoiser__denoiser__style_dim": 0},
         "no_geometric_losses": {"denoiser__weights__vertex": 0.0},
@@ -185,6 +186,10 @@ def test_every_ablation_trains(path: Path, arguments: dict[str, Any], tmp_path: 
     steps = {"style__loop__steps": 1, "denoiser__loop__steps": 1}
     result = train_paper(path, tmp_path / "run", overrides(**arguments, **changes, **steps))
     model = load_model(result["model"])
+    style: Any = "B" if path.stem == "one_hot_style" else None
+    if path.stem == "no_guidance":  # has no learned null to take the style's place
+        style = TfhpReader(arguments["data"]).clip("F/000").motion
+    assert len(Talker(model).generate(speech, style=style, steps=2, identity=np.ones(100))) == 50
     last = rows(tmp_path / "run", "denoiser")[-1]
     assert np.isfinite(last["loss"])
     denoiser = model.config.denoiser
@@ -310,3 +315,16 @@ def test_published_sizes_are_the_papers() -> None:
     )
     assert (recipe.style.loop.batch, recipe.style.loop.steps) == (32, 30_000)
     assert list(stage.weights.values()) == [1, 2e6, 1e7, 1e5, 0.05, 5, 0.5, 0.5]
+
+
+def test_the_command_chooses_by_kind(
+    arguments: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def command(*more: str) -> int:
+        changed = [word for item in [*overrides(**arguments), *more] for word in ("--set", item)]
+        return run(["train", str(CONFIGS / "denoiser.toml"), "-o", str(tmp_path / "run"), "--json", *changed])
+
+    assert command() == 0
+    assert json.loads(capsys.readouterr().out)["model"].endswith("paper.safetensors")
+    assert command("kind=papers") == 2
+    assert "unknown kind 'papers'" in capsys.readouterr().err
