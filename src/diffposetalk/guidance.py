@@ -16,7 +16,6 @@ from diffposetalk.diffusion import SAMPLERS, Sampler
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 GuidanceMode: TypeAlias = Literal["incremental", "independent"]
@@ -264,30 +263,6 @@ def condition_dropout(
     if uniform.ndim != 2 or uniform.shape[1] != 2:
         raise ValueError(f"independent dropout takes draws of shape (B, 2), not {tuple(uniform.shape)}")
     return ConditionDropout(speech=uniform[:, 1] < independent, style=uniform[:, 0] < independent)
-
-
-def draw_condition_dropout(
-    n_samples: int, mode: GuidanceMode | str, generator: torch.Generator, device: torch.device | str = "cpu"
-) -> ConditionDropout:
-    """Draw the dropped conditions of a batch with the default shares.
-
-    Args:
-        n_samples: batch size B.
-        mode: "incremental" or "independent".
-        generator: source of the draws.
-        device: where the result is wanted.
-
-    Returns:
-        The dropped conditions, each `(B,)`.
-
-    Raises:
-        UsageError: an unknown mode.
-    """
-    import torch
-
-    shape = (n_samples,) if mode == "incremental" else (n_samples, 2)
-    drawn = condition_dropout(torch.rand(shape, generator=generator, device=generator.device), mode)
-    return ConditionDropout(drawn.speech.to(device), drawn.style.to(device))
 
 
 # --------------------------------------------------------------------------------------------------

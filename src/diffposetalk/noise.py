@@ -142,16 +142,6 @@ def x_0_from_noise(x_n: Tensor, noise_step: Tensor | int, eps: Tensor, schedule:
     return (x_n - noise * eps) / signal
 
 
-def training_target(x_0: Tensor, eps: Tensor, target: Target | str) -> Tensor:
-    """Return what the network must predict: `x_0` ("sample") or `eps` ("noise").
-
-    Raises:
-        UsageError: an unknown target.
-    """
-    check_target(target)
-    return x_0 if target == "sample" else eps
-
-
 def predicted_x_0(
     prediction: Tensor, x_n: Tensor, noise_step: Tensor | int, schedule: NoiseSchedule, target: Target | str
 ) -> Tensor:

@@ -13,14 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.errors import ModelError, UsageError
-from diffposetalk.speech import SAMPLE_RATE
+from diffposetalk.nn.speech_encoder import FRAME_SAMPLES, in_frames
 
 FAMILIES = ("hubert", "wav2vec2", "wavlm")
 """The ``model_type`` of transformers' configurations that are understood."""
 HOP = 320
 """Samples from one feature of the convolutions to the next (20 ms)."""
-FRAME_SAMPLES = 2 * HOP
-"""Samples of one motion frame (25 a second)."""
 CHUNK_FRAMES = 500
 """Motion frames of long speech encoded at a time (20 s)."""
 OVERLAP_FRAMES = 50
@@ -158,10 +156,9 @@ class PretrainedSpeechEncoder(nn.Module):
         Returns:
             ``(B, F, dim)``.
         """
-        n_frames = math.ceil(samples.shape[-1] / FRAME_SAMPLES) if n_frames is None else n_frames
-        length = n_frames * FRAME_SAMPLES
-        samples = functional.pad(samples[..., :length], (0, max(0, length - samples.shape[-1])))
-        return self.framed(self.contextual(self.convolved(pad_to_frames(samples))), n_frames)
+        samples = in_frames(samples, n_frames)
+        hidden = self.contextual(self.convolved(pad_to_frames(samples)))
+        return self.framed(hidden, samples.shape[-1] // FRAME_SAMPLES)
 
     def convolved(self, samples: Tensor) -> Tensor:
         """Return the features of the convolutions ``(B, T, C)``, 50 a second, of ``samples (B, n)``."""
@@ -246,6 +243,3 @@ def resample_linear(features: Tensor, n: int) -> Tensor:
     if features.shape[1] == n:
         return features
     return functional.interpolate(features.transpose(1, 2), size=n, mode="linear", align_corners=False).transpose(1, 2)
-
-
-assert SAMPLE_RATE == 25 * FRAME_SAMPLES

@@ -213,9 +213,7 @@ class SpeechEncoder(nn.Module):
         Returns:
             ``(B, F, dim)``.
         """
-        n_frames = math.ceil(samples.shape[-1] / FRAME_SAMPLES) if n_frames is None else n_frames
-        length = n_frames * FRAME_SAMPLES
-        samples = functional.pad(samples[..., :length], (0, max(0, length - samples.shape[-1])))
+        samples = in_frames(samples, n_frames)
         normalised, _ = self.normalise(self.log_mels(samples))
         return self.features(self.hidden(self.surround(normalised)))
 
@@ -263,6 +261,13 @@ class SpeechEncoder(nn.Module):
             return [], state
         features = self.features(self.hidden(state.known))[0]
         return [features], replace(state, known=state.known[..., n_frames * MELS_PER_FRAME :])
+
+
+def in_frames(samples: Tensor, n_frames: int | None = None) -> Tensor:
+    """Cut or fill with zeros: ``(..., n) -> (..., 640 F)``; without ``n_frames`` every begun frame counts."""
+    n_frames = math.ceil(samples.shape[-1] / FRAME_SAMPLES) if n_frames is None else n_frames
+    length = n_frames * FRAME_SAMPLES
+    return functional.pad(samples[..., :length], (0, max(0, length - samples.shape[-1])))
 
 
 def filled_up(blocks: Iterable[np.ndarray], multiple: int, replicate: bool = False) -> Iterator[np.ndarray]:
