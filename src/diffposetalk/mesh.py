@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -68,11 +69,15 @@ class MeshSequence:
                 f"a mesh sequence needs (T, {len(self.mesh.vertices)}, 3) vertices, got {self.vertices.shape}"
             )
 
+    @staticmethod
+    def of(mesh: Mesh, pieces: Iterable[np.ndarray], fps: float) -> MeshSequence:
+        """Join pieces ``(n, V, 3)`` of a motion's vertices, as heads yield them."""
+        joined = [np.zeros((0, *mesh.vertices.shape), np.float32), *pieces]
+        return MeshSequence(mesh, np.concatenate(joined), fps)
+
     def __len__(self) -> int:
         return len(self.vertices)
 
     def frame(self, index: int) -> Mesh:
         """Return the surface at frame ``index``."""
-        from dataclasses import replace
-
         return replace(self.mesh, vertices=self.vertices[index])

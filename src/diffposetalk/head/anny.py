@@ -311,9 +311,7 @@ class AnnyHead:
 
     def mesh_sequence(self, motion: Motion, identity: np.ndarray | None = None) -> MeshSequence:
         """Return the moving surface of a whole motion; `iter_vertices` needs less memory."""
-        pieces = list(self.iter_vertices(motion, identity))
-        vertices = np.concatenate(pieces) if pieces else np.zeros((0, self.n_vertices, 3), np.float32)
-        return MeshSequence(self.mesh(identity), vertices, motion.fps)
+        return MeshSequence.of(self.mesh(identity), self.iter_vertices(motion, identity), motion.fps)
 
     def _ordered(self, motion: Motion) -> np.ndarray:
         names = tuple(motion.expression_names)
