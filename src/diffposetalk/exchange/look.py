@@ -1,0 +1,82 @@
+"""A mesh's look as scene formats say it: parts of one material, textures as picture files, physical material values."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from diffposetalk.mesh import Material, Mesh
+
+PLAIN = Material("surface", (0.6, 0.6, 0.6))
+JPEG_QUALITY = 92
+
+
+@dataclass(frozen=True)
+class Part:
+    """The triangles of one material."""
+
+    material: Material
+    faces: np.ndarray
+    """`(n,)` which of the mesh's triangles."""
+    flipped: bool = False
+    """Seen from behind: the dark inside of a head that has no mouth."""
+
+    def triangles(self, mesh: Mesh) -> np.ndarray:
+        """Return `(n, 3)` vertex indices, counter-clockwise as seen."""
+        chosen = mesh.faces[self.faces]
+        return chosen[:, ::-1] if self.flipped else chosen
+
+    def uv(self, mesh: Mesh) -> np.ndarray | None:
+        """Return `(n, 3, 2)` texture coordinates of the corners, origin at the lower left; none without any."""
+        return None if mesh.uv is None else mesh.uv[self.faces]
+
+
+def parts_of(mesh: Mesh) -> Iterator[Part]:
+    """Cut a mesh by material, opaque ones first, hair with holes last."""
+    materials = mesh.materials or (PLAIN,)
+    of_face = np.zeros(len(mesh.faces), int) if mesh.face_material is None else np.asarray(mesh.face_material)
+    for index in sorted(range(len(materials)), key=lambda k: has_holes(materials[k])):
+        material, chosen = materials[index], np.flatnonzero(of_face == index)
+        if not len(chosen):
+            continue
+        yield Part(material, chosen)
+        if material.inside is not None:
+            dark = replace(PLAIN, name=f"{material.name}_inside", base_color=material.inside, roughness=1.0, specular=0)
+            yield Part(dark, chosen, flipped=True)
+
+
+def has_holes(material: Material) -> bool:
+    """Tell whether the material's texture leaves parts of the surface away."""
+    return material.texture is not None and material.texture.shape[2] == 4
+
+
+def picture_of(texture: np.ndarray) -> tuple[bytes, str]:
+    """Encode a texture: PNG where it has coverage, else JPEG, which is a tenth as large.
+
+    Args:
+        texture: `(H, W, 3)` or `(H, W, 4)` uint8 sRGB.
+
+    Returns:
+        The file's bytes and its suffix, `.png` or `.jpg`.
+    """
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    if texture.shape[2] == 4:
+        Image.fromarray(texture).save(buffer, "PNG", optimize=True)
+        return buffer.getvalue(), ".png"
+    Image.fromarray(texture).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    return buffer.getvalue(), ".jpg"
+
+
+def repeats(uv: np.ndarray) -> bool:
+    """Tell whether texture coordinates leave the picture, so that it has to be repeated."""
+    return bool(uv.size) and (float(uv.min()) < 0 or float(uv.max()) > 1)
+
+
+def reflectance(material: Material) -> float:
+    """Return the share of light reflected head-on, as our renderer has it (0.04 is what most programs assume)."""
+    return 0.11 * material.specular
