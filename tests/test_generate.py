@@ -204,3 +204,20 @@ def test_the_bundled_model_moves_lips_with_speech_alone(talker: Talker, sample_p
     mute = Speech(speech.samples * 0)
     spoken, silent = (talker.generate(source).channel("jawOpen").std() for source in (speech, mute))
     assert spoken > 4 * silent
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "no-such-device"])
+def test_a_device_that_is_not_there_is_refused(tiny_model_path: Path, device: str) -> None:
+    with pytest.raises(UsageError, match="cannot be used here") as caught:
+        Talker.from_pretrained(tiny_model_path, device)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.gpu
+def test_a_gpu_speaks_as_the_processor_does(tiny_model_path: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("needs a GPU")
+    here, there = (
+        Talker.from_pretrained(tiny_model_path, device).generate(noise(6), seed=3) for device in ("cpu", "cuda")
+    )
+    np.testing.assert_allclose(here.expression, there.expression, atol=1e-3)

@@ -72,16 +72,21 @@ class Talker:
     def from_pretrained(name: str | Path = "lite", device: str = "cpu") -> Talker:
         """Load a bundled model by name, or a model file.
 
+        Args:
+            name: a bundled model's name, or a file.
+            device: where its networks run: "cpu", "cuda", "cuda:1", "mps".
+
         Raises:
-            UsageError: no bundled model and no file is called so.
+            UsageError: no bundled model and no file is called so, or this machine has no such device.
             ModelError: the file is no model of ours.
         """
         path = ASSETS / f"{name}.safetensors" if str(name) in BUNDLED else Path(name)
         if str(name) not in BUNDLED and not path.exists():
             raise UsageError(f"no model {str(name)!r}: neither bundled ({', '.join(BUNDLED)}) nor a file")
+        where = usable_device(device)
         model = load_model(path)
         for network in model.networks.values():
-            network.to(device)
+            network.to(where)
         return Talker(model)
 
     @property
@@ -304,6 +309,23 @@ class Talker:
             generator=generators,
             adjust=adjust,
         )
+
+
+def usable_device(name: str) -> torch.device:
+    """Return the device of that name.
+
+    Raises:
+        UsageError: torch knows none of that name, or cannot use it on this machine.
+    """
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(
+            f"the device {name!r} cannot be used here ({reason}); leave it out for the processor"
+        ) from None
+    return device
 
 
 def head_spread(motion: Motion, window_s: float = 4.0) -> float:

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--style", metavar="NAME|FILE", help="manner of speaking (neutral)")
     parser.add_argument("--samples", type=values.whole(1, 1000), default=1, metavar="N", help="different results (1)")
     parser.add_argument("--model", default="lite", metavar="NAME|FILE", help="model (lite, the bundled one)")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="where the networks run: cpu, cuda, mps (cpu)")
     parser.add_argument("--max-hours", type=values.number(0.001), default=4.0, metavar="H", help="longest speech (4)")
     sampling = parser.add_argument_group("sampling")
     sampling.add_argument("--seed", type=values.whole(), default=0, metavar="N", help="same seed, same motion (0)")
@@ -61,7 +62,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.generate import Talker
     from diffposetalk.motion import Motion
 
-    talker = Talker.from_pretrained(args.model)
+    talker = Talker.from_pretrained(args.model, args.device)
     style = talker.style(args.style)
     if sheet or any(path.suffix.lower() == ".mp4" for path in outputs):
         pictures.head_for(talker.model.space.head)  # refused before the work
