@@ -1,0 +1,338 @@
+"""Which points of one head are which of another: the same vertices, MediaPipe's landmarks, and dense points between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffposetalk.errors import ModelError
+from diffposetalk.head.landmarks import Landmarks
+
+if TYPE_CHECKING:
+    from diffposetalk.head import HeadModel
+
+IMPORTANCE = {"lips": 0.45, "eyelids": 0.2, "brows": 0.15, "face": 0.2}
+"""What each region counts, whatever the number of its points: speech is read from lips, lids and brows."""
+DENSE = {"lips": 200, "eyelids": 140, "brows": 120, "face": 240}
+"""How many dense points a region has at most."""
+FAR = 0.05
+"""A match farther than this part of the face's size after the fit is no match."""
+ALIVE = 0.04
+"""A vertex that no control moves by this part of the largest movement is not of the face."""
+LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)], np.float64) / 4
+"""Points tried on every triangle."""
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """Points that ride on two heads and mean the same place of the face."""
+
+    source: Landmarks = field(repr=False)
+    """`n` points on the source's triangles."""
+    target: Landmarks = field(repr=False)
+    """The same points on the target's triangles."""
+    regions: tuple[str, ...] = field(repr=False)
+    """Region of each point: lips, eyelids, brows or face."""
+    scale: float = 1.0
+    """Target's size over source's: displacements are multiplied by it."""
+    rotation: np.ndarray = field(default_factory=lambda: np.eye(3), repr=False)
+    """`(3, 3)` from the source's axes to the target's."""
+    off_mm: float = 0.0
+    """Median distance of the dense points' partners after the fit of the resting faces, millimetres on the target."""
+
+    def __post_init__(self) -> None:
+        if not len(self.source) == len(self.target) == len(self.regions):
+            raise ModelError(
+                f"a correspondence needs as many points on both heads, got {len(self.source)} and {len(self.target)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.regions)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """`(n,)` importance of each point; all together 1."""
+        counts = {name: self.regions.count(name) for name in set(self.regions)}
+        each = np.array([IMPORTANCE.get(name, IMPORTANCE["face"]) / counts[name] for name in self.regions])
+        return each / each.sum()
+
+    @staticmethod
+    def same_vertices(source: HeadModel, target: HeadModel) -> Correspondence:
+        """Pair equal vertices of two heads of one topology.
+
+        Raises:
+            ModelError: the triangles differ.
+        """
+        if source.faces.shape != target.faces.shape or not np.array_equal(source.faces, target.faces):
+            raise ModelError(f"the heads {source.name} and {target.name} do not have the same triangles")
+        here, there = neutral_of(source), neutral_of(target)
+        chosen, labels = _chosen(target, there)
+        points = _at_vertices(chosen)
+        scale, rotation, _ = similarity(here[chosen], there[chosen])
+        return Correspondence(points, points, tuple(labels), scale, rotation)
+
+    @staticmethod
+    def between(source: HeadModel, target: HeadModel, dense: bool = True) -> Correspondence:
+        """Find corresponding points of any two heads.
+
+        Heads of one topology have the same vertices. Else anchors that both know (MediaPipe's landmarks, eyeballs, or
+        where shapes of one name act) give a similarity and a smooth warp of the target's resting face onto the
+        source's; then the target's vertices find the nearest points of the source that face the same way, the warp is
+        fitted to these again, twice.
+
+        Args:
+            source: the head that moved.
+            target: the head that is to move likewise.
+            dense: also points between the landmarks; needed where the heads have few landmarks in common.
+
+        Raises:
+            ModelError: the heads have too little in common.
+        """
+        if source.faces.shape == target.faces.shape and np.array_equal(source.faces, target.faces):
+            return Correspondence.same_vertices(source, target)
+        here, there = neutral_of(source), neutral_of(target)
+        on_source, on_target = anchors(source, here), anchors(target, there)
+        common = [name for name in on_target if name in on_source]
+        marks = [name for name in common if name.startswith("mediapipe")]
+        if len(marks) >= 8:
+            common = [name for name in common if not name.startswith("shape")]
+        if len(common) < 3:
+            raise ModelError(
+                f"the heads {source.name} and {target.name} have no landmarks, eyeballs or shape names in common; "
+                "give one of them MediaPipe landmarks"
+            )
+        a, b = (np.stack([places[name] for name in common]) for places in (on_source, on_target))
+        scale, rotation, shift = similarity(a, b)
+        size = float(np.linalg.norm(b - b.mean(0), axis=1).mean())
+
+        def home(points: np.ndarray) -> np.ndarray:
+            return ((points - shift) @ rotation) / scale
+
+        smooth = 1e-4 if len(marks) >= 8 else 3e-2
+        warp = Warp.fit(home(b), a, smooth * size / scale)
+        rides, landmarks_of = _shared_landmarks(source, target, marks)
+        sources, targets, labels, off = [rides[0]], [rides[1]], list(landmarks_of), 0.0
+        if dense:
+            chosen, regions = _chosen(target, there)
+            surface = _Surface(here, source.faces, skin_of(source))
+            directions = normals(there, target.faces)[chosen] @ rotation
+            query = home(there[chosen])
+            reach = FAR * size / scale
+            for smoothing in (1e-2, 3e-3):
+                found, _, distance = surface.nearest(warp(query), directions)
+                near = distance < 2 * reach
+                if near.sum() < 12:
+                    raise ModelError(f"the faces of {source.name} and {target.name} could not be laid on one another")
+                some = np.flatnonzero(near)[:: max(1, int(near.sum()) // 250)]
+                held = home(b) if marks else home(b)[:0]
+                warp = Warp.fit(
+                    np.concatenate([held, query[some]]),
+                    np.concatenate([a[: len(held)], found[some]]),
+                    smoothing * size / scale,
+                )
+            _, points, distance = surface.nearest(warp(query), directions)
+            near = distance < reach
+            off = float(1e3 * scale * np.median(distance))
+            sources.append(Landmarks(points.corners[near], points.shares[near]))
+            targets.append(_at_vertices(chosen[near]))
+            labels += [name for name, good in zip(regions, near) if good]
+        return Correspondence(_joined(sources), _joined(targets), tuple(labels), scale, rotation, off)
+
+
+def neutral_of(head: HeadModel, identity: np.ndarray | None = None) -> np.ndarray:
+    """Return the resting vertices `(V, 3)` float64, metres."""
+    still = np.zeros((1, len(head.expression_names)), np.float32)
+    return np.asarray(head.vertices(still, identity=identity), np.float64).reshape(-1, 3)
+
+
+def skin_of(head: HeadModel) -> np.ndarray:
+    """Return the vertices of the skin."""
+    n_vertices = int(head.faces.max()) + 1
+    balls = [head.regions[name] for name in ("left_eye", "right_eye") if name in head.regions]
+    skin = head.regions.get("skin", np.arange(n_vertices))
+    return np.setdiff1d(skin, np.concatenate(balls)) if balls else skin
+
+
+def marks_of(head: HeadModel) -> tuple[Landmarks, np.ndarray] | None:
+    """Return MediaPipe's landmarks that a head knows and which they are; FLAME's 68 stand in where they mean the same."""
+    try:
+        points = head.landmarks
+    except ModelError:
+        still: Any = getattr(head, "points", None)
+        if still is None:
+            return None
+        from diffposetalk.head.free_flame_points import STILL
+
+        return still.static, np.array(STILL)
+    return points, np.asarray(getattr(head, "mediapipe_indices", np.arange(len(points))))
+
+
+def anchors(head: HeadModel, rest: np.ndarray) -> dict[str, np.ndarray]:
+    """Return places `(3,)` by a name that means the same on every head."""
+    found: dict[str, np.ndarray] = {}
+    marks = marks_of(head)
+    if marks is not None:
+        found |= {f"mediapipe {index}": place for index, place in zip(marks[1].tolist(), marks[0].of(rest))}
+    found |= {f"eye {name}": rest[head.regions[name]].mean(0) for name in ("left_eye", "right_eye")
+              if len(head.regions.get(name, ()))}  # fmt: skip
+    from diffposetalk.arkit import INDEX
+
+    if set(head.expression_names) & set(INDEX):
+        skin = skin_of(head)
+        squares = (head.expression_basis(skin).astype(np.float64) ** 2).sum(-1) ** 2
+        for name, acts in zip(head.expression_names, squares):
+            if name in INDEX and acts.sum() > 0 and not name.startswith("eyeLook"):
+                found[f"shape {name}"] = (acts[:, None] * rest[skin]).sum(0) / acts.sum()
+    return found
+
+
+def similarity(a: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return scale, rotation and shift with `b = scale rotation a + shift` in the least-squares sense.
+
+    Source: Umeyama: Least-squares estimation of transformation parameters between two point patterns (1991).
+    """
+    mean_a, mean_b = a.mean(0), b.mean(0)
+    u, s, vt = np.linalg.svd((b - mean_b).T @ (a - mean_a))
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = float((s * sign).sum() / ((a - mean_a) ** 2).sum())
+    return scale, rotation, mean_b - scale * rotation @ mean_a
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A smooth map of space: affine, and a sum of distances to some points."""
+
+    centres: np.ndarray
+    bends: np.ndarray
+    affine: np.ndarray
+
+    @staticmethod
+    def fit(start: np.ndarray, end: np.ndarray, smooth: float) -> Warp:
+        """Fit a biharmonic spline that takes `start` `(n, 3)` near `end`; `smooth` is a length, 0 interpolates."""
+        n = len(start)
+        kernel = -np.linalg.norm(start[:, None] - start[None], axis=-1)
+        system = np.zeros((n + 4, n + 4))
+        system[:n, :n] = kernel + smooth * np.eye(n)
+        system[:n, n:] = np.concatenate([start, np.ones((n, 1))], 1)
+        system[n:, :n] = system[:n, n:].T
+        found = np.linalg.lstsq(system, np.concatenate([end, np.zeros((4, 3))]), rcond=1e-12)[0]
+        return Warp(start, found[:n], found[n:])
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Move points `(m, 3)`."""
+        kernel = -np.linalg.norm(points[:, None] - self.centres[None], axis=-1)
+        return kernel @ self.bends + points @ self.affine[:3] + self.affine[3]
+
+
+def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return unit normals of the vertices `(V, 3)`."""
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    face = np.cross(b - a, c - a)
+    total = np.zeros_like(vertices)
+    for corner in range(3):
+        np.add.at(total, faces[:, corner], face)
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+
+
+class _Surface:
+    """The skin of a resting head, asked for the nearest points that face a given way."""
+
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray, skin: np.ndarray) -> None:
+        held = np.zeros(len(vertices), bool)
+        held[skin] = True
+        self.vertices, self.faces = vertices, faces[held[faces].all(1)]
+        self.directions = normals(vertices, self.faces)
+        corners = vertices[self.faces]
+        self.centres, self.facing = corners.mean(1), self.directions[self.faces].mean(1)
+        self.size = float(np.linalg.norm(corners - self.centres[:, None], axis=-1).mean())
+
+    def nearest(self, points: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, Landmarks, np.ndarray]:
+        """Return positions `(m, 3)`, the points on triangles, and their distances `(m,)`, infinite if none faces so."""
+        where, shares, distances = [], [], []
+        for start in range(0, len(points), 64):
+            p, d = points[start : start + 64], directions[start : start + 64]
+            squares = (p**2).sum(1)[:, None] + (self.centres**2).sum(1)[None] - 2 * p @ self.centres.T
+            squares = np.where(d @ self.facing.T > 0.4, squares, np.inf)
+            few = np.argpartition(squares, 12, axis=1)[:, :12]
+            rows = self.faces[few]
+            tried = np.einsum("lc,mfcx->mflx", LATTICE, self.vertices[rows])
+            apart = ((tried - p[:, None, None]) ** 2).sum(-1)
+            apart = np.where(np.isfinite(np.take_along_axis(squares, few, 1))[..., None], apart, np.inf)
+            best = apart.reshape(len(p), -1).argmin(1)
+            face, lattice = best // len(LATTICE), best % len(LATTICE)
+            where.append(rows[np.arange(len(p)), face])
+            shares.append(LATTICE[lattice])
+            distances.append(np.sqrt(apart.reshape(len(p), -1)[np.arange(len(p)), best]))
+        marks = Landmarks(np.concatenate(where).astype(np.int32), np.concatenate(shares).astype(np.float32))
+        return marks.of(self.vertices), marks, np.concatenate(distances)
+
+
+def _chosen(head: HeadModel, rest: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Return vertices spread evenly over each region, and the region of each."""
+    skin = skin_of(head)
+    moves = np.linalg.norm(head.expression_basis(skin), axis=-1).max(0)
+    alive = skin[moves >= ALIVE * moves.max()]
+    labels = np.full(len(rest), "face", dtype="U8")
+    for name, region in (("brows", "upper_face"), ("eyelids", "eyelids"), ("lips", "lips")):
+        labels[head.regions[region]] = name
+    picked, names = [], []
+    for name, count in DENSE.items():
+        members = alive[labels[alive] == name]
+        if len(members):
+            spread = members[_spread(rest[members], min(count, len(members)))]
+            picked.append(spread)
+            names += [name] * len(spread)
+    return np.concatenate(picked), names
+
+
+def _spread(points: np.ndarray, count: int) -> np.ndarray:
+    """Return the indices of points far from one another, each time the farthest from those before."""
+    picked = [int(points[:, 1].argmin())]
+    distance = np.full(len(points), np.inf)
+    while len(picked) < count:
+        distance = np.minimum(distance, ((points - points[picked[-1]]) ** 2).sum(1))
+        picked.append(int(distance.argmax()))
+    return np.array(picked)
+
+
+def _shared_landmarks(source: HeadModel, target: HeadModel, names: list[str]) -> tuple[list[Landmarks], list[str]]:
+    """Return the landmarks that both heads know, on each, and their regions."""
+    rides = []
+    numbers = np.array([int(name.split()[1]) for name in names], int)
+    for head in (source, target):
+        marks = marks_of(head)
+        if marks is None or not names:
+            rides.append(Landmarks(np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32)))
+            continue
+        row = {int(number): index for index, number in enumerate(marks[1])}
+        rows = np.array([row[int(number)] for number in numbers], int)
+        rides.append(Landmarks(marks[0].corners[rows], marks[0].shares[rows]))
+    return rides, [_region_of(int(number)) for number in numbers]
+
+
+def _region_of(number: int) -> str:
+    """Return the region of one of MediaPipe's landmarks."""
+    from diffposetalk.head.flame_regions import MEDIAPIPE_EYES, MEDIAPIPE_LIPS
+
+    if any(number in line for line in MEDIAPIPE_LIPS):
+        return "lips"
+    if any(number in line for line in MEDIAPIPE_EYES):
+        return "eyelids"
+    return "brows" if number in MEDIAPIPE_BROWS else "face"
+
+
+MEDIAPIPE_BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
+"""MediaPipe's points of the right and left brow, upper line and lower."""
+
+
+def _at_vertices(index: np.ndarray) -> Landmarks:
+    return Landmarks(
+        np.repeat(index[:, None], 3, 1).astype(np.int32), np.tile(np.array([1, 0, 0], np.float32), (len(index), 1))
+    )
+
+
+def _joined(parts: list[Landmarks]) -> Landmarks:
+    return Landmarks(np.concatenate([part.corners for part in parts]), np.concatenate([part.shares for part in parts]))

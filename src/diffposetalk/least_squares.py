@@ -1,0 +1,268 @@
+"""Bounded least squares over a whole sequence: the solver of retargeting, and of fitting to video.
+
+With a basis `B_t`, wanted displacements `d_t` and weights `w_t` of frame `t`, minimise
+
+    sum_t |B_t w_t - d_t|^2 + sum_e ridge_e (w_te - toward_te)^2 + sum_e temporal_e sum_t (w_te - w_(t-1)e)^2
+          + symmetry sum_(l, r) sum_t (w_tl - w_tr)^2 + 2 sparsity sum_te w_te     subject to low <= w <= high.
+
+Sparsity counts where `low` is 0, so that the whole is a quadratic programme. It is solved exactly by block principal
+pivoting over all frames at once: guess which weights are at a bound, solve for the others, swap those that are wrong.
+
+Source: Portugal, Judice, Vicente: A comparison of block pivoting and interior-point algorithms for linear least squares
+problems with nonnegative variables (1994); here with two bounds, many frames and coupling in time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from diffposetalk.errors import UsageError
+
+BLOCK, AHEAD = 512, 32
+"""Frames solved together, and how many after them are looked at for the coupling in time."""
+ROUNDS = 60
+"""Exchanges before coordinate descent takes over."""
+PATIENCE = 3
+"""Exchanges in vain of all wrong weights of a frame before they are exchanged one at a time."""
+
+
+def solve_weights(
+    basis: np.ndarray,
+    displacement: np.ndarray,
+    low: np.ndarray | float = 0.0,
+    high: np.ndarray | float = 1.0,
+    ridge: np.ndarray | float = 0.0,
+    temporal: np.ndarray | float = 0.0,
+    sparsity: float = 0.0,
+    symmetry: float = 0.0,
+    pairs: Sequence[tuple[int, int]] = (),
+    start: np.ndarray | None = None,
+    toward: np.ndarray | None = None,
+) -> np.ndarray:
+    """Find the weights whose blend comes nearest to wanted displacements, frame by frame but coupled in time.
+
+    Args:
+        basis: `(E, n, 3)` or `(E, N)` what one unit of each weight adds, or `(T, E, N)` where it differs between frames
+            (a camera's view). A row's importance is the square of what both sides are multiplied by.
+        displacement: `(T, n, 3)` or `(T, N)` wanted, in the same unit.
+        low: lower bounds, broadcast to `(T, E)`; may be -inf.
+        high: upper bounds likewise; may be inf.
+        ridge: pull toward `toward`, per weight or one; a little of it makes the answer unique.
+        temporal: pull toward the frame before, per weight or one.
+        sparsity: cost of each unit of a weight whose lower bound is 0.
+        symmetry: pull of the weights of a pair toward one another.
+        pairs: indices of left and right weights.
+        start: `(T, E)` a guess that saves rounds when it is good; the answer does not depend on it.
+        toward: `(T, E)` or `(E,)` where the ridge pulls to; zeros by default.
+
+    Returns:
+        `(T, E)` float64 within the bounds.
+
+    Raises:
+        UsageError: shapes that do not fit, bounds that cross, or a negative pull.
+    """
+    wanted = np.asarray(displacement, np.float64).reshape(len(displacement), -1)
+    moves = np.asarray(basis, np.float64)
+    per_frame = moves.ndim == 3 and moves.shape[0] == len(wanted) and moves.shape[2] == wanted.shape[1]
+    if not per_frame:
+        moves = moves.reshape(len(moves), -1)
+    if moves.shape[-1] != wanted.shape[1]:
+        raise UsageError(f"the basis has {moves.shape[-1]} rows per weight, the displacements have {wanted.shape[1]}")
+    n_frames, n_weights = len(wanted), moves.shape[-2]
+    lows, highs, pulls = (np.broadcast_to(np.asarray(v, np.float64), (n_frames, n_weights)) for v in (low, high, 0.0))
+    if (lows > highs).any():
+        raise UsageError("a lower bound of the weights is above its upper bound")
+    ridges, couplings = (np.broadcast_to(np.asarray(v, np.float64), (n_weights,)) for v in (ridge, temporal))
+    if min(sparsity, symmetry, ridges.min(initial=0), couplings.min(initial=0)) < 0:
+        raise UsageError("ridge, temporal, sparsity and symmetry must be 0 or more")
+    if per_frame:
+        gram = moves @ moves.transpose(0, 2, 1)
+        pulls = (moves @ wanted[:, :, None])[..., 0]
+    else:
+        gram, pulls = moves @ moves.T, wanted @ moves.T
+    same = np.zeros((n_weights, n_weights))
+    for one, other in pairs:
+        same[[one, other], [one, other]] += symmetry
+        same[[one, other], [other, one]] -= symmetry
+    scale = max(float(np.trace(gram, axis1=-2, axis2=-1).mean()) / max(n_weights, 1), 1e-30)
+    gram = gram + same + np.diag(ridges + 1e-9 * scale)
+    pulls = pulls - sparsity * (lows == 0)
+    if toward is not None:
+        pulls = pulls + ridges * toward
+    return solve_programme(gram, pulls, lows, highs, couplings, start)
+
+
+def solve_programme(
+    gram: np.ndarray,
+    pull: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    temporal: np.ndarray,
+    start: np.ndarray | None = None,
+) -> np.ndarray:
+    """Minimise `w.gram w / 2 - pull.w` per frame, and half of `temporal` times squared steps, between bounds.
+
+    Long sequences are solved in blocks, each seeing some frames more than it keeps.
+
+    Args:
+        gram: `(E, E)` or `(T, E, E)`, positive definite.
+        pull: `(T, E)`.
+        low: `(T, E)`.
+        high: `(T, E)`.
+        temporal: `(E,)`.
+        start: `(T, E)` a guess, or none.
+
+    Returns:
+        `(T, E)`.
+    """
+    found = np.zeros_like(pull)
+    for first in range(0, len(pull), BLOCK):
+        keep = min(BLOCK, len(pull) - first)
+        part = slice(first, first + keep + (AHEAD if temporal.any() else 0))
+        block = _Block(
+            gram if gram.ndim == 2 else gram[part],
+            pull[part],
+            low[part],
+            high[part],
+            np.zeros_like(temporal),
+            found[0],
+        )
+        weights = block.solve(None if start is None else start[part])
+        if temporal.any():
+            before = found[first - 1] if first else None
+            weights = _Block(block.gram, block.pull, block.low, block.high, temporal, before).solve(weights)
+        found[first : first + keep] = weights[:keep]
+    return found
+
+
+class _Block:
+    """One stretch of frames: the programme, and the ways to solve it."""
+
+    def __init__(
+        self,
+        gram: np.ndarray,
+        pull: np.ndarray,
+        low: np.ndarray,
+        high: np.ndarray,
+        temporal: np.ndarray,
+        before: np.ndarray | None,
+    ) -> None:
+        self.gram, self.pull, self.low, self.high = gram, pull, low, high
+        self.temporal = temporal
+        self.coupled = bool(temporal.any())
+        self.degree = np.zeros_like(pull)  # what the coupling adds to the diagonal
+        self.push = pull  # with the pull of the frame before the first
+        if self.coupled:
+            self.degree[1:] += temporal
+            self.degree[:-1] += temporal
+            if before is not None:
+                self.degree[0] += temporal
+                self.push = pull.copy()
+                self.push[0] += temporal * before
+        self.tolerance = 1e-8 * max(float(np.abs(pull).max(initial=0)), 1e-12)
+
+    def solve(self, start: np.ndarray | None) -> np.ndarray:
+        """Exchange between free and bound until none is wrong; then, or when that does not end, descend."""
+        side = np.zeros(self.pull.shape, np.int8)  # -1 at the lower bound, 1 at the upper, 0 free
+        if start is not None:
+            side[start <= self.low + 1e-9], side[start >= self.high - 1e-9] = -1, 1
+        weights = np.zeros_like(self.pull)
+        fewest = np.full(len(side), self.pull.shape[1] + 1)
+        patience = np.full(len(side), PATIENCE)
+        open_frames = np.arange(len(side))
+        for _ in range(ROUNDS):
+            if self.coupled:
+                weights = self._along(side)
+            else:
+                weights[open_frames] = self._apart(side, open_frames)
+            slope = self.slope(weights)
+            to_low = (side == 0) & (weights < self.low - 1e-10)
+            to_high = (side == 0) & (weights > self.high + 1e-10)
+            freed = ((side < 0) & (slope < -self.tolerance)) | ((side > 0) & (slope > self.tolerance))
+            wrong = to_low | to_high | freed
+            count = wrong.sum(1)
+            open_frames = np.flatnonzero(count)
+            if not len(open_frames):
+                return np.clip(weights, self.low, self.high)
+            better = count < fewest
+            patience = np.where(better, PATIENCE, patience - 1)
+            fewest = np.minimum(fewest, count)
+            single = (patience < 0) & (count > 0)
+            if single.any():
+                last = self.pull.shape[1] - 1 - wrong[single][:, ::-1].argmax(1)
+                only = np.zeros_like(wrong[single])
+                only[np.arange(len(last)), last] = True
+                wrong[single] &= only
+            side[wrong & to_low], side[wrong & to_high], side[wrong & freed] = -1, 1, 0
+        return self._descend(np.clip(weights, self.low, self.high))
+
+    def slope(self, weights: np.ndarray) -> np.ndarray:
+        """Return the gradient `(T, E)`."""
+        along = weights @ self.gram if self.gram.ndim == 2 else (self.gram @ weights[..., None])[..., 0]
+        along = along - self.push
+        if self.coupled:
+            along += self.degree * weights
+            along[1:] -= self.temporal * weights[:-1]
+            along[:-1] -= self.temporal * weights[1:]
+        return along
+
+    def _apart(self, side: np.ndarray, frames: np.ndarray) -> np.ndarray:
+        """Solve for the free weights of some frames, each on its own."""
+        free = side[frames] == 0
+        at = np.where(side[frames] < 0, self.low[frames], self.high[frames])
+        at = np.where(free, 0.0, at)
+        gram = self.gram if self.gram.ndim == 2 else self.gram[frames]
+        fixed = at @ gram if gram.ndim == 2 else (gram @ at[..., None])[..., 0]
+        right = np.where(free, self.push[frames] - fixed, at)
+        system = gram * (free[:, :, None] & free[:, None, :])
+        index = np.arange(side.shape[1])
+        system[:, index, index] += ~free
+        return np.linalg.solve(system, right[..., None])[..., 0]
+
+    def _along(self, side: np.ndarray) -> np.ndarray:
+        """Solve for the free weights of all frames, coupled in time: elimination of one frame after the other."""
+        free = side == 0
+        at = np.where(free, 0.0, np.where(side < 0, self.low, self.high))
+        right = np.where(free, -self.slope(at), at)
+        n_frames, n_weights = side.shape
+        index = np.arange(n_weights)
+        inverse = np.empty((n_frames, n_weights, n_weights))
+        for frame in range(n_frames):
+            gram = self.gram if self.gram.ndim == 2 else self.gram[frame]
+            system = gram * np.outer(free[frame], free[frame])
+            system[index, index] += np.where(free[frame], self.degree[frame], 1.0)
+            if frame:
+                link = self.temporal * (free[frame] & free[frame - 1])
+                system -= link[:, None] * inverse[frame - 1] * link
+                right[frame] += link * (inverse[frame - 1] @ right[frame - 1])
+            inverse[frame] = np.linalg.inv(system)
+        found = np.empty_like(right)
+        for frame in range(n_frames - 1, -1, -1):
+            if frame + 1 < n_frames:
+                right[frame] += self.temporal * (free[frame] & free[frame + 1]) * found[frame + 1]
+            found[frame] = inverse[frame] @ right[frame]
+        return found
+
+    def _descend(self, weights: np.ndarray, sweeps: int = 500) -> np.ndarray:
+        """Coordinate descent from weights within the bounds; it always goes down, however slowly."""
+        steep = np.diagonal(self.gram, axis1=-2, axis2=-1) + self.degree
+        halves = [slice(0, None, 2), slice(1, None, 2)] if self.coupled else [slice(None)]
+        for _ in range(sweeps):
+            largest = 0.0
+            for frames in halves:
+                slope = self.slope(weights)[frames]
+                gram = self.gram if self.gram.ndim == 2 else self.gram[frames]
+                for channel in range(weights.shape[1]):
+                    old = weights[frames, channel].copy()
+                    new = old - slope[:, channel] / steep[frames, channel]
+                    new = np.clip(new, self.low[frames, channel], self.high[frames, channel])
+                    change = new - old
+                    weights[frames, channel] = new
+                    slope += change[:, None] * gram[..., channel, :]
+                    slope[:, channel] += change * self.degree[frames, channel]
+                    largest = max(largest, float(np.abs(change).max(initial=0)))
+            if largest < 1e-7:
+                break
+        return weights

@@ -1,0 +1,349 @@
+"""Motion on one head -> motion on another: the weights that move corresponding points alike.
+
+Displacements of points on the source, with the head at rest, are scaled to the target's size; bounded least squares
+finds the target's weights. Head rotation passes through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffposetalk.arkit import CHANNELS, INDEX, MIRROR
+from diffposetalk.correspondence import Correspondence, neutral_of
+from diffposetalk.errors import UsageError
+from diffposetalk.head.landmarks import Landmarks
+from diffposetalk.least_squares import solve_weights
+from diffposetalk.motion import Motion
+
+if TYPE_CHECKING:
+    from diffposetalk.head import HeadModel
+
+__all__ = ["Correspondence", "Options", "Residual", "retarget", "solve_weights", "to_arkit"]
+
+MM = 1e3
+EYEBALL_MM = 12.0
+"""Radius on which a turn of the eyes is weighed against displacements of the skin."""
+GAZE = 0.05
+"""Importance of each eye's turn beside that of the points, which is 1 in all."""
+TRIAL = 0.05
+"""How far a control is moved to see what it does (weights, or radians)."""
+CHUNK = 64
+"""Frames whose vertices are in memory at a time."""
+JAW_ROUNDS = 4
+"""Times that what a turning jaw adds to its tangent is taken into account."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Pulls of the solver, against the weighted mean square distance of all points in mm^2."""
+
+    ridge: float = 2e-3
+    """Keeps weights small that the points do not ask for, mm^2 per unit^2."""
+    sparsity: float = 2e-3
+    """Cost of each unit of a weight, mm^2: rather few weights than many."""
+    temporal: float = 2e-3
+    """Keeps weights near those of the frame before, mm^2 per unit^2."""
+    symmetry: float = 1e-3
+    """Keeps left near right, mm^2 per unit^2."""
+    by_name: float = 1.0
+    """Where both heads have channels of one name: pull toward the source's weight, mm^2 per unit^2."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (np.isfinite(value) and value >= 0):
+                raise UsageError(f"{name} must be 0 or more, got {value}")
+
+
+@dataclass(frozen=True)
+class Residual:
+    """How far the target's points are from where the source's motion would have them, millimetres on the target."""
+
+    mean_mm: float
+    p95_mm: float
+    worst_mm: float
+    regions_mm: dict[str, float] = field(default_factory=dict)
+    """Mean by region."""
+    moved_mm: float = 0.0
+    """Mean displacement that was asked for, to judge the others by."""
+
+    @staticmethod
+    def of(distance_mm: np.ndarray, regions: tuple[str, ...], moved_mm: np.ndarray) -> Residual:
+        """Sum up distances `(T, n)` of points of the given regions."""
+        if not distance_mm.size:
+            return Residual(0.0, 0.0, 0.0)
+        names = np.array(regions)
+        by_region = {name: float(distance_mm[:, names == name].mean()) for name in sorted(set(regions))}
+        return Residual(
+            float(distance_mm.mean()),
+            float(np.percentile(distance_mm, 95)),
+            float(distance_mm.max()),
+            by_region,
+            float(moved_mm.mean()),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what an output's metadata keeps."""
+        return {
+            "mean_mm": round(self.mean_mm, 4),
+            "p95_mm": round(self.p95_mm, 4),
+            "worst_mm": round(self.worst_mm, 4),
+            "moved_mm": round(self.moved_mm, 4),
+            "regions_mm": {name: round(value, 4) for name, value in self.regions_mm.items()},
+        }
+
+
+def retarget(
+    motion: Motion,
+    source: HeadModel,
+    target: HeadModel,
+    correspondence: Correspondence | None = None,
+    options: Options | None = None,
+    identity: np.ndarray | None = None,
+) -> tuple[Motion, Residual]:
+    """Find the motion of one head that moves its face as another's moves.
+
+    Args:
+        motion: of the source head.
+        source: the head that the motion is for.
+        target: the head to move: ARKit weights stay in [0, 1]; a FLAME head gets coefficients, jaw and eyes.
+        correspondence: which points are which; found from the heads when not given.
+        options: the solver's pulls.
+        identity: `(I,)` of the source's person; none for its mean face.
+
+    Returns:
+        The motion on the target, head rotation and frame rate as they were, and how far its points are off.
+
+    Raises:
+        ModelError: the motion does not fit the source, or the heads have nothing in common.
+    """
+    options = options or Options()
+    points = correspondence or Correspondence.between(source, target)
+    wanted, turns = _displacements(motion, source, points.source, identity)
+    wanted = MM * points.scale * (wanted @ points.rotation.T)
+    controls = _Controls.of(target, points.target, with_eyes=turns is not None)
+    if turns is not None:
+        turns = (turns.reshape(-1, 2, 3) @ points.rotation.T).reshape(-1, 6)
+
+    importance = np.sqrt(points.weights)[:, None]
+    basis = controls.basis_mm * importance
+    rows = [basis.reshape(len(basis), -1)]
+    gaze = EYEBALL_MM * np.sqrt(GAZE)
+    if controls.turns is not None and turns is not None:
+        rows.append(gaze * controls.turns)
+    moves = np.concatenate(rows, 1)
+    toward, known = _by_name(motion, controls.names)
+    ridge = options.ridge * controls.stiffness + options.by_name * known
+    weights, missed = np.clip(toward, controls.low, controls.high), np.zeros_like(wanted)
+    for _ in range(JAW_ROUNDS if controls.bends else 1):
+        asked = [((wanted + missed) * importance).reshape(len(wanted), moves.shape[1] - (len(rows) - 1) * 6)]
+        if len(rows) == 2 and turns is not None:
+            asked.append(gaze * turns)
+        weights = solve_weights(
+            moves,
+            np.concatenate(asked, 1),
+            controls.low,
+            controls.high,
+            ridge,
+            options.temporal * controls.stiffness,
+            options.sparsity,
+            options.symmetry,
+            controls.pairs,
+            weights,
+            toward * known * options.by_name / np.maximum(ridge, 1e-12),
+        )
+        reached = controls.place(weights)
+        missed = np.einsum("te,enc->tnc", weights, controls.basis_mm) - reached
+    distance = np.linalg.norm(reached - wanted, axis=-1)
+    return controls.motion(weights, motion), Residual.of(distance, points.regions, np.linalg.norm(wanted, axis=-1))
+
+
+def to_arkit(
+    motion: Motion,
+    head: HeadModel | None = None,
+    arkit_head: HeadModel | None = None,
+    options: Options | None = None,
+    identity: np.ndarray | None = None,
+) -> tuple[Motion, Residual]:
+    """Say a motion in the 52 ARKit weights on the free head.
+
+    The jaw's rotation becomes jawOpen, jawLeft, jawRight and jawForward by the solve, the eyes' the gaze channels; head
+    rotation passes through. A motion that has ARKit channels already gets all 52 in our order, and nothing is solved.
+
+    Args:
+        motion: of any head, such as FLAME.
+        head: the head it is for; loaded by the motion's `head` when not given.
+        arkit_head: the head whose ARKit shapes are meant; by default the free head.
+        options: the solver's pulls.
+        identity: `(I,)` of the person; none for the mean face.
+
+    Raises:
+        ModelError: the motion does not fit the head.
+        InputError: the head is not there.
+    """
+    if set(motion.expression_names) <= set(INDEX):
+        full = np.zeros((len(motion), len(CHANNELS)), np.float32)
+        full[:, [INDEX[name] for name in motion.expression_names]] = motion.expression
+        same = Motion(full, CHANNELS, motion.head_pose, motion.fps, "anny")
+        return same, Residual(0.0, 0.0, 0.0)
+    from diffposetalk.head import load_head
+
+    head = head or load_head(motion.head)
+    return retarget(motion, head, arkit_head or load_head("anny"), options=options, identity=identity)
+
+
+def _by_name(motion: Motion, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the source's weights `(T, C)` of the target's channels, and which of them it has `(C,)`, 0 or 1."""
+    toward, known = np.zeros((len(motion), len(names))), np.zeros(len(names))
+    for column, name in enumerate(names):
+        if name in INDEX and name in motion.expression_names:
+            toward[:, column], known[column] = motion.channel(name), 1.0
+    return toward, known
+
+
+def _displacements(
+    motion: Motion, head: HeadModel, points: Landmarks, identity: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return how far points move `(T, n, 3)` m with the head at rest, and how the eyes turn `(T, 6)` rad, if it has any."""
+    rest = neutral_of(head, identity)
+    still = replace(motion, head_pose=np.zeros_like(motion.head_pose))
+    moved, turned = [np.zeros((0, len(points), 3))], []
+    for vertices in head.iter_vertices(still, identity, CHUNK):
+        moved.append(points.of(vertices.astype(np.float64)) - points.of(rest))
+        turned.append(eye_turns(head, vertices, rest))
+    turns = [each for each in turned if each is not None]
+    return np.concatenate(moved), np.concatenate(turns) if turns else None
+
+
+def eye_turns(head: HeadModel, vertices: np.ndarray, rest: np.ndarray) -> np.ndarray | None:
+    """Return the rotation vectors of left and right eyeball `(T, 6)`, or none where the head has no eyeballs."""
+    found = []
+    for name in ("left_eye", "right_eye"):
+        ball = head.regions.get(name, ())
+        if len(ball) < 12:
+            return None
+        a = rest[ball] - rest[ball].mean(0)
+        b = vertices[:, ball].astype(np.float64)
+        b = b - b.mean(1, keepdims=True)
+        u, _, vt = np.linalg.svd(b.transpose(0, 2, 1) @ a)
+        u[..., 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
+        found.append(_rotation_vectors(u @ vt))
+    return np.concatenate(found, 1)
+
+
+def _rotation_vectors(rotations: np.ndarray) -> np.ndarray:
+    """Return the rotation vectors `(..., 3)` of matrices that turn by less than half a circle."""
+    r = rotations
+    sine = 0.5 * np.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1)
+    length = np.linalg.norm(sine, axis=-1)
+    angle = np.arctan2(length, 0.5 * (np.trace(r, axis1=-2, axis2=-1) - 1))
+    return sine * (angle / np.maximum(length, 1e-12))[..., None]
+
+
+@dataclass(frozen=True)
+class _Controls:
+    """What can be moved on a head, within which bounds, and what it does to some points."""
+
+    head: Any
+    points: Landmarks
+    names: tuple[str, ...]
+    low: np.ndarray
+    high: np.ndarray
+    stiffness: np.ndarray
+    """`(C,)` what the pulls count for this control."""
+    basis_mm: np.ndarray
+    """`(C, n, 3)`, at rest."""
+    turns: np.ndarray | None
+    """`(C, 6)` rotation vectors of the eyes per unit."""
+    bends: bool
+    """Whether a control is a rotation, so that the basis is a tangent only."""
+    place: Any
+    """`(T, C) -> (T, n, 3)` displacements, mm."""
+
+    @staticmethod
+    def of(head: HeadModel, points: Landmarks, with_eyes: bool) -> _Controls:
+        from diffposetalk.head.flame import FlameHead
+
+        return (
+            _flame_controls(head, points) if isinstance(head, FlameHead) else _shape_controls(head, points, with_eyes)
+        )
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Left and right channels."""
+        where = {name: index for index, name in enumerate(self.names)}
+        return [
+            (where[name], where[MIRROR[name]])
+            for name in self.names
+            if name.endswith("Left")
+            and MIRROR.get(name) in where
+            and not name.startswith(("jaw", "mouthLeft", "eyeLook"))
+        ]
+
+    def motion(self, weights: np.ndarray, like: Motion) -> Motion:
+        """Make a motion of weights `(T, C)`; head rotation and frame rate as another's."""
+        count = len(self.head.expression_names) if not self.bends else len(self.names) - 9
+        poses: dict[str, Any] = {}
+        if self.bends:
+            poses = {"jaw_pose": weights[:, count : count + 3], "eye_pose": weights[:, count + 3 :]}
+        return Motion(weights[:, :count], self.names[:count], like.head_pose, like.fps, self.head.name, **poses)
+
+
+def _shape_controls(head: HeadModel, points: Landmarks, with_eyes: bool) -> _Controls:
+    """Weights of named shapes, in [0, 1]."""
+    used = np.unique(points.corners)
+    shapes = MM * head.expression_basis(used).astype(np.float64)
+    renumbered = Landmarks(np.searchsorted(used, points.corners), points.shares)
+    basis = renumbered.of(shapes)
+    turns = None
+    if with_eyes:
+        tried = TRIAL * np.eye(len(shapes), dtype=np.float32)
+        turns = eye_turns(head, np.asarray(head.vertices(tried)), neutral_of(head))
+        turns = None if turns is None else turns / TRIAL
+    n = len(shapes)
+    return _Controls(
+        head,
+        points,
+        tuple(head.expression_names),
+        np.zeros(n),
+        np.ones(n),
+        np.ones(n),
+        basis,
+        turns,
+        False,
+        lambda weights: np.einsum("te,enc->tnc", weights, basis),
+    )
+
+
+N_COEFFICIENTS, COEFFICIENT_LIMIT = 50, 10.0
+JAW_LOW, JAW_HIGH = (-0.1, -0.3, -0.3), (0.9, 0.3, 0.3)
+EYE_LIMIT = 0.9
+"""FLAME's leading expression coefficients and how far they, the jaw and the eyes may go (spreads; radians)."""
+
+
+def _flame_controls(head: Any, points: Landmarks) -> _Controls:
+    """FLAME's coefficients, its jaw and its eyes."""
+    used = np.unique(points.corners)
+    part, renumbered = head.part(used), Landmarks(np.searchsorted(used, points.corners), points.shares)
+    count = min(N_COEFFICIENTS, len(head.expression_names))
+    rest = renumbered.of(part.neutral(np.arange(len(used))).astype(np.float64))
+
+    def place(values: np.ndarray) -> np.ndarray:
+        moved = [np.zeros((0, len(points), 3))]
+        for start in range(0, len(values), 256):
+            v = values[start : start + 256]
+            moved.append(renumbered.of(part.vertices(v[:, :count], None, v[:, count : count + 3])) - rest)
+        return MM * np.concatenate(moved)
+
+    trial = TRIAL * np.eye(count + 9)
+    basis = (place(trial) - place(-trial)) / (2 * TRIAL)
+    turns = np.zeros((count + 9, 6))
+    turns[count + 3 :] = np.eye(6)
+    names = (*head.expression_names[:count], *(f"jaw_{axis}" for axis in "xyz"), *(f"eye_{i}" for i in range(6)))
+    limit = np.full(count, COEFFICIENT_LIMIT)
+    eyes = np.full(6, EYE_LIMIT)
+    low, high = (np.concatenate(each) for each in ((-limit, JAW_LOW, -eyes), (limit, JAW_HIGH, eyes)))
+    stiffness = np.concatenate([np.full(count, 0.1), np.ones(3), np.full(6, 0.1)])
+    return _Controls(head, points, names, low, high, stiffness, basis, turns, True, place)
