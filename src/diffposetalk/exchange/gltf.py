@@ -114,7 +114,7 @@ def glb_bytes(rig: Rig, extras: dict[str, Any] | None = None) -> bytes:
     n_shapes = len(rig.shape_names)
     if n_shapes:
         mesh |= {"weights": [0.0] * n_shapes, "extras": {"targetNames": list(rig.shape_names)}}
-    held_by, shares = _four_strongest(rig.skin_weights)
+    held_by, shares = rig.strongest(4)
     rest_normals, normal_targets = normals(rig.mesh.vertices, rig.mesh.faces), normal_shapes(rig)
     for part in parts_of(rig.mesh):
         material = _material(part, rig, binary, document)
@@ -208,7 +208,7 @@ def _material(part: Part, rig: Rig, binary: _Binary, document: dict[str, Any]) -
     said: dict[str, Any] = {"name": material.name, "pbrMetallicRoughness": surface}
     if has_holes(material):
         said["alphaMode"] = "BLEND"
-    said["extensions"] = {"KHR_materials_specular": {"specularFactor": min(1.0, reflectance(material) / 0.04)}}
+    said["extensions"] = {"KHR_materials_specular": {"specularFactor": min(1.0, reflectance(part, rig.mesh) / 0.04)}}
     document["materials"].append(said)
     return len(document["materials"]) - 1
 
@@ -243,13 +243,3 @@ def _animation(rig: Rig, binary: _Binary) -> dict[str, Any]:
             if np.ptp(rig.translations[:, joint], axis=0).max() > 0:
                 play(1 + joint, "translation", rig.translations[:, joint])
     return {"name": "speech", "samplers": samplers, "channels": channels}
-
-
-def _four_strongest(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return joints `(V, 4)` uint8 and shares `(V, 4)` float32 that sum to 1; what four joints cannot hold is dropped."""
-    weights = np.pad(weights, ((0, 0), (0, max(0, 4 - weights.shape[1]))))
-    order = np.argsort(-weights, axis=1, kind="stable")[:, :4]
-    shares = np.maximum(np.take_along_axis(weights, order, 1), 0).astype(np.float64)
-    shares[shares < 1e-6] = 0
-    shares = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
-    return np.where(shares > 0, order, 0).astype(np.uint8), shares

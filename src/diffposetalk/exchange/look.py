@@ -77,6 +77,13 @@ def repeats(uv: np.ndarray) -> bool:
     return bool(uv.size) and (float(uv.min()) < 0 or float(uv.max()) > 1)
 
 
-def reflectance(material: Material) -> float:
-    """Return the share of light reflected head-on, as our renderer has it (0.04 is what most programs assume)."""
-    return 0.11 * material.specular
+def open_air(part: Part, mesh: Mesh) -> np.ndarray:
+    """Return the mean tint of a part, linear RGB: how much light its colours and hollows leave, 1 all of it."""
+    if mesh.vertex_color is None or part.flipped:
+        return np.ones(3)
+    return np.clip(mesh.vertex_color[part.triangles(mesh)].mean((0, 1)), 0, 1)
+
+
+def reflectance(part: Part, mesh: Mesh) -> float:
+    """Return the share of light reflected head-on (0.04 is what most programs assume); less in hollows such as the mouth."""
+    return 0.11 * part.material.specular * float(open_air(part, mesh).max()) ** 2

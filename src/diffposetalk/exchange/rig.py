@@ -67,6 +67,19 @@ class Rig:
             said.append(f"{said[parent]}/{name}" if parent >= 0 else name)
         return said
 
+    def strongest(self, n_joints: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the joints that hold each vertex most, as engines want them; what more would hold is shared out.
+
+        Returns:
+            Joint numbers `(V, n)` uint8, 0 where fewer hold it, and shares `(V, n)` float32 that sum to 1.
+        """
+        held = np.pad(self.skin_weights, ((0, 0), (0, max(0, n_joints - self.skin_weights.shape[1]))))
+        order = np.argsort(-held, axis=1, kind="stable")[:, :n_joints]
+        shares = np.maximum(np.take_along_axis(held, order, 1), 0).astype(np.float64)
+        shares[shares < 1e-6] = 0
+        shares = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
+        return np.where(shares > 0, order, 0).astype(np.uint8), shares
+
 
 def rig_of(head: HeadModel, motion: Motion, identity: np.ndarray | None = None, used_only: bool = False) -> Rig:
     """Say a motion of a head in morph targets and joints.
