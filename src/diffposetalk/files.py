@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,6 +97,33 @@ def replacing(path: str | Path) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             beside.unlink()
+
+
+@contextlib.contextmanager
+def replacing_folder(path: str | Path) -> Iterator[Path]:
+    """Give an empty folder beside `path` to fill; rename it to `path` on success, remove it on any failure.
+
+    Args:
+        path: the folder to be made; absent, or empty.
+
+    Yields:
+        A folder with the same parent.
+
+    Raises:
+        DiffPoseTalkError: the operating system refused; the message names `path` and the reason.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        beside.mkdir()
+        yield beside
+        if path.is_dir():
+            path.rmdir()  # empty: `check_new_folder` has seen to it
+        os.replace(beside, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:

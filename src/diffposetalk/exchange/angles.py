@@ -1,0 +1,70 @@
+"""Rotation vectors to angles that other software keeps, and gaze channels to rotations of the eyes.
+
+Angles here are always pitch, yaw, roll in our own signs: + nods down, + turns to the subject's left, + tilts toward the
+subject's right shoulder. The rotation is yaw, then pitch in the turned frame, then roll: `Ry @ Rx @ Rz`, whose pitch and roll
+do not change with where the head faces.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from diffposetalk.motion import Motion
+
+GAZE_RAD = {"In": 0.6, "Out": 0.6, "Up": 0.5, "Down": 0.5}
+"""Radians that an eye turns at weight 1 of `eyeLook*`, where a file has the channels but no angles."""
+
+
+def rotation_matrices(rotation_vectors: np.ndarray) -> np.ndarray:
+    """Turn `(..., 3)` rotation vectors, radians, into `(..., 3, 3)` float64 matrices (Rodrigues)."""
+    vectors = np.asarray(rotation_vectors, np.float64)
+    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    zero = np.zeros_like(x)
+    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
+    return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * (cross @ cross)
+
+
+def rotation_vectors_of(matrices: np.ndarray) -> np.ndarray:
+    """Turn `(..., 3, 3)` rotation matrices into `(..., 3)` float32 rotation vectors, radians."""
+    import roma
+    import torch
+
+    return roma.rotmat_to_rotvec(torch.from_numpy(np.ascontiguousarray(matrices, np.float64))).float().numpy()
+
+
+def euler_of(rotation_vectors: np.ndarray) -> np.ndarray:
+    """Turn `(T, 3)` rotation vectors into `(T, 3)` float64 pitch, yaw, roll in radians, without jumps of a whole turn."""
+    matrix = rotation_matrices(rotation_vectors)
+    pitch = np.arcsin(np.clip(-matrix[..., 1, 2], -1, 1))
+    yaw = np.arctan2(matrix[..., 0, 2], matrix[..., 2, 2])
+    roll = np.arctan2(matrix[..., 1, 0], matrix[..., 1, 1])
+    return np.unwrap(np.stack([pitch, yaw, roll], -1), axis=0)
+
+
+def rotation_of(angles: np.ndarray) -> np.ndarray:
+    """Turn `(T, 3)` pitch, yaw, roll, radians, into `(T, 3)` float32 rotation vectors."""
+    pitch, yaw, roll = np.moveaxis(np.asarray(angles, np.float64), -1, 0)
+    zero = np.zeros_like(pitch)
+    about_x, about_y, about_z = (
+        rotation_matrices(np.stack(parts, -1)) for parts in ((pitch, zero, zero), (zero, yaw, zero), (zero, zero, roll))
+    )
+    return rotation_vectors_of(about_y @ about_x @ about_z)
+
+
+def gaze_of(motion: Motion) -> np.ndarray:
+    """Return pitch, yaw, roll of both eyes relative to the head, `(T, 2, 3)` float64 radians, left eye first.
+
+    From `eye_pose` where the motion has it, else from the `eyeLook*` channels by `GAZE_RAD`.
+    """
+    if motion.eye_pose is not None:
+        return np.stack([euler_of(motion.eye_pose[:, :3]), euler_of(motion.eye_pose[:, 3:])], 1)
+    from diffposetalk.exchange.condition import arkit_weights
+
+    angles = np.zeros((len(motion), 2, 3))
+    for side, name, toward_left in ((0, "Left", "Out"), (1, "Right", "In")):
+        toward_right = {"Out": "In", "In": "Out"}[toward_left]
+        looks = {way: GAZE_RAD[way] * arkit_weights(motion, (f"eyeLook{way}{name}",))[:, 0] for way in GAZE_RAD}
+        angles[:, side, 0] = looks["Down"] - looks["Up"]
+        angles[:, side, 1] = looks[toward_left] - looks[toward_right]
+    return angles
