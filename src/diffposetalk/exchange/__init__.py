@@ -109,6 +109,8 @@ class Format:
     """The frame rate that the format fixes, if it does."""
     folder: bool = False
     """Many files: the writer is given a new folder, called as the output without its suffix."""
+    companions: bool = False
+    """Writes other files beside its own (sound, textures), called after it; all appear or none."""
 
     def write(self, motion: Motion, path: Path, scene: Scene) -> None:
         """Write to `path` as it stands; `export` is what prepares the motion and renames."""
@@ -133,6 +135,18 @@ _ROWS = (
     Format("motion", (".npz",), "our own motion file, lossless", "own:write", "own:read"),
     # Curves
     # Scenes
+    Format("glb", (".glb",), "animated glTF 2.0: morph targets, joints, materials", "gltf:write", companions=True),
+    Format(
+        "usd",
+        (".usda", ".usdc", ".usdz"),
+        "USD: UsdSkel blend shapes, joints, materials",
+        "usd:write",
+        needs="pxr",
+        companions=True,
+    ),
+    Format("pc2", (".pc2",), "point cache, its resting OBJ beside it", "meshes:write_pc2", companions=True),
+    Format("obj", (".obj",), "folder of OBJ files, one a frame", "meshes:write_obj", folder=True),
+    Format("ply", (".ply",), "folder of PLY files, one a frame, coloured", "meshes:write_ply", folder=True),
 )
 
 FORMATS: dict[str, Format] = {row.name: row for row in _ROWS}
@@ -218,6 +232,7 @@ def export_all(
     Raises:
         UsageError, InputError: as `export`; all outputs are checked before the first is written.
     """
+    from diffposetalk.exchange.companions import replacing_together
     from diffposetalk.exchange.condition import Prepared
 
     scene = scene or Scene()
@@ -227,7 +242,8 @@ def export_all(
     done = []
     for target, row in zip(targets, rows):
         ready, residual_mm = prepared.motion_for(row)
-        with (replacing_folder if row.folder else replacing)(target) as beside:
+        place = replacing_folder if row.folder else replacing_together if row.companions else replacing
+        with place(target) as beside:
             row.write(ready, beside, replace(scene, residual_mm=residual_mm))
         done.append(Exported(target, row.name, len(ready), ready.fps, residual_mm))
     return done

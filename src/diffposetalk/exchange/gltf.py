@@ -9,12 +9,17 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffposetalk.exchange.companions import write_sound
 from diffposetalk.exchange.look import Part, has_holes, parts_of, picture_of, reflectance, repeats
-from diffposetalk.exchange.rig import Rig, normal_shapes, normals
+from diffposetalk.exchange.rig import Rig, normal_shapes, normals, rig_of
+
+if TYPE_CHECKING:
+    from diffposetalk.exchange import Scene
+    from diffposetalk.motion import Motion
 
 BYTE, SHORT, INT, FLOAT = 5121, 5123, 5125, 5126
 """glTF's numbers for the types of components."""
@@ -22,6 +27,23 @@ VERTICES, INDICES = 34962, 34963
 """glTF's numbers for what a buffer view is for."""
 LINEAR, TRILINEAR, CLAMP, REPEAT = 9729, 9987, 33071, 10497
 KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
+
+
+def write(motion: Motion, path: Path, scene: Scene) -> None:
+    """Write a moving head as `.glb`, the sound beside it.
+
+    Raises:
+        InputError: the motion has no frames.
+        ModelError: the motion does not fit the head.
+    """
+    rig = rig_of(scene.head_of(motion), motion, scene.identity, scene.options.used_only)
+    extras: dict[str, Any] = {"head": motion.head, "fps": motion.fps}
+    sound = write_sound(scene.speech, path)
+    if sound is not None:
+        extras["sound"] = sound
+    if scene.residual_mm is not None:
+        extras["residual_mm"] = scene.residual_mm
+    path.write_bytes(glb_bytes(rig, extras))
 
 
 class _Binary:
@@ -174,9 +196,7 @@ def _primitive(
         attributes["COLOR_0"] = binary.accessor(np.round(tint * 65535).astype(np.uint16), VERTICES, unit=True)
     said: dict[str, Any] = {
         "attributes": attributes,
-        "indices": binary.accessor(
-            index.reshape(-1).astype(np.uint16 if len(point) <= 65535 else np.uint32), INDICES
-        ),
+        "indices": binary.accessor(index.reshape(-1).astype(np.uint16 if len(point) <= 65535 else np.uint32), INDICES),
     }
     if len(rig.shape_names):
         said["targets"] = [

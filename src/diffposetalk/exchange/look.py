@@ -87,3 +87,36 @@ def open_air(part: Part, mesh: Mesh) -> np.ndarray:
 def reflectance(part: Part, mesh: Mesh) -> float:
     """Return the share of light reflected head-on (0.04 is what most programs assume); less in hollows such as the mouth."""
     return 0.11 * part.material.specular * float(open_air(part, mesh).max()) ** 2
+
+
+def vertex_colors(mesh: Mesh) -> np.ndarray:
+    """Return the colour of each vertex, textures and tints included, for formats and views that know no textures.
+
+    Returns:
+        `(V, 3)` float32 linear RGB in [0, 1].
+    """
+    color = np.ones((len(mesh.vertices), 3), np.float32)
+    for part in reversed([part for part in parts_of(mesh) if not part.flipped]):
+        corners, texture = part.triangles(mesh).reshape(-1), part.material.texture
+        shown = np.tile(np.array(part.material.base_color, np.float32), (len(corners), 1))
+        if texture is not None and mesh.uv is not None:
+            across, up = (mesh.uv[part.faces].reshape(-1, 2) % 1.0).T
+            rows = np.minimum(((1 - up) * texture.shape[0]).astype(int), texture.shape[0] - 1)
+            columns = np.minimum((across * texture.shape[1]).astype(int), texture.shape[1] - 1)
+            shown *= _linear(texture[rows, columns, :3])
+        color[corners] = shown
+    if mesh.vertex_color is not None:
+        color *= mesh.vertex_color
+    return np.clip(color, 0, 1)
+
+
+def srgb_bytes(linear: np.ndarray) -> np.ndarray:
+    """Turn linear RGB in [0, 1] into uint8 sRGB."""
+    curved = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.maximum(linear, 1e-9) ** (1 / 2.4) - 0.055)
+    return np.round(curved * 255).astype(np.uint8)
+
+
+def _linear(pixels: np.ndarray) -> np.ndarray:
+    """Turn uint8 sRGB into linear RGB."""
+    share = pixels.astype(np.float32) / 255
+    return np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)

@@ -5,19 +5,52 @@ Source: the schemas UsdSkel, UsdGeom, UsdShade (UsdPreviewSurface) and UsdMedia,
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diffposetalk.errors import UsageError
-from diffposetalk.exchange.look import Part, has_holes, open_air, parts_of, picture_of, reflectance, repeats
-from diffposetalk.exchange.rig import Rig, normal_shapes, normals
+from diffposetalk.exchange.companions import write_sound
+from diffposetalk.exchange.look import (
+    Part,
+    has_holes,
+    open_air,
+    parts_of,
+    picture_of,
+    reflectance,
+    repeats,
+    vertex_colors,
+)
+from diffposetalk.exchange.rig import Rig, normal_shapes, normals, rig_of
+
+if TYPE_CHECKING:
+    from diffposetalk.exchange import Scene
+    from diffposetalk.motion import Motion
 
 N_HOLDING = 4
 """Joints that may hold a vertex; engines take no more."""
 ROOM_M = 0.15
 """Metres round the resting head that its motion may fill."""
+
+
+def write(motion: Motion, path: Path, scene: Scene) -> None:
+    """Write a moving head as `.usda` or `.usdc`, with a folder of textures and the sound beside it, or as one `.usdz`.
+
+    Raises:
+        InputError: the motion has no frames.
+        ModelError: the motion does not fit the head.
+        UsageError: usd-core is not installed.
+    """
+    rig = rig_of(scene.head_of(motion), motion, scene.identity, scene.options.used_only)
+    if path.suffix.lower() != ".usdz":
+        write_stage(rig, path, path.with_name(f"{path.stem}_textures"), write_sound(scene.speech, path))
+        return
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        layer = Path(folder) / f"{path.stem}.usdc"
+        write_stage(rig, layer, Path(folder) / "textures", write_sound(scene.speech, layer))
+        write_package(layer, path)
 
 
 def write_stage(rig: Rig, path: Path, textures: Path, sound: str | None = None) -> None:
@@ -117,13 +150,7 @@ def _mesh(stage: Any, rig: Rig, skeleton: Any) -> Any:
         uv = np.concatenate([rig.mesh.uv[part.faces][:, :: -1 if part.flipped else 1] for part in parts])
         st = primvars.CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, "faceVarying")
         st.Set(Vt.Vec2fArray.FromNumpy(np.ascontiguousarray(uv.reshape(-1, 2), np.float32)))
-    color = np.ones((len(rig.mesh.vertices), 3), np.float32)
-    for part in reversed(parts):
-        if not part.flipped:
-            color[np.unique(part.triangles(rig.mesh))] = part.material.base_color
-    if rig.mesh.vertex_color is not None:
-        color *= rig.mesh.vertex_color
-    mesh.CreateDisplayColorAttr(_vectors(np.clip(color, 0, 1)))
+    mesh.CreateDisplayColorAttr(_vectors(vertex_colors(rig.mesh)))
     mesh.GetDisplayColorPrimvar().SetInterpolation("vertex")
 
     binding = UsdSkel.BindingAPI.Apply(mesh.GetPrim())

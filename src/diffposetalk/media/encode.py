@@ -49,6 +49,27 @@ def save_audio(path: str | Path, samples: np.ndarray, sample_rate: int = 16000) 
             raise write_error(path, error) from error
 
 
+def save_wav_blocks(path: str | Path, blocks: Iterable[np.ndarray], sample_rate: int) -> None:
+    """Write mono sound that comes in blocks as 16-bit `.wav`; memory does not grow with its length.
+
+    Args:
+        path: replaced only when the new file is complete.
+        blocks: `(n,)` float in [-1, 1]; clipped beyond.
+        sample_rate: Hz.
+
+    Raises:
+        DiffPoseTalkError: the file cannot be written.
+    """
+    import wave
+
+    with replacing(path) as beside, wave.open(str(beside), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        for block in blocks:
+            file.writeframes((np.clip(block, -1, 1) * 32767).round().astype("<i2").tobytes())
+
+
 class VideoWriter:
     """Write H.264 video with AAC sound to an `.mp4` at constant memory; use it in a `with` statement.
 
