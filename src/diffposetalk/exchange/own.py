@@ -1,4 +1,4 @@
-"""Our own motion file (`.npz`), as a row among the formats."""
+"""Motion in `.npz` files: our own, and what trackers of FLAME write."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ if TYPE_CHECKING:
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write the motion; nothing is lost."""
+    """Write our own file; nothing is lost."""
     motion.save(path)
 
 
 def read(path: Path) -> Motion:
-    """Read a motion written by `Motion.save`."""
+    """Read our own file, or a tracker's, told by the names of its arrays.
+
+    Raises:
+        InputError: it is neither, or damaged.
+    """
+    import zipfile
+
+    from diffposetalk.exchange import trackers
     from diffposetalk.motion import Motion
 
-    return Motion.load(path)
+    names = set()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = {name.removesuffix(".npy") for name in archive.namelist()}
+    layout = None if "format_version" in names else trackers.layout_of(names)
+    return Motion.load(path) if layout is None else trackers.read(path, layout)
