@@ -1,0 +1,103 @@
+"""The Gradio page: its function with real files, and over HTTP as a browser would."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from diffposetalk.motion import Motion
+
+gr = pytest.importorskip("gradio", reason="needs gradio, which is no dependency of the package")
+FILE = Path(__file__).parents[2] / "integrations" / "gradio" / "app.py"
+AMOUNTS = (1.5, 1.5, 1.0, 0.5)
+
+
+@pytest.fixture(scope="module")
+def app() -> Any:
+    """The module, loaded from its file."""
+    spec = importlib.util.spec_from_file_location("diffposetalk_gradio", FILE)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def recording(speech: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of speech as a file."""
+    path = tmp_path_factory.mktemp("speech") / "two seconds.wav"
+    speech.save(path)
+    return path
+
+
+def test_a_recording_becomes_video_motion_and_curves(
+    app: Any, recording: Path, tiny_model_path: Path, gl: None
+) -> None:
+    """Every kind of curves; a motion file as the manner of speaking; progress is told and ends at 1."""
+    from diffposetalk.media import probe
+
+    told: list[float] = []
+
+    def progress(share: float, desc: str) -> None:
+        told.append(share)
+
+    reference = None
+    for curves, end in app.CURVES.items():
+        video, own, other = app.perform(
+            str(tiny_model_path), str(recording), "lively", reference, 3, *AMOUNTS, curves, size=64, progress=progress
+        )
+        info = probe(Path(video))
+        assert info.audio_codec and info.duration == pytest.approx(2, abs=0.1)
+        assert len(Motion.load(own)) == 50 and other.endswith(end) and Path(other).stat().st_size > 1000
+        reference = own
+    assert told == sorted(told[: len(told) // 3]) * 3 and told[-1] == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"speech_path": None}, "choose a recording first"),
+        ({"style": "cheerful"}, "no style 'cheerful'"),
+        ({"seed": -1}, "seed"),
+    ],
+)
+def test_problems_are_one_line(
+    app: Any, recording: Path, tiny_model_path: Path, given: dict[str, Any], words: str
+) -> None:
+    """What the page shows instead of a traceback."""
+    usual = {
+        "model": str(tiny_model_path),
+        "speech_path": str(recording),
+        "style": "neutral",
+        "reference": None,
+        "seed": 0,
+    }
+    amounts = dict(zip(("speech_scale", "style_scale", "expression_scale", "head_scale"), AMOUNTS))
+    with pytest.raises(gr.Error) as caught:
+        app.perform(**usual | amounts | {"curves": next(iter(app.CURVES))} | given)
+    assert words in caught.value.message and "\n" not in caught.value.message
+
+
+def test_over_http(app: Any, recording: Path, tiny_model_path: Path, gl: None) -> None:
+    """The page is served on this computer only, and its button's function answers with three files."""
+    client = pytest.importorskip("gradio_client")
+    page = app.build(str(tiny_model_path))
+    _, address, _ = page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True)
+    try:
+        speech = client.handle_file(str(recording))
+        curves = next(iter(app.CURVES))
+        answers = client.Client(address, verbose=False).predict(
+            speech, "lively", None, 3, *AMOUNTS, curves, api_name="/animate"
+        )
+    finally:
+        page.close()
+    video, own, other = (answer["video"] if isinstance(answer, dict) else answer for answer in answers)
+    assert Path(video).suffix == ".mp4" and len(Motion.load(own)) == 50 and Path(other).suffix == ".csv"
+
+
+def test_it_is_thin() -> None:
+    """A wrapper, below 150 lines."""
+    assert FILE.read_text().count("\n") < 150
