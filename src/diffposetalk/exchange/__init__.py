@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from diffposetalk.head import HeadModel
     from diffposetalk.motion import Motion
+    from diffposetalk.retarget import Residual
     from diffposetalk.speech import Speech, SpeechFile
 
 FPS_RANGE = (1.0, 240.0)
@@ -67,8 +68,8 @@ class Scene:
     speech: SpeechFile | Speech | None = None
     """The sound that goes with the motion."""
     options: ExportOptions = field(default_factory=ExportOptions)
-    residual_mm: float | None = None
-    """Where the motion was solved for from another head's: how far its surface is off, root mean square."""
+    residual: Residual | None = None
+    """Where the motion was solved for from another head's: how far its points are off."""
 
     def head_of(self, motion: Motion) -> HeadModel:
         """Return the head to draw `motion` on.
@@ -131,23 +132,48 @@ class Format:
             raise UsageError(f"{self.name} files take the package {self.needs}: pip install 'diffposetalk[export]'")
 
 
+# fmt: off
 _ROWS = (
     Format("motion", (".npz",), "our own motion file, lossless", "own:write", "own:read"),
     # Curves
+    Format("livelink", (".csv",), "Live Link Face CSV: Unreal, Blender add-ons", "livelink:write", "csv_files:read",
+           hints=("livelink", "llf", "cal", "raw", "neutral"), arkit=True),
+    Format("nim", (".csv",), "Audio2Face-3D CSV (NIM samples)", "nim:write", "csv_files:read", hints=("nim", "a2f"),
+           default=False, arkit=True),
+    Format("table", (".csv",), "table of every channel, CSV", "table:write_csv", "csv_files:read", hints=("table",
+           "channels"), default=False),
+    Format("parquet", (".parquet",), "table of every channel, Parquet", "table:write_parquet", "table:read_parquet",
+           needs="pyarrow"),
+    Format("a2f", (".json",), "Audio2Face JSON: Maya, Unreal, iClone, Faceit", "a2f:write", "json_files:read",
+           hints=("a2f",), arkit=True),
+    Format("lam", (".json",), "ARKit JSON of LAM and BEAT", "lam:write", "json_files:read", hints=("lam", "beat",
+           "arkit"), default=False, arkit=True),
+    Format("talkinghead", (".json",), "TalkingHead (three.js), ARKit curves", "talkinghead:write",
+           hints=("talkinghead",), default=False, arkit=True),
+    Format("talkinghead-visemes", (".json",), "TalkingHead (three.js), visemes", "talkinghead:write_visemes",
+           hints=("talkinghead_visemes",), default=False, arkit=True),
+    Format("azure", (".json",), "Azure viseme animation, 60 frames a second", "azure:write", hints=("azure",),
+           default=False, arkit=True, fps=60.0),
+    Format("visemes", (".json",), "the 15 Oculus visemes", "visemes:write", hints=("visemes", "ovr", "oculus"),
+           default=False, arkit=True),
+    Format("rhubarb", (".tsv",), "Rhubarb mouth shapes, TSV", "rhubarb:write_tsv", arkit=True),
+    Format("rhubarb-json", (".json",), "Rhubarb mouth shapes, JSON", "rhubarb:write_as_json", hints=("rhubarb",),
+           default=False, arkit=True),
+    Format("rhubarb-xml", (".xml",), "Rhubarb mouth shapes, XML", "rhubarb:write_xml", arkit=True),
+    Format("rhubarb-dat", (".dat",), "Rhubarb mouth shapes for Moho and OpenToonz", "rhubarb:write_dat", arkit=True),
+    Format("bvh", (".bvh",), "skeleton of neck, head, eyes", "bvh:write"),
+    Format("vrm", (".vrma",), "VRM animation: presets, gaze, head", "vrm:write", arkit=True),
+    Format("perfectsync", (".vrma",), "VRM animation: Perfect Sync", "vrm:write_perfect_sync", hints=("perfectsync",
+           "perfect_sync"), default=False, arkit=True),
     # Scenes
     Format("glb", (".glb",), "animated glTF 2.0: morph targets, joints, materials", "gltf:write", companions=True),
-    Format(
-        "usd",
-        (".usda", ".usdc", ".usdz"),
-        "USD: UsdSkel blend shapes, joints, materials",
-        "usd:write",
-        needs="pxr",
-        companions=True,
-    ),
+    Format("usd", (".usda", ".usdc", ".usdz"), "USD: UsdSkel blend shapes, joints, materials", "usd:write",
+           needs="pxr", companions=True),
     Format("pc2", (".pc2",), "point cache, its resting OBJ beside it", "meshes:write_pc2", companions=True),
     Format("obj", (".obj",), "folder of OBJ files, one a frame", "meshes:write_obj", folder=True),
     Format("ply", (".ply",), "folder of PLY files, one a frame, coloured", "meshes:write_ply", folder=True),
 )
+# fmt: on
 
 FORMATS: dict[str, Format] = {row.name: row for row in _ROWS}
 """All formats by name."""
@@ -162,8 +188,8 @@ class Exported:
     format: str
     frames: int
     fps: float
-    residual_mm: float | None = None
-    """See `Scene.residual_mm`."""
+    residual: Residual | None = None
+    """See `Scene.residual`."""
 
 
 def suffixes(reading: bool = False) -> tuple[str, ...]:
@@ -187,9 +213,14 @@ def format_of(path: str | os.PathLike[str], name: str | None = None) -> Format:
     if not fitting:
         raise UsageError(f"{path}: cannot write '{path.suffix}' files; use one of {', '.join(suffixes())}")
     stem = path.stem.lower()
-    for row in fitting:
-        if any(stem == hint or stem.endswith(("_" + hint, "-" + hint, "." + hint)) for hint in row.hints):
-            return row
+    hinted = {
+        hint: row
+        for row in fitting
+        for hint in row.hints
+        if stem == hint or stem.endswith(("_" + hint, "-" + hint, "." + hint))
+    }
+    if hinted:
+        return hinted[max(hinted, key=len)]
     return next((row for row in fitting if row.default), fitting[0])
 
 
@@ -241,11 +272,11 @@ def export_all(
     prepared = Prepared(motion, scene)
     done = []
     for target, row in zip(targets, rows):
-        ready, residual_mm = prepared.motion_for(row)
+        ready, residual = prepared.motion_for(row)
         place = replacing_folder if row.folder else replacing_together if row.companions else replacing
         with place(target) as beside:
-            row.write(ready, beside, replace(scene, residual_mm=residual_mm))
-        done.append(Exported(target, row.name, len(ready), ready.fps, residual_mm))
+            row.write(ready, beside, replace(scene, residual=residual))
+        done.append(Exported(target, row.name, len(ready), ready.fps, residual))
     return done
 
 

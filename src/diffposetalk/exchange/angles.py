@@ -68,3 +68,30 @@ def gaze_of(motion: Motion) -> np.ndarray:
         angles[:, side, 0] = looks["Down"] - looks["Up"]
         angles[:, side, 1] = looks[toward_left] - looks[toward_right]
     return angles
+
+
+def interpolated(rotation_vectors: np.ndarray, position: np.ndarray) -> np.ndarray:
+    """Return rotations between those of `(T, 3)` at fractional frame numbers `(n,)`, along the shortest way, float32."""
+    low = np.floor(position).astype(int)
+    high = np.minimum(low + 1, len(rotation_vectors) - 1)
+    start, end = rotation_matrices(rotation_vectors[low]), rotation_matrices(rotation_vectors[high])
+    step = rotation_vectors_of(start.swapaxes(-1, -2) @ end) * (position - low)[:, None]
+    return rotation_vectors_of(start @ rotation_matrices(step))
+
+
+def quaternions(rotation_vectors: np.ndarray) -> np.ndarray:
+    """Turn `(..., 3)` rotation vectors into `(..., 4)` float64 unit quaternions x, y, z, w."""
+    vectors = np.asarray(rotation_vectors, np.float64)
+    half = np.linalg.norm(vectors, axis=-1, keepdims=True) / 2
+    return np.concatenate([vectors / 2 * np.sinc(half / np.pi), np.cos(half)], -1)
+
+
+def of_quaternions(values: np.ndarray) -> np.ndarray:
+    """Turn `(..., 4)` quaternions x, y, z, w of any length and sign into `(..., 3)` float32 rotation vectors; zeros rest."""
+    q = np.asarray(values, np.float64)
+    length = np.linalg.norm(q, axis=-1, keepdims=True)
+    q = np.where(length > 1e-9, q / np.maximum(length, 1e-9), [0.0, 0.0, 0.0, 1.0])
+    q = np.where(q[..., 3:] < 0, -q, q)
+    sine = np.linalg.norm(q[..., :3], axis=-1, keepdims=True)
+    angle = 2 * np.arctan2(sine, q[..., 3:])
+    return (q[..., :3] * np.where(sine > 1e-12, angle / np.maximum(sine, 1e-12), 2.0)).astype(np.float32)

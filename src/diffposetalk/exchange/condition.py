@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import ExportOptions, Format, Scene
+    from diffposetalk.retarget import Residual
 
 REGIONS: dict[str, tuple[str, ...]] = {
     "expression": ("",),
@@ -47,23 +49,23 @@ class Prepared:
         self.motion, self.scene = motion, scene
         self._ready: dict[tuple[bool, float | None], Motion] = {}
         self._arkit: Motion | None = None
-        self.residual_mm = scene.residual_mm
+        self.residual = scene.residual
 
-    def motion_for(self, row: Format) -> tuple[Motion, float | None]:
-        """Return the motion for a format, and how far off its surface is where it had to be solved for, mm."""
+    def motion_for(self, row: Format) -> tuple[Motion, Residual | None]:
+        """Return the motion for a format, and how far its points are off where it had to be solved for."""
         solved = row.arkit and not speaks_arkit(self.motion)
         fps = row.fps or self.scene.options.fps
         if (solved, fps) not in self._ready:
             motion = self._as_arkit() if solved else self.motion
             self._ready[solved, fps] = condition(motion, replace(self.scene.options, fps=fps))
-        return self._ready[solved, fps], self.residual_mm if solved else self.scene.residual_mm
+        return self._ready[solved, fps], self.residual if solved else self.scene.residual
 
     def _as_arkit(self) -> Motion:
         if self._arkit is None:
             from diffposetalk.retarget import to_arkit
 
-            self._arkit, residual = to_arkit(self.motion, self.scene.head_of(self.motion))
-            self.residual_mm = float(residual.rms_mm)
+            head = self.scene.head_of(self.motion)
+            self._arkit, self.residual = to_arkit(self.motion, head, identity=self.scene.identity)
         return self._arkit
 
 
@@ -88,9 +90,11 @@ def condition(motion: Motion, options: ExportOptions) -> Motion:
         UsageError: a knob names no region and no channel of this motion.
     """
     for region, seconds in options.smoothing_s.items():
-        motion = _applied(motion, region, lambda v, s=seconds: _blurred(v, s * motion.fps), _blurred_turns, seconds)
+        sigma = seconds * motion.fps
+        motion = _applied(motion, region, partial(_blurred, sigma=sigma), partial(_blurred_turns, sigma=sigma))
     for region, gain in options.gain.items():
-        motion = _applied(motion, region, lambda v, g=gain: v * np.float32(g))
+        scale = partial(np.multiply, np.float32(gain))
+        motion = _applied(motion, region, scale, scale)
     for region, offset in options.offset.items():
         motion = _shifted(motion, region, offset)
     if options.fps is not None:
@@ -107,10 +111,9 @@ def _applied(
     motion: Motion,
     region: str,
     change: Callable[[np.ndarray], np.ndarray],
-    turn: Callable[[np.ndarray, float], np.ndarray] | None = None,
-    seconds: float = 0.0,
+    turn: Callable[[np.ndarray], np.ndarray],
 ) -> Motion:
-    """Change what a region's name means: expression channels and rotations."""
+    """Change what a region's name means: expression channels by `change` and rotations by `turn`."""
     columns = _columns(motion, region) if region else []
     pose = _POSES.get(region)
     value = getattr(motion, pose) if pose else None
@@ -122,7 +125,7 @@ def _applied(
         expression[:, columns] = change(expression[:, columns])
         changed["expression"] = expression
     if pose and value is not None:
-        changed[pose] = turn(value, seconds * motion.fps) if turn else change(value)
+        changed[pose] = turn(value)
     return replace(motion, **changed)
 
 
@@ -190,11 +193,6 @@ def _blurred_turns(rotation_vectors: np.ndarray, sigma: float) -> np.ndarray:
     joints = rotation_vectors.reshape(len(rotation_vectors), -1, 3)
     mean = _blurred(rotation_matrices(joints).reshape(len(joints), -1), sigma).reshape(*joints.shape[:2], 3, 3)
     u, _, v = np.linalg.svd(mean)
+    u[..., -1] *= np.linalg.det(u @ v)[..., None]  # a rotation, not a reflection
     nearest = u @ v
-    nearest = (u * np.stack([np.ones(nearest.shape[:2])] * 2 + [np.linalg.det(nearest)], -1)[..., None, :]) @ v
     return rotation_vectors_of(nearest).reshape(rotation_vectors.shape)
-
-
-def merged(knobs: Mapping[str, float]) -> str:
-    """Return knobs as people write them: `jaw=1.2, brows=0.5`."""
-    return ", ".join(f"{name}={value:g}" for name, value in knobs.items())

@@ -1,0 +1,140 @@
+"""Live Link Face CSV: what Unreal's importer and Blender's add-ons read.
+
+63 columns in the app's own order (right before left for jaw and mouth), because some readers go by position; we read by name.
+Angles: measured on two takes, both eyes alike: yaw > 0 looks toward the subject's right, pitch > 0 down, radians, and roll
+behaves as in yaw, then pitch, then roll of our `angles` with the signs of yaw and roll turned round. The heads of those takes
+were not captured; theirs is taken to be the same, `head_unit` offers the other units in use.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffposetalk.arkit import CHANNELS
+from diffposetalk.errors import DiffPoseTalkWarning, InputError
+from diffposetalk.exchange.angles import euler_of, gaze_of, interpolated, rotation_of
+from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
+from diffposetalk.exchange.condition import arkit_weights
+from diffposetalk.exchange.names import all_channels, arkit_columns, pascal
+from diffposetalk.files import write_atomically
+from diffposetalk.motion import Motion
+
+if TYPE_CHECKING:
+    from diffposetalk.exchange import Scene
+
+ANGLES = tuple(f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll"))
+"""The nine columns after the 52."""
+SIGNS = np.array([-1.0, 1.0, -1.0])
+"""Their yaw, pitch, roll over ours."""
+UNITS = {"rad": 1.0, "deg": 180 / np.pi, "norm180": 1 / np.pi}
+"""What the head's radians are multiplied by."""
+
+
+def _file_order() -> tuple[str, ...]:
+    names = list(CHANNELS)
+    for left, right in (("jawLeft", "jawRight"), ("mouthLeft", "mouthRight")):
+        i, j = names.index(left), names.index(right)
+        names[i], names[j] = right, left
+    return tuple(names)
+
+
+ORDER = _file_order()
+"""The 52 channels in the order of the file."""
+HEADER = ("Timecode", "BlendShapeCount", *map(pascal, ORDER), *ANGLES)
+
+
+def write(motion: Motion, path: Path, scene: Scene) -> None:
+    """Write the motion; the timecode starts at 0 and counts 60ths of a second at any frame rate."""
+    head = _theirs(euler_of(motion.head_pose)) * UNITS[scene.options.head_unit]
+    gaze = gaze_of(motion)
+    values = np.concatenate([arkit_weights(motion, ORDER), head, _theirs(gaze[:, 0]), _theirs(gaze[:, 1])], 1)
+    values += 0.0  # no -0
+    row = "%s,61," + ",".join(["%.10f"] * values.shape[1])
+    lines = [row % (timecode(i, motion.fps), *frame) for i, frame in enumerate(values.tolist())]
+    write_atomically(path, ("\n".join([",".join(HEADER), *lines]) + "\n").encode())
+
+
+def timecode(frame: int, fps: float) -> str:
+    """Return `HH:MM:SS:FF.fff` of a frame, where FF counts 60ths of a second."""
+    seconds, rest = divmod(round(frame * 60_000 / fps), 60_000)
+    return f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{rest / 1000:06.3f}"
+
+
+def read(path: Path) -> Motion:
+    """Read a take; frames in which the app lost the face (count 0, or missing) are filled from those around them.
+
+    Raises:
+        InputError: it is no such file, or damaged.
+    """
+    return parse(Rows.read(path))
+
+
+def parse(rows: Rows) -> Motion:
+    """Take the motion from a file whose header has `Timecode`."""
+    path = rows.path
+    counts = rows.names.index("BlendShapeCount") if "BlendShapeCount" in rows.names else None
+    if counts is not None:
+        rows = rows.without([len(row) > counts and row[counts].strip() == "0" for row in rows.cells])
+    columns = arkit_columns(rows.names, path)
+    names = [rows.names[i] for i in columns.values()]
+    angles = [name for name in ANGLES if name in rows.names]
+    values = rows.numbers([*names, *angles])
+    at = rows.names.index("Timecode")
+    fps, index = frames_of(_seconds([row[at] for row in rows.cells], rows), path)
+    position = filled(index)
+    weights = all_channels(lerped(values, position), {channel: i for i, channel in enumerate(columns)})
+
+    def turns(part: str) -> np.ndarray | None:
+        wanted = [f"{part}{angle}" for angle in ("Yaw", "Pitch", "Roll")]
+        if not set(wanted) <= set(angles):
+            return None
+        theirs = values[:, [len(names) + angles.index(name) for name in wanted]]
+        if part == "Head":
+            theirs = _in_radians(theirs, path)
+        return interpolated(rotation_of((theirs * SIGNS)[:, [1, 0, 2]]), position)
+
+    head, left, right = (turns(part) for part in ("Head", "LeftEye", "RightEye"))
+    return Motion(
+        weights,
+        CHANNELS,
+        np.zeros((len(weights), 3), np.float32) if head is None else head,
+        fps,
+        eye_pose=None if left is None or right is None else np.concatenate([left, right], 1),
+    )
+
+
+def _theirs(angles: np.ndarray) -> np.ndarray:
+    """Turn our pitch, yaw, roll into their yaw, pitch, roll."""
+    return angles[:, [1, 0, 2]] * SIGNS
+
+
+def _in_radians(angles: np.ndarray, path: Path) -> np.ndarray:
+    """Return the head's angles in radians: more than half a turn can only be degrees."""
+    if np.abs(angles).max(initial=0) <= np.pi:
+        return angles
+    warnings.warn(
+        f"{path}: head angles beyond half a turn in radians, taken for degrees", DiffPoseTalkWarning, stacklevel=2
+    )
+    return np.deg2rad(angles)
+
+
+def _seconds(codes: list[str], rows: Rows) -> np.ndarray:
+    times = np.empty(len(codes))
+    for i, code in enumerate(codes):
+        parts = code.strip().split(":")
+        try:
+            hours, minutes, seconds, sixtieths = (float(part) for part in parts)
+        except ValueError:
+            raise InputError(
+                f"{rows.path}: line {rows.lines[i]}: the timecode {code!r} is not HH:MM:SS:FF.fff"
+            ) from None
+        if not 0 <= sixtieths < 60:
+            raise InputError(
+                f"{rows.path}: line {rows.lines[i]}: the timecode {code!r} must count 60ths of a second, 0 to 59.999"
+            )
+        times[i] = hours * 3600 + minutes * 60 + seconds + sixtieths / 60
+    return times + 86400.0 * np.cumsum(np.diff(times, prepend=times[:1]) < -43200)  # past midnight

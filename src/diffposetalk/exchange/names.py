@@ -1,0 +1,75 @@
+"""How other software spells ARKit's channels, and what is done with names that are none."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from diffposetalk.arkit import CHANNELS, INDEX
+from diffposetalk.errors import DiffPoseTalkWarning, InputError
+
+
+def pascal(name: str) -> str:
+    """Return `EyeBlinkLeft` for `eyeBlinkLeft`."""
+    return name[:1].upper() + name[1:]
+
+
+def _key(name: str) -> str:
+    plain = name.rpartition(".")[2].replace(" ", "")
+    for short, side in (("_L", "Left"), ("_R", "Right"), ("_l", "Left"), ("_r", "Right")):
+        plain = plain.removesuffix(short) + side if plain.endswith(short) else plain
+    return plain.replace("_", "").lower()
+
+
+_KNOWN = {_key(name): name for name in CHANNELS}
+
+
+def channel_of(name: str) -> str | None:
+    """Return the ARKit channel that a name means, or none.
+
+    Takes `eyeBlinkLeft`, `EyeBlinkLeft`, `eyeBlink_L`, `eye_blink_left`, and any after a dot as in
+    `blendShapes.EyeBlinkLeft`.
+    """
+    return _KNOWN.get(_key(name))
+
+
+def arkit_columns(names: Sequence[str], where: object) -> dict[str, int]:
+    """Return which column holds which ARKit channel.
+
+    Args:
+        names: of the columns.
+        where: the file, for messages.
+
+    Raises:
+        InputError: none is ARKit's, or two mean the same.
+    """
+    found: dict[str, int] = {}
+    for column, name in enumerate(names):
+        channel = channel_of(name)
+        if channel in found:
+            raise InputError(f"{where}: the channel {channel} is there twice ({names[found[channel]]} and {name})")
+        if channel is not None:
+            found[channel] = column
+    if not found:
+        shown = ", ".join(list(names)[:4])
+        raise InputError(f"{where}: none of its channels ({shown}, ...) is one of ARKit's, such as jawOpen")
+    return found
+
+
+def say_unknown(names: Iterable[str], where: object) -> None:
+    """Warn of columns that are left out because no head here has them."""
+    unknown = [name for name in names if channel_of(name) is None]
+    if unknown:
+        shown = ", ".join(unknown[:4]) + (", ..." if len(unknown) > 4 else "")
+        warnings.warn(f"{where}: {len(unknown)} channel(s) that are not ARKit's were left out: {shown}",
+                      DiffPoseTalkWarning, stacklevel=2)  # fmt: skip
+
+
+def all_channels(values: np.ndarray, columns: dict[str, int]) -> np.ndarray:
+    """Return all 52 channels in our order, `(T, 52)` float32, from `(T, n)` columns; those that are absent are 0."""
+    weights = np.zeros((len(values), len(CHANNELS)), np.float32)
+    for channel, column in columns.items():
+        weights[:, INDEX[channel]] = values[:, column]
+    return weights

@@ -1,0 +1,124 @@
+"""A table of every channel: one row for each frame, one column for each number, for notebooks and spreadsheets (CSV, Parquet).
+
+Columns: `frame`, `time` (s), the expression channels by name, `head_x, head_y, head_z`, and where there are such `jaw_x` ...,
+`left_eye_x` ..., `right_eye_x` ... (axis-angle, radians).
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffposetalk.errors import InputError
+from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
+from diffposetalk.exchange.names import all_channels, arkit_columns, channel_of
+from diffposetalk.files import write_atomically
+from diffposetalk.motion import Motion
+
+if TYPE_CHECKING:
+    from diffposetalk.exchange import Scene
+
+POSES = {
+    "head_pose": tuple(f"head_{axis}" for axis in "xyz"),
+    "jaw_pose": tuple(f"jaw_{axis}" for axis in "xyz"),
+    "eye_pose": tuple(f"{side}_eye_{axis}" for side in ("left", "right") for axis in "xyz"),
+}
+
+
+def columns_of(motion: Motion) -> dict[str, np.ndarray]:
+    """Return every column by name, each `(T,)`."""
+    frame = np.arange(len(motion))
+    columns = {"frame": frame, "time": frame / motion.fps}
+    columns |= {name: motion.expression[:, i] for i, name in enumerate(motion.expression_names)}
+    for pose, names in POSES.items():
+        value = getattr(motion, pose)
+        if value is not None:
+            columns |= {name: value[:, i] for i, name in enumerate(names)}
+    return columns
+
+
+def write_csv(motion: Motion, path: Path, scene: Scene) -> None:
+    """Write the table as text, with all digits that float32 has."""
+    columns = columns_of(motion)
+    values = np.stack([np.asarray(column, np.float64) for column in columns.values()], 1)
+    row = "%d,%.9f," + ",".join(["%.9g"] * (len(columns) - 2))
+    lines = [row % tuple(frame) for frame in values.tolist()]
+    write_atomically(path, ("\n".join([",".join(columns), *lines]) + "\n").encode())
+
+
+def write_parquet(motion: Motion, path: Path, scene: Scene) -> None:
+    """Write the table as Parquet; its metadata says `fps`, `head` and, where there is one, `residual` in mm."""
+    import json
+
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    about = {"fps": repr(motion.fps), "head": motion.head}
+    if scene.residual is not None:
+        about["residual"] = json.dumps(scene.residual.to_dict())
+    table = pa.table({name: np.ascontiguousarray(column) for name, column in columns_of(motion).items()})
+    parquet.write_table(table.replace_schema_metadata({f"diffposetalk.{k}": v for k, v in about.items()}), path)
+
+
+def parse(rows: Rows) -> Motion:
+    """Take the motion from a CSV whose header has `time`."""
+    names = [name for name in rows.names if name not in ("", "frame")]
+    values = rows.numbers(names)
+    return _motion({name: values[:, i] for i, name in enumerate(names)}, None, None, rows.path)
+
+
+def read_parquet(path: Path) -> Motion:
+    """Read a table.
+
+    Raises:
+        InputError: it is no Parquet file, or no motion is in it.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+        columns = {name: np.asarray(table[name].to_numpy(), np.float64) for name in table.column_names}
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise InputError(f"{path}: not a Parquet table of numbers ({' '.join(str(error).split())})") from None
+    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    fps, head = about.get("diffposetalk.fps"), about.get("diffposetalk.head")
+    return _motion(columns, None if fps is None else float(fps), head, path)
+
+
+def _motion(columns: dict[str, np.ndarray], fps: float | None, head: str | None, path: Path) -> Motion:
+    if "time" not in columns:
+        raise InputError(f"{path}: has no column time")
+    posed = {name for names in POSES.values() for name in names}
+    names = [name for name in columns if name not in posed and name not in ("frame", "time")]
+    names = [name for name in names if channel_of(name) or re.fullmatch(r"exp_\d+", name)]
+    if not names:
+        raise InputError(
+            f"{path}: has no expression channels: neither ARKit's, such as jawOpen, nor exp_00, exp_01, ..."
+        )
+    measured, index = frames_of(columns["time"], path)
+    position = filled(index)
+
+    def stacked(wanted: tuple[str, ...] | list[str]) -> np.ndarray:
+        return lerped(np.stack([columns[name] for name in wanted], 1), position)
+
+    poses = {pose: stacked(wanted) for pose, wanted in POSES.items() if set(wanted) <= set(columns)}
+    poses.setdefault("head_pose", np.zeros((len(position), 3)))
+    expression, kept = stacked(names), tuple(names)
+    if head is None:
+        head = "flame" if all(name.startswith("exp_") for name in names) else "anny"
+    if head == "anny" and not speaks_arkit_exactly(kept):
+        from diffposetalk.arkit import CHANNELS
+
+        expression, kept = all_channels(expression, arkit_columns(names, path)), CHANNELS
+    return Motion(expression, kept, fps=measured if fps is None else fps, head=head, **poses)
+
+
+def speaks_arkit_exactly(names: tuple[str, ...]) -> bool:
+    """Whether these are all of ARKit's channels, spelt as here, in any order."""
+    from diffposetalk.arkit import CHANNELS
+
+    return set(names) == set(CHANNELS)
