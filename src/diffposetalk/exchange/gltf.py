@@ -41,8 +41,6 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     sound = write_sound(scene.speech, path)
     if sound is not None:
         extras["sound"] = sound
-    if scene.residual_mm is not None:
-        extras["residual_mm"] = scene.residual_mm
     path.write_bytes(glb_bytes(rig, extras))
 
 

@@ -66,7 +66,7 @@ def picture_of(texture: np.ndarray) -> tuple[bytes, str]:
 
     buffer = io.BytesIO()
     if texture.shape[2] == 4:
-        Image.fromarray(texture).save(buffer, "PNG", optimize=True)
+        Image.fromarray(texture).save(buffer, "PNG")
         return buffer.getvalue(), ".png"
     Image.fromarray(texture).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     return buffer.getvalue(), ".jpg"

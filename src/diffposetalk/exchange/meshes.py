@@ -17,6 +17,7 @@ import numpy as np
 from diffposetalk.errors import InputError
 from diffposetalk.exchange.companions import write_sound
 from diffposetalk.exchange.look import Part, has_holes, parts_of, picture_of, srgb_bytes, vertex_colors
+from diffposetalk.exchange.rig import check_fits
 from diffposetalk.mesh import Mesh
 
 if TYPE_CHECKING:
@@ -98,9 +99,8 @@ def write_pc2(motion: Motion, path: Path, scene: Scene) -> None:
 
 def _start(motion: Motion, scene: Scene) -> tuple[HeadModel, Mesh, np.ndarray]:
     """Return the head, its resting mesh and the first frame's vertices; a motion that does not fit fails here."""
-    if len(motion) == 0:
-        raise InputError("the motion has no frames, so there is nothing to write")
     head = scene.head_of(motion)
+    check_fits(head, motion, scene.identity)
     return head, head.mesh(scene.identity), next(iter(head.iter_vertices(motion.slice(0, 1), scene.identity)))[0]
 
 

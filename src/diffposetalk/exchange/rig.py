@@ -97,13 +97,26 @@ def rig_of(head: HeadModel, motion: Motion, identity: np.ndarray | None = None, 
     from diffposetalk.head.anny import AnnyHead
     from diffposetalk.head.flame import FlameHead
 
-    if len(motion) == 0:
-        raise InputError("the motion has no frames, so there is nothing to write")
+    check_fits(head, motion, identity)
     if isinstance(head, AnnyHead):
         return _anny(head, motion, identity, used_only)
     if isinstance(head, FlameHead):
         return _flame(head, motion, identity, used_only)
     raise ModelError(f"scenes can be made of anny and FLAME heads, not of the head '{head.name}'")
+
+
+def check_fits(head: HeadModel, motion: Motion, identity: np.ndarray | None) -> None:
+    """Refuse what would only fail after files were begun.
+
+    Raises:
+        InputError: the motion has no frames.
+        ModelError: it does not fit the head, or the identity does not.
+    """
+    if len(motion) == 0:
+        raise InputError("the motion has no frames, so there is nothing to write")
+    if identity is not None and (np.ndim(identity) != 1 or not 1 <= len(identity) <= head.identity_dim):
+        raise ModelError(f"the {head.name} head takes {head.identity_dim} identity values, got {np.shape(identity)}")
+    next(iter(head.iter_vertices(motion.slice(0, 1), identity)))
 
 
 def _anny(head: AnnyHead, motion: Motion, identity: np.ndarray | None, used_only: bool) -> Rig:

@@ -86,7 +86,6 @@ def write_stage(rig: Rig, path: Path, textures: Path, sound: str | None = None) 
         played = _pxr("UsdMedia").SpatialAudio.Define(stage, "/Head/Speech")
         played.CreateFilePathAttr(_pxr("Sdf").AssetPath(f"./{sound}"))
         played.CreateAuralModeAttr("nonSpatial")
-        played.CreateStartTimeAttr(_pxr("Sdf").TimeCode(0))
     stage.GetRootLayer().Save()
 
 
