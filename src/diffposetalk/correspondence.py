@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffposetalk.errors import ModelError
+from diffposetalk.errors import DiffPoseTalkWarning, ModelError
 from diffposetalk.head.landmarks import Landmarks
 
 if TYPE_CHECKING:
     from diffposetalk.head import HeadModel
 
-IMPORTANCE = {"lips": 0.45, "eyelids": 0.2, "brows": 0.15, "face": 0.2}
+IMPORTANCE = {"lips": 0.45, "eyelids": 0.2, "brows": 0.15, "face": 0.2, "tongue": 0.02}
 """What each region counts, whatever the number of its points: speech is read from lips, lids and brows."""
 DENSE = {"lips": 200, "eyelids": 140, "brows": 120, "face": 240}
 """How many dense points a region has at most."""
@@ -41,6 +42,8 @@ class Correspondence:
     """`(3, 3)` from the source's axes to the target's."""
     off_mm: float = 0.0
     """Median distance of the dense points' partners after the fit of the resting faces, millimetres on the target."""
+    gaps: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    """Points that face one another across the mouth or an eye, whose distance matters for itself."""
 
     def __post_init__(self) -> None:
         if not len(self.source) == len(self.target) == len(self.regions):
@@ -69,9 +72,18 @@ class Correspondence:
             raise ModelError(f"the heads {source.name} and {target.name} do not have the same triangles")
         here, there = neutral_of(source), neutral_of(target)
         chosen, labels = _chosen(target, there)
-        points = _at_vertices(chosen)
+        tongue = target.regions.get("tongue", chosen[:0])[::4]
         scale, rotation, _ = similarity(here[chosen], there[chosen])
-        return Correspondence(points, points, tuple(labels), scale, rotation)
+        marks = marks_of(target) or marks_of(source)
+        names = [f"mediapipe {number}" for number in marks[1].tolist()] if marks else []
+        kept = [row for row, name in enumerate(names) if _region_of(name) != "face"]
+        points = [_at_vertices(np.concatenate([chosen, tongue]))]
+        if marks:
+            points.insert(0, Landmarks(marks[0].corners[kept], marks[0].shares[kept]))
+        names = [names[row] for row in kept]
+        labels = [_region_of(name) for name in names] + labels + ["tongue"] * len(tongue)
+        both = _joined(tuple(points))
+        return Correspondence(both, both, tuple(labels), scale, rotation, gaps=_gaps(names))
 
     @staticmethod
     def between(source: HeadModel, target: HeadModel, dense: bool = True) -> Correspondence:
@@ -97,48 +109,65 @@ class Correspondence:
         common = [name for name in on_target if name in on_source]
         marks = [name for name in common if name.startswith("mediapipe")]
         if len(marks) >= 8:
-            common = [name for name in common if not name.startswith("shape")]
-        if len(common) < 3:
+            common = [name for name in common if name.startswith(("mediapipe", "eye"))]
+        eyes = [name for name in common if name.startswith("eye")]
+        if len(common) < 3 and len(eyes) < 2:
             raise ModelError(
                 f"the heads {source.name} and {target.name} have no landmarks, eyeballs or shape names in common; "
                 "give one of them MediaPipe landmarks"
             )
         a, b = (np.stack([places[name] for name in common]) for places in (on_source, on_target))
-        scale, rotation, shift = similarity(a, b)
-        size = float(np.linalg.norm(b - b.mean(0), axis=1).mean())
+        scale, rotation, shift = similarity(a, b) if len(common) > 2 else _by_eyes(a, b)
+        if len(common) < 3:
+            warnings.warn(
+                f"the heads {source.name} and {target.name} have only their eyes in common: their mouths may be matched "
+                "several millimetres off; put FLAME's landmark_embedding.npy beside the model",
+                DiffPoseTalkWarning,
+                stacklevel=2,
+            )
+        size = _face_size(target, there)
 
         def home(points: np.ndarray) -> np.ndarray:
             return ((points - shift) @ rotation) / scale
 
         smooth = 1e-4 if len(marks) >= 8 else 3e-2
-        warp = Warp.fit(home(b), a, smooth * size / scale)
-        rides, landmarks_of = _shared_landmarks(source, target, marks)
-        sources, targets, labels, off = [rides[0]], [rides[1]], list(landmarks_of), 0.0
+        warp = Warp.fit(home(b), a, smooth * size / scale) if len(common) >= 8 else Warp.none()
+        on_both = [(_picked(source, marks), _picked(target, marks))] if marks else []
+        labels = [_region_of(name) for name in marks]
+        off = 0.0
         if dense:
+            skin = skin_of(target)
             chosen, regions = _chosen(target, there)
             surface = _Surface(here, source.faces, skin_of(source))
-            directions = normals(there, target.faces)[chosen] @ rotation
-            query = home(there[chosen])
+            facing = normals(there, target.faces) @ rotation
+            at_home = home(there)
             reach = FAR * size / scale
             for smoothing in (1e-2, 3e-3):
-                found, _, distance = surface.nearest(warp(query), directions)
+                found, _, distance = surface.nearest(warp(at_home[chosen]), facing[chosen])
                 near = distance < 2 * reach
                 if near.sum() < 12:
                     raise ModelError(f"the faces of {source.name} and {target.name} could not be laid on one another")
                 some = np.flatnonzero(near)[:: max(1, int(near.sum()) // 250)]
                 held = home(b) if marks else home(b)[:0]
-                warp = Warp.fit(
-                    np.concatenate([held, query[some]]),
+                start, end = (
+                    np.concatenate([held, at_home[chosen[some]]]),
                     np.concatenate([a[: len(held)], found[some]]),
-                    smoothing * size / scale,
                 )
-            _, points, distance = surface.nearest(warp(query), directions)
+                warp = Warp.fit(start, end, smoothing * size / scale)
+            _, points, distance = surface.nearest(warp(at_home[chosen]), facing[chosen])
             near = distance < reach
             off = float(1e3 * scale * np.median(distance))
-            sources.append(Landmarks(points.corners[near], points.shares[near]))
-            targets.append(_at_vertices(chosen[near]))
+            on_both.append((Landmarks(points.corners[near], points.shares[near]), _at_vertices(chosen[near])))
             labels += [name for name, good in zip(regions, near) if good]
-        return Correspondence(_joined(sources), _joined(targets), tuple(labels), scale, rotation, off)
+            if not marks:
+                laid = _Surface(warp(at_home), target.faces, skin)
+                carried, names = _carried(source, target, surface, laid, reach)
+                on_both.insert(0, carried)
+                marks = names
+                labels = [_region_of(name) for name in names] + labels
+        sources, targets = zip(*on_both)
+        pairs = _gaps(marks)
+        return Correspondence(_joined(sources), _joined(targets), tuple(labels), scale, rotation, off, pairs)
 
 
 def neutral_of(head: HeadModel, identity: np.ndarray | None = None) -> np.ndarray:
@@ -201,6 +230,18 @@ def similarity(a: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray, np.ndar
     return scale, rotation, mean_b - scale * rotation @ mean_a
 
 
+def _by_eyes(a: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return the similarity by two eyes `(2, 3)` alone: all heads stand upright and look along +Z."""
+    scale = float(np.linalg.norm(b[1] - b[0]) / np.linalg.norm(a[1] - a[0]))
+    return scale, np.eye(3), b.mean(0) - scale * a.mean(0)
+
+
+def _face_size(head: HeadModel, rest: np.ndarray) -> float:
+    """Return the mean distance of the face's vertices from their middle, metres."""
+    parts = rest[np.concatenate([head.regions[name] for name in ("lips", "eyelids", "upper_face")])]
+    return float(np.linalg.norm(parts - parts.mean(0), axis=1).mean())
+
+
 @dataclass(frozen=True)
 class Warp:
     """A smooth map of space: affine, and a sum of distances to some points."""
@@ -220,6 +261,11 @@ class Warp:
         system[n:, :n] = system[:n, n:].T
         found = np.linalg.lstsq(system, np.concatenate([end, np.zeros((4, 3))]), rcond=1e-12)[0]
         return Warp(start, found[:n], found[n:])
+
+    @staticmethod
+    def none() -> Warp:
+        """Return the warp that leaves everything where it is."""
+        return Warp(np.zeros((1, 3)), np.zeros((1, 3)), np.concatenate([np.eye(3), np.zeros((1, 3))]))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Move points `(m, 3)`."""
@@ -298,25 +344,49 @@ def _spread(points: np.ndarray, count: int) -> np.ndarray:
     return np.array(picked)
 
 
-def _shared_landmarks(source: HeadModel, target: HeadModel, names: list[str]) -> tuple[list[Landmarks], list[str]]:
-    """Return the landmarks that both heads know, on each, and their regions."""
-    rides = []
-    numbers = np.array([int(name.split()[1]) for name in names], int)
-    for head in (source, target):
+def _picked(head: HeadModel, names: list[str]) -> Landmarks:
+    """Return the landmarks of the names `mediapipe 13` and so on."""
+    marks = marks_of(head)
+    if marks is None:
+        raise ModelError(f"the head {head.name} has no landmarks")
+    row = {f"mediapipe {number}": index for index, number in enumerate(marks[1].tolist())}
+    rows = [row[name] for name in names]
+    return Landmarks(marks[0].corners[rows], marks[0].shares[rows])
+
+
+def _carried(
+    source: HeadModel, target: HeadModel, on_source: _Surface, on_target: _Surface, reach: float
+) -> tuple[tuple[Landmarks, Landmarks], list[str]]:
+    """Carry the landmarks of the head that has them over to the other, both being laid on one another."""
+    nothing = Landmarks(np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32))
+    for head, own, other in ((source, on_source, on_target), (target, on_target, on_source)):
         marks = marks_of(head)
-        if marks is None or not names:
-            rides.append(Landmarks(np.zeros((0, 3), np.int32), np.zeros((0, 3), np.float32)))
+        if marks is None:
             continue
-        row = {int(number): index for index, number in enumerate(marks[1])}
-        rows = np.array([row[int(number)] for number in numbers], int)
-        rides.append(Landmarks(marks[0].corners[rows], marks[0].shares[rows]))
-    return rides, [_region_of(int(number)) for number in numbers]
+        speaking = [row for row, number in enumerate(marks[1].tolist()) if _region_of(f"mediapipe {number}") != "face"]
+        mine = Landmarks(marks[0].corners[speaking], marks[0].shares[speaking])
+        places, facing = mine.of(own.vertices), mine.of(own.directions)
+        _, theirs, distance = other.nearest(places, facing)
+        near = distance < reach
+        names = [f"mediapipe {number}" for number, good in zip(marks[1][speaking].tolist(), near) if good]
+        mine = Landmarks(mine.corners[near], mine.shares[near])
+        theirs = Landmarks(theirs.corners[near], theirs.shares[near])
+        return ((mine, theirs) if head is source else (theirs, mine)), names
+    return (nothing, nothing), []
 
 
-def _region_of(number: int) -> str:
-    """Return the region of one of MediaPipe's landmarks."""
+def _gaps(names: list[str]) -> tuple[tuple[int, int], ...]:
+    """Return which of the landmarks face one another across mouth and eyes."""
+    row = {name: index for index, name in enumerate(names)}
+    pairs = ((f"mediapipe {a}", f"mediapipe {b}") for a, b in MEDIAPIPE_GAPS)
+    return tuple((row[a], row[b]) for a, b in pairs if a in row and b in row)
+
+
+def _region_of(name: str) -> str:
+    """Return the region of one of MediaPipe's landmarks, by the name of its anchor."""
     from diffposetalk.head.flame_regions import MEDIAPIPE_EYES, MEDIAPIPE_LIPS
 
+    number = int(name.split()[1])
     if any(number in line for line in MEDIAPIPE_LIPS):
         return "lips"
     if any(number in line for line in MEDIAPIPE_EYES):
@@ -324,6 +394,11 @@ def _region_of(number: int) -> str:
     return "brows" if number in MEDIAPIPE_BROWS else "face"
 
 
+MEDIAPIPE_GAPS = (
+    (81, 178), (82, 87), (13, 14), (312, 317), (311, 402),
+    (160, 144), (159, 145), (158, 153), (385, 380), (386, 374), (387, 373),
+)  # fmt: skip
+"""Upper and lower points of the inner lips and of the lids."""
 MEDIAPIPE_BROWS = (70, 63, 105, 66, 107, 46, 53, 52, 65, 55, 300, 293, 334, 296, 336, 276, 283, 282, 295, 285)
 """MediaPipe's points of the right and left brow, upper line and lower."""
 
@@ -334,5 +409,5 @@ def _at_vertices(index: np.ndarray) -> Landmarks:
     )
 
 
-def _joined(parts: list[Landmarks]) -> Landmarks:
+def _joined(parts: tuple[Landmarks, ...]) -> Landmarks:
     return Landmarks(np.concatenate([part.corners for part in parts]), np.concatenate([part.shares for part in parts]))

@@ -28,6 +28,10 @@ EYEBALL_MM = 12.0
 """Radius on which a turn of the eyes is weighed against displacements of the skin."""
 GAZE = 0.05
 """Importance of each eye's turn beside that of the points, which is 1 in all."""
+PASSED = ("eyeLook", "tongueOut")
+"""Channels that go by name alone where both heads have them: hardly a point of the skin tells of them."""
+GAPS = 2.0
+"""Importance of how far lips and lids are apart, beside where they are."""
 TRIAL = 0.05
 """How far a control is moved to see what it does (weights, or radians)."""
 CHUNK = 64
@@ -40,16 +44,18 @@ JAW_ROUNDS = 4
 class Options:
     """Pulls of the solver, against the weighted mean square distance of all points in mm^2."""
 
-    ridge: float = 2e-3
+    ridge: float = 5e-4
     """Keeps weights small that the points do not ask for, mm^2 per unit^2."""
-    sparsity: float = 2e-3
+    sparsity: float = 1e-3
     """Cost of each unit of a weight, mm^2: rather few weights than many."""
-    temporal: float = 2e-3
+    temporal: float = 5e-4
     """Keeps weights near those of the frame before, mm^2 per unit^2."""
-    symmetry: float = 1e-3
+    symmetry: float = 5e-4
     """Keeps left near right, mm^2 per unit^2."""
-    by_name: float = 1.0
-    """Where both heads have channels of one name: pull toward the source's weight, mm^2 per unit^2."""
+    by_name: float = 10.0
+    """Where both heads have channels of one name: pull toward the source's weight, in parts of what the shape itself
+    moves (its mean square over that of the average shape, to the power 1/2). Large: weights are copied, small: points
+    decide; 10 keeps weights within about 0.1 and still sets jaw and lips right."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -127,32 +133,39 @@ def retarget(
     if turns is not None:
         turns = (turns.reshape(-1, 2, 3) @ points.rotation.T).reshape(-1, 6)
 
-    importance = np.sqrt(points.weights)[:, None]
-    basis = controls.basis_mm * importance
-    rows = [basis.reshape(len(basis), -1)]
-    gaze = EYEBALL_MM * np.sqrt(GAZE)
-    if controls.turns is not None and turns is not None:
-        rows.append(gaze * controls.turns)
-    moves = np.concatenate(rows, 1)
+    def rows(displacements: np.ndarray, eyes: np.ndarray | None) -> np.ndarray:
+        """Lay what counts side by side: points, gaps, and turns of the eyes."""
+        parts = [displacements * np.sqrt(points.weights)[:, None]]
+        if points.gaps:
+            upper, lower = np.array(points.gaps).T
+            parts.append((displacements[:, upper] - displacements[:, lower]) * np.sqrt(GAPS / len(upper)))
+        if eyes is not None:
+            parts.append(eyes.reshape(len(eyes), 2, 3) * (EYEBALL_MM * np.sqrt(GAZE)))
+        return np.concatenate(parts, 1).reshape(len(displacements), -1)
+
+    eyes = turns is not None and controls.turns is not None
+    moves = rows(controls.basis_mm, controls.turns if eyes else None)
     toward, known = _by_name(motion, controls.names)
-    ridge = options.ridge * controls.stiffness + options.by_name * known
-    weights, missed = np.clip(toward, controls.low, controls.high), np.zeros_like(wanted)
+    own = (moves**2).sum(1)
+    named = options.by_name * known * np.sqrt(own * own.mean())
+    ridge = options.ridge * controls.stiffness + named
+    passed = np.array([name.startswith(PASSED) for name in controls.names]) & (known > 0)
+    start = np.clip(toward, controls.low, controls.high)
+    low, high = np.where(passed, start, controls.low), np.where(passed, start, controls.high)
+    weights, missed = start, np.zeros_like(wanted)
     for _ in range(JAW_ROUNDS if controls.bends else 1):
-        asked = [((wanted + missed) * importance).reshape(len(wanted), moves.shape[1] - (len(rows) - 1) * 6)]
-        if len(rows) == 2 and turns is not None:
-            asked.append(gaze * turns)
         weights = solve_weights(
             moves,
-            np.concatenate(asked, 1),
-            controls.low,
-            controls.high,
+            rows(wanted + missed, turns if eyes else None),
+            low,
+            high,
             ridge,
             options.temporal * controls.stiffness,
             options.sparsity,
             options.symmetry,
             controls.pairs,
             weights,
-            toward * known * options.by_name / np.maximum(ridge, 1e-12),
+            toward * named / np.maximum(ridge, 1e-12),
         )
         reached = controls.place(weights)
         missed = np.einsum("te,enc->tnc", weights, controls.basis_mm) - reached
@@ -166,6 +179,7 @@ def to_arkit(
     arkit_head: HeadModel | None = None,
     options: Options | None = None,
     identity: np.ndarray | None = None,
+    correspondence: Correspondence | None = None,
 ) -> tuple[Motion, Residual]:
     """Say a motion in the 52 ARKit weights on the free head.
 
@@ -178,6 +192,10 @@ def to_arkit(
         arkit_head: the head whose ARKit shapes are meant; by default the free head.
         options: the solver's pulls.
         identity: `(I,)` of the person; none for the mean face.
+        correspondence: from `head` to `arkit_head`, when it is known already.
+
+    Returns:
+        The motion for the ARKit head, and how far its points are off; all zeros where nothing was solved.
 
     Raises:
         ModelError: the motion does not fit the head.
@@ -191,7 +209,7 @@ def to_arkit(
     from diffposetalk.head import load_head
 
     head = head or load_head(motion.head)
-    return retarget(motion, head, arkit_head or load_head("anny"), options=options, identity=identity)
+    return retarget(motion, head, arkit_head or load_head("anny"), correspondence, options, identity)
 
 
 def _by_name(motion: Motion, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:

@@ -21,6 +21,7 @@ COMMANDS = {
     "animate": "speech -> video of a talking head, or motion",
     "style": "list manners of speaking, or read one from motion",
     "render": "motion -> video or picture",
+    "retarget": "motion on one head -> motion on another",
     "convert": "the authors' checkpoint (.pt) -> model file",
     "assets": "list, check and place FLAME and other files that you bring",
     "info": "what a model, style, motion or sound file holds",

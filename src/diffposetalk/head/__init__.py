@@ -80,7 +80,8 @@ def load_head(name: str = "anny") -> HeadModel:
     Args:
         name: `anny`; `flame` (the FLAME file in the asset folder: 2020, else 2023, else a free head of its format),
             `flame2020`, `flame2023`, `flame-free`; or the path of a FLAME model (`.pkl`, `.npz`) or of a converted anny
-            head (`.npz`). FLAME heads come with all 300 identity and 100 expression coefficients; what uses fewer uses
+            head (`.npz`); or any mesh with named shapes (`.glb`, `.gltf`, `.npz`; see `head.targets.TargetsHead.load`).
+            FLAME heads come with all 300 identity and 100 expression coefficients; what uses fewer uses
             the leading ones.
 
     Raises:
@@ -101,12 +102,22 @@ def load_head(name: str = "anny") -> HeadModel:
             raise InputError(f"there is no {name} head in {asset_folder()}. {WHERE_FROM}")
         return _load_flame(found[0])
     path = Path(name)
+    if path.suffix.lower() in (".glb", ".gltf"):
+        from diffposetalk.head.targets import TargetsHead
+
+        return TargetsHead.load(path)
     if path.suffix.lower() not in (".npz", ".pkl"):
-        raise UsageError(f"unknown head '{name}'; known: anny, flame, {', '.join(HEADS)}, or a .pkl or .npz file")
+        raise UsageError(
+            f"unknown head '{name}'; known: anny, flame, {', '.join(HEADS)}, or a .pkl, .npz, .glb or .gltf file"
+        )
     from diffposetalk.head.flame_files import is_flame_file
 
     if is_flame_file(path):
         return _load_flame(path)
+    from diffposetalk.head.targets import TargetsHead, is_targets_file
+
+    if is_targets_file(path):
+        return TargetsHead.load(path)
     from diffposetalk.head.anny import AnnyHead
 
     return AnnyHead.load(path)
