@@ -130,7 +130,7 @@ def test_import_is_light() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [[], ["animate"], ["style"], ["render"], ["retarget"], ["info"], ["convert"], ["assets"], ["corpus"], ["train"], ["dataset"]],
+    [[], ["animate"], ["style"], ["render"], ["export"], ["retarget"], ["info"], ["convert"], ["assets"], ["corpus"], ["train"], ["dataset"]],
 )
 def test_help_is_light(command: list[str]) -> None:
     code = f"from diffposetalk.cli import run; assert run({[*command, '--help']}) == 0"

@@ -1,7 +1,7 @@
-"""Turn speech into a talking head: a video (.mp4), motion for other uses (.npz), or both.
+"""Turn speech into a talking head: a video (.mp4), motion (.npz), files of other software, or all of them.
 
 diffposetalk animate talk.wav -o talk.mp4
-diffposetalk animate talk.wav --style lively --seed 7 -o talk.mp4 -o talk.npz
+diffposetalk animate talk.wav --style lively --seed 7 -o talk.mp4 -o talk.npz -o talk.glb -o talk.csv
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffposetalk.cli import picture, values
-from diffposetalk.errors import UsageError
+from diffposetalk.cli import outputs, picture, values
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
+    from diffposetalk.generate import Talker
     from diffposetalk.guidance import SamplingOptions
+    from diffposetalk.motion import Motion
+    from diffposetalk.style import Style
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("speech", metavar="SPEECH", help="any sound or video file")
-    parser.add_argument("-o", "--output", metavar="OUT", action="append", default=[], help=".mp4 or .npz; repeatable")
+    outputs.add_arguments(parser)
     parser.add_argument("--contact-sheet", metavar="PNG", help="also a picture of frames taken through the video")
     parser.add_argument("--style", metavar="NAME|FILE", help="manner of speaking (neutral)")
     parser.add_argument("--samples", type=values.whole(1, 1000), default=1, metavar="N", help="different results (1)")
@@ -48,10 +50,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Generate, then write everything asked for; return the result for `--json`."""
-    outputs = values.outputs(args.output, (".mp4", ".npz"))
     sheet = values.outputs([args.contact_sheet], (".png",)) if args.contact_sheet else []
-    if not outputs and not sheet:
-        raise UsageError("nothing to write: name a result with -o, such as -o talk.mp4")
+    wanted = outputs.Outputs.of(args, tuple(sheet))
     options = sampling_options(args)
 
     from diffposetalk.speech import SpeechFile
@@ -63,8 +63,8 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.motion import Motion
 
     talker = Talker.from_pretrained(args.model, args.device)
-    style = talker.style(args.style)
-    if sheet or any(path.suffix.lower() == ".mp4" for path in outputs):
+    style = talker.style(_motion_style(args.style, talker))
+    if wanted.pictures:
         pictures.head_for(talker.model.space.head)  # refused before the work
     if args.compat:
         from diffposetalk.released.demo import demo
@@ -83,20 +83,12 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             progress(seconds, speech.duration)
     motions = [Motion.joined(take) for take in takes]
     generation_s = time.monotonic() - started
-    written = []
+    written: dict[str, Any] = {"outputs": []}
     for index, motion in enumerate(motions):
-        for path in sorted(outputs + sheet, key=lambda path: path.suffix != ".npz"):
-            target = values.numbered(path, index, len(motions))
-            if path.suffix.lower() == ".npz":
-                motion.save(target)
-            elif path.suffix.lower() == ".png":
-                pictures.sheet(motion, target)
-            else:
-                pictures.video(motion, target, speech)
-            console.say(str(target))
-            written.append(str(target))
+        one = wanted.write(motion, pictures, speech, console, index, len(motions))
+        written = {**one, "outputs": written["outputs"] + one["outputs"]}
     return {
-        "outputs": written,
+        **written,
         "duration": motions[0].duration,
         "frames": len(motions[0]),
         "fps": motions[0].fps,
@@ -105,6 +97,16 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         "generation_seconds": round(generation_s, 3),
         "rendering_seconds": round(pictures.seconds, 3),
     }
+
+
+def _motion_style(word: str | None, talker: Talker) -> str | Motion | Style | None:
+    """Read `--style` where it is a motion of other software; leave it as it is otherwise."""
+    from diffposetalk.exchange import load_motion, suffixes
+    from diffposetalk.style import Style
+
+    if word is None or word in talker.presets or Path(word).suffix.lower() not in suffixes(reading=True):
+        return word
+    return Style.from_motion(load_motion(word), talker, source=Path(word).name) if Path(word).exists() else word
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:

@@ -36,9 +36,11 @@ def _describe(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{path}: no such file")
     suffix = path.suffix.lower()
+    from diffposetalk.exchange import suffixes as motions
+
     if suffix == ".safetensors":
         return {"file": str(path), **_tensors(path)}
-    if suffix == ".npz":
+    if suffix in motions(reading=True):
         return {"file": str(path), **_motion(path)}
     from diffposetalk.media import probe
 
@@ -48,9 +50,9 @@ def _describe(path: Path) -> dict[str, Any]:
 def _motion(path: Path) -> dict[str, Any]:
     import numpy as np
 
-    from diffposetalk.motion import Motion
+    from diffposetalk.exchange import load_motion
 
-    motion = Motion.load(path)
+    motion = load_motion(path)
     turn_deg = np.rad2deg(np.abs(motion.head_pose).max(axis=0, initial=0.0))
     return {
         "kind": "motion",

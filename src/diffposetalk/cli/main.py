@@ -20,8 +20,9 @@ from diffposetalk.errors import DiffPoseTalkError
 COMMANDS = {
     "animate": "speech -> video of a talking head, or motion",
     "style": "list manners of speaking, or read one from motion",
-    "render": "motion -> video or picture",
+    "render": "motion -> video or picture, or any other file",
     "retarget": "motion on one head -> motion on another",
+    "export": "motion -> files of other software: GLB, USD, CSV, JSON, BVH, ...",
     "convert": "the authors' checkpoint (.pt) -> model file",
     "assets": "list, check and place FLAME and other files that you bring",
     "info": "what a model, style, motion or sound file holds",

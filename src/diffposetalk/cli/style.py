@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("motion", metavar="MOTION", nargs="?", help="motion file (.npz) of at least some seconds")
+    parser.add_argument(
+        "motion", metavar="MOTION", nargs="?", help="motion (.npz, .csv, .json, .parquet) of at least some seconds"
+    )
     parser.add_argument("-o", "--output", metavar="OUT", help="where the style goes (.safetensors)")
     parser.add_argument(
         "--model",
@@ -46,9 +48,9 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         console.table(list(presets.items()) or [("this model brings no styles",)])
         return {"model": args.model, "presets": presets}
 
-    from diffposetalk.motion import Motion
+    from diffposetalk.exchange import load_motion
 
-    motion = Motion.load(args.motion)
+    motion = load_motion(args.motion)
     style = _reader(args.model).read_style(motion, Path(args.motion).name)
     style.save(output)
     console.say(str(output))

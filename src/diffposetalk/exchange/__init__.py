@@ -19,6 +19,7 @@ from diffposetalk.files import check_new_folder, check_output, replacing, replac
 if TYPE_CHECKING:
     import numpy as np
 
+    from diffposetalk.exchange.condition import Prepared
     from diffposetalk.head import HeadModel
     from diffposetalk.motion import Motion
     from diffposetalk.retarget import Residual
@@ -256,9 +257,18 @@ def export(
 
 
 def export_all(
-    motion: Motion, outputs: Sequence[tuple[Path, str | None]], scene: Scene | None = None
+    motion: Motion,
+    outputs: Sequence[tuple[Path, str | None]],
+    scene: Scene | None = None,
+    prepared: Prepared | None = None,
 ) -> list[Exported]:
     """Write a motion as several files, each `(path, format or none)`; the motion is prepared once.
+
+    Args:
+        motion: of any head.
+        outputs: where to.
+        scene: head, identity, sound and options.
+        prepared: the motion, where it has been prepared for other files.
 
     Raises:
         UsageError, InputError: as `export`; all outputs are checked before the first is written.
@@ -269,7 +279,7 @@ def export_all(
     scene = scene or Scene()
     rows = [format_of(path, name) for path, name in outputs]
     targets = [check_target(path, row) for (path, _), row in zip(outputs, rows)]
-    prepared = Prepared(motion, scene)
+    prepared = prepared or Prepared(motion, scene)
     done = []
     for target, row in zip(targets, rows):
         ready, residual = prepared.motion_for(row)

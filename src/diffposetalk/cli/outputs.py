@@ -1,0 +1,162 @@
+"""What every command that has motion to write shares: `-o` by suffix or `--format`, the knobs, and the writing."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.cli import values
+from diffposetalk.errors import UsageError
+from diffposetalk.files import check_output
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+    from diffposetalk.cli.picture import Picture
+    from diffposetalk.exchange import ExportOptions, Format
+    from diffposetalk.motion import Motion
+    from diffposetalk.speech import SpeechFile
+
+PICTURES = (".mp4", ".png")
+"""What is drawn; everything else is a row of `exchange.FORMATS`."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare `-o` and what is done to motion on its way into files."""
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", action="append", default=[],
+        help="video (.mp4), picture (.png), or any file that `export --list` names; repeatable",
+    )  # fmt: skip
+    parser.add_argument("--format", metavar="NAME", help="what OUT is, where its name does not tell (one -o only)")
+    knobs = parser.add_argument_group("files", "REGION is one of expression, brows, eyelids, gaze, cheeks, nose, jaw, "
+                                      "mouth, tongue, head, or the beginning of a channel's name")  # fmt: skip
+    knobs.add_argument("--fps", type=values.number(1, 240), metavar="N", help="frames a second (the motion's)")
+    knobs.add_argument("--gain", type=_knob, action="append", default=[], metavar="REGION=X", help="times X")
+    knobs.add_argument(
+        "--offset", type=_knob, action="append", default=[], metavar="REGION=X",
+        help="plus X; of the head: head_pitch_deg, head_yaw_deg, head_roll_deg",
+    )  # fmt: skip
+    knobs.add_argument(
+        "--smoothing", type=_knob, action="append", default=[], metavar="REGION=S", help="averaged over S seconds"
+    )
+    knobs.add_argument("--no-clamp", action="store_true", help="leave ARKit weights beyond [0, 1] as they are")
+    knobs.add_argument("--used-only", action="store_true", help="only morph targets that the motion uses")
+    knobs.add_argument(
+        "--head-unit", choices=("rad", "deg", "norm180"), default="rad", help="head angles of Live Link Face (rad)"
+    )
+
+
+def _knob(text: str) -> tuple[str, float]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r}: write REGION=NUMBER, such as mouth=1.2")
+    number: float = values.number()(value)
+    return name, number
+
+
+def options_of(args: argparse.Namespace) -> ExportOptions:
+    """Return the knobs as given.
+
+    Raises:
+        UsageError: one is out of range.
+    """
+    from diffposetalk.exchange import ExportOptions
+
+    return ExportOptions(
+        fps=args.fps,
+        clamp=not args.no_clamp,
+        gain=dict(args.gain),
+        offset=dict(args.offset),
+        smoothing_s=dict(args.smoothing),
+        used_only=args.used_only,
+        head_unit=args.head_unit,
+    )
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where a command's motion goes."""
+
+    files: list[tuple[Path, Format]]
+    pictures: list[Path]
+    options: ExportOptions
+
+    @classmethod
+    def of(cls, args: argparse.Namespace, pictures: tuple[Path, ...] = ()) -> Outputs:
+        """Check all outputs before any work.
+
+        Args:
+            args: the options of `add_arguments`.
+            pictures: drawn outputs from elsewhere, checked already.
+
+        Raises:
+            UsageError: there are none, an unknown suffix or format, a missing folder, one path twice.
+        """
+        from diffposetalk.exchange import check_target, format_of, suffixes
+
+        if args.format and len(args.output) != 1:
+            raise UsageError("--format goes with one -o; name several files so that their endings tell")
+        paths = [Path(word) for word in args.output]
+        files: list[tuple[Path, Format]] = []
+        drawn = list(pictures)
+        for i, path in enumerate(paths):
+            if path in paths[:i] or path in pictures:
+                raise UsageError(f"{path}: named twice as an output")
+            if path.suffix.lower() in PICTURES and not args.format:
+                drawn.append(check_output(path, PICTURES))
+            elif not args.format and path.suffix.lower() not in suffixes():
+                known = ", ".join((*PICTURES, *suffixes()))
+                raise UsageError(f"{path}: cannot write '{path.suffix}' files; use one of {known}")
+            else:
+                row = format_of(path, args.format)
+                check_target(path, row)
+                files.append((path, row))
+        if not files and not drawn:
+            raise UsageError("nothing to write: name a result with -o, such as -o talk.mp4")
+        return cls(files, drawn, options_of(args))
+
+    def write(
+        self,
+        motion: Motion,
+        pictures: Picture,
+        speech: SpeechFile | None,
+        console: Console,
+        index: int = 0,
+        count: int = 1,
+    ) -> dict[str, Any]:
+        """Write a motion everywhere: our own file first, drawn ones last.
+
+        Args:
+            motion: what to write.
+            pictures: head, identity, and what draws.
+            speech: the sound that goes with it.
+            console: told every name.
+            index: which of several samples this is; its number goes into the names.
+            count: how many samples there are.
+
+        Returns:
+            For `--json`: `outputs`, and where another head's motion was solved for ARKit's channels, `residual`.
+        """
+        from diffposetalk.exchange import FORMATS, Scene, export_all
+        from diffposetalk.exchange.condition import Prepared
+
+        scene = Scene(pictures.head, pictures.identity, speech, self.options)
+        prepared = Prepared(motion, scene)
+        written: list[str] = []
+        residual = None
+        for path, row in sorted(self.files, key=lambda file: file[1].name != "motion"):
+            done = export_all(motion, [(values.numbered(path, index, count), row.name)], scene, prepared)[0]
+            residual = residual or done.residual
+            written.append(str(done.path))
+            console.say(str(done.path))
+        ready, _ = prepared.motion_for(FORMATS["motion"])
+        for path in self.pictures:
+            target = values.numbered(path, index, count)
+            if path.suffix.lower() == ".png":
+                pictures.sheet(ready, target)
+            else:
+                pictures.video(ready, target, speech)
+            written.append(str(target))
+            console.say(str(target))
+        return {"outputs": written} | ({"residual": residual.to_dict()} if residual else {})
