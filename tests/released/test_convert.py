@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import pathlib
 import pickle
 import re
@@ -14,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from diffposetalk.checkpoint import Model, load_model
 from diffposetalk.cli import run
@@ -22,22 +19,13 @@ from diffposetalk.data.statistics import MEASURES, Statistics
 from diffposetalk.errors import DiffPoseTalkError
 from diffposetalk.generate import Talker
 from diffposetalk.motion import Motion
-from diffposetalk.nn.layers import alignment_mask, sinusoid
-from diffposetalk.nn.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
-from diffposetalk.noise import NoiseSchedule
+from diffposetalk.nn.layers import sinusoid
 from diffposetalk.released.convert import convert
 from diffposetalk.speech import Speech
 from diffposetalk.style_model import StyleModel
 
-TINY_SPEECH = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 2,
-}
+Writer = Callable[..., Path]
+"""Writes a small file of random weights in the released layout."""
 
 
 def statistics(n_expression: int = 50, shape: int = 100) -> Statistics:
@@ -45,110 +33,6 @@ def statistics(n_expression: int = 50, shape: int = 100) -> Statistics:
     widths = {"shape": shape, "exp": n_expression, "pose": 6}
     values = {f"{name}_{part}": rng.uniform(0.1, 1, width) for name, width in widths.items() for part in MEASURES}
     return Statistics(values, "stats_train.npz")
-
-
-def layers(n: int, dim: int, cross: bool) -> dict[str, Tensor]:
-    """Weights of torch's own transformer layers under their own names, as the authors' code saves them."""
-    if cross:
-        layer: Any = torch.nn.TransformerDecoderLayer(dim, 2, 4 * dim)
-        whole: Any = torch.nn.TransformerDecoder(layer, n)
-    else:
-        layer = torch.nn.TransformerEncoderLayer(dim, 2, 4 * dim)
-        whole = torch.nn.TransformerEncoder(layer, n, enable_nested_tensor=False)
-    return dict(whole.state_dict())
-
-
-def denoiser_file(folder: Path, **options: Any) -> Path:
-    """Write a small denoiser file of random weights in the released layout, without any of our network's code."""
-    family = options.get("audio_model", "hubert")
-    values: dict[str, Any] = {
-        "data_root": pathlib.PosixPath("somewhere/lmdb"),
-        "stats_file": pathlib.PosixPath("stats_train.npz"),
-        "target": "sample",
-        "guiding_conditions": "audio,style",
-        "n_diff_steps": 8,
-        "diff_schedule": "cosine",
-        "no_head_pose": False,
-        "d_style": 12,
-        "audio_model": family,
-        "architecture": "decoder",
-        "align_mask_width": 1,
-        "no_use_learnable_pe": False,
-        "use_indicator": True,
-        "feature_dim": 16,
-        "n_heads": 2,
-        "n_layers": 2,
-        "mlp_ratio": 4,
-        "n_motions": 30,
-        "n_prev_motions": 4,
-        "fps": 25,
-        "pad_mode": "zero",
-        "exp_name": "tiny",
-        **options,
-    }
-    dim, width = values["feature_dim"], 51 if values["no_head_pose"] else 54
-    n_style = values["d_style"] if values.get("style", True) else 0
-    n_tokens = 1 + values["n_prev_motions"] + values["n_motions"]
-    speech = PretrainedSpeechEncoder(PretrainedSpeechConfig(dim, {"model_type": family, **TINY_SPEECH}))
-    schedule = NoiseSchedule.make(values["diff_schedule"], values["n_diff_steps"])
-    weights: dict[str, Tensor] = {
-        "start_audio_feat": torch.randn(1, values["n_prev_motions"], dim),
-        "start_motion_feat": torch.randn(1, values["n_prev_motions"], width),
-        **{f"audio_encoder.{k}": v for k, v in speech.base.state_dict().items()},
-        **{f"audio_feature_map.{k}": v for k, v in speech.projection.state_dict().items()},
-        "denoising_net.TE.pe": torch.zeros(1, 600, dim),
-        "diffusion_sched.betas": schedule.betas,
-        **{f"denoising_net.transformer.{k}": v for k, v in layers(values["n_layers"], dim, True).items()},
-    }
-    if "audio" in values["guiding_conditions"]:
-        weights["null_audio_feat"] = torch.randn(1, 1, dim)
-    if "style" in values["guiding_conditions"]:
-        weights["null_style_feat"] = torch.randn(1, 1, n_style)
-    for name, (n_in, n_out) in {
-        "diff_step_map.0": (dim, dim),
-        "diff_step_map.2": (dim, dim),
-        "person_proj": (100 + n_style, dim),
-        "feature_proj": (width + int(values["use_indicator"]), dim),
-        "motion_dec.0": (dim, dim // 2),
-        "motion_dec.2": (dim // 2, width),
-    }.items():
-        weights[f"denoising_net.{name}.weight"] = torch.randn(n_out, n_in) / n_in**0.5
-        weights[f"denoising_net.{name}.bias"] = torch.zeros(n_out)
-    mask = alignment_mask(n_tokens - 1, values["align_mask_width"])
-    if mask is not None:
-        weights["denoising_net.alignment_mask"] = mask
-    if values["no_use_learnable_pe"]:
-        weights["denoising_net.PE.pe"] = sinusoid(torch.arange(n_tokens + 1), dim)[None]
-    else:
-        weights["denoising_net.PE"] = torch.randn(1, n_tokens, dim)
-    values.pop("style", None)
-    if values.pop("old", False) or "unsaid" in values:
-        known = [values.pop(name) for name in ("align_mask_width", "no_head_pose", "no_use_learnable_pe")]
-        if not values.pop("unsaid", False):
-            names = ("use_alignment_mask", "predict_head_pose", "use_learnable_pe")
-            values |= dict(zip(names, (bool(known[0]), not known[1], not known[2]), strict=True))
-        for name in ("original0", "original1"):
-            key = f"audio_encoder.encoder.pos_conv_embed.conv.parametrizations.weight.{name}"
-            old = {"original0": "weight_g", "original1": "weight_v"}[name]
-            weights[f"audio_encoder.encoder.pos_conv_embed.conv.{old}"] = weights.pop(key)
-    content = {"args": argparse.Namespace(**values), "model": weights, "iter": 7}
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "audio_encoder_config.json").write_text(json.dumps({"model_type": family, **TINY_SPEECH}))
-    torch.save(content, folder / "iter_7.pt")
-    return folder / "iter_7.pt"
-
-
-def style_file(folder: Path, width: int = 54, dim: int = 12) -> Path:
-    options = {"feature_dim": dim, "n_heads": 2, "n_layers": 1, "mlp_ratio": 4, "n_motions": 30, "stats_file": "s.npz"}
-    options["no_head_pose"] = width == 51
-    weights = {
-        "motion_proj.weight": torch.randn(dim, width),
-        "motion_proj.bias": torch.zeros(dim),
-        **{f"transformer.{k}": v for k, v in layers(1, dim, False).items()},
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.save({"args": argparse.Namespace(**options), "encoder": weights, "iter": 3}, folder / "style.pt")
-    return folder / "style.pt"
 
 
 @pytest.mark.parametrize(
@@ -173,8 +57,8 @@ def style_file(folder: Path, width: int = 54, dim: int = 12) -> Path:
     ],
     ids=str,
 )
-def test_any_option_converts_and_animates(tmp_path: Path, options: dict[str, Any]) -> None:
-    path = denoiser_file(tmp_path, **options)
+def test_any_option_converts_and_animates(tmp_path: Path, write_denoiser: Writer, options: dict[str, Any]) -> None:
+    path = write_denoiser(tmp_path, **options)
     model = convert(path, None if "stats_file" in options else statistics()).model
     assert isinstance(model, Model)
     model.save(tmp_path / "model.safetensors")
@@ -189,10 +73,10 @@ def test_any_option_converts_and_animates(tmp_path: Path, options: dict[str, Any
     assert motion.head_pose.any() != bool(options.get("no_head_pose"))
 
 
-def test_style_encoder_goes_along(tmp_path: Path) -> None:
-    conversion = convert(denoiser_file(tmp_path), statistics(), style_file(tmp_path))
+def test_style_encoder_goes_along(tmp_path: Path, write_denoiser: Writer, write_style: Writer) -> None:
+    conversion = convert(write_denoiser(tmp_path), statistics(), write_style(tmp_path))
     assert isinstance(conversion.model, Model)
-    alone = convert(style_file(tmp_path), statistics()).model
+    alone = convert(write_style(tmp_path), statistics()).model
     assert isinstance(alone, StyleModel)
     alone.save(tmp_path / "style.safetensors")
     rng = np.random.default_rng(1)
@@ -210,9 +94,9 @@ def test_style_encoder_goes_along(tmp_path: Path) -> None:
     np.testing.assert_allclose(read.vector, expected, atol=1e-5)
 
 
-def test_another_models_style_encoder_is_refused(tmp_path: Path) -> None:
+def test_another_models_style_encoder_is_refused(tmp_path: Path, write_denoiser: Writer, write_style: Writer) -> None:
     with pytest.raises(DiffPoseTalkError, match="does not go with"):
-        convert(denoiser_file(tmp_path), statistics(), style_file(tmp_path, dim=14))
+        convert(write_denoiser(tmp_path), statistics(), write_style(tmp_path, dim=14))
 
 
 def changed(change: Callable[[dict[str, Any]], object]) -> Callable[[Path], None]:
@@ -261,10 +145,14 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
 
 @pytest.mark.parametrize("case", WRONG)
 def test_what_is_wrong_is_said_in_one_line(
-    tmp_path: Path, case: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    write_denoiser: Writer,
+    case: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path = denoiser_file(tmp_path)
+    path = write_denoiser(tmp_path)
     spoil, pattern = WRONG[case]
     spoil(path)
     if case == "other speech encoder":
@@ -281,7 +169,9 @@ def test_what_is_wrong_is_said_in_one_line(
     ("stats", "pattern"),
     [(None, "give that file with --stats"), ((50, 90), "shape_mean has 90"), ((40, 100), "exp_mean has 40")],
 )
-def test_wrong_statistics_are_refused(tmp_path: Path, stats: tuple[int, int] | None, pattern: str) -> None:
-    path = denoiser_file(tmp_path)
+def test_wrong_statistics_are_refused(
+    tmp_path: Path, write_denoiser: Writer, stats: tuple[int, int] | None, pattern: str
+) -> None:
+    path = write_denoiser(tmp_path)
     with pytest.raises(DiffPoseTalkError, match=pattern):
         convert(path, statistics(*stats) if stats else None)
