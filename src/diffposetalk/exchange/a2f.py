@@ -11,7 +11,7 @@ from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import InputError
 from diffposetalk.exchange.angles import gaze_of, of_quaternions, quaternions, rotation_of
 from diffposetalk.exchange.condition import arkit_weights
-from diffposetalk.exchange.json_files import matrix, sound_name, write_json
+from diffposetalk.exchange.documents import matrix, sound_name, write_json
 from diffposetalk.exchange.names import all_channels, arkit_columns, say_unknown
 from diffposetalk.motion import Motion
 

@@ -14,7 +14,7 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange.angles import euler_of, gaze_of
 from diffposetalk.exchange.condition import arkit_weights
-from diffposetalk.exchange.json_files import write_json
+from diffposetalk.exchange.documents import write_json
 from diffposetalk.exchange.livelink import SIGNS, UNITS
 
 if TYPE_CHECKING:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from diffposetalk.files import write_atomically
-
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene
     from diffposetalk.motion import Motion
@@ -56,7 +54,7 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     row = " ".join(["%.6f"] * values.shape[1])
     lines += ["MOTION", f"Frames: {len(rig)}", f"Frame Time: {1 / rig.fps:.8f}"]
     lines += [row % tuple(frame) for frame in values.tolist()]
-    write_atomically(path, ("\n".join(lines) + "\n").encode())
+    path.write_bytes(("\n".join(lines) + "\n").encode())
 
 
 def _three(values: np.ndarray) -> str:

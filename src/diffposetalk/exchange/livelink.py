@@ -20,7 +20,6 @@ from diffposetalk.exchange.angles import euler_of, gaze_of, interpolated, rotati
 from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
 from diffposetalk.exchange.condition import arkit_weights
 from diffposetalk.exchange.names import all_channels, arkit_columns, pascal
-from diffposetalk.files import write_atomically
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     values += 0.0  # no -0
     row = "%s,61," + ",".join(["%.10f"] * values.shape[1])
     lines = [row % (timecode(i, motion.fps), *frame) for i, frame in enumerate(values.tolist())]
-    write_atomically(path, ("\n".join([",".join(HEADER), *lines]) + "\n").encode())
+    path.write_bytes(("\n".join([",".join(HEADER), *lines]) + "\n").encode())
 
 
 def timecode(frame: int, fps: float) -> str:

@@ -12,7 +12,6 @@ from diffposetalk.errors import InputError
 from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
 from diffposetalk.exchange.condition import arkit_weights
 from diffposetalk.exchange.names import all_channels, arkit_columns, pascal, say_unknown
-from diffposetalk.files import write_atomically
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     header = ["", "timeCode", *(PREFIX + pascal(name) for name in CHANNELS), *(PREFIX + name for name in TONGUE)]
     row = "%d,%.9g," + ",".join(["%.8g"] * len(CHANNELS)) + ",0.0" * len(TONGUE)
     lines = [row % (i, i / motion.fps, *frame) for i, frame in enumerate(weights.tolist())]
-    write_atomically(path, ("\n".join([",".join(header), *lines]) + "\n").encode())
+    path.write_bytes(("\n".join([",".join(header), *lines]) + "\n").encode())
 
 
 def parse(rows: Rows) -> Motion:

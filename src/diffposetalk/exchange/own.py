@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffposetalk.errors import DiffPoseTalkError
+
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene
     from diffposetalk.motion import Motion
@@ -12,7 +14,10 @@ if TYPE_CHECKING:
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
     """Write our own file; nothing is lost."""
-    motion.save(path)
+    try:
+        motion.save(path)
+    except DiffPoseTalkError as error:  # of a name beside the output's own, which `export` knows
+        raise error.__cause__ or error from None
 
 
 def read(path: Path) -> Motion:

@@ -15,8 +15,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from diffposetalk.exchange.condition import arkit_weights
-from diffposetalk.exchange.json_files import sound_name, write_json
-from diffposetalk.files import write_atomically
+from diffposetalk.exchange.documents import sound_name, write_json
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene
@@ -107,7 +106,7 @@ def write_tsv(motion: Motion, path: Path, scene: Scene) -> None:
     """Write `time<TAB>shape` lines; the last is the end, with the mouth closed."""
     cues = cues_of(motion)
     lines = [f"{cue.start:.2f}\t{cue.shape}" for cue in cues] + [f"{motion.duration:.2f}\tX"]
-    write_atomically(path, ("\n".join(lines) + "\n").encode())
+    path.write_bytes(("\n".join(lines) + "\n").encode())
 
 
 def write_as_json(motion: Motion, path: Path, scene: Scene) -> None:
@@ -127,7 +126,7 @@ def write_xml(motion: Motion, path: Path, scene: Scene) -> None:
         f"    <soundFile>{escape(sound_name(scene))}</soundFile>\n    <duration>{motion.duration:.2f}</duration>\n"
         f"  </metadata>\n  <mouthCues>\n{cues}\n  </mouthCues>\n</rhubarbResult>\n"
     )
-    write_atomically(path, text.encode())
+    path.write_bytes(text.encode())
 
 
 def write_dat(motion: Motion, path: Path, scene: Scene) -> None:
@@ -137,4 +136,4 @@ def write_dat(motion: Motion, path: Path, scene: Scene) -> None:
     for cue in [*cues_of(motion), Cue(motion.duration, motion.duration, "A")]:
         shapes[1 + int(np.floor(fps * cue.start + 1e-6))] = PRESTON_BLAIR[cue.shape]
     lines = [f"{frame} {shape}" for frame, shape in shapes.items()]
-    write_atomically(path, ("\n".join(["MohoSwitch1", *lines]) + "\n").encode())
+    path.write_bytes(("\n".join(["MohoSwitch1", *lines]) + "\n").encode())

@@ -15,7 +15,6 @@ import numpy as np
 from diffposetalk.errors import InputError
 from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
 from diffposetalk.exchange.names import all_channels, arkit_columns, channel_of
-from diffposetalk.files import write_atomically
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def write_csv(motion: Motion, path: Path, scene: Scene) -> None:
     values = np.stack([np.asarray(column, np.float64) for column in columns.values()], 1)
     row = "%d,%.9f," + ",".join(["%.9g"] * (len(columns) - 2))
     lines = [row % tuple(frame) for frame in values.tolist()]
-    write_atomically(path, ("\n".join([",".join(columns), *lines]) + "\n").encode())
+    path.write_bytes(("\n".join([",".join(columns), *lines]) + "\n").encode())
 
 
 def write_parquet(motion: Motion, path: Path, scene: Scene) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange.angles import euler_of
 from diffposetalk.exchange.condition import arkit_weights
-from diffposetalk.exchange.json_files import write_json
+from diffposetalk.exchange.documents import write_json
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene

@@ -13,7 +13,7 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.exchange.condition import arkit_weights
-from diffposetalk.exchange.json_files import sound_name, write_json
+from diffposetalk.exchange.documents import sound_name, write_json
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene

@@ -20,7 +20,6 @@ from diffposetalk.exchange.angles import gaze_of, quaternions, rotation_of
 from diffposetalk.exchange.condition import arkit_weights
 from diffposetalk.exchange.names import pascal
 from diffposetalk.exchange.visemes import solved
-from diffposetalk.files import write_atomically
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene
@@ -121,7 +120,7 @@ def _write(motion: Motion, expressions: dict[str, dict[str, np.ndarray]], path: 
             }
         },
     }
-    write_atomically(path, _glb(document, b"".join(chunks)))
+    path.write_bytes(_glb(document, b"".join(chunks)))
 
 
 def _glb(document: dict[str, Any], binary: bytes) -> bytes:
