@@ -148,3 +148,22 @@ def test_glb_by_three_js(head: AnnyHead, person: np.ndarray, wild: Motion, tmp_p
         for part, mesh, points in zip(parts_of(head.mesh(person)), said["meshes"], meshes, strict=True):
             corners = np.reshape(points, (-1, 3))[mesh["index"]]
             assert np.abs(corners - truth[part.triangles(head.mesh())].reshape(-1, 3)).max() < EXACT
+
+
+def test_a_mesh_of_named_shapes_goes_out_as_it_came(players: Any, tmp_path: Path) -> None:
+    from diffposetalk.head.targets import TargetsHead
+
+    rng = np.random.default_rng(4)
+    vertices, faces = rng.standard_normal((30, 3)) * 0.1, rng.integers(0, 30, (40, 3))
+    avatar = TargetsHead(
+        "avatar", vertices, faces, ("jawOpen", "Mouth Smile", "Mouth_Smile"), rng.standard_normal((3, 30, 3)) * 0.01
+    )
+    motion = Motion(rng.uniform(0, 1, (4, 3)), avatar.expression_names, rng.uniform(-1, 1, (4, 3)), 25.0, "avatar")
+    truth = avatar.mesh_sequence(motion).vertices
+    rig = rig_of(avatar, motion)
+    for name in ("a.glb", "a.usdc"):
+        if name == "a.usdc":
+            pytest.importorskip("pxr")
+        export(motion, tmp_path / name, scene=Scene(avatar))
+    for frame in range(4):
+        assert np.abs(played(players, rig, frame) - truth[frame]).max() < EXACT

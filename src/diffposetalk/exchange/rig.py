@@ -19,6 +19,7 @@ from diffposetalk.motion import Motion
 if TYPE_CHECKING:
     from diffposetalk.head.anny import AnnyHead
     from diffposetalk.head.flame import FlameHead
+    from diffposetalk.head.targets import TargetsHead
 
 USED = 1e-6
 """A morph target whose weight never leaves 0 by more is not used."""
@@ -85,7 +86,7 @@ def rig_of(head: HeadModel, motion: Motion, identity: np.ndarray | None = None, 
     """Say a motion of a head in morph targets and joints.
 
     Args:
-        head: an anny or a FLAME head.
+        head: an anny or a FLAME head, or a mesh of named shapes.
         motion: made for it.
         identity: `(I,)` or none for the neutral person; goes into the resting surface and the joints' places.
         used_only: leave out targets that the motion never uses.
@@ -96,13 +97,18 @@ def rig_of(head: HeadModel, motion: Motion, identity: np.ndarray | None = None, 
     """
     from diffposetalk.head.anny import AnnyHead
     from diffposetalk.head.flame import FlameHead
+    from diffposetalk.head.targets import TargetsHead
 
     check_fits(head, motion, identity)
     if isinstance(head, AnnyHead):
         return _anny(head, motion, identity, used_only)
     if isinstance(head, FlameHead):
         return _flame(head, motion, identity, used_only)
-    raise ModelError(f"scenes can be made of anny and FLAME heads, not of the head '{head.name}'")
+    if isinstance(head, TargetsHead):
+        return _targets(head, motion, used_only)
+    raise ModelError(
+        f"scenes can be made of anny and FLAME heads and meshes of named shapes, not of the head '{head.name}'"
+    )
 
 
 def check_fits(head: HeadModel, motion: Motion, identity: np.ndarray | None) -> None:
@@ -177,6 +183,20 @@ def _flame(head: FlameHead, motion: Motion, identity: np.ndarray | None, used_on
         shifts = shifts[:1]
     return _rig(mesh, FLAME_JOINTS, parents, places, model.weights, tuple(names), np.concatenate(shapes),
                 np.concatenate(curves, 1), turns, shifts.astype(np.float32), motion.fps, used_only)  # fmt: skip
+
+
+def _targets(head: TargetsHead, motion: Motion, used_only: bool) -> Rig:
+    """The whole mesh turns with one joint."""
+    mesh = head.mesh()
+    names = tuple(name for name in head.expression_names if name in motion.expression_names)
+    columns = [motion.expression_names.index(name) for name in names]
+    joints = np.stack([np.zeros(3), np.asarray(head.pivot, np.float64)])
+    turns = np.zeros((len(motion), 2, 3))
+    turns[:, 1] = motion.head_pose
+    held = np.tile(np.array([0, 1], np.float32), (len(mesh.vertices), 1))
+    shapes = head.deltas[[head.expression_names.index(name) for name in names]]
+    return _rig(mesh, ("Root", "Head"), (-1, 0), joints, held, names, shapes, motion.expression[:, columns], turns,
+                joints[None].astype(np.float32), motion.fps, used_only)  # fmt: skip
 
 
 def _rig(

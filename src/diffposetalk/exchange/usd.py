@@ -166,10 +166,13 @@ def _blend_shapes(stage: Any, rig: Rig, mesh: Any) -> None:
     if not rig.shape_names:
         return
     UsdSkel, Vt = _pxr("UsdSkel"), _pxr("Vt")
-    targets = []
+    targets: list[Any] = []
     for name, shape, turned in zip(rig.shape_names, rig.shapes, normal_shapes(rig)):
+        place = mesh.GetPath().AppendChild(_pxr("Tf").MakeValidIdentifier(name))
+        if place in targets:
+            place = place.ReplaceName(f"{place.name}_{len(targets)}")
         moved = np.flatnonzero(shape.any(1) | turned.any(1)).astype(np.int32)
-        blend = UsdSkel.BlendShape.Define(stage, mesh.GetPath().AppendChild(name))
+        blend = UsdSkel.BlendShape.Define(stage, place)
         blend.CreateOffsetsAttr(_vectors(shape[moved]))
         blend.CreateNormalOffsetsAttr(_vectors(turned[moved]))
         blend.CreatePointIndicesAttr(Vt.IntArray.FromNumpy(moved))
