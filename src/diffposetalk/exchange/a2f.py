@@ -10,9 +10,8 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import InputError
 from diffposetalk.exchange.angles import gaze_of, of_quaternions, quaternions, rotation_of
-from diffposetalk.exchange.condition import arkit_weights
 from diffposetalk.exchange.documents import matrix, sound_name, write_json
-from diffposetalk.exchange.names import all_channels, arkit_columns, say_unknown
+from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, say_unknown
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from diffposetalk.exchange.names import arkit_weights
 from diffposetalk.motion import Motion
 
 GAZE_RAD = {"In": 0.6, "Out": 0.6, "Up": 0.5, "Down": 0.5}
@@ -59,8 +60,6 @@ def gaze_of(motion: Motion) -> np.ndarray:
     """
     if motion.eye_pose is not None:
         return np.stack([euler_of(motion.eye_pose[:, :3]), euler_of(motion.eye_pose[:, 3:])], 1)
-    from diffposetalk.exchange.condition import arkit_weights
-
     angles = np.zeros((len(motion), 2, 3))
     for side, name, toward_left in ((0, "Left", "Out"), (1, "Right", "In")):
         toward_right = {"Out": "In", "In": "Out"}[toward_left]

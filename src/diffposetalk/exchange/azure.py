@@ -13,9 +13,9 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange.angles import euler_of, gaze_of
-from diffposetalk.exchange.condition import arkit_weights
 from diffposetalk.exchange.documents import write_json
 from diffposetalk.exchange.livelink import SIGNS, UNITS
+from diffposetalk.exchange.names import arkit_weights
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene

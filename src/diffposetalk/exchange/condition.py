@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffposetalk.arkit import CHANNELS, INDEX
+from diffposetalk.arkit import INDEX
 from diffposetalk.errors import DiffPoseTalkWarning, InputError, UsageError
 from diffposetalk.motion import Motion
 
@@ -72,15 +72,6 @@ class Prepared:
 def speaks_arkit(motion: Motion) -> bool:
     """Whether every expression channel is ARKit's."""
     return set(motion.expression_names) <= set(INDEX)
-
-
-def arkit_weights(motion: Motion, names: tuple[str, ...] = CHANNELS) -> np.ndarray:
-    """Return the named ARKit channels, `(T, n)` float32; those that the motion lacks are 0."""
-    weights = np.zeros((len(motion), len(names)), np.float32)
-    for column, name in enumerate(names):
-        if name in motion.expression_names:
-            weights[:, column] = motion.channel(name)
-    return weights
 
 
 def condition(motion: Motion, options: ExportOptions) -> Motion:

@@ -12,9 +12,8 @@ from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.exchange.angles import interpolated, of_quaternions, quaternions
 from diffposetalk.exchange.columns import filled, frames_of, lerped
-from diffposetalk.exchange.condition import arkit_weights
 from diffposetalk.exchange.documents import matrix, write_json
-from diffposetalk.exchange.names import all_channels, arkit_columns, say_unknown
+from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, say_unknown
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:

@@ -18,8 +18,7 @@ from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.exchange.angles import euler_of, gaze_of, interpolated, rotation_of
 from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
-from diffposetalk.exchange.condition import arkit_weights
-from diffposetalk.exchange.names import all_channels, arkit_columns, pascal
+from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
+from diffposetalk.motion import Motion
 
 
 def pascal(name: str) -> str:
@@ -72,4 +73,13 @@ def all_channels(values: np.ndarray, columns: dict[str, int]) -> np.ndarray:
     weights = np.zeros((len(values), len(CHANNELS)), np.float32)
     for channel, column in columns.items():
         weights[:, INDEX[channel]] = values[:, column]
+    return weights
+
+
+def arkit_weights(motion: Motion, names: tuple[str, ...] = CHANNELS) -> np.ndarray:
+    """Return the named ARKit channels, `(T, n)` float32; those that the motion lacks are 0."""
+    weights = np.zeros((len(motion), len(names)), np.float32)
+    for column, name in enumerate(names):
+        if name in motion.expression_names:
+            weights[:, column] = motion.channel(name)
     return weights

@@ -10,8 +10,7 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import InputError
 from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
-from diffposetalk.exchange.condition import arkit_weights
-from diffposetalk.exchange.names import all_channels, arkit_columns, pascal, say_unknown
+from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal, say_unknown
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from xml.sax.saxutils import escape
 
 import numpy as np
 
-from diffposetalk.exchange.condition import arkit_weights
 from diffposetalk.exchange.documents import sound_name, write_json
+from diffposetalk.exchange.names import arkit_weights
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene

@@ -12,8 +12,8 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange.angles import euler_of
-from diffposetalk.exchange.condition import arkit_weights
 from diffposetalk.exchange.documents import write_json
+from diffposetalk.exchange.names import arkit_weights
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene

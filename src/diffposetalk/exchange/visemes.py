@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
-from diffposetalk.exchange.condition import arkit_weights
 from diffposetalk.exchange.documents import sound_name, write_json
+from diffposetalk.exchange.names import arkit_weights
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene

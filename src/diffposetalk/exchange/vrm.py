@@ -17,8 +17,7 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange.angles import gaze_of, quaternions, rotation_of
-from diffposetalk.exchange.condition import arkit_weights
-from diffposetalk.exchange.names import pascal
+from diffposetalk.exchange.names import arkit_weights, pascal
 from diffposetalk.exchange.visemes import solved
 
 if TYPE_CHECKING:
