@@ -115,7 +115,7 @@ def build(model: str = "lite") -> gr.Blocks:
             with gr.Column():
                 speech = gr.Audio(type="filepath", label="Speech", sources=["upload", "microphone"])
                 style = gr.Dropdown(list(talker.presets), value=talker.presets[0], label="Manner of speaking")
-                reference = gr.File(label="... or as in this motion (.npz, .csv, .json)", type="filepath", height=90)
+                reference = gr.File(label="... or as in this motion (.npz, .csv, .json)", type="filepath", height=130)
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0)
                 with gr.Accordion("Amounts", open=True):
                     sliders = [

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.arkit import CHANNELS
+from diffposetalk.exchange import Scene, export
 from diffposetalk.motion import Motion
 
 HERE = Path(__file__).parent
@@ -77,6 +78,7 @@ def session(head: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[s
         folder / "flame.npz"
     )
     write_bad_files(folder)
+    export(impulse_motion(), folder / "head.glb", scene=Scene(head=head))
     with wave.open(str(folder / "impulses.wav"), "wb") as sound:
         sound.setnchannels(1)
         sound.setsampwidth(2)
@@ -121,6 +123,23 @@ def test_vertices_are_where_our_head_puts_them(head: Any, session: Any) -> None:
         error = np.linalg.norm(arrays[scene] - truth, axis=-1)
         assert error[:, others].max() < 5e-5, scene
         assert error[:, eyes].max() < 5e-4, scene
+
+
+@needs_bpy
+@pytest.mark.parametrize(("scene", "eye_mm"), [("glb", 0.05), ("glb by the add-on", 0.5)])
+def test_our_glb_in_blender(head: Any, session: Any, scene: str, eye_mm: float) -> None:
+    """By its own animation and by the add-on on its shape keys and bones: each point of the mesh lies where our head's does."""
+    from scipy.spatial import cKDTree
+
+    result, arrays = session
+    assert result["glb"] == ""
+    motion = impulse_motion()
+    truth = in_blender(head.vertices(motion.expression, motion.head_pose))
+    eyes = np.concatenate([head.regions["left_eye"], head.regions["right_eye"]])
+    for frame, points in enumerate(arrays[scene]):
+        distance, nearest = cKDTree(truth[frame]).query(points)
+        ball = np.isin(nearest, eyes)
+        assert 1000 * distance[~ball].max() < 0.05 and 1000 * distance[ball].max() < eye_mm, frame
 
 
 @needs_bpy
