@@ -63,7 +63,8 @@ def solve_weights(
     Raises:
         UsageError: shapes that do not fit, bounds that cross, or a negative pull.
     """
-    wanted = np.asarray(displacement, np.float64).reshape(len(displacement), -1)
+    wanted = np.asarray(displacement, np.float64)
+    wanted = wanted.reshape(len(wanted), int(np.prod(wanted.shape[1:])))
     moves = np.asarray(basis, np.float64)
     per_frame = moves.ndim == 3 and moves.shape[0] == len(wanted) and moves.shape[2] == wanted.shape[1]
     if not per_frame:

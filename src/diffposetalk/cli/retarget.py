@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--by-name",
         metavar="PULL",
         type=values.number(0.0, 1e6),
-        help="how firmly channels of one name keep their weights (default 10; 0: the points alone decide)",
+        help="how firmly channels of one name keep their weights (default 20; 0: the points alone decide)",
     )
     parser.add_argument(
         "--smooth", metavar="PULL", type=values.number(0.0, 1e6), help="pull toward the frame before (default 0.0005)"

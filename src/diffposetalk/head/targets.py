@@ -20,7 +20,7 @@ from diffposetalk.head.skinning import Array
 from diffposetalk.mesh import Material, Mesh, MeshSequence
 from diffposetalk.motion import Motion
 
-SKIN = Material("skin", (0.62, 0.42, 0.34), roughness=0.5, specular=0.3, subsurface=0.4, inside=(0.04, 0.01, 0.01))
+SKIN = Material("skin", (0.36, 0.2, 0.15), roughness=0.5, specular=0.3, subsurface=0.4, inside=(0.04, 0.01, 0.01))
 EYE = Material("eye", (0.75, 0.75, 0.75), roughness=0.1, specular=0.6)
 LIPS_BY = ("mouthRollLower", "mouthRollUpper", "mouthPucker", "mouthFunnel", "mouthClose")
 LIDS_BY = ("eyeBlinkLeft", "eyeBlinkRight")
