@@ -199,6 +199,13 @@ def main() -> None:
     choose(face.parent)
     result["armature active"] = {"error": load("impulses.npz"), "keys": len(table(face.data.shape_keys))}
 
+    build(head)
+    bpy.ops.ed.undo_push(message="before")
+    bpy.ops.import_anim.diffposetalk("EXEC_DEFAULT", True, filepath=str(FOLDER / "impulses.npz"))
+    n_actions = len(bpy.data.actions)
+    bpy.ops.ed.undo()
+    result["undo"] = {"before": n_actions, "after": len(bpy.data.actions), "clock": clock()}
+
     arrays |= our_glb(result)
     result["problems"] = problems(head)
     add_on.unregister()

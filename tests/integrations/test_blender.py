@@ -246,6 +246,14 @@ def test_an_object_without_armature_turns_itself(head: Any, session: Any) -> Non
 
 
 @needs_bpy
+def test_one_step_of_undo_takes_everything_back(session: Any) -> None:
+    """Curves of face and rig, the scene's length, the sound."""
+    undo = session[0]["undo"]
+    assert undo["before"] == 2 and undo["after"] == 0
+    assert undo["clock"]["range"] == [1, 250] and undo["clock"]["strips"] == []
+
+
+@needs_bpy
 def test_an_active_armature_means_its_face(session: Any) -> None:
     """Selecting the rig is as good as selecting the mesh."""
     assert session[0]["armature active"] == {"error": "", "keys": 52}
