@@ -56,6 +56,10 @@ ASSETS = (
         "wav2vec2", ("wav2vec2-base-960h",), "speech encoder wav2vec 2.0 (base), to train on",
         "https://huggingface.co/facebook/wav2vec2-base-960h; Apache-2.0",
     ),
+    Asset(
+        "face-landmarker", ("face_landmarker.task",), "MediaPipe's face model, for `track`",
+        "https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker; Apache-2.0",
+    ),
 )  # fmt: skip
 """All that are known; heads first, in the order in which `--head flame` takes them."""
 HEADS = ("flame2020", "flame2023", "flame-free")

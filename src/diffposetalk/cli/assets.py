@@ -91,6 +91,8 @@ def examine(path: Path) -> tuple[str, str]:
         raise InputError(f"{path}: no such file")
     if path.suffix.lower() in (".pt", ".pth", ".ckpt"):
         return _checkpoint(path)
+    if path.suffix.lower() == ".task":
+        return _face_landmarker(path)
     from diffposetalk.head.flame_files import KEYS, read_arrays
     from diffposetalk.head.flame_landmarks import EMBEDDING_KEYS, MEDIAPIPE_KEYS
 
@@ -216,6 +218,20 @@ def _checkpoint(path: Path) -> tuple[str, str]:
     count = sum(value.numel() for value in found.weights.values())
     about = f"iteration {found.iteration}, {count / 1e6:.3g} million numbers"
     return ("denoiser" if found.kind == "denoiser" else "style-encoder"), about
+
+
+def _face_landmarker(path: Path) -> tuple[str, str]:
+    """Look into MediaPipe's bundle, a zip file; it is opened for good by `track`."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as bundle:
+            names = bundle.namelist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise InputError(f"{path}: is not a MediaPipe model bundle ({error})") from None
+    if "face_landmarks_detector.tflite" not in names:
+        raise InputError(f"{path}: is another MediaPipe bundle; `track` needs face_landmarker.task")
+    return "face-landmarker", "MediaPipe Face Landmarker"
 
 
 def _speech_encoder(path: Path) -> tuple[str, str]:

@@ -237,7 +237,8 @@ def read_frames(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
         path: any video file that FFmpeg's libraries can open.
 
     Yields:
-        Time in seconds from the file's beginning and an `(H, W, 3)` uint8 RGB picture.
+        Time in seconds from the file's beginning and an `(H, W, 3)` uint8 RGB picture, upright where the file says how it
+        is to be turned.
 
     Raises:
         InputError: missing, empty or damaged file, or one without moving pictures.
@@ -253,6 +254,8 @@ def read_frames(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
         origin = (container.start_time or 0) / 1e6
         try:
             for frame in container.decode(stream):
-                yield (frame.time or 0.0) - origin, frame.to_ndarray(format="rgb24")
+                picture = frame.to_ndarray(format="rgb24")
+                turns = round((getattr(frame, "rotation", 0) or 0) / 90)  # phones store pictures lying on their side
+                yield (frame.time or 0.0) - origin, np.rot90(picture, turns % 4) if turns % 4 else picture
         except (av.FFmpegError, OSError) as error:
             raise InputError(f"{path}: its video is damaged") from error

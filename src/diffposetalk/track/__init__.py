@@ -1,0 +1,63 @@
+"""Video -> landmarks of the main face -> motion and identity of a head.
+
+`track` does it all; `follow.watch` finds the landmarks, `fit.fit` fits the head, `quality.judge` says how good it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffposetalk.track.result import Track, of_landmarks
+
+if TYPE_CHECKING:
+    from diffposetalk.head import HeadModel
+
+__all__ = ["Track", "of_landmarks", "track"]
+
+Progress = Callable[[float, float | None, str], None]
+"""Called with seconds done, seconds in all, and the step."""
+
+
+def track(
+    video: str | Path,
+    head: str | HeadModel = "anny",
+    landmarker: str | Path | None = None,
+    fps: float | None = 25.0,
+    field_of_view: float | None = None,
+    take: int | None = None,
+    progress: Progress | None = None,
+) -> Track:
+    """Read the motion of the main face of a video.
+
+    Args:
+        video: any video file.
+        head: `anny`, or another head with ARKit channels and MediaPipe's landmarks.
+        landmarker: MediaPipe's `face_landmarker.task`; none for one in the asset folder, else the installed wheel's models.
+        fps: frames per second of the motion; none for the video's.
+        field_of_view: the camera's angle of view over the longer side of the picture, degrees; none if unknown.
+        take: which stretch without cuts to read, from 0; none for the longest.
+        progress: told how far it is.
+
+    Returns:
+        Motion, identity, and a report of what to think of them.
+
+    Raises:
+        InputError: no such file, no video, no face, or MediaPipe is missing.
+        UsageError: there is no such take.
+        ModelError: the head does not fit.
+    """
+    from diffposetalk.head import load_head
+    from diffposetalk.track.camera import Pinhole
+    from diffposetalk.track.follow import watch
+    from diffposetalk.track.model import LandmarkModel
+    from diffposetalk.track.result import of_watched
+
+    model = LandmarkModel.of_head(load_head(head) if isinstance(head, str) else head)
+    told = None if progress is None else (lambda done, total: progress(done, total, "looking"))
+    watched = watch(video, landmarker, told)
+    if progress is not None:
+        progress(0, watched.face.times[-1], "fitting")
+    camera = Pinhole.of_size(watched.face.size, field_of_view)
+    return of_watched(watched, model, camera, fps, take, name=Path(video).name)

@@ -1,0 +1,376 @@
+"""Landmarks -> identity, head pose and expression weights, by bounded robust least squares.
+
+Gauss-Newton: at the current pose and weights the camera's view is linear; the pose of each frame is eliminated from its
+equations (Schur complement), so that weights and pose are found together; the weights of all frames, coupled in time and
+bounded, are a quadratic programme (`least_squares.solve_programme`); the pose follows from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from diffposetalk.head.skinning import rotation_matrix
+from diffposetalk.least_squares import solve_programme
+from diffposetalk.track.camera import Pinhole
+from diffposetalk.track.landmarks import (
+    CHIN,
+    FOREHEAD,
+    LEFT_IRIS,
+    LID_PAIRS,
+    LIP_PAIRS,
+    RIGHT_IRIS,
+    STEADY,
+    FaceLandmarks,
+    eye_distance,
+    lid_opening,
+    lip_aperture,
+)
+from diffposetalk.track.model import LandmarkModel
+
+NOISE = 0.01
+"""Usual error of a landmark, parts of the inter-ocular distance."""
+DEPTH_NOISE = 0.03
+"""Usual error of a landmark's depth, which MediaPipe guesses, likewise."""
+N_POSE = 7
+"""Turn, shift, and the depth of the whole, of which MediaPipe says nothing."""
+N_INDEPENDENT = 60.0
+"""Landmarks err together: they count as so many independent ones."""
+N_HOLDING = 60.0
+"""The steady landmarks count so much more for the pose."""
+GAP_NOISE = {"lids": 0.006, "lips": 0.008}
+"""Usual error of the measured gaps, parts of the inter-ocular distance."""
+SPARSITY = 1.0
+"""Cost of a weight of 1, in units of half a squared usual error."""
+IDENTITY_FRAMES, ROUNDS, IDENTITY_ROUNDS, OFFSET_ROUNDS = 24, 4, 8, 3
+SURE = 4.0
+OFFSET_M = 0.002
+"""How far a landmark on a person usually lies from its place on the head, metres."""
+CHUNK = 128
+OPEN_SHARE, SHUT = 75.0, 0.06
+"""An eye counts as open at this percentile of its lids' gap, as shut at this gap over the eye's width."""
+CLOSED_LIPS = 0.012
+"""Closed lips are found nearer than this part of the face's height."""
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where the head is in every frame."""
+
+    rotation: np.ndarray = field(repr=False)
+    """`(T, 3, 3)` head to camera."""
+    translation: np.ndarray = field(repr=False)
+    """`(T, 3)` metres, of the head's origin in the camera frame."""
+
+    def place(self, points: np.ndarray) -> np.ndarray:
+        """Move points `(T, n, 3)` of the head's frame into the camera's."""
+        return points @ self.rotation.transpose(0, 2, 1) + self.translation[:, None]
+
+    def pick(self, frames: np.ndarray | slice) -> Pose:
+        """Return some frames."""
+        return Pose(self.rotation[frames], self.translation[frames])
+
+    def moved(self, step: np.ndarray) -> Pose:
+        """Turn by `step[:, :3]` radians about the head's own place and shift by `step[:, 3:6]` metres."""
+        return Pose(rotation_matrix(step[:, :3]) @ self.rotation, self.translation + step[:, 3:6])
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What was found."""
+
+    model: LandmarkModel = field(repr=False)
+    """The landmarks of this person, without `offsets`."""
+    camera: Pinhole
+    identity: np.ndarray = field(repr=False)
+    """`(I,)`."""
+    offsets: np.ndarray = field(repr=False)
+    """`(n, 3)` metres: where this person's landmarks lie beside their places on the head."""
+    pose: Pose = field(repr=False)
+    weights: np.ndarray = field(repr=False)
+    """`(T, E)`."""
+
+    def points(self, with_offsets: bool = False) -> np.ndarray:
+        """Return where the head's landmarks appear, `(T, n, 2)` pixels."""
+        model = self.model.shifted(self.offsets) if with_offsets else self.model
+        return self.camera.project(self.pose.place(model.place(self.weights)))
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Landmarks as the fit takes them."""
+
+    points: np.ndarray
+    """`(T, n, 3)` pixels, with depth."""
+    unit: np.ndarray
+    """`(T,)` inter-ocular distance, pixels, as if seen from the front."""
+    pairs: np.ndarray
+    """`(g, 2)` rows of the landmarks above and below a gap."""
+    gaps: np.ndarray
+    """`(T, g)` wanted gap on the head over the inter-ocular distance, upward in the face."""
+    gap_noise: np.ndarray
+    """`(g,)`."""
+
+    def pick(self, frames: np.ndarray | slice) -> Measured:
+        """Return some frames."""
+        return replace(self, points=self.points[frames], unit=self.unit[frames], gaps=self.gaps[frames])
+
+
+def measure(face: FaceLandmarks, model: LandmarkModel, pose: Pose, camera: Pinhole) -> Measured:
+    """Prepare the landmarks of frames in which the face was seen; gaps of lids and lips are made comparable with the head's.
+
+    An eye's opening is taken between this person's open eye and a shut one, and from there to the head's; lips as far apart as when this person closes
+    them are closed.
+    """
+    points = face.points[:, model.indices].astype(np.float64)
+    rest = model.rest
+    size = float(np.linalg.norm(rest[model.at(RIGHT_IRIS)] - rest[model.at(LEFT_IRIS)]))
+    depth = -pose.place(rest[None, [model.at(RIGHT_IRIS), model.at(LEFT_IRIS)]])[..., 2].mean(1)
+    unit = camera.focal * size / depth
+    pairs: list[tuple[int, int]] = []
+    gaps: list[np.ndarray] = []
+    noise: list[float] = []
+    whole = np.full((478, 3), np.nan)
+    whole[model.indices] = rest
+    for side, lids in LID_PAIRS.items():
+        opening = lid_opening(face.points, side)
+        usual = float(np.percentile(opening, OPEN_SHARE))
+        part = np.clip((opening - SHUT) / max(usual - SHUT, 0.05), 0.0, 1.5)
+        for upper, lower in lids:
+            rows = [model.at(upper), model.at(lower)]
+            pairs.append((rows[0], rows[1]))
+            gaps.append((rest[rows[0], 1] - rest[rows[1], 1] + (1 - part) * _shutting(model, rows, side)) / size)
+            noise.append(GAP_NOISE["lids"])
+    height = float(np.linalg.norm(whole[FOREHEAD] - whole[CHIN])) / size
+    aperture = lip_aperture(face.points)
+    tall = np.linalg.norm(face.points[:, FOREHEAD] - face.points[:, CHIN], axis=-1)
+    closed = min(float(np.percentile(aperture, 5)), CLOSED_LIPS)
+    for upper, lower in LIP_PAIRS:
+        apart = np.linalg.norm(face.points[:, upper] - face.points[:, lower], axis=-1) / tall
+        pairs.append((model.at(upper), model.at(lower)))
+        gaps.append(np.maximum(apart - closed, 0) * height + (whole[upper, 1] - whole[lower, 1]) / size)
+        noise.append(GAP_NOISE["lips"])
+    return Measured(points, unit, np.array(pairs), np.stack(gaps, 1), np.array(noise))
+
+
+def _equations(
+    model: LandmarkModel, seen: Measured, pose: Pose, weights: np.ndarray, camera: Pinhole, basis: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return residual `(T, N)`, what the pose does `(T, N, 7)` and what `basis` `(K, n, 3)` does `(T, K, N)`."""
+    local = model.place(weights)
+    residual, by_pose, in_view = _seen_by(camera, local, seen.points, pose)
+    error = np.linalg.norm(residual[..., :2], axis=-1) / seen.unit[:, None]
+    reach = np.maximum(3 * np.median(error, axis=1, keepdims=True), 2 * NOISE)
+    trust = model.importance() / (1 + (error / reach) ** 2) ** 2
+    scale = np.sqrt(trust * N_INDEPENDENT)[..., None] / np.array([NOISE, NOISE, DEPTH_NOISE]) / seen.unit[:, None, None]
+    moves = np.einsum("tnij,knj->tkni", in_view, basis, optimize=True)
+    moves[..., 2] = 0  # guessed depth tells how the head is turned, not what the face does
+    n_frames, n_basis = len(residual), len(basis)
+
+    # steady landmarks once more, as if no expression moved them: they hold the pose
+    steady = np.flatnonzero(np.isin(model.indices, STEADY))
+    held = np.broadcast_to(model.rest[steady], (n_frames, len(steady), 3))
+    off, held_by_pose, _ = _seen_by(camera, held, seen.points[:, steady], pose)
+    firm = np.sqrt(N_HOLDING / max(len(steady), 1)) / np.array([NOISE, NOISE, NOISE]) / seen.unit[:, None, None]
+
+    # gaps: upward in the head's frame, where the pose plays no part
+    upper, lower = seen.pairs.T
+    size = np.linalg.norm(model.rest[model.at(RIGHT_IRIS)] - model.rest[model.at(LEFT_IRIS)])
+    gap_error = (seen.gaps - (local[:, upper, 1] - local[:, lower, 1]) / size) / seen.gap_noise
+    gap_moves = (basis[:, upper, 1] - basis[:, lower, 1]) / size / seen.gap_noise
+
+    n_held, n_gaps = 3 * len(steady), len(upper)
+    rows = [residual * scale, off * firm, gap_error]
+    by_pose = by_pose * scale[..., None]
+    pose_rows = [by_pose.reshape(n_frames, -1, N_POSE), (held_by_pose * firm[..., None]).reshape(n_frames, -1, N_POSE)]
+    pose_rows.append(np.zeros((n_frames, n_gaps, N_POSE)))
+    basis_rows = [(moves * scale[:, None]).reshape(n_frames, n_basis, -1), np.zeros((n_frames, n_basis, n_held))]
+    basis_rows.append(np.broadcast_to(gap_moves, (n_frames, *gap_moves.shape)))
+    return (
+        np.concatenate([row.reshape(n_frames, -1) for row in rows], 1),
+        np.concatenate(pose_rows, 1),
+        np.concatenate(basis_rows, 2),
+    )
+
+
+def _seen_by(
+    camera: Pinhole, local: np.ndarray, points: np.ndarray, pose: Pose
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compare points of the head with what was seen, in pixels and depth.
+
+    Args:
+        camera: what saw it.
+        local: `(T, n, 3)` metres, in the head's frame.
+        points: `(T, n, 3)` seen.
+        pose: where the head is.
+
+    Returns:
+        Residual `(T, n, 3)`; what the pose does `(T, n, 3, 7)`; what moving a point in the head's frame does `(T, n, 3, 3)`.
+    """
+    turned = local @ pose.rotation.transpose(0, 2, 1)
+    placed = turned + pose.translation[:, None]
+    near = (camera.focal / -pose.translation[:, 2])[:, None]  # pixels per metre
+    slopes = np.zeros((*local.shape, 3))
+    slopes[..., :2, :], slopes[..., 2, 2] = camera.slopes(placed), -near
+    residual = points - np.concatenate([camera.project(placed), -near[..., None] * turned[..., 2:]], -1)
+    residual[..., 2] -= np.median(residual[..., 2], axis=1, keepdims=True)  # only differences of depth are known
+    by_pose = np.zeros((*local.shape, N_POSE))
+    by_pose[..., :3], by_pose[..., :2, 3:6] = -slopes @ _cross(turned), slopes[..., :2, :]
+    by_pose[..., 2, 6] = near
+    return residual, by_pose, slopes @ pose.rotation[:, None]
+
+
+def _cross(v: np.ndarray) -> np.ndarray:
+    """Return the matrices `(..., 3, 3)` of the cross product with vectors `(..., 3)`."""
+    found = np.zeros((*v.shape, 3))
+    found[..., 0, 1], found[..., 0, 2], found[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
+    return found - found.swapaxes(-1, -2)
+
+
+def _without_pose(
+    rows: np.ndarray, pose_rows: np.ndarray, basis_rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Eliminate the pose: gram `(T, K, K)` and pull `(T, K)` of the rest; and what gives the pose's step back."""
+    normal = pose_rows.transpose(0, 2, 1) @ pose_rows + 1e-6 * np.eye(N_POSE)
+    crossed = basis_rows @ pose_rows  # (T, K, 7)
+    right = np.einsum("tni,tn->ti", pose_rows, rows)
+    solved = np.linalg.solve(normal, np.concatenate([crossed.transpose(0, 2, 1), right[..., None]], -1))
+    gram = basis_rows @ basis_rows.transpose(0, 2, 1) - crossed @ solved[..., :-1]
+    pull = (basis_rows @ rows[..., None])[..., 0] - (crossed @ solved[..., -1:])[..., 0]
+    return gram, pull, solved[..., -1], solved[..., :-1]
+
+
+def refine(
+    model: LandmarkModel,
+    seen: Measured,
+    pose: Pose,
+    weights: np.ndarray,
+    camera: Pinhole,
+    fps: float,
+    rounds: int = ROUNDS,
+    coupled: bool = True,
+) -> tuple[Pose, np.ndarray]:
+    """Improve pose and weights of all frames together.
+
+    Args:
+        model: landmarks of the person.
+        seen: what was measured.
+        pose: where to begin.
+        weights: `(T, E)` likewise.
+        camera: what saw it.
+        fps: frames per second, for the pull between neighbours.
+        rounds: of linearising.
+        coupled: whether the frames follow one another in time.
+    """
+    n_frames, n_weights = weights.shape
+    ridge = 1 / model.usual**2
+    pace = (fps / 25.0) / model.quick**2 if coupled else np.zeros(n_weights)
+    low, high = (np.broadcast_to(bound, weights.shape) for bound in (model.low, model.high))
+    for _ in range(rounds):
+        grams, pulls, steps, backs = [], [], [], []
+        for start in range(0, n_frames, CHUNK):
+            part = slice(start, start + CHUNK)
+            parts = _equations(model, seen.pick(part), pose.pick(part), weights[part], camera, model.basis)
+            gram, pull, step, back = _without_pose(*parts)
+            pulls.append(pull + (gram @ weights[part, :, None])[..., 0])
+            grams.append(gram)
+            steps.append(step)
+            backs.append(back)
+        gram, pull = np.concatenate(grams), np.concatenate(pulls)
+        gram[:, range(n_weights), range(n_weights)] += ridge
+        if model.sparse:
+            pull = pull - SPARSITY / model.usual
+        found = solve_programme(gram, pull, low, high, pace, weights if weights.any() else None)
+        step = np.concatenate(steps) - (np.concatenate(backs) @ (found - weights)[..., None])[..., 0]
+        pose, weights = pose.moved(_limited(step)), found
+    return pose, weights
+
+
+def _limited(step: np.ndarray) -> np.ndarray:
+    """Shorten steps of the pose that go beyond what the linear view can be trusted for."""
+    turn = np.linalg.norm(step[:, :3], axis=1, keepdims=True)
+    return step * np.minimum(1, 0.35 / np.maximum(turn, 1e-9))
+
+
+def fit(face: FaceLandmarks, model: LandmarkModel, camera: Pinhole) -> Fit:
+    """Fit a head to landmarks: identity once, then pose and expression of every frame.
+
+    Args:
+        face: frames in all of which the face was seen.
+        model: the head's landmarks.
+        camera: what saw it.
+    """
+    pose = Pose(*camera.first_pose(model.rest, face.points[:, model.indices].astype(np.float64)))
+    weights = np.zeros((len(face), len(model.names)))
+    chosen = _frames_for_identity(face, pose)
+    identity, offsets = _identity(face, model, camera, pose, chosen)
+    person = model.of_person(identity)
+    shifted = person.shifted(offsets)
+    seen = measure(face, person, pose, camera)
+    seen = replace(seen, gaps=seen.gaps + _gap(offsets, seen.pairs, person))
+    pose, weights = refine(shifted, seen, pose, weights, camera, face.fps)
+    return Fit(person, camera, identity, offsets, pose, weights)
+
+
+def _shutting(model: LandmarkModel, rows: list[int], side: str) -> float:
+    """Return what shutting an eye adds to the height of one of its gaps, metres: what `eyeBlink` does, or closing it."""
+    name = f"eyeBlink{side.capitalize()}"
+    if name in model.names:
+        moves = model.basis[model.names.index(name)]
+        return float(moves[rows[0], 1] - moves[rows[1], 1])
+    return float(model.rest[rows[1], 1] - model.rest[rows[0], 1])
+
+
+def _gap(offsets: np.ndarray, pairs: np.ndarray, model: LandmarkModel) -> np.ndarray:
+    size = np.linalg.norm(model.rest[model.at(RIGHT_IRIS)] - model.rest[model.at(LEFT_IRIS)])
+    return (offsets[pairs[:, 0], 1] - offsets[pairs[:, 1], 1]) / size
+
+
+def _frames_for_identity(face: FaceLandmarks, pose: Pose) -> np.ndarray:
+    """Choose frames spread over the clip; where there are many, those that blink least."""
+    n = len(face)
+    if n <= IDENTITY_FRAMES:
+        return np.arange(n)
+    opening = lid_opening(face.points, "left") + lid_opening(face.points, "right")
+    parts = np.array_split(np.arange(n), IDENTITY_FRAMES)
+    return np.array([part[np.argsort(opening[part])[len(part) // 2]] for part in parts])
+
+
+def _identity(
+    face: FaceLandmarks, model: LandmarkModel, camera: Pinhole, pose: Pose, chosen: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find the identity and the landmarks' offsets from some frames."""
+    some, pose = replace(face, points=face.points[chosen], times=face.times[chosen]), pose.pick(chosen)
+    identity = np.zeros(len(model.identity_basis))
+    offsets = np.zeros_like(model.rest)
+    weights = np.zeros((len(chosen), len(model.names)))
+    for turn in range(IDENTITY_ROUNDS + OFFSET_ROUNDS):
+        person = model.of_person(identity)
+        seen = measure(some, person, pose, camera)
+        seen = replace(seen, gaps=seen.gaps + _gap(offsets, seen.pairs, person))
+        pose, weights = refine(person.shifted(offsets), seen, pose, weights, camera, 25.0, 1, coupled=False)
+        if turn >= IDENTITY_ROUNDS:
+            offsets = _offsets(person, some, pose, weights, camera)
+            continue
+        # the gaps say nothing about identity: they were made to fit it
+        deaf = replace(seen, gap_noise=np.full(len(seen.gap_noise), 1e6))
+        parts = _equations(person.shifted(offsets), deaf, pose, weights, camera, model.identity_basis)
+        gram, pull, _, _ = _without_pose(*parts)
+        n = len(chosen)
+        gram, pull = gram.sum(0) / n * SURE, pull.sum(0) / n * SURE  # a landmark errs in all frames alike
+        identity = np.linalg.solve(gram + np.eye(len(identity)), pull + gram @ identity)
+    return identity, offsets
+
+
+def _offsets(model: LandmarkModel, face: FaceLandmarks, pose: Pose, weights: np.ndarray, camera: Pinhole) -> np.ndarray:
+    """Find where landmarks lie beside their places, `(n, 3)` metres, pulled to 0."""
+    placed = pose.place(model.place(weights))
+    residual = face.points[:, model.indices, :2] - camera.project(placed)
+    slopes = camera.slopes(placed) @ pose.rotation[:, None]
+    unit = eye_distance(face.points[..., :2])[:, None, None]
+    residual, slopes = residual / unit / NOISE, slopes / unit[..., None] / NOISE
+    gram = np.einsum("tnij,tnik->njk", slopes, slopes) / len(face)
+    pull = np.einsum("tnij,tni->nj", slopes, residual) / len(face)
+    found = np.linalg.solve(gram + np.eye(3) / OFFSET_M**2, pull[..., None])[..., 0]
+    return np.clip(found, -4 * OFFSET_M, 4 * OFFSET_M)

@@ -1,0 +1,241 @@
+"""A video's main face from frame to frame: cuts, lost frames, and the others that were there."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk.errors import InputError
+from diffposetalk.head.landmarks import N_MEDIAPIPE
+from diffposetalk.media import probe, read_frames
+from diffposetalk.track.detection import MOST_FACES, FaceFinder, open_finder
+from diffposetalk.track.landmarks import FaceLandmarks
+
+CUT = 0.10
+"""A new shot: neighbouring pictures differ by this part of full scale, on average over a coarse grid ..."""
+CUT_RATIO = 4.0
+"""... and by so many times what the pictures before differed."""
+GRID = 40
+"""Rows and columns of that grid."""
+LOST_S = 0.5
+"""A face that was away longer than this begins a new take."""
+LOOK_S = 2.0
+"""How often the whole picture is searched for several faces, seconds."""
+Progress = Callable[[float, float | None], None]
+
+
+@dataclass(frozen=True)
+class OtherFace:
+    """Somebody else in the picture."""
+
+    start_s: float
+    end_s: float
+    box: tuple[int, int, int, int]
+    """Left, upper, right, lower edge in pixels, at its beginning."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen in a video."""
+
+    face: FaceLandmarks
+    """The main face, over all frames."""
+    cuts: tuple[int, ...]
+    """Frames with which new shots begin."""
+    others: tuple[OtherFace, ...]
+    sharpness: np.ndarray = field(repr=False)
+    """`(T,)` how much detail the face's picture has: mean steps between its pixels over its contrast; about 0.1 and
+    above is sharp."""
+    how: str = ""
+    """What found the faces."""
+
+    def takes(self) -> list[tuple[int, int]]:
+        """Return the frames `(start, stop)` of stretches without cut and without long losses, in order of time."""
+        found: list[tuple[int, int]] = []
+        seen, times = np.flatnonzero(self.face.seen), self.face.times
+        for frame in seen:
+            if found:
+                last = found[-1][1] - 1
+                cut = any(last < each <= frame for each in self.cuts)
+                if not cut and times[frame] - times[last] <= LOST_S:
+                    found[-1] = (found[-1][0], int(frame) + 1)
+                    continue
+            found.append((int(frame), int(frame) + 1))
+        return found
+
+
+def watch(path: str | Path, model: str | Path | None = None, progress: Progress | None = None) -> Watched:
+    """Follow the main face of a video: the one that fills most of the picture for longest.
+
+    Args:
+        path: any video file.
+        model: MediaPipe's `face_landmarker.task`; none for what is there, see `open_finder`.
+        progress: told the seconds done and in all.
+
+    Raises:
+        InputError: the file is no video, shows no face, or MediaPipe is missing.
+    """
+    path = Path(path)
+    info = probe(path)
+    n_faces = _most_at_once(path, model)
+    if n_faces == 0:
+        raise InputError(f"{path}: shows no face; give a video in which a face is seen from the front")
+    with open_finder(model, n_faces) as finder:
+        shots = _faces(read_frames(path), finder, info.duration, progress)
+        watched = followed(*shots, how=finder.how)
+    if not watched.face.seen.any():
+        raise InputError(f"{path}: shows no face; give a video in which a face is seen from the front")
+    return watched
+
+
+def _most_at_once(path: Path, model: str | Path | None) -> int:
+    """Return how many faces pictures taken now and then show at most."""
+    most, due, last = 0, 0.0, None
+    with open_finder(model, MOST_FACES, still=True) as finder:
+        for time_s, picture in read_frames(path):
+            last = (time_s, picture)
+            if time_s >= due:
+                most = max(most, len(finder.find(picture, time_s)))
+                due = time_s + (LOOK_S if most else LOOK_S / 8)
+        if last is None:
+            raise InputError(f"{path}: holds no pictures")
+    return most
+
+
+def _faces(
+    frames: Iterable[tuple[float, np.ndarray]], finder: FaceFinder, duration: float | None, progress: Progress | None
+) -> tuple[list[float], list[list[np.ndarray]], list[int], list[list[float]], tuple[int, int]]:
+    """Find all faces of all frames; return times, faces, cuts, sharpness of each face, and the pictures' size."""
+    times: list[float] = []
+    faces: list[list[np.ndarray]] = []
+    details: list[list[float]] = []
+    cuts: list[int] = []
+    before, usual, size = None, 0.02, (0, 0)
+    for time_s, picture in frames:
+        if times and time_s <= times[-1]:
+            continue  # a frame shown twice
+        size = (picture.shape[1], picture.shape[0])
+        small = picture[:: max(1, size[1] // GRID), :: max(1, size[0] // GRID)].astype(np.float32) / 255
+        if before is not None and before.shape == small.shape:
+            step = float(np.abs(small - before).mean())
+            if step > CUT and step > CUT_RATIO * usual:
+                cuts.append(len(times))
+                finder.restart()
+            else:
+                usual = 0.9 * usual + 0.1 * step
+        before = small
+        found = finder.find(picture, time_s)
+        times.append(time_s)
+        faces.append(found)
+        details.append([sharpness(picture, face) for face in found])
+        if progress is not None:
+            progress(time_s, duration)
+    return times, faces, cuts, details, size
+
+
+def followed(
+    times: list[float],
+    faces: list[list[np.ndarray]],
+    cuts: list[int],
+    details: list[list[float]],
+    size: tuple[int, int],
+    how: str = "",
+) -> Watched:
+    """Join faces of single frames to paths, and choose in every shot the one that fills most of the picture for longest.
+
+    Args:
+        times: of the frames, seconds.
+        faces: per frame, per face `(478, 3)` pixels.
+        cuts: frames with which new shots begin.
+        details: sharpness of each face.
+        size: width and height of the pictures.
+        how: what found the faces.
+    """
+    points = np.full((len(times), N_MEDIAPIPE, 3), np.nan, np.float32)
+    sharp = np.full(len(times), np.nan, np.float32)
+    others: list[OtherFace] = []
+    edges = [0, *cuts, len(times)]
+    for start, stop in itertools.pairwise(edges):
+        paths = _paths(faces, start, stop, times)
+        paths.sort(key=lambda path: -sum(_extent(faces[t][k])[1] ** 2 for t, k in path.items()))
+        main: dict[int, int] = {}
+        for path in paths:
+            where = next(iter(path))
+            alone = not set(path) & set(main)
+            if not main or (alone and _alike(faces, main, path)):
+                main |= path
+            elif len(path) > 2:
+                low, high = (getattr(faces[where][path[where]][:, :2], end)(0) for end in ("min", "max"))
+                box = tuple(int(value) for value in (*low, *high))
+                others.append(OtherFace(times[min(path)], times[max(path)], box))  # type: ignore[arg-type]
+        for frame, which in main.items():
+            points[frame], sharp[frame] = faces[frame][which], details[frame][which]
+    face = FaceLandmarks(points, np.asarray(times, np.float64), size)
+    return Watched(face, tuple(cuts), tuple(others), sharp, how)
+
+
+def _extent(face: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return a face's middle `(2,)` and size, pixels."""
+    flat = face[:, :2]
+    return flat.mean(0), float(np.linalg.norm(flat.std(0)) * 2)
+
+
+def _paths(faces: list[list[np.ndarray]], start: int, stop: int, times: list[float]) -> list[dict[int, int]]:
+    """Join the faces of a shot: each to the path whose last face is nearest; frame -> which of its faces."""
+    paths: list[dict[int, int]] = []
+    for frame in range(start, stop):
+        taken: set[int] = set()
+        pairs = sorted(_pairs(faces, frame, paths, times), key=lambda each: each[0])
+        used: set[int] = set()
+        for distance, which, path in pairs:
+            if distance < 1 and which not in taken and path not in used:
+                paths[path][frame] = which
+                taken.add(which)
+                used.add(path)
+        paths += [{frame: which} for which in range(len(faces[frame])) if which not in taken]
+    return paths
+
+
+def _pairs(
+    faces: list[list[np.ndarray]], frame: int, paths: list[dict[int, int]], times: list[float]
+) -> Iterator[tuple[float, int, int]]:
+    """Yield distance in face sizes, face and path, for all that may belong together."""
+    for index, path in enumerate(paths):
+        last = max(path)
+        if times[frame] - times[last] > LOST_S:
+            continue
+        middle, size = _extent(faces[last][path[last]])
+        for which, face in enumerate(faces[frame]):
+            here, now = _extent(face)
+            yield float(np.linalg.norm(here - middle) / size + abs(np.log(now / size))), which, index
+
+
+def _alike(faces: list[list[np.ndarray]], main: dict[int, int], path: dict[int, int]) -> bool:
+    """Tell whether a path that was interrupted goes on: about as large and about there."""
+    near = min(main, key=lambda frame: min(abs(frame - min(path)), abs(frame - max(path))))
+    middle, size = _extent(faces[near][main[near]])
+    here, now = _extent(faces[min(path)][path[min(path)]])
+    return bool(np.linalg.norm(here - middle) < 2 * size and 0.5 < now / size < 2)
+
+
+def sharpness(picture: np.ndarray, face: np.ndarray, side: int = 128) -> float:
+    """Measure the detail of a face's picture: the mean step between pixels of a grid of `side` over its contrast.
+
+    Args:
+        picture: `(H, W, 3)` uint8.
+        face: `(478, 3)` pixels.
+        side: how finely the face is looked at.
+    """
+    low, high = face[:, :2].min(0), face[:, :2].max(0)
+    columns, rows = (np.linspace(low[axis], high[axis], side) for axis in (0, 1))
+    x = np.clip(columns.round().astype(int), 0, picture.shape[1] - 1)
+    y = np.clip(rows.round().astype(int), 0, picture.shape[0] - 1)
+    gray = picture[y[:, None], x[None], 1].astype(np.float32)
+    contrast = float(gray.std())
+    if contrast < 1:
+        return 0.0
+    return float((np.abs(np.diff(gray, axis=0)).mean() + np.abs(np.diff(gray, axis=1)).mean()) / 2 / contrast)

@@ -1,0 +1,108 @@
+"""The fitted head drawn over the video: to see whether it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk.media import VideoWriter, audio_blocks, probe, read_frames
+from diffposetalk.track.fit import Fit
+from diffposetalk.track.result import Track
+
+SEEN, FITTED, MESH = (255, 210, 0), (255, 60, 60), (90, 220, 255)
+"""Colours: landmarks seen, the head's landmarks, the head's wire."""
+LARGEST = 1280
+"""Longer side of the overlay, pixels."""
+
+
+def write_overlay(
+    video: str | Path, track: Track, path: str | Path, progress: Callable[[float, float | None], None] | None = None
+) -> None:
+    """Write a video with the fitted head's wire and the landmarks over the pictures, with the video's sound.
+
+    Args:
+        video: what was tracked.
+        track: what was found.
+        path: ends in `.mp4`.
+        progress: told the seconds done and in all.
+
+    Raises:
+        InputError: the video cannot be read.
+        DiffPoseTalkError: the overlay cannot be written.
+    """
+    info = probe(video)
+    sound = audio_blocks(video) if info.audio_codec and track.start_s < 0.05 else None
+    with VideoWriter(path, fps=track.face.fps, audio=sound) as writer:
+        for time_s, picture in overlays(video, track):
+            writer.write(picture)
+            if progress is not None:
+                progress(time_s, float(track.face.times[-1]))
+
+
+def overlays(video: str | Path, track: Track) -> Iterator[tuple[float, np.ndarray]]:
+    """Yield time and picture with the head drawn in, frame by frame of the take."""
+    edges, skin = _wire(track)
+    times, frame = track.face.times, 0
+    for time_s, picture in read_frames(video):
+        if frame < len(times) and abs(time_s - times[frame]) < 1e-4:
+            small, scale = _fitting(picture)
+            yield time_s, draw(small, track, frame, edges, skin, scale)
+            frame += 1
+
+
+def draw(
+    picture: np.ndarray, track: Track, frame: int, edges: np.ndarray, skin: np.ndarray, scale: float = 1.0
+) -> np.ndarray:
+    """Draw one frame of a track into a picture `(H, W, 3)`; `scale` is its size over the video's."""
+    from PIL import Image, ImageDraw
+
+    found = track.fit
+    image = Image.fromarray(picture)
+    pen = ImageDraw.Draw(image, "RGBA")
+    places = _projected(found, frame, skin, track.identity) * scale
+    for a, b in places[edges].reshape(-1, 2, 2):
+        pen.line([tuple(a), tuple(b)], fill=(*MESH, 110))
+    own = found.camera.project(
+        found.pose.pick(slice(frame, frame + 1)).place(found.model.place(found.weights[[frame]]))
+    )
+    for points, colour in ((track.face.points[frame, :, :2], SEEN), (own[0], FITTED)):
+        for x, y in points * scale:
+            pen.ellipse([x - 1, y - 1, x + 1, y + 1], fill=(*colour, 255))
+    return np.asarray(image)
+
+
+def _wire(track: Track) -> tuple[np.ndarray, np.ndarray]:
+    """Return the edges `(m, 2)` of the face's skin, as rows of the vertices `(k,)` that they join."""
+    head = track.fit.model.head
+    rest = head.mesh().vertices
+    marks = track.fit.model.rest
+    near = head.regions.get("skin", np.arange(len(rest)))
+    low, high = marks.min(0) - 0.01, marks.max(0) + 0.01
+    near = near[((rest[near] > low) & (rest[near] < high)).all(1)]
+    held = np.zeros(len(rest), bool)
+    held[near] = True
+    faces = head.faces[held[head.faces].all(1)]
+    edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1), axis=0)
+    used = np.unique(edges)
+    return np.searchsorted(used, edges), used
+
+
+def _projected(found: Fit, frame: int, skin: np.ndarray, identity: np.ndarray) -> np.ndarray:
+    """Return where vertices appear in a frame, `(k, 2)` pixels."""
+    weights = found.weights[[frame]].astype(np.float32)
+    local = np.asarray(found.model.head.vertices(weights, identity=identity), np.float64)[:, skin]
+    return found.camera.project(found.pose.pick(slice(frame, frame + 1)).place(local))[0]
+
+
+def _fitting(picture: np.ndarray) -> tuple[np.ndarray, float]:
+    """Return a picture of an even size that is not too large, and its size over the former."""
+    from PIL import Image
+
+    height, width = picture.shape[:2]
+    scale = min(1.0, LARGEST / max(height, width))
+    size = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
+    if scale == 1.0:
+        return np.ascontiguousarray(picture[: size[1], : size[0]]), 1.0
+    return np.asarray(Image.fromarray(picture).resize(size)), scale

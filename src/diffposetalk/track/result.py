@@ -1,0 +1,160 @@
+"""What tracking gives: motion and identity, what they were read from, and what to think of them."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk.errors import InputError, UsageError
+from diffposetalk.files import write_atomically
+from diffposetalk.motion import MOTION_FORMAT, Motion
+from diffposetalk.track.camera import Pinhole
+from diffposetalk.track.fit import Fit, Pose, fit
+from diffposetalk.track.follow import Watched
+from diffposetalk.track.landmarks import FaceLandmarks
+from diffposetalk.track.model import LandmarkModel
+from diffposetalk.track.quality import Quality, judge
+
+FEWEST = 5
+"""Frames below which nothing can be fitted."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """The motion of a face in a video."""
+
+    motion: Motion
+    """At the frame rate asked for; frame 0 is at `start_s` of the video."""
+    identity: np.ndarray
+    """`(I,)` float32 coordinates of the person on the head."""
+    start_s: float
+    """Where in the video the motion begins, seconds."""
+    takes: tuple[tuple[float, float], ...]
+    """Beginning and end of all stretches without cuts, seconds."""
+    quality: Quality
+    face: FaceLandmarks = field(repr=False)
+    """The landmarks it was fitted to, at the video's frames, gaps closed."""
+    seen: np.ndarray = field(repr=False)
+    """`(T,)` of those frames, True where the face was found."""
+    fit: Fit = field(repr=False)
+    """At the video's frames."""
+
+    def save(self, path: str | Path) -> None:
+        """Write a motion file that also holds the identity and what is known about the tracking.
+
+        `Motion.load` reads it; further arrays: `identity`, `start_s`, `seen` (of the motion's frames), `translation`
+        (metres, head in the camera frame), `focal` (pixels), `size`, `error_percent`.
+        """
+        motion = self.motion
+        times = self.start_s + np.arange(len(motion)) / motion.fps
+        at = np.clip(np.searchsorted(self.face.times, times - 1e-6), 0, len(self.face) - 1)
+        arrays: dict[str, Any] = {
+            "format_version": np.int64(MOTION_FORMAT),
+            "fps": np.float64(motion.fps),
+            "head": np.array(motion.head),
+            "expression": motion.expression,
+            "expression_names": np.array(motion.expression_names),
+            "head_pose": motion.head_pose,
+            "identity": self.identity,
+            "start_s": np.float64(self.start_s),
+            "seen": self.seen[at],
+            "translation": between(self.face.times, self.fit.pose.translation, times).astype(np.float32),
+            "focal": np.float64(self.fit.camera.focal),
+            "size": np.array(self.face.size),
+            "error_percent": np.float64(self.quality.error_percent),
+        }
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        write_atomically(path, buffer.getvalue())
+
+
+def of_watched(
+    watched: Watched,
+    model: LandmarkModel,
+    camera: Pinhole,
+    fps: float | None = 25.0,
+    take: int | None = None,
+    name: str = "the video",
+) -> Track:
+    """Fit a head to a stretch of a watched video.
+
+    Raises:
+        InputError: the stretch is too short.
+        UsageError: there is no such take.
+    """
+    takes, times = watched.takes(), watched.face.times
+    if take is not None and not 0 <= take < len(takes):
+        raise UsageError(f"{name}: there is no take {take}; it has {len(takes)}, counted from 0")
+    start, stop = takes[take] if take is not None else max(takes, key=lambda each: times[each[1] - 1] - times[each[0]])
+    if stop - start < FEWEST:
+        raise InputError(f"{name}: its longest stretch with a face has {stop - start} frames; give a longer video")
+    face = watched.face.slice(start, stop)
+    result = of_landmarks(face, model, camera, fps)
+    spans = tuple((float(times[a]), float(times[b - 1] + 1 / watched.face.fps)) for a, b in takes)
+    quality = judge(face, result.fit, watched, spans)
+    return Track(**{**result.__dict__, "takes": spans, "quality": quality})
+
+
+def of_landmarks(face: FaceLandmarks, model: LandmarkModel, camera: Pinhole, fps: float | None = 25.0) -> Track:
+    """Fit a head to landmarks; frames in which the face was lost are bridged.
+
+    Args:
+        face: the face seen in the first and the last frame.
+        model: the head's landmarks.
+        camera: what saw it.
+        fps: frames per second of the motion; none for those of the landmarks.
+    """
+    seen, face = face.seen, bridged(face)
+    found = fit(face, model, camera)
+    rate = face.fps if fps is None else fps
+    motion = motion_of(found, face.times, rate)
+    quality = judge(face, found)
+    span = (float(face.times[0]), float(face.times[-1] + 1 / face.fps))
+    return Track(motion, found.identity.astype(np.float32), span[0], (span,), quality, face, seen, found)
+
+
+def bridged(face: FaceLandmarks) -> FaceLandmarks:
+    """Close gaps by going straight from the landmarks before to those after."""
+    seen = face.seen
+    if seen.all():
+        return face
+    points = between(face.times[seen], face.points[seen], face.times)
+    return FaceLandmarks(points.astype(np.float32), face.times, face.size)
+
+
+def between(times: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Return values `(T, ...)` at other times, straight from one to the next."""
+    after = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
+    if len(times) == 1:
+        return np.repeat(values, len(wanted), 0)
+    share = np.clip((wanted - times[after - 1]) / (times[after] - times[after - 1]), 0, 1)
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    return values[after - 1] * (1 - share) + values[after] * share
+
+
+def motion_of(found: Fit, times: np.ndarray, fps: float) -> Motion:
+    """Return a fit as motion at an even frame rate, from its first frame on."""
+    step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / fps
+    n_frames = max(1, int(np.floor((times[-1] - times[0] + step) * fps + 0.5)))
+    wanted = times[0] + np.arange(n_frames) / fps
+    turns = rotation_vectors(found.pose)
+    head = found.model.head
+    weights = between(times, found.weights, wanted)
+    return Motion(weights, found.model.names, between(times, turns, wanted), fps, head.name)
+
+
+def rotation_vectors(pose: Pose) -> np.ndarray:
+    """Return rotations as axis-angle `(T, 3)`, radians, without jumps by whole turns."""
+    import roma
+    import torch
+
+    vectors = roma.rotmat_to_rotvec(torch.from_numpy(pose.rotation)).numpy()
+    for frame in range(1, len(vectors)):
+        angle = np.linalg.norm(vectors[frame])
+        if angle > 1e-6 and np.dot(vectors[frame], vectors[frame - 1]) < 0 and angle > np.pi / 2:
+            vectors[frame] *= (angle - 2 * np.pi) / angle
+    return vectors
