@@ -36,7 +36,10 @@ def rotation_vectors_of(matrices: np.ndarray) -> np.ndarray:
 
 def euler_of(rotation_vectors: np.ndarray) -> np.ndarray:
     """Turn `(T, 3)` rotation vectors into `(T, 3)` float64 pitch, yaw, roll in radians, without jumps of a whole turn."""
-    matrix = rotation_matrices(rotation_vectors)
+    return _euler(rotation_matrices(rotation_vectors))
+
+
+def _euler(matrix: np.ndarray) -> np.ndarray:
     pitch = np.arcsin(np.clip(-matrix[..., 1, 2], -1, 1))
     yaw = np.arctan2(matrix[..., 0, 2], matrix[..., 2, 2])
     roll = np.arctan2(matrix[..., 1, 0], matrix[..., 1, 1])
@@ -56,17 +59,19 @@ def rotation_of(angles: np.ndarray) -> np.ndarray:
 def gaze_of(motion: Motion) -> np.ndarray:
     """Return pitch, yaw, roll of both eyes relative to the head, `(T, 2, 3)` float64 radians, left eye first.
 
-    From `eye_pose` where the motion has it, else from the `eyeLook*` channels by `GAZE_RAD`.
+    From `eye_pose` where the motion has it, else from the `eyeLook*` channels by `GAZE_RAD`: as in recorded takes the eyes
+    turn sideways first and then, about the head's own axis, up or down (`Rx @ Ry`), which gives our angles a little roll.
     """
     if motion.eye_pose is not None:
         return np.stack([euler_of(motion.eye_pose[:, :3]), euler_of(motion.eye_pose[:, 3:])], 1)
-    angles = np.zeros((len(motion), 2, 3))
-    for side, name, toward_left in ((0, "Left", "Out"), (1, "Right", "In")):
-        toward_right = {"Out": "In", "In": "Out"}[toward_left]
+    eyes = []
+    for name, toward_left, toward_right in (("Left", "Out", "In"), ("Right", "In", "Out")):
         looks = {way: GAZE_RAD[way] * arkit_weights(motion, (f"eyeLook{way}{name}",))[:, 0] for way in GAZE_RAD}
-        angles[:, side, 0] = looks["Down"] - looks["Up"]
-        angles[:, side, 1] = looks[toward_left] - looks[toward_right]
-    return angles
+        zero = np.zeros(len(motion))
+        up_or_down = rotation_matrices(np.stack([looks["Down"] - looks["Up"], zero, zero], 1))
+        sideways = rotation_matrices(np.stack([zero, looks[toward_left] - looks[toward_right], zero], 1))
+        eyes.append(_euler(up_or_down @ sideways))
+    return np.stack(eyes, 1)
 
 
 def interpolated(rotation_vectors: np.ndarray, position: np.ndarray) -> np.ndarray:

@@ -36,7 +36,12 @@ def replacing_together(path: Path) -> Iterator[Path]:
         for each in sorted(files, key=lambda each: each == main):
             place = path.parent / each.relative_to(folder)
             place.parent.mkdir(exist_ok=True)
-            os.replace(each, place)
+            try:
+                os.replace(each, place)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    place.parent.rmdir()  # goes only if it is empty
+                raise
     except OSError as error:
         raise write_error(path, error) from error
     finally:
