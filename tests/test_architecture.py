@@ -18,7 +18,7 @@ errors config asset_folder files pickled_tensors pickles media speech arkit moti
 head
 nn.layers nn.speech_encoder nn.pretrained_speech nn.style_encoder nn.denoiser nn.packed nn
 noise diffusion guidance checkpoint style_model window generate stream
-metrics render least_squares correspondence retarget exchange track data released
+metrics render least_squares surfaces correspondence retarget exchange track data released
 corpus train evaluate
 serve cli __init__ __main__
 """.split()  # noqa: SIM905 (in groups, as documented)

@@ -34,6 +34,8 @@ GAPS = 2.0
 """Importance of how far lips and lids are apart, beside where they are."""
 TRIAL = 0.05
 """How far a control is moved to see what it does (weights, or radians)."""
+STRETCH, AROUND = 1024, 16
+"""Frames that are solved for at a time, and how many before and after them are solved along for the pull in time."""
 CHUNK = 64
 """Frames whose vertices are in memory at a time."""
 JAW_ROUNDS = 4
@@ -128,11 +130,32 @@ def retarget(
     """
     options = options or Options()
     points = correspondence or Correspondence.between(source, target)
-    wanted, turns = _displacements(motion, source, points.source, identity)
-    wanted = MM * points.scale * (wanted @ points.rotation.T)
-    controls = _Controls.of(target, points.target, with_eyes=turns is not None)
-    if turns is not None:
-        turns = (turns.reshape(-1, 2, 3) @ points.rotation.T).reshape(-1, 6)
+    controls = _Controls.of(target, points.target)
+    found, distances, asked = [], [], []
+    for start in range(0, max(len(motion), 1), STRETCH):
+        before = min(start, AROUND)
+        kept = slice(before, before + STRETCH)
+        stretch = motion.slice(start - before, start + STRETCH + AROUND)
+        wanted, turns = _displacements(stretch, source, points.source, identity)
+        wanted = MM * points.scale * (wanted @ points.rotation.T)
+        if turns is not None:
+            turns = (turns.reshape(-1, 2, 3) @ points.rotation.T).reshape(-1, 6)
+        weights, reached = _solve(stretch, wanted, turns, controls, points, options)
+        found.append(controls.motion(weights[kept], stretch.slice(kept.start, kept.stop)))
+        distances.append(np.linalg.norm(reached[kept] - wanted[kept], axis=-1).astype(np.float32))
+        asked.append(np.linalg.norm(wanted[kept], axis=-1).astype(np.float32))
+    return Motion.joined(found), Residual.of(np.concatenate(distances), points.regions, np.concatenate(asked))
+
+
+def _solve(
+    motion: Motion,
+    wanted: np.ndarray,
+    turns: np.ndarray | None,
+    controls: _Controls,
+    points: Correspondence,
+    options: Options,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the controls' weights `(T, C)` for displacements `(T, n, 3)`, mm, and where they bring the points."""
 
     def rows(displacements: np.ndarray, eyes: np.ndarray | None) -> np.ndarray:
         """Lay what counts side by side: points, gaps, and turns of the eyes."""
@@ -171,8 +194,7 @@ def retarget(
         )
         reached = controls.place(weights)
         missed = np.einsum("te,enc->tnc", weights, controls.basis_mm) - reached
-    distance = np.linalg.norm(reached - wanted, axis=-1)
-    return controls.motion(weights, motion), Residual.of(distance, points.regions, np.linalg.norm(wanted, axis=-1))
+    return weights, reached
 
 
 def to_arkit(
@@ -283,12 +305,10 @@ class _Controls:
     """`(T, C) -> (T, n, 3)` displacements, mm."""
 
     @staticmethod
-    def of(head: HeadModel, points: Landmarks, with_eyes: bool) -> _Controls:
+    def of(head: HeadModel, points: Landmarks) -> _Controls:
         from diffposetalk.head.flame import FlameHead
 
-        return (
-            _flame_controls(head, points) if isinstance(head, FlameHead) else _shape_controls(head, points, with_eyes)
-        )
+        return _flame_controls(head, points) if isinstance(head, FlameHead) else _shape_controls(head, points)
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
@@ -311,17 +331,15 @@ class _Controls:
         return Motion(weights[:, :count], self.names[:count], like.head_pose, like.fps, self.head.name, **poses)
 
 
-def _shape_controls(head: HeadModel, points: Landmarks, with_eyes: bool) -> _Controls:
+def _shape_controls(head: HeadModel, points: Landmarks) -> _Controls:
     """Weights of named shapes, in [0, 1]."""
     used = np.unique(points.corners)
     shapes = MM * head.expression_basis(used).astype(np.float64)
     renumbered = Landmarks(np.searchsorted(used, points.corners), points.shares)
     basis = renumbered.of(shapes)
-    turns = None
-    if with_eyes:
-        tried = TRIAL * np.eye(len(shapes), dtype=np.float32)
-        turns = eye_turns(head, np.asarray(head.vertices(tried)), neutral_of(head))
-        turns = None if turns is None else turns / TRIAL
+    tried = TRIAL * np.eye(len(shapes), dtype=np.float32)
+    turns = eye_turns(head, np.asarray(head.vertices(tried)), neutral_of(head))
+    turns = None if turns is None else turns / TRIAL
     n = len(shapes)
     return _Controls(
         head,
