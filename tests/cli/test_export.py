@@ -1,0 +1,145 @@
+"""`export`, `-o` of animate and render, and motion of other software as input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from diffposetalk.cli import run
+from diffposetalk.exchange import FORMATS, load_motion
+from diffposetalk.media import probe
+from diffposetalk.motion import Motion
+
+Captured = pytest.CaptureFixture[str]
+
+
+def run_json(capsys: Captured, *words: object) -> dict[str, Any]:
+    assert run([*map(str, words), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return json.loads(out)
+
+
+def refused(capsys: Captured, *words: object) -> str:
+    assert run([str(word) for word in words]) in (1, 2)
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    return err
+
+
+@pytest.fixture
+def motion_path(tmp_path: Path, motion: Motion) -> Path:
+    motion.save(tmp_path / "m.npz")
+    return tmp_path / "m.npz"
+
+
+def test_one_motion_into_many_files(capsys: Captured, tmp_path: Path, motion_path: Path, motion: Motion) -> None:
+    names = ["a.csv", "a_a2f.json", "a.bvh", "a.tsv", "a_table.csv", "a_visemes.json", "a.vrma"]
+    words = [word for name in names for word in ("-o", tmp_path / name)]
+    result = run_json(capsys, "export", motion_path, *words)
+    assert [Path(path).name for path in result["outputs"]] == names
+    assert (result["frames"], result["fps"]) == (50, 25.0)
+    for name in ("a.csv", "a_a2f.json", "a_table.csv"):
+        assert np.abs(load_motion(tmp_path / name).expression - motion.expression).max() < 1e-3
+
+
+def test_knobs(capsys: Captured, tmp_path: Path, motion_path: Path) -> None:
+    knobs = [
+        "--fps",
+        50,
+        "--gain",
+        "jaw=0.5",
+        "--offset",
+        "browInnerUp=0.2",
+        "--smoothing",
+        "head=0.1",
+        "--head-unit",
+        "deg",
+    ]
+    run_json(capsys, "export", motion_path, "-o", tmp_path / "a.csv", *knobs)
+    again = load_motion(tmp_path / "a.csv")
+    assert again.fps == 50 and again.channel("jawOpen").max() == pytest.approx(0.3, abs=0.01)
+    assert again.channel("browInnerUp") == pytest.approx(0.2)
+
+
+def test_a_format_by_name(capsys: Captured, tmp_path: Path, motion_path: Path) -> None:
+    run_json(capsys, "export", motion_path, "--format", "lam", "-o", tmp_path / "a.txt")
+    assert len(json.loads((tmp_path / "a.txt").read_text())["names"]) == 52
+    line = refused(capsys, "export", motion_path, "--format", "lam", "-o", tmp_path / "b", "-o", tmp_path / "c")
+    assert "one -o" in line
+
+
+def test_the_list_of_formats(capsys: Captured) -> None:
+    assert {row["format"] for row in run_json(capsys, "export", "--list")["formats"]} == set(FORMATS)
+    assert run(["export", "--list"]) == 0
+    assert "_lam.json" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-o", "a.fbx"], "cannot write '.fbx' files; use one of .mp4, .png, .npz, .csv"),
+        (["-o", "a.csv", "--fps", "0"], "0 is not between 1 and 240"),
+        (["-o", "a.csv", "--fps", "1000"], "1000 is not between 1 and 240"),
+        (["-o", "a.csv", "--gain", "mouth"], "write REGION=NUMBER"),
+        (["-o", "a.csv", "--gain", "lips=2"], "no region or channel 'lips'"),
+        (["-o", "a.csv", "-o", "a.csv"], "named twice"),
+        ([], "nothing to write"),
+        (["-o", "a", "--format", "fbx"], "unknown format 'fbx'"),
+    ],
+)
+def test_wrong_requests(
+    capsys: Captured, tmp_path: Path, motion_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in refused(capsys, "export", motion_path, *words)
+    assert [path.name for path in tmp_path.iterdir()] == ["m.npz"]
+
+
+def test_clamping_is_one_line(capsys: Captured, tmp_path: Path, motion_path: Path) -> None:
+    words = ["export", motion_path, "--gain", "jaw=3", "-o", tmp_path / "a.csv", "-o", tmp_path / "a.json"]
+    assert run([str(word) for word in words]) == 0
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "clamped to [0, 1], the farthest jawOpen at 1.79" in err
+
+
+def test_animate_writes_every_format_alike(
+    capsys: Captured, tmp_path: Path, speech: Any, tiny_model_path: Path
+) -> None:
+    speech.save(tmp_path / "s.wav")
+    words = ["animate", tmp_path / "s.wav", "--model", tiny_model_path, "--samples", 2]
+    outputs = ["-o", tmp_path / "a.csv", "-o", tmp_path / "a.npz", "-o", tmp_path / "a_lam.json"]
+    result = run_json(capsys, *words, *outputs)
+    assert [Path(path).name for path in result["outputs"]] == [
+        "a-1.npz", "a-1.csv", "a_lam-1.json", "a-2.npz", "a-2.csv", "a_lam-2.json",
+    ]  # fmt: skip
+    assert set(json.loads((tmp_path / "a_lam-2.json").read_text())) == {"names", "metadata", "frames"}
+    for take in (1, 2):
+        ours, theirs = load_motion(tmp_path / f"a-{take}.npz"), load_motion(tmp_path / f"a-{take}.csv")
+        assert np.abs(ours.expression - theirs.expression).max() < 1e-3
+        assert np.abs(ours.head_pose - theirs.head_pose).max() < 1e-3
+
+
+@pytest.mark.parametrize("take", ["apfel", "facial"])
+def test_real_takes_are_motion_everywhere(
+    capsys: Captured, tmp_path: Path, shared: Path, speech: Any, tiny_model_path: Path, gl: None, take: str
+) -> None:
+    """They are described, drawn, and serve as references of a style."""
+    source = shared / "livelink" / f"{take}.csv"
+    about = run_json(capsys, "info", source)["files"][0]
+    assert (about["kind"], about["fps"], about["expression_channels"]) == ("motion", 30.0, 52)
+    run_json(capsys, "export", source, "--no-clamp", "--format", "motion", "-o", tmp_path / "take.npz")
+    load_motion(tmp_path / "take.npz").slice(0, 30).save(tmp_path / "part.npz")
+    run_json(capsys, "export", tmp_path / "part.npz", "--no-clamp", "-o", tmp_path / "part.csv")
+    run_json(capsys, "render", tmp_path / "part.csv", "--no-clamp", "--size", 64, "-o", tmp_path / "a.mp4")
+    assert probe(tmp_path / "a.mp4").fps == 30
+    run_json(capsys, "style", source, "--model", tiny_model_path, "-o", tmp_path / "s.safetensors")
+    speech.save(tmp_path / "s.wav")
+    common = ["animate", tmp_path / "s.wav", "--model", tiny_model_path]
+    run_json(capsys, *common, "--style", source, "-o", tmp_path / "a.npz")
+    run_json(capsys, *common, "--style", tmp_path / "s.safetensors", "-o", tmp_path / "b.npz")
+    assert np.array_equal(load_motion(tmp_path / "a.npz").expression, load_motion(tmp_path / "b.npz").expression)
