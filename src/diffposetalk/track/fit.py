@@ -37,7 +37,7 @@ N_POSE = 7
 """Turn, shift, and the depth of the whole, of which MediaPipe says nothing."""
 N_INDEPENDENT = 60.0
 """Landmarks err together: they count as so many independent ones."""
-N_HOLDING = 60.0
+N_HOLDING = 30.0
 """The steady landmarks count so much more for the pose."""
 GAP_NOISE = {"lids": 0.006, "lips": 0.008}
 """Usual error of the measured gaps, parts of the inter-ocular distance."""
@@ -120,8 +120,8 @@ class Measured:
 def measure(face: FaceLandmarks, model: LandmarkModel, pose: Pose, camera: Pinhole) -> Measured:
     """Prepare the landmarks of frames in which the face was seen; gaps of lids and lips are made comparable with the head's.
 
-    An eye's opening is taken between this person's open eye and a shut one, and from there to the head's; lips as far apart as when this person closes
-    them are closed.
+    An eye's opening is taken between this person's open eye and a shut one, and from there to the head's; lips that are
+    as near as when this person closes them are closed.
     """
     points = face.points[:, model.indices].astype(np.float64)
     rest = model.rest

@@ -81,6 +81,8 @@ def watch(path: str | Path, model: str | Path | None = None, progress: Progress 
     """
     path = Path(path)
     info = probe(path)
+    if info.video_codec is None:
+        raise InputError(f"{path}: has no moving pictures")
     n_faces = _most_at_once(path, model)
     if n_faces == 0:
         raise InputError(f"{path}: shows no face; give a video in which a face is seen from the front")
