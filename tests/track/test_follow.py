@@ -1,0 +1,99 @@
+"""The main face is followed through cuts, losses and other faces; finding faces says what it needs."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk.errors import InputError
+from diffposetalk.track import detection
+from diffposetalk.track.follow import followed, sharpness
+
+
+def face(x: float, y: float = 200, size: float = 50) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return (np.array([x, y, 0]) + size * rng.uniform(-1, 1, (478, 3))).astype(np.float32)
+
+
+def of(faces: list[list[np.ndarray]], cuts: list[int]):
+    return followed(
+        [i / 25 for i in range(len(faces))], faces, cuts, [[0.1] * len(each) for each in faces], (640, 480), "test"
+    )
+
+
+def test_the_largest_is_followed_whatever_the_order() -> None:
+    small, large = [face(500, size=30)], [face(150)]
+    frames = [[*small, face(150 + i)] if i % 2 else [face(150 + i), *small] for i in range(30)]
+    watched = of(frames, [])
+    assert watched.face.seen.all()
+    assert np.allclose(watched.face.points[:, :, 0].mean(1), large[0][:, 0].mean() + np.arange(30), atol=1)
+    assert len(watched.others) == 1 and watched.others[0].box[0] > 400
+
+
+def test_losses_and_cuts_make_takes() -> None:
+    frames = [[face(200)] for _ in range(80)]
+    for i in range(20, 24):  # short: bridged later
+        frames[i] = []
+    for i in range(60, 76):  # long
+        frames[i] = []
+    watched = of(frames, [40])
+    assert watched.takes() == [(0, 40), (40, 60), (76, 80)]
+    assert (~watched.face.seen).sum() == 20
+
+
+def test_after_a_cut_the_largest_is_chosen_anew() -> None:
+    watched = of([[face(100)]] * 20 + [[face(500)]] * 20, [20])
+    assert watched.face.seen.all() and not watched.others
+
+
+def test_sharpness_tells_detail_from_blur() -> None:
+    rng = np.random.default_rng(0)
+    rough = rng.integers(0, 255, (300, 300, 3)).astype(np.uint8)
+    smooth = np.repeat(np.repeat(rough[:10, :10], 30, 0), 30, 1)
+    where = face(150, 150, 100)
+    assert sharpness(rough, where) > 5 * sharpness(smooth, where)
+
+
+def test_without_mediapipe_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    with pytest.raises(InputError, match=r"diffposetalk\[track\]"):
+        detection.open_finder()
+
+
+def test_without_models_it_is_said_where_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    empty = types.ModuleType("mediapipe")
+    empty.__version__ = "1.2.3"  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mediapipe", empty)
+    monkeypatch.setenv("DIFFPOSETALK_ASSETS", str(tmp_path))
+    with pytest.raises(InputError, match=r"1\.2\.3.*face_landmarker\.task"):
+        detection.open_finder()
+    with pytest.raises(InputError, match="no such file"):
+        detection.open_finder(tmp_path / "none.task")
+    (tmp_path / "face_landmarker.task").write_bytes(b"x")
+    assert "face_landmarker.task" in detection.open_finder().how
+
+
+def test_models_of_an_older_wheel_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Mesh:
+        def __init__(self, **options: object) -> None:
+            assert options == {"static_image_mode": False, "max_num_faces": 2, "refine_landmarks": True}
+
+        def process(self, picture: np.ndarray) -> object:
+            assert picture.flags.c_contiguous
+            point = types.SimpleNamespace(x=0.5, y=0.25, z=0.1)
+            return types.SimpleNamespace(multi_face_landmarks=[types.SimpleNamespace(landmark=[point] * 478)])
+
+        def close(self) -> None:
+            pass
+
+    old = types.ModuleType("mediapipe")
+    old.solutions = types.SimpleNamespace(face_mesh=types.SimpleNamespace(FaceMesh=Mesh))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "mediapipe", old)
+    monkeypatch.setenv("DIFFPOSETALK_ASSETS", str(tmp_path))
+    with detection.open_finder(n_faces=2) as finder:
+        found = finder.find(np.zeros((100, 200, 3), np.uint8)[:, ::-1], 0.0)
+    assert np.allclose(found[0][0], [100, 25, 20])

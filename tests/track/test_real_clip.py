@@ -1,0 +1,59 @@
+"""A real clip, where the recordings, MediaPipe and its model file are there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk.cli import run
+from diffposetalk.media import probe
+from diffposetalk.motion import Motion
+
+
+@pytest.fixture(scope="module")
+def landmarker(shared: Path) -> Path:
+    pytest.importorskip("mediapipe", reason="needs MediaPipe, which is not installed")
+    path = shared / "assets" / "face_landmarker.task"
+    if not path.is_file():
+        pytest.skip("needs ../shared/realdata/assets/face_landmarker.task, which is absent")
+    return path
+
+
+def test_a_clip_is_tracked_as_an_independent_tracker_does(shared: Path, landmarker: Path) -> None:
+    from diffposetalk.evaluate.tracking import Reference, compare, row
+    from diffposetalk.track import track
+
+    clip = "grid_id2_vcd_swwp2s"
+    ours = track(shared / "clips" / f"{clip}.mpg", landmarker=landmarker)
+    found = compare(ours, Reference.load(shared / "tracks" / f"{clip}.npz"))
+    assert found["missed"] == []
+    assert found["blinks"]["theirs"] == 3
+    assert clip in row(clip, found)
+    assert ours.quality.coverage == 1.0 and not ours.quality.n_cuts
+
+
+def test_the_command(
+    shared: Path, landmarker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DIFFPOSETALK_ASSETS", str(landmarker.parent))
+    clip, out = shared / "clips" / "grid_sbia1a.mpg", tmp_path / "talk.npz"
+    words = [
+        "track",
+        str(clip),
+        "-o",
+        str(out),
+        "--overlay",
+        str(tmp_path / "o.mp4"),
+        "--identity",
+        str(tmp_path / "i.npy"),
+    ]
+    assert run([*words, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    motion = Motion.load(out)
+    assert told["frames"] == len(motion) == 75 and motion.fps == 25
+    assert told["quality"]["error_percent"] < 3
+    assert probe(tmp_path / "o.mp4").width == 360
+    assert np.load(tmp_path / "i.npy").shape == (40,)
