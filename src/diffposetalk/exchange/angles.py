@@ -27,11 +27,20 @@ def rotation_matrices(rotation_vectors: np.ndarray) -> np.ndarray:
 
 
 def rotation_vectors_of(matrices: np.ndarray) -> np.ndarray:
-    """Turn `(..., 3, 3)` rotation matrices into `(..., 3)` float32 rotation vectors, radians."""
-    import roma
-    import torch
-
-    return roma.rotmat_to_rotvec(torch.from_numpy(np.ascontiguousarray(matrices, np.float64))).float().numpy()
+    """Turn `(..., 3, 3)` rotation matrices into `(..., 3)` float32 rotation vectors, radians, of at most half a turn."""
+    m = np.asarray(matrices, np.float64)
+    trace = m[..., 0, 0] + m[..., 1, 1] + m[..., 2, 2]
+    # The four rows are one quaternion times four times its x, y, z, w: the one with the largest factor is the most exact.
+    products = np.empty((*m.shape[:-2], 4, 4))
+    for i in range(3):
+        for j in range(3):
+            products[..., i, j] = m[..., i, j] + m[..., j, i]
+        products[..., i, i] = 1 - trace + 2 * m[..., i, i]
+        after, last = (i + 1) % 3, (i + 2) % 3
+        products[..., i, 3] = products[..., 3, i] = m[..., last, after] - m[..., after, last]
+    products[..., 3, 3] = 1 + trace
+    largest = np.diagonal(products, axis1=-2, axis2=-1).argmax(-1)
+    return of_quaternions(np.take_along_axis(products, largest[..., None, None], -2)[..., 0, :])
 
 
 def euler_of(rotation_vectors: np.ndarray) -> np.ndarray:
