@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from diffposetalk.cli import main
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "diffposetalk"
 
@@ -129,10 +131,10 @@ def test_import_is_light() -> None:
     assert not loaded("import diffposetalk") & (HEAVY | {"numpy"})
 
 
-@pytest.mark.parametrize(
-    "command",
-    [[], ["animate"], ["style"], ["track"], ["render"], ["export"], ["retarget"], ["info"], ["convert"], ["assets"], ["corpus"], ["train"], ["dataset"]],
-)
+COMMANDS = [[], *([name] for name in main.COMMANDS)]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_is_light(command: list[str]) -> None:
     code = f"from diffposetalk.cli import run; assert run({[*command, '--help']}) == 0"
     assert not loaded(code) & HEAVY
