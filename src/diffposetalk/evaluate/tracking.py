@@ -29,9 +29,9 @@ LEAST_TURN_DEG = 3.0
 CHANNELS = ("mouthSmile", "browInnerUp", "browOuterUp", "browDown", "mouthPucker")
 """Reported beside."""
 NEAR_S = 0.12
-"""A blink is found if one of ours is as near as this."""
-REFERENCE_BLINK = (0.5, 0.25)
-"""The reference's scores at which a blink begins and after which another may."""
+"""Blinks as near as this are the same."""
+BLINK = (0.5, 0.25)
+"""Closure at which a blink begins and below which the next may, of ours and of the reference's scores."""
 VIDEO = (".mp4", ".mpg", ".mpeg", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 
@@ -100,12 +100,14 @@ def compare(ours: Track, reference: Reference) -> dict[str, Any]:
     found["jaw_r"] = correlation(weights["jawOpen"], scores["jawOpen"])
     for name in CHANNELS:
         found[f"{name}_r"] = correlation(_both(weights, name), _both(scores, name))
-    mine = times[blink_frames(_both(weights, "eyeBlink"))]
-    real = times[blink_frames(_both(scores, "eyeBlink"), *REFERENCE_BLINK)]
-    hits = sum(bool((np.abs(mine - at) <= NEAR_S).any()) for at in real)
-    right = sum(bool((np.abs(real - at) <= NEAR_S).any()) for at in mine)
+    lids, real_lids = _both(weights, "eyeBlink"), _both(scores, "eyeBlink")
+    mine, real = blink_frames(lids, *BLINK), blink_frames(real_lids, *BLINK)
+    same = np.array([[one_blink(a, b, times, lids, real_lids) for b in real] for a in mine]).reshape(
+        len(mine), len(real)
+    )
+    hits, right = int(same.any(0).sum()), int(same.any(1).sum())
     found["blinks"] = {"ours": len(mine), "theirs": len(real), "found": hits, "right": right}
-    found["blink_r"] = correlation(_both(weights, "eyeBlink"), _both(scores, "eyeBlink"))
+    found["blink_r"] = correlation(lids, real_lids)
     found["missed"] = list(_missed(found))
     return found
 
@@ -122,6 +124,14 @@ def _missed(found: dict[str, Any]) -> list[str]:
     if blinks["found"] < BLINKS * blinks["theirs"] or blinks["right"] < BLINKS * blinks["ours"]:
         bad.append("blinks")
     return bad + (["error"] if found["error_percent"] > ERROR_PERCENT else [])
+
+
+def one_blink(ours: int, theirs: int, times: np.ndarray, lids: np.ndarray, real_lids: np.ndarray) -> bool:
+    """Tell whether two frames of closure belong together: near in time, or neither eye opened in between."""
+    if abs(times[ours] - times[theirs]) <= NEAR_S:
+        return True
+    between_them = slice(min(ours, theirs), max(ours, theirs) + 1)
+    return bool(min(lids[between_them].min(), real_lids[between_them].min()) >= BLINK[1])
 
 
 def turns_deg(rotation: np.ndarray) -> np.ndarray:

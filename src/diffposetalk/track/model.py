@@ -18,7 +18,7 @@ USUAL = {
     "eyeBlink": 0.6, "eyeLook": 0.4, "eyeSquint": 0.15, "eyeWide": 0.15, "jawForward": 0.05, "jawLeft": 0.05,
     "jawRight": 0.05, "jawOpen": 0.5, "mouthClose": 0.03, "mouthFunnel": 0.25, "mouthPucker": 0.35, "mouthLeft": 0.12,
     "mouthRight": 0.12, "mouthSmile": 0.4, "mouthFrown": 0.15, "mouthDimple": 0.12, "mouthStretch": 0.15,
-    "mouthRoll": 0.2, "mouthShrug": 0.05, "mouthPress": 0.15, "mouthLowerDown": 0.25, "mouthUpperUp": 0.2,
+    "mouthRoll": 0.2, "mouthShrug": 0.05, "mouthPress": 0.15, "mouthLowerDown": 0.4, "mouthUpperUp": 0.35,
     "browDown": 0.3, "browInnerUp": 0.4, "browOuterUp": 0.4, "cheekPuff": 0.06, "cheekSquint": 0.12, "noseSneer": 0.12,
     "tongueOut": 0.01,
 }  # fmt: skip
