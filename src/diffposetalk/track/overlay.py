@@ -43,25 +43,32 @@ def write_overlay(
 
 def overlays(video: str | Path, track: Track) -> Iterator[tuple[float, np.ndarray]]:
     """Yield time and picture with the head drawn in, frame by frame of the take."""
-    edges, skin = _wire(track)
+    faces, skin = _wire(track)
     times, frame = track.face.times, 0
     for time_s, picture in read_frames(video):
         if frame < len(times) and abs(time_s - times[frame]) < 1e-4:
             small, scale = _fitting(picture)
-            yield time_s, draw(small, track, frame, edges, skin, scale)
+            yield time_s, draw(small, track, frame, faces, skin, scale)
             frame += 1
 
 
 def draw(
-    picture: np.ndarray, track: Track, frame: int, edges: np.ndarray, skin: np.ndarray, scale: float = 1.0
+    picture: np.ndarray, track: Track, frame: int, faces: np.ndarray, skin: np.ndarray, scale: float = 1.0
 ) -> np.ndarray:
-    """Draw one frame of a track into a picture `(H, W, 3)`; `scale` is its size over the video's."""
+    """Draw one frame of a track into a picture `(H, W, 3)`; `scale` is its size over the video's.
+
+    Only triangles `faces` of the vertices `skin` that look at the camera are drawn.
+    """
     from PIL import Image, ImageDraw
 
     found = track.fit
     image = Image.fromarray(picture)
     pen = ImageDraw.Draw(image, "RGBA")
     places = _projected(found, frame, skin, track.identity) * scale
+    one, two, three = (places[faces[:, corner]] for corner in range(3))
+    toward = (two - one)[:, 0] * (three - one)[:, 1] - (two - one)[:, 1] * (three - one)[:, 0] < 0  # y points down
+    front = faces[toward]
+    edges = np.unique(np.sort(np.concatenate([front[:, [0, 1]], front[:, [1, 2]], front[:, [2, 0]]]), 1), axis=0)
     for a, b in places[edges].reshape(-1, 2, 2):
         pen.line([tuple(a), tuple(b)], fill=(*MESH, 110))
     own = found.camera.project(
@@ -74,7 +81,7 @@ def draw(
 
 
 def _wire(track: Track) -> tuple[np.ndarray, np.ndarray]:
-    """Return the edges `(m, 2)` of the face's skin, as rows of the vertices `(k,)` that they join."""
+    """Return the triangles `(m, 3)` of the face's skin, as rows of the vertices `(k,)` that they join."""
     head = track.fit.model.head
     rest = head.mesh().vertices
     marks = track.fit.model.rest
@@ -84,9 +91,8 @@ def _wire(track: Track) -> tuple[np.ndarray, np.ndarray]:
     held = np.zeros(len(rest), bool)
     held[near] = True
     faces = head.faces[held[head.faces].all(1)]
-    edges = np.unique(np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), 1), axis=0)
-    used = np.unique(edges)
-    return np.searchsorted(used, edges), used
+    used = np.unique(faces)
+    return np.searchsorted(used, faces), used
 
 
 def _projected(found: Fit, frame: int, skin: np.ndarray, identity: np.ndarray) -> np.ndarray:
