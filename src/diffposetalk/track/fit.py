@@ -47,7 +47,7 @@ IDENTITY_FRAMES, ROUNDS, IDENTITY_ROUNDS, OFFSET_ROUNDS = 24, 4, 8, 3
 SURE = 4.0
 OFFSET_M = 0.002
 """How far a landmark on a person usually lies from its place on the head, metres."""
-CHUNK = 128
+CHUNK = 32
 OPEN_SHARE, SHUT = 75.0, 0.06
 """An eye counts as open at this percentile of its lids' gap, as shut at this gap over the eye's width."""
 CLOSED_LIPS = 0.012
