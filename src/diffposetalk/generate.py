@@ -16,7 +16,7 @@ from diffposetalk.checkpoint import Model, fingerprint, load_model
 from diffposetalk.diffusion import standard_normal
 from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.guidance import SamplingOptions
-from diffposetalk.motion import Motion
+from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.nn.packed import packed
 from diffposetalk.nn.speech_encoder import FRAME_SAMPLES
 from diffposetalk.noise import NoiseSchedule
@@ -88,6 +88,11 @@ class Talker:
         for network in model.networks.values():
             network.to(where)
         return Talker(model)
+
+    @property
+    def space(self) -> MotionSpace:
+        """The motion space that the model speaks."""
+        return self.model.space
 
     @property
     def presets(self) -> tuple[str, ...]:

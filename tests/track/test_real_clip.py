@@ -57,3 +57,24 @@ def test_the_command(
     assert told["quality"]["error_percent"] < 3
     assert probe(tmp_path / "o.mp4").width == 360
     assert np.load(tmp_path / "i.npy").shape == (40,)
+
+
+def test_a_video_is_a_style(
+    shared: Path,
+    landmarker: Path,
+    sample_path: Path,
+    bundled_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DIFFPOSETALK_ASSETS", str(landmarker.parent))
+    clip, style = shared / "clips" / "grid_sbia1a.mpg", tmp_path / "s.safetensors"
+    assert run(["style", str(clip), "-o", str(style)]) == 0
+    for name, word in {"read": style, "at_once": clip}.items():
+        assert run(["animate", str(sample_path), "--style", str(word), "-o", str(tmp_path / f"{name}.npz")]) == 0
+    read, at_once = (Motion.load(tmp_path / f"{name}.npz") for name in ("read", "at_once"))
+    np.testing.assert_array_equal(read.expression, at_once.expression)
+    assert run(["animate", str(sample_path), "-o", str(tmp_path / "neutral.npz")]) == 0
+    assert np.abs(Motion.load(tmp_path / "neutral.npz").expression - read.expression).max() > 0.01
+    assert not capsys.readouterr().err.startswith("diffposetalk: unexpected")

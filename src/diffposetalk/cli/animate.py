@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("speech", metavar="SPEECH", help="any sound or video file")
     outputs.add_arguments(parser)
     parser.add_argument("--contact-sheet", metavar="PNG", help="also a picture of frames taken through the video")
-    parser.add_argument("--style", metavar="NAME|FILE", help="manner of speaking (neutral)")
+    parser.add_argument("--style", metavar="NAME|FILE", help="manner of speaking (neutral), or a video of it")
     parser.add_argument("--samples", type=values.whole(1, 1000), default=1, metavar="N", help="different results (1)")
     parser.add_argument("--model", default="lite", metavar="NAME|FILE", help="model (lite, the bundled one)")
     parser.add_argument("--device", default="cpu", metavar="NAME", help="where the networks run: cpu, cuda, mps (cpu)")
@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.motion import Motion
 
     talker = Talker.from_pretrained(args.model, args.device)
-    style = talker.style(_motion_style(args.style, talker))
+    style = talker.style(_motion_style(args.style, talker, console))
     if wanted.pictures:
         pictures.head_for(talker.model.space.head)  # refused before the work
     if args.compat:
@@ -99,14 +99,15 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     }
 
 
-def _motion_style(word: str | None, talker: Talker) -> str | Motion | Style | None:
-    """Read `--style` where it is a motion of other software; leave it as it is otherwise."""
-    from diffposetalk.exchange import load_motion, suffixes
+def _motion_style(word: str | None, talker: Talker, console: Console) -> str | Motion | Style | None:
+    """Read `--style` where it is motion or a video of somebody; leave it as it is otherwise."""
+    from diffposetalk.cli.reference import is_reference, read_reference
     from diffposetalk.style import Style
 
-    if word is None or word in talker.presets or Path(word).suffix.lower() not in suffixes(reading=True):
+    if word is None or word in talker.presets or not is_reference(Path(word)) or not Path(word).exists():
         return word
-    return Style.from_motion(load_motion(word), talker, source=Path(word).name) if Path(word).exists() else word
+    motion = read_reference(Path(word), talker.model.space.head != "flame", console)
+    return Style.from_motion(motion, talker, source=Path(word).name)
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:

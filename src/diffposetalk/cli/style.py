@@ -1,4 +1,4 @@
-"""List a model's manners of speaking, or read one from a motion file for use with `animate --style`.
+"""List a model's manners of speaking, or read one from motion or a video for use with `animate --style`.
 
 diffposetalk style
 diffposetalk style talk.npz -o mine.style.safetensors
@@ -15,13 +15,17 @@ from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
-    from diffposetalk.style import StyleReader
+    from diffposetalk.generate import Talker
+    from diffposetalk.style_model import StyleModel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "motion", metavar="MOTION", nargs="?", help="motion (.npz, .csv, .json, .parquet) of at least some seconds"
+        "motion",
+        metavar="FILE",
+        nargs="?",
+        help="motion (.npz, .csv, .json, .parquet) or video of at least some seconds",
     )
     parser.add_argument("-o", "--output", metavar="OUT", help="where the style goes (.safetensors)")
     parser.add_argument(
@@ -48,16 +52,17 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         console.table(list(presets.items()) or [("this model brings no styles",)])
         return {"model": args.model, "presets": presets}
 
-    from diffposetalk.exchange import load_motion
+    from diffposetalk.cli.reference import read_reference
 
-    motion = load_motion(args.motion)
-    style = _reader(args.model).read_style(motion, Path(args.motion).name)
+    reader = _reader(args.model)
+    motion = read_reference(Path(args.motion), reader.space.head != "flame", console)
+    style = reader.read_style(motion, Path(args.motion).name)
     style.save(output)
     console.say(str(output))
     return {"output": str(output), "source": style.source, "encoder": style.encoder, "seconds": motion.duration}
 
 
-def _reader(model: str) -> StyleReader:
+def _reader(model: str) -> StyleModel | Talker:
     """Return what reads styles: a model, or a style encoder converted alone."""
     from diffposetalk.checkpoint import header_kind
     from diffposetalk.generate import Talker
