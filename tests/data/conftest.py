@@ -16,15 +16,6 @@ from diffposetalk.speech import Speech
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    """The folder of reference numbers beside the project; skips where it is absent."""
-    folder = ROOT.parent / "shared" / "reference"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/reference, which is absent")
-    return folder
-
-
 def flame_clip(name: str, n_frames: int, seed: int = 0, n_identity: int = 12, n_expression: int = 10) -> Clip:
     """Return a clip of noise: 16-bit sound, FLAME coefficients, one identity."""
     rng = np.random.default_rng([seed, n_frames])

@@ -26,15 +26,6 @@ STYLE = "experiments/SE/head-tiny-L2H4-T0.1/checkpoints/iter_0000045.pt"
 
 
 @pytest.fixture(scope="session")
-def reference() -> Path:
-    """The folder of numbers computed with the authors' code; skips where it is absent."""
-    folder = Path(__file__).parents[3] / "shared" / "reference"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/reference, which is absent")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def statistics(reference: Path) -> Statistics:
     """Of the reference checkpoints' data."""
     return Statistics.load(reference / "stats_train.npz")

@@ -10,15 +10,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="session")
-def reference() -> Path:
-    """The folder of reference numbers beside the project; skips where it is absent."""
-    folder = ROOT.parent / "shared" / "reference"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/reference, which is absent")
-    return folder
-
-
 def flame_recipe(n_vertices: int, seed: int) -> dict[str, np.ndarray]:
     """Return a random head of FLAME's layout by the recipe of the reference numbers."""
     rs = np.random.RandomState(seed)
