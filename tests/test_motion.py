@@ -207,3 +207,17 @@ def test_unknown_channel_is_named() -> None:
 def test_mirror_is_an_involution_over_all_channels() -> None:
     assert len(CHANNELS) == len(set(CHANNELS)) == 52
     assert all(MIRROR[MIRROR[name]] == name and MIRROR[name] in CHANNELS for name in CHANNELS)
+
+
+def test_styles_mix_by_shares() -> None:
+    one, two = Style(np.array([3.0, 0, 0]), "e", "a", 1.0), Style(np.array([0, 1.0, 0]), "e", "b", 2.0)
+    mixed = Style.blended([one, two], [3, 1])
+    assert np.linalg.norm(mixed.vector) == pytest.approx(2.5) and mixed.head_scale == 1.25
+    np.testing.assert_allclose(mixed.vector[0] / mixed.vector[1], 9)
+    np.testing.assert_array_equal(Style.blended([one]).vector, one.vector)
+    np.testing.assert_allclose(Style.blended([one, two], [1, 0]).vector, one.vector)
+    for styles, shares in (([], None), ([one, two], [1]), ([one, two], [0, 0]), ([one, two], [2, -1])):
+        with pytest.raises(UsageError, match="shares"):
+            Style.blended(styles, shares)
+    with pytest.raises(ModelError, match="different encoders"):
+        Style.blended([one, Style(np.ones(3), "other", "c")])

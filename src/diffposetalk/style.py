@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from diffposetalk.errors import InputError
+from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.files import HEADER_KEY, write_atomically
 from diffposetalk.motion import Motion, finite_float32
 
@@ -43,6 +44,34 @@ class Style:
     def from_motion(motion: Motion, reader: StyleReader, source: str = "motion") -> Style:
         """Read the manner of speaking from motion with a model, such as a `Talker`."""
         return reader.read_style(motion, source)
+
+    @staticmethod
+    def blended(styles: Sequence[Style], shares: Sequence[float] | None = None) -> Style:
+        """Mix manners of speaking: vectors and head amplitudes by shares, the vector's length kept.
+
+        Args:
+            styles: of one encoder.
+            shares: one each, none negative, not all 0; they need not sum to 1. None for equal ones.
+
+        Raises:
+            UsageError: no styles, or shares that do not fit.
+            ModelError: the styles are of different encoders.
+        """
+        shares = [1.0] * len(styles) if shares is None else list(shares)
+        if not styles or len(shares) != len(styles) or min(shares) < 0 or not 0 < sum(shares) < np.inf:
+            raise UsageError(f"{len(styles)} styles need as many shares, none negative and not all 0, got {shares}")
+        if len({(style.encoder, style.vector.shape) for style in styles}) > 1:
+            raise ModelError("styles of different encoders cannot be mixed; read them again with one model")
+        if len(styles) == 1:
+            return styles[0]
+        part = np.array(shares) / sum(shares)
+        vectors = np.stack([style.vector for style in styles])
+        mean = part @ vectors
+        length = part @ np.linalg.norm(vectors, axis=1)
+        mean *= length / max(float(np.linalg.norm(mean)), 1e-12)
+        source = " + ".join(f"{share:.2g} {style.source}" for share, style in zip(part, styles))
+        scale = float(part @ [style.head_scale for style in styles])
+        return Style(mean, styles[0].encoder, source, scale)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a ``.style.safetensors`` file, atomically."""

@@ -10,6 +10,7 @@ import pytest
 from diffposetalk.cli import run
 from diffposetalk.cli.reference import is_reference
 from diffposetalk.motion import Motion, flame_channels
+from diffposetalk.style import Style
 
 
 def test_names_tell() -> None:
@@ -40,3 +41,15 @@ def test_a_video_without_a_face_is_refused(
     )
     message = capsys.readouterr().err.strip()
     assert code == 1 and "a.mp4" in message and len(message.splitlines()) == 1
+
+
+def test_styles_are_mixed(tiny_model_path: Path, motion: Motion, tmp_path: Path) -> None:
+    motion.save(tmp_path / "m.npz")
+    model = ["--model", str(tiny_model_path)]
+    assert run(["style", str(tmp_path / "m.npz"), *model, "-o", str(tmp_path / "a.safetensors")]) == 0
+    words = ["lively", str(tmp_path / "a.safetensors"), str(tmp_path / "m.npz")]
+    out = tmp_path / "mix.safetensors"
+    assert run(["style", *words, "--shares", "2,1,1", *model, "-o", str(out)]) == 0
+    read, mixed = Style.load(tmp_path / "a.safetensors"), Style.load(out)
+    assert mixed.encoder == read.encoder and "0.5" in mixed.source and "m.npz" in mixed.source
+    assert run(["style", *words, "--shares", "1,1", *model, "-o", str(tmp_path / "x.safetensors")]) == 2

@@ -2,6 +2,7 @@
 
 diffposetalk style
 diffposetalk style talk.npz -o mine.style.safetensors
+diffposetalk style lively somebody.mp4 --shares 0.3,0.7 -o mixed.style.safetensors
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ from diffposetalk.errors import UsageError
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
     from diffposetalk.generate import Talker
+    from diffposetalk.style import Style
     from diffposetalk.style_model import StyleModel
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument(
-        "motion",
-        metavar="FILE",
-        nargs="?",
-        help="motion (.npz, .csv, .json, .parquet) or video of at least some seconds",
+        "references",
+        metavar="REFERENCE",
+        nargs="*",
+        help="motion (.npz, .csv, .json, .parquet) or video of at least some seconds, or a style; several are mixed",
     )
     parser.add_argument("-o", "--output", metavar="OUT", help="where the style goes (.safetensors)")
+    parser.add_argument("--shares", type=values.shares, metavar="A,B,...", help="of several references (equal)")
     parser.add_argument(
         "--model",
         default="lite",
@@ -37,29 +40,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """List the presets, or encode a motion; return the result for `--json`."""
-    if args.output and not args.motion:
-        raise UsageError("-o needs a motion file to read the style from: diffposetalk style MOTION.npz -o OUT")
+    """List the presets, or read a style; return the result for `--json`."""
+    if args.output and not args.references:
+        raise UsageError("-o needs something to read the style from: diffposetalk style MOTION.npz -o OUT")
     output = values.outputs([args.output], (".safetensors",))[0] if args.output else None
-    if args.motion and output is None:
+    if args.references and output is None:
         raise UsageError("nothing to write: name the style file with -o, such as -o mine.style.safetensors")
 
     from diffposetalk.generate import Talker
+    from diffposetalk.style import Style
 
-    if args.motion is None or output is None:
+    if output is None:
         talker = Talker.from_pretrained(args.model)
         presets = {name: style.source for name, style in talker.model.presets.items()}
         console.table(list(presets.items()) or [("this model brings no styles",)])
         return {"model": args.model, "presets": presets}
 
-    from diffposetalk.cli.reference import read_reference
-
     reader = _reader(args.model)
-    motion = read_reference(Path(args.motion), reader.space.head != "flame", console)
-    style = reader.read_style(motion, Path(args.motion).name)
+    style = Style.blended([_style(word, reader, console) for word in args.references], args.shares)
     style.save(output)
     console.say(str(output))
-    return {"output": str(output), "source": style.source, "encoder": style.encoder, "seconds": motion.duration}
+    return {"output": str(output), "source": style.source, "encoder": style.encoder}
+
+
+def _style(word: str, reader: StyleModel | Talker, console: Console) -> Style:
+    """Return the style that a word of the command line means: read from motion or a video, or made before."""
+    from diffposetalk.cli.reference import is_reference, read_reference
+    from diffposetalk.generate import Talker
+    from diffposetalk.style import Style
+
+    path = Path(word)
+    presets = reader.presets if isinstance(reader, Talker) else ()
+    if word not in presets and is_reference(path):
+        return reader.read_style(read_reference(path, reader.space.head != "flame", console), path.name)
+    style = reader.style(word) if isinstance(reader, Talker) else Style.load(path)
+    assert style is not None, "a word always means one"
+    return style
 
 
 def _reader(model: str) -> StyleModel | Talker:

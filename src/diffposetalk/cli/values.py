@@ -79,3 +79,11 @@ def threshold(text: str) -> tuple[float, float, float]:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: write RATIO,LOW,HIGH such as 0.99,1,4") from None
     return ratio, low, high
+
+
+def shares(text: str) -> tuple[float, ...]:
+    """Parse `A,B,...`."""
+    try:
+        return tuple(number(0)(part) for part in text.split(","))
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: write numbers such as 0.7,0.3 ({error})") from None
