@@ -99,15 +99,13 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     }
 
 
-def _motion_style(word: str | None, talker: Talker, console: Console) -> str | Motion | Style | None:
+def _motion_style(word: str | None, talker: Talker, console: Console) -> str | Style | None:
     """Read `--style` where it is motion or a video of somebody; leave it as it is otherwise."""
-    from diffposetalk.cli.reference import is_reference, read_reference
-    from diffposetalk.style import Style
+    from diffposetalk.cli.reference import is_reference, read_style
 
     if word is None or word in talker.presets or not is_reference(Path(word)) or not Path(word).exists():
         return word
-    motion = read_reference(Path(word), talker.model.space.head != "flame", console)
-    return Style.from_motion(motion, talker, source=Path(word).name)
+    return read_style(Path(word), talker, console)
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:

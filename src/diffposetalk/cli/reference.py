@@ -10,7 +10,10 @@ from diffposetalk.errors import DiffPoseTalkWarning
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
+    from diffposetalk.generate import Talker
     from diffposetalk.motion import Motion
+    from diffposetalk.style import Style
+    from diffposetalk.style_model import StyleModel
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 """File name endings that are tracked."""
@@ -21,6 +24,11 @@ def is_reference(path: Path) -> bool:
     from diffposetalk.exchange import suffixes
 
     return path.suffix.lower() in (*VIDEOS, *suffixes(reading=True))
+
+
+def read_style(path: Path, reader: Talker | StyleModel, console: Console) -> Style:
+    """Read the manner of speaking in a file of motion or in a video; see `read_reference`."""
+    return reader.read_style(read_reference(path, reader.space.head != "flame", console), path.name)
 
 
 def read_reference(path: Path, arkit: bool, console: Console) -> Motion:

@@ -65,14 +65,14 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 def _style(word: str, reader: StyleModel | Talker, console: Console) -> Style:
     """Return the style that a word of the command line means: read from motion or a video, or made before."""
-    from diffposetalk.cli.reference import is_reference, read_reference
+    from diffposetalk.cli.reference import is_reference, read_style
     from diffposetalk.generate import Talker
     from diffposetalk.style import Style
 
     path = Path(word)
     presets = reader.presets if isinstance(reader, Talker) else ()
     if word not in presets and is_reference(path):
-        return reader.read_style(read_reference(path, reader.space.head != "flame", console), path.name)
+        return read_style(path, reader, console)
     style = reader.style(word) if isinstance(reader, Talker) else Style.load(path)
     assert style is not None, "a word always means one"
     return style
