@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffposetalk.checkpoint import Model, fingerprint, load_model
+from diffposetalk.checkpoint import Model, load_model
 from diffposetalk.diffusion import standard_normal
 from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.guidance import SamplingOptions
@@ -54,10 +54,10 @@ class Talker:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._sampling = replace(model, denoiser=packed(model.denoiser))
         self.schedule = NoiseSchedule.make(model.config.schedule, model.config.noise_steps)
         self.device = next(model.denoiser.parameters()).device
-        self._encoder = fingerprint(model.style_encoder) if model.style_encoder else ""
+        self._reader = StyleModel(model.style_encoder, model.space) if model.style_encoder else None
+        self._encoder = self._reader.fingerprint if self._reader else ""
         noise = [
             next((std for start, std in model.config.sampling.initial_noise.items() if name.startswith(start)), 1.0)
             for name in model.space.channels
@@ -88,6 +88,11 @@ class Talker:
         for network in model.networks.values():
             network.to(where)
         return Talker(model)
+
+    @cached_property
+    def _sampling(self) -> Model:
+        """The model as windows are sampled from it."""
+        return replace(self.model, denoiser=packed(self.model.denoiser))
 
     @property
     def space(self) -> MotionSpace:
@@ -149,12 +154,11 @@ class Talker:
             InputError: the motion is too short or lacks channels.
             ModelError: the model comes without a style encoder.
         """
-        encoder = self.model.style_encoder
-        if encoder is None:
+        if self._reader is None:
             raise ModelError(
                 f"the model {self.model.config.name!r} comes without a style encoder; convert it with --style-encoder"
             )
-        style = StyleModel(encoder, self.model.space).read_style(motion, source)
+        style = self._reader.read_style(motion, source)
         own = self.model.config.sampling.head_spread
         head_scale = float(np.clip(head_spread(motion) / own, *HEAD_SCALES)) if own else 1.0
         return replace(style, head_scale=head_scale)

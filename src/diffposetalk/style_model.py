@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -55,7 +56,12 @@ class StyleModel:
             mean = styles.mean(0)
             if self.encoder.config.pooling == "sphere":
                 mean = mean * (styles[0].norm() / mean.norm())
-        return Style(mean.cpu().numpy(), fingerprint(self.encoder), source)
+        return Style(mean.cpu().numpy(), self.fingerprint, source)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the encoder's weights, by which styles name it."""
+        return fingerprint(self.encoder)
 
     def save(self, path: str | Path) -> None:
         """Write one file, atomically."""
