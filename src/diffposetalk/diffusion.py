@@ -236,10 +236,11 @@ def sample(
     *,
     generator: Generators | None = None,
     noises: Iterable[Tensor] | None = None,
+    flexibility: float = 0.0,
     target: Target | str = "sample",
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Sample with the sampler of that name: "dpmpp", "ddim" (eta 0) or "ddpm" (flexibility 0).
+    """Sample with the sampler of that name: "dpmpp", "ddim" (eta 0) or "ddpm".
 
     Args:
         sampler: the sampler's name.
@@ -249,6 +250,7 @@ def sample(
         steps: number of evaluations; None for the sampler's own (see `n_evaluations`).
         generator: source of noise for ddpm; the other two use none.
         noises: that noise itself instead, for ddpm.
+        flexibility: of the noise, for ddpm (see `sample_ddpm`).
         target: what the denoiser predicts.
         on_step: called with (next noise step, x there) after each step.
 
@@ -261,7 +263,16 @@ def sample(
     """
     steps = n_evaluations(sampler, steps, schedule)
     if sampler == "ddpm":
-        return sample_ddpm(denoise, x_T, schedule, generator=generator, noises=noises, target=target, on_step=on_step)
+        return sample_ddpm(
+            denoise,
+            x_T,
+            schedule,
+            generator=generator,
+            noises=noises,
+            flexibility=flexibility,
+            target=target,
+            on_step=on_step,
+        )
     if sampler == "ddim":
         return sample_ddim(denoise, x_T, schedule, steps, target=target, on_step=on_step)
     return sample_dpmpp(denoise, x_T, schedule, steps, target=target, on_step=on_step)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diffposetalk.checkpoint import Model, Padding
-from diffposetalk.diffusion import sample, sample_ddpm
+from diffposetalk.diffusion import sample
 from diffposetalk.errors import UsageError
 from diffposetalk.guidance import SamplingOptions, guidance_entries, guided
 from diffposetalk.nn.pretrained_speech import PretrainedSpeechEncoder
@@ -104,18 +104,6 @@ def sample_window(
         )
         return result if adjust is None else adjust(result)
 
-    target = model.config.target
-    if flexibility and options.sampler == "ddpm":
-        return sample_ddpm(
-            denoise,
-            x_T,
-            schedule,
-            generator=generator,
-            noises=noises,
-            flexibility=flexibility,
-            target=target,
-            on_step=on_step,
-        )
     return sample(
         options.sampler,
         denoise,
@@ -124,7 +112,8 @@ def sample_window(
         options.steps,
         generator=generator,
         noises=noises,
-        target=target,
+        flexibility=flexibility,
+        target=model.config.target,
         on_step=on_step,
     )
 

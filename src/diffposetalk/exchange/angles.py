@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffposetalk.exchange.names import arkit_weights
+from diffposetalk.head.skinning import rotation_matrix
 from diffposetalk.motion import Motion
 
 GAZE_RAD = {"In": 0.6, "Out": 0.6, "Up": 0.5, "Down": 0.5}
@@ -18,12 +19,7 @@ GAZE_RAD = {"In": 0.6, "Out": 0.6, "Up": 0.5, "Down": 0.5}
 
 def rotation_matrices(rotation_vectors: np.ndarray) -> np.ndarray:
     """Turn `(..., 3)` rotation vectors, radians, into `(..., 3, 3)` float64 matrices (Rodrigues)."""
-    vectors = np.asarray(rotation_vectors, np.float64)
-    angle = np.linalg.norm(vectors, axis=-1)[..., None, None]
-    x, y, z = np.moveaxis(vectors, -1, 0)
-    zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*x.shape, 3, 3)
-    return np.eye(3) + np.sinc(angle / np.pi) * cross + 0.5 * np.sinc(angle / (2 * np.pi)) ** 2 * (cross @ cross)
+    return rotation_matrix(np.asarray(rotation_vectors, np.float64))
 
 
 def rotation_vectors_of(matrices: np.ndarray) -> np.ndarray:
