@@ -21,7 +21,7 @@ head
 nn.layers nn.speech_encoder nn.pretrained_speech nn.style_encoder nn.denoiser nn.packed nn
 noise diffusion guidance checkpoint style_model window generate stream
 metrics render least_squares surfaces correspondence retarget exchange track data released
-corpus train evaluate
+footage corpus train evaluate
 serve cli __init__ __main__
 """.split()  # noqa: SIM905 (in groups, as documented)
 """A module imports only what is named before it; the modules of a package one another, but without cycles."""

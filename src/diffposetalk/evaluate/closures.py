@@ -12,10 +12,10 @@ import numpy as np
 from diffposetalk.evaluate import command
 from diffposetalk.evaluate.alignment import Phones, aligned
 from diffposetalk.evaluate.generators import AnyStyle, Generator, load_generator, takes
-from diffposetalk.evaluate.lips import mouth_gap
 from diffposetalk.evaluate.recordings import FPS, transcripts
 from diffposetalk.metrics import Closures, blink_frames, closing_time, closures
 from diffposetalk.metrics.curves import OPEN, PRESSED
+from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 

@@ -13,11 +13,11 @@ from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.evaluate import command
 from diffposetalk.evaluate.alignment import align
 from diffposetalk.evaluate.generators import load_generator, takes
-from diffposetalk.evaluate.lips import mouth_gap
 from diffposetalk.evaluate.recordings import FPS, tracked_aperture, transcripts
 from diffposetalk.files import check_output, replacing
 from diffposetalk.metrics import blink_frames
 from diffposetalk.metrics.curves import OPEN, PRESSED
+from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from diffposetalk.evaluate import command
 from diffposetalk.evaluate.generators import AnyStyle, Generator, load_generator, takes
-from diffposetalk.evaluate.lips import mouth_gap
 from diffposetalk.evaluate.recordings import FPS, TrackedClip, tracked_clips
 from diffposetalk.metrics import LagCorrelation, lag_correlation, standardised
+from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 
 TARGET_R = 0.42
