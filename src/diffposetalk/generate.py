@@ -80,9 +80,7 @@ class Talker:
             UsageError: no bundled model and no file is called so, or this machine has no such device.
             ModelError: the file is no model of ours.
         """
-        path = ASSETS / f"{name}.safetensors" if str(name) in BUNDLED else Path(name)
-        if str(name) not in BUNDLED and not path.exists():
-            raise UsageError(f"no model {str(name)!r}: neither bundled ({', '.join(BUNDLED)}) nor a file")
+        path = model_path(name)
         where = usable_device(device)
         model = load_model(path)
         for network in model.networks.values():
@@ -318,6 +316,18 @@ class Talker:
             generator=generators,
             adjust=adjust,
         )
+
+
+def model_path(name: str | Path) -> Path:
+    """Return the file of a bundled model, or the model file itself.
+
+    Raises:
+        UsageError: no bundled model and no file is called so.
+    """
+    path = ASSETS / f"{name}.safetensors" if str(name) in BUNDLED else Path(name)
+    if not path.exists():
+        raise UsageError(f"no model {str(name)!r}: neither bundled ({', '.join(BUNDLED)}) nor a file")
+    return path
 
 
 def usable_device(name: str) -> torch.device:

@@ -33,7 +33,8 @@ encoder = {{ n_mels = 24, width = 16, dim = 16 }}
 loop = {{ steps = 30, batch = 4, learning_rate = 3e-3, warmup = 3, validate_every = 15, checkpoint_every = 5 }}
 [style]
 encoder = {{ motion_dim = 55, dim = 16, n_layers = 1, n_heads = 2 }}
-windows = {{ context = 0 }}
+windows = {{ context = 0, variation = {{ share = 0.5, groups = {{ "head_" = 2.0 }} }} }}
+disturbance = {{ noise = 0.2, dropped = 0.05 }}
 loop = {{ steps = 20, batch = 6, learning_rate = 1e-3, warmup = 3, validate_every = 10, checkpoint_every = 5 }}
 [denoiser]
 noise_steps = 50

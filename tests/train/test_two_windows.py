@@ -252,12 +252,12 @@ def test_style_step_equals_the_reference(reference: Path) -> None:
     converted = convert(path, Statistics.load(reference / "stats_train.npz")).model
     assert isinstance(converted, StyleModel)
     encoder = converted.encoder.requires_grad_(True)
-    learner = StyleLearner(encoder.config, 0)
+    learner = StyleLearner(encoder.config, {})
     learner.encoder = encoder
     first, second = (torch.from_numpy(np.stack([data[f"se{item}_coef"][view] for item in range(4)])) for view in (0, 1))
     stage = StyleLearning(encoder.config, LoopConfig(1, 4), own_negatives=True)
     same = torch.zeros(4, dtype=torch.long)
-    losses = StyleLosses(stage, lambda turn: (first, second, same, torch.zeros(4, 0)), True)
+    losses = StyleLosses(stage, lambda turn: (first, second, same, torch.zeros(4, 0)), None, True)
     terms = losses(learner.eval(), Turn(0, 4, np.random.default_rng(0)))
     assert list(terms) == ["contrast"]
     assert terms["contrast"].item() == pytest.approx(float(expected["loss"]), rel=1e-4)

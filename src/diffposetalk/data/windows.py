@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from diffposetalk.data.views import Disturbance, Variation, there_and_back, varied
 from diffposetalk.errors import InputError
+from diffposetalk.motion import MotionSpace
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,26 @@ class WindowConfig:
     """Share of windows that end early, as a speech's last window does."""
     context_noise: float = 0.1
     """Largest standard deviation of noise on the context's motion (normalised units), against drift."""
+    variation: Variation = field(default_factory=Variation)
+    """Changes of manner, the same for a window, its context and its reference."""
+    disturbance: Disturbance = field(default_factory=Disturbance)
+    """What else happens to style references."""
+    own_reference: float = 0.0
+    """Share of windows that are their own style reference."""
+
+
+SHORTEST = 50
+"""Frames of a clip below which it is left out."""
 
 
 class Windows:
-    """Draws batches from clips of at least ``context + window`` frames."""
+    """Draws batches from clips; a clip shorter than context and window is one truncated window without context."""
 
-    def __init__(self, clips: Sequence[EncodedClip], config: WindowConfig) -> None:
-        self.config = config
-        needed = config.window + config.context
-        self.clips = [clip for clip in clips if len(clip.motion) >= needed]
+    def __init__(self, clips: Sequence[EncodedClip], config: WindowConfig, space: MotionSpace) -> None:
+        self.config, self.space = config, space
+        self.clips = [clip for clip in clips if len(clip.motion) >= min(SHORTEST, config.window)]
         if not self.clips:
-            raise InputError(f"no clip is long enough to train on ({needed} frames); make longer clips")
+            raise InputError(f"no clip is long enough to train on ({SHORTEST} frames); make longer clips")
         lengths = np.array([len(clip.motion) for clip in self.clips], np.float64)
         self._share = lengths / lengths.sum()
         self._of_speaker: dict[int, list[int]] = {}
@@ -85,49 +96,69 @@ class Windows:
         """Draw ``n`` windows with context and, for each, a style reference of the same speaker."""
         config = self.config
         motions, features, before_motion, before_features, references = [], [], [], [], []
-        for index in rng.choice(len(self.clips), n, p=self._share):
+        chosen = rng.choice(len(self.clips), n, p=self._share)
+        lengths = np.array([len(self.clips[index].motion) for index in chosen])
+        long_enough = lengths >= config.context + config.window
+        for index, is_long in zip(chosen, long_enough):
             clip = self.clips[index]
-            start = int(rng.integers(config.context, len(clip.motion) - config.window + 1))
+            start = int(rng.integers(config.context, len(clip.motion) - config.window + 1)) if is_long else 0
             copy = clip.features[rng.integers(len(clip.features))]
-            motions.append(clip.motion[start : start + config.window])
-            features.append(copy[start : start + config.window])
-            before_motion.append(clip.motion[start - config.context : start])
-            before_features.append(copy[start - config.context : start])
-            references.append(self._window(rng, clip.speaker))
-        motion, feature = _stack(motions), _stack(features)
+            motions.append(_filled(clip.motion[start : start + config.window], config.window))
+            features.append(_filled(copy[start : start + config.window], config.window))
+            before_motion.append(_filled(clip.motion[start - config.context : start], config.context))
+            before_features.append(_filled(copy[start - config.context : start], config.context))
+            own = rng.random() < config.own_reference
+            references.append(motions[-1] if own else self._window(rng, clip.speaker))
+        factors = config.variation.draw(rng, n, self.space)
+        motion, before, reference = (
+            varied(_stack(windows), factors, self.space) for windows in (motions, before_motion, references)
+        )
+        feature = _stack(features)
         ends = np.where(
             rng.random(n) < config.truncated_share, rng.integers(config.window // 5, config.window, n), config.window
         )
+        ends = np.minimum(ends, lengths)
         valid = torch.from_numpy(np.arange(config.window)[None] < ends[:, None])
         noise = rng.standard_normal((n, config.context, motion.shape[-1]), np.float32)
         noise *= (config.context_noise * rng.random((n, 1, 1))).astype(np.float32)
         return WindowBatch(
             motion * valid[..., None],
             feature * valid[..., None],
-            _stack(before_motion) + torch.from_numpy(noise),
+            before + torch.from_numpy(noise),
             _stack(before_features),
-            torch.from_numpy(rng.random(n) >= config.start_share),
+            torch.from_numpy((rng.random(n) >= config.start_share) & long_enough),
             valid,
-            _stack(references),
+            config.disturbance(reference, rng),
         )
 
     def draw_pairs(self, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Draw two windows each of ``n`` different speakers (as far as there are so many).
+        """Draw two windows each of ``n`` different speakers (as far as there are so many), undisturbed.
 
         Returns:
             First and second windows ``(n, L, D)``, speakers ``(n,)`` and their manners ``(n, M)``.
         """
         speakers = np.array(sorted(self._of_speaker))
         chosen = rng.choice(speakers, n, replace=len(speakers) < n)
-        first = _stack([self._window(rng, speaker) for speaker in chosen])
-        second = _stack([self._window(rng, speaker) for speaker in chosen])
+        factors = self.config.variation.draw(rng, n, self.space)
+        first, second = (
+            varied(_stack([self._window(rng, speaker) for speaker in chosen]), factors, self.space) for _ in range(2)
+        )
         manners = _stack([self.clips[self._of_speaker[speaker][0]].manner for speaker in chosen])
         return first, second, torch.from_numpy(chosen), manners
 
     def _window(self, rng: np.random.Generator, speaker: int) -> np.ndarray:
         clip = self.clips[rng.choice(self._of_speaker[int(speaker)])]
-        start = int(rng.integers(0, len(clip.motion) - self.config.window + 1))
-        return clip.motion[start : start + self.config.window]
+        start = int(rng.integers(0, max(0, len(clip.motion) - self.config.window) + 1))
+        return _filled(clip.motion[start : start + self.config.window], self.config.window)
+
+
+def _filled(values: np.ndarray, n_frames: int) -> np.ndarray:
+    """Go to and fro in values ``(T, ...)`` until there are ``n_frames``; nothing is filled with 0."""
+    if len(values) == n_frames:
+        return values
+    if not len(values):
+        return np.zeros((n_frames, *values.shape[1:]), values.dtype)
+    return values[there_and_back(len(values), n_frames)]
 
 
 def _stack(arrays: Sequence[np.ndarray]) -> Tensor:

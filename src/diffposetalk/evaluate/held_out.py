@@ -152,7 +152,7 @@ def fit(
     stage = StyleStage(config, loop, windows=WindowConfig(context=0), weights={"contrast": 1.0, "manner": 10.0})
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
-        network = train_style(stage, sets[0], sets[1], Path(folder), {"kind": "held-out"}, progress=progress)
+        network = train_style(stage, *sets, space, Path(folder), {"kind": "held-out"}, progress=progress)
     return HeldOut(network.eval().requires_grad_(False), space)
 
 

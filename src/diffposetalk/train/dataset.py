@@ -1,4 +1,4 @@
-"""From corpus to what the stages learn from: augmented copies, labels, encoded clips, preset references."""
+"""From corpus or data set to what the stages learn from: augmented copies, labels, encoded clips, preset references."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from diffposetalk.corpus.articulation import articulate
 from diffposetalk.corpus.manner import PRESETS, Manner
 from diffposetalk.corpus.phones import SYMBOL_INDEX, Phone
 from diffposetalk.corpus.shards import iter_clips, list_speakers, load_shard
-from diffposetalk.data.augment import augment
+from diffposetalk.data.augment import SAMPLE_RATE, augment
+from diffposetalk.data.shards import ShardReader
 from diffposetalk.data.windows import EncodedClip
 from diffposetalk.errors import InputError
 from diffposetalk.files import write_atomically
@@ -39,7 +40,11 @@ class MovingClip:
     """Name of the speaker."""
     motion: Motion
     manner: np.ndarray
-    """``(M,)`` the speaker's manner."""
+    """``(M,)`` the speaker's manner, empty where unknown."""
+
+
+Versions = tuple[np.ndarray, ...]
+"""The same speech several times, each ``(n,)`` int16 at 16 kHz: itself, then augmented copies."""
 
 
 def split_speakers(corpus: Path, validation_share: float) -> tuple[list[str], list[str]]:
@@ -72,11 +77,36 @@ def _copy_speaker(corpus: Path, speaker: str, folder: Path, n_copies: int) -> No
 
     tensors = {}
     for clip in load_shard(corpus, speaker):
-        for k in range(n_copies):
-            rng = np.random.default_rng([*clip.name.encode(), k])
-            samples = augment(clip.speech.samples, rng)
-            tensors[f"{clip.name}/{k}"] = _to_int16(samples)
+        for k, version in enumerate(versions_of(clip.name, clip.speech.samples, n_copies)[1:]):
+            tensors[f"{clip.name}/{k}"] = version
     write_atomically(folder / f"{speaker}.safetensors", save(tensors))
+
+
+def versions_of(name: str, samples: np.ndarray, n_copies: int) -> Versions:
+    """Return speech ``(n,)`` at 16 kHz and ``n_copies`` disturbed by chance that depends on the clip's name alone."""
+    copies = (augment(samples, np.random.default_rng([*name.encode(), k])) for k in range(n_copies))
+    return tuple(_to_int16(version) for version in (samples, *copies))
+
+
+def shard_clips(
+    folder: Path, split: str, space: MotionSpace, n_copies: int, report: Report | None = None
+) -> tuple[list[MovingClip], list[Versions]]:
+    """Read a split of a data set of shards, whose motion is on the space's head.
+
+    Raises:
+        InputError: there is no such split, or motion of other heads or without the space's channels.
+    """
+    reader = ShardReader(folder)
+    total = sum(n for name, n in reader.counts.items() if name.startswith(f"{split}-"))
+    clips, versions = [], []
+    for done, clip in enumerate(reader.clips(split), 1):
+        if clip.motion.head != space.head:
+            raise InputError(f"{folder}: {clip.name} is on the head {clip.motion.head!r}, the model on {space.head!r}")
+        clips.append(MovingClip(clip.speaker, clip.motion.resampled(space.fps), np.zeros(0, np.float32)))
+        versions.append(versions_of(clip.name, clip.speech.resampled(SAMPLE_RATE).samples, n_copies))
+        if report:
+            report(done, max(done, total), {})
+    return clips, versions
 
 
 def speech_clips(corpus: Path, speakers: Sequence[str], copies: Path, n_copies: int) -> list[SpeechClip]:
@@ -124,7 +154,7 @@ def read_motions(corpus: Path, speakers: Sequence[str]) -> list[MovingClip]:
 @torch.inference_mode()
 def encode_clips(
     clips: Sequence[MovingClip],
-    speech: Sequence[SpeechClip],
+    speech: Sequence[Versions],
     encoder: SpeechEncoder,
     space: MotionSpace,
     first_speaker: int,
@@ -134,7 +164,7 @@ def encode_clips(
 
     Args:
         clips: with motion.
-        speech: the same clips' versions, in the same order.
+        speech: of the same clips, in the same order.
         encoder: trained speech encoder.
         space: of the motion.
         first_speaker: number given to the first speaker.
@@ -143,8 +173,8 @@ def encode_clips(
     numbers: dict[str, int] = {}
     encoded = []
     for done, (clip, versions) in enumerate(zip(clips, speech, strict=True), 1):
-        n_frames = min(len(clip.motion), len(versions.curves))
-        wave = np.stack([version[: n_frames * FRAME_SAMPLES] for version in versions.versions])
+        n_frames = min(len(clip.motion), len(versions[0]) // FRAME_SAMPLES)
+        wave = np.stack([version[: n_frames * FRAME_SAMPLES] for version in versions])
         features = encoder(torch.from_numpy(wave.astype(np.float32) / 32768)).numpy().astype(np.float16)
         number = numbers.setdefault(clip.speaker, first_speaker + len(numbers))
         encoded.append(EncodedClip(space.encode(clip.motion)[:n_frames], features, number, clip.manner))

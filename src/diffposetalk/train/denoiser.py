@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from diffposetalk.checkpoint import load_weights, weights
 from diffposetalk.data.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.guidance import condition_dropout
 from diffposetalk.motion import MotionSpace
@@ -139,6 +140,7 @@ def train_denoiser(
     header: dict[str, str],
     device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    start: Denoiser | None = None,
 ) -> Denoiser:
     """Train the denoiser; the style encoder stays as it is.
 
@@ -154,12 +156,19 @@ def train_denoiser(
         header: identity of the run.
         device: where to train.
         progress: see `train`.
+        start: whose weights it begins from; none for fresh ones.
+
+    Raises:
+        ModelError: the weights to begin from are of another size.
     """
     style_encoder = style_encoder.to(device).eval().requires_grad_(False)
     torch.manual_seed(stage.loop.seed)
-    denoiser = Denoiser(stage.denoiser).to(device)
+    denoiser = Denoiser(stage.denoiser)
+    if start is not None:
+        load_weights(denoiser, weights(start), "the denoiser to start from")
+    denoiser.to(device)
     losses = [
-        DenoiserLosses(stage, Windows(clips, stage.windows), style_encoder, space, surface, gaps)
+        DenoiserLosses(stage, Windows(clips, stage.windows, space), style_encoder, space, surface, gaps)
         for clips in (training, validation)
     ]
     train(denoiser, losses[0], losses[1], stage.weights, stage.loop, out, header, progress)

@@ -16,7 +16,7 @@ from diffposetalk.config import load_config, to_dict
 from diffposetalk.data.batches import Batches, SpeechBatch, StyleBatch
 from diffposetalk.data.pairs import DenoiserItems, StyleItems
 from diffposetalk.data.tfhp import speaker_of
-from diffposetalk.generate import ASSETS, BUNDLED
+from diffposetalk.generate import model_path
 from diffposetalk.head import load_head
 from diffposetalk.nn.denoiser import Denoiser
 from diffposetalk.nn.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
@@ -151,7 +151,7 @@ def train_paper_style(
 
     training = pairs(Feed(batches("train", stage.loop.seed), recipe.workers))
     held_out = batches("val", stage.loop.seed + VALIDATION_SEED)
-    encoder = learn_style(stage, training, pairs(Feed(held_out, 0)), 0, out, header, recipe.device, progress).cpu()
+    encoder = learn_style(stage, training, pairs(Feed(held_out, 0)), out, header, recipe.device, progress).cpu()
     every: StyleBatch = Batches(held_out.items, len(held_out.items), held_out.seed, recipe.head_pose)[0]
     return encoder, retrieved(encoder, every.first, every.second)
 
@@ -197,7 +197,7 @@ def initial_speech_encoder(part: SpeechPart) -> SpeechEncoder | PretrainedSpeech
     else:
         encoder = build_speech_encoder(part.encoder)
     if part.start:
-        path = ASSETS / f"{part.start}.safetensors" if part.start in BUNDLED else Path(part.start)
+        path = model_path(part.start)
         load_weights(encoder, load_model(path).speech_encoder.state_dict(), f"speech.start {path}")
     encoder.freeze()
     if not part.learns:

@@ -1,10 +1,13 @@
-"""A whole model from a corpus: augmented copies -> speech encoder -> style encoder -> denoiser -> one model file."""
+"""A whole model of the bundled one's kind: speech encoder -> style encoder -> denoiser -> one model file.
+
+It learns from a corpus, whose phones and manners are known, or from a data set of filmed people, beginning from a model.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,22 +16,29 @@ import torch
 
 from diffposetalk.checkpoint import Model, ModelConfig, SamplingDefaults, fingerprint, load_model
 from diffposetalk.config import load_config, to_dict
+from diffposetalk.data.tfhp import SPLITS
 from diffposetalk.errors import UsageError
+from diffposetalk.generate import Talker, model_path
 from diffposetalk.head import load_head
-from diffposetalk.motion import MotionSpace
+from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.nn.speech_encoder import SpeechEncoder
 from diffposetalk.style import Style
 from diffposetalk.train.dataset import (
     HEAD_CHANNELS,
+    MovingClip,
+    Report,
+    Versions,
     encode_clips,
     make_copies,
     preset_motions,
     read_motions,
+    shard_clips,
     speech_clips,
     split_speakers,
 )
 from diffposetalk.train.denoiser import DenoiserStage, train_denoiser
 from diffposetalk.train.losses import LinearSurface
-from diffposetalk.train.speech import SpeechStage, phone_accuracy, train_speech
+from diffposetalk.train.speech import SpeechClip, SpeechStage, phone_accuracy, train_speech
 from diffposetalk.train.style import StyleStage, retrieval_accuracy, train_style
 
 Progress = Callable[[str, int, int, dict[str, float]], None]
@@ -37,21 +47,28 @@ Progress = Callable[[str, int, int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a model, given the corpus."""
+    """Everything that decides a model, given what it learns from: ``corpus`` or ``data``."""
 
     name: str
     """Name of the model and of its file."""
-    speech: SpeechStage
-    style: StyleStage
     denoiser: DenoiserStage
-    corpus: Path
+    speech: SpeechStage | None = None
+    """Left out: the speech encoder of ``start`` stays as it is. Needs a corpus, which knows its phones."""
+    style: StyleStage | None = None
+    """Left out: the style encoder of ``start`` stays as it is."""
+    corpus: Path | None = None
     """Folder made by ``diffposetalk corpus``."""
+    data: Path | None = None
+    """Folder of shards, such as ``diffposetalk dataset build`` makes."""
+    start: str = ""
+    """Model to begin from, a bundled one's name or a file: its motion space, its denoiser's weights, and the encoders
+    that are not trained."""
     kind: Literal["corpus"] = "corpus"
     """Tells such a recipe from those of the paper's model."""
     copies: int = 3
     """Augmented copies of all speech."""
     validation_share: float = 0.08
-    """Share of speakers kept for validation."""
+    """Share of a corpus's speakers kept for validation; ``data`` has splits of its own."""
     threads: int = 0
     """Processor threads; 0 for one per core."""
     device: str = "cpu"
@@ -66,19 +83,25 @@ class Recipe:
             raise UsageError(f"recipe: validation_share must lie between 0 and 1, got {self.validation_share}")
         if self.copies < 0:
             raise UsageError(f"recipe: copies must not be negative, got {self.copies}")
+        if (self.corpus is None) == (self.data is None):
+            raise UsageError("recipe: give either corpus or data, for example with --set corpus=FOLDER")
+        if self.speech is not None and self.corpus is None:
+            raise UsageError("recipe: the speech encoder learns from a corpus alone; leave the table speech out")
+        if not self.start and (self.speech is None or self.style is None):
+            raise UsageError(
+                "recipe: without a model to start from, speech and style must be trained; a table is missing"
+            )
 
-    @property
-    def model(self) -> ModelConfig:
-        """Configuration of the model that the recipe makes."""
-        return ModelConfig(
-            self.name,
-            self.speech.encoder,
-            self.denoiser.denoiser,
-            self.style.encoder,
-            self.denoiser.schedule,
-            self.denoiser.noise_steps,
-            sampling=self.sampling,
-        )
+
+@dataclass(frozen=True)
+class Material:
+    """The clips of one split."""
+
+    motions: Sequence[MovingClip]
+    versions: Sequence[Versions]
+    """Speech of the same clips."""
+    labelled: Sequence[SpeechClip] = ()
+    """The same with phones and curves, where the speech encoder learns."""
 
 
 def train_recipe(
@@ -90,40 +113,58 @@ def train_recipe(
         Path of the model and validation figures of each stage.
     """
     recipe = load_config(Recipe, path, overrides)
+    start = _start(recipe)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    head = load_head("anny")
-    channels = (*head.expression_names, *HEAD_CHANNELS)
-    training, held_out = split_speakers(recipe.corpus, recipe.validation_share)
+    (folder / "recipe.json").write_text(json.dumps(to_dict(recipe), indent=1))
 
     def report(stage: str) -> Callable[[int, int, dict[str, float]], None] | None:
         return None if progress is None else lambda step, steps, values: progress(stage, step, steps, values)
 
-    def header(stage: Any) -> dict[str, str]:
-        return {"config": json.dumps(to_dict(stage), sort_keys=True)}
+    def header(stage: Any, **more: str) -> dict[str, str]:
+        return {"config": json.dumps(to_dict(stage), sort_keys=True), **more}
 
-    (folder / "recipe.json").write_text(json.dumps(to_dict(recipe), indent=1))
-    make_copies(recipe.corpus, [*training, *held_out], folder / "copies", recipe.copies, report("augmenting"))
-    clips = [speech_clips(recipe.corpus, names, folder / "copies", recipe.copies) for names in (training, held_out)]
     figures: dict[str, float] = {}
-    speech_learner = train_speech(
-        recipe.speech, clips[0], clips[1], folder / "speech", header(recipe.speech), recipe.device, report("speech")
-    ).cpu()
-    speech_encoder = speech_learner.encoder
-    figures["phone_accuracy"] = phone_accuracy(speech_learner, clips[1])
-
-    motions = [read_motions(recipe.corpus, names) for names in (training, held_out)]
-    space = MotionSpace.fit((motion.motion for motion in motions[0]), channels)
-    encoded = [
-        encode_clips(motion, clip, speech_encoder, space, first, report("encoding"))
-        for motion, clip, first in zip(motions, clips, (0, len(training)))
-    ]
-    style_encoder = train_style(
-        recipe.style, encoded[0], encoded[1], folder / "style", header(recipe.style), recipe.device, report("style")
-    ).cpu()
-    figures["style_retrieval"] = retrieval_accuracy(style_encoder, encoded[1], recipe.style.windows.window)
+    head = load_head("anny")
+    channels = (*head.expression_names, *HEAD_CHANNELS)
+    training, held_out = _material(recipe, start, folder, report)
+    space = start.space if start else MotionSpace.fit((clip.motion for clip in training.motions), channels)
+    if recipe.speech is None:
+        assert start is not None and isinstance(start.speech_encoder, SpeechEncoder)
+        speech_encoder = start.speech_encoder
+    else:
+        learner = train_speech(
+            recipe.speech,
+            training.labelled,
+            held_out.labelled,
+            folder / "speech",
+            header(recipe.speech),
+            recipe.device,
+            report("speech"),
+        ).cpu()
+        speech_encoder = learner.encoder
+        figures["phone_accuracy"] = phone_accuracy(learner, held_out.labelled)
+    encoded, n_speakers = [], 0
+    for part in (training, held_out):
+        encoded.append(encode_clips(part.motions, part.versions, speech_encoder, space, n_speakers, report("encoding")))
+        n_speakers += len({clip.speaker for clip in part.motions})
+    if recipe.style is None:
+        assert start is not None and start.style_encoder is not None
+        style_encoder = start.style_encoder
+    else:
+        style_encoder = train_style(
+            recipe.style,
+            encoded[0],
+            encoded[1],
+            space,
+            folder / "style",
+            header(recipe.style),
+            recipe.device,
+            report("style"),
+        ).cpu()
+    figures["style_retrieval"] = retrieval_accuracy(style_encoder, encoded[1], space)
     denoiser = train_denoiser(
         recipe.denoiser,
         encoded[0],
@@ -133,28 +174,93 @@ def train_recipe(
         LinearSurface.of([(head.expression_basis(name), share) for name, share in recipe.denoiser.regions.items()]),
         lip_gap_basis(head),
         folder / "denoiser",
-        {**header(recipe.denoiser), "style_encoder": fingerprint(style_encoder)},
+        header(
+            recipe.denoiser,
+            style_encoder=fingerprint(style_encoder),
+            start=fingerprint(start.denoiser) if start else "",
+        ),
         recipe.device,
         report("denoiser"),
+        start.denoiser if start else None,
     ).cpu()
-    model = Model(recipe.model, space, speech_encoder, denoiser, style_encoder)
+    config = ModelConfig(
+        recipe.name,
+        speech_encoder.config,
+        recipe.denoiser.denoiser,
+        style_encoder.config,
+        recipe.denoiser.schedule,
+        recipe.denoiser.noise_steps,
+        sampling=recipe.sampling,
+    )
+    model = Model(config, space, speech_encoder, denoiser, style_encoder.eval())
+    model = replace(model, presets=_presets(recipe, start, model, training, held_out))
     target = folder / f"{recipe.name}.safetensors"
     model.save(target)
-    add_presets(target, recipe.corpus, held_out, recipe.preset_seconds)
     return {"model": str(target), "figures": figures}
 
 
-def add_presets(model_path: Path, corpus: Path, speakers: Sequence[str], seconds: float) -> None:
-    """Read the style of each named manner from a reference motion of held-out speech; keep it in the model's file."""
-    from diffposetalk.generate import Talker
+def _start(recipe: Recipe) -> Model | None:
+    """Load the model to begin from.
 
-    model = load_model(model_path)
+    Raises:
+        UsageError: it does not fit the recipe.
+    """
+    if not recipe.start:
+        return None
+    start = load_model(model_path(recipe.start))
+    if start.config.denoiser != recipe.denoiser.denoiser:
+        raise UsageError(f"recipe: denoiser.denoiser differs from that of {recipe.start}, which it starts from")
+    if not isinstance(start.speech_encoder, SpeechEncoder) or start.style_encoder is None:
+        raise UsageError(
+            f"recipe: {recipe.start} lacks the compact speech encoder or a style encoder; start from another"
+        )
+    return start
+
+
+def _material(
+    recipe: Recipe, start: Model | None, folder: Path, report: Callable[[str], Report | None]
+) -> list[Material]:
+    """Read the clips to learn from and those held out."""
+    if recipe.data is not None:
+        assert start is not None
+        parts = [shard_clips(recipe.data, split, start.space, recipe.copies, report("reading")) for split in SPLITS[:2]]
+        return [Material(*part) for part in parts]
+    assert recipe.corpus is not None
+    names = split_speakers(recipe.corpus, recipe.validation_share)
+    copies = folder / "copies"
+    make_copies(recipe.corpus, [name for part in names for name in part], copies, recipe.copies, report("augmenting"))
+    found = []
+    for part in names:
+        labelled = speech_clips(recipe.corpus, part, copies, recipe.copies)
+        found.append(Material(read_motions(recipe.corpus, part), [clip.versions for clip in labelled], labelled))
+    return found
+
+
+def _presets(
+    recipe: Recipe, start: Model | None, model: Model, training: Material, held_out: Material
+) -> Mapping[str, Style]:
+    """Return the named styles of a new model.
+
+    They are those of the start where its style encoder was kept; else the manners that the corpus knows by name, or the
+    people of the data set.
+    """
+    if start is not None and recipe.style is None:
+        return start.presets
     talker = Talker(model)
-    presets = {
-        name: Style.from_motion(motion, talker, f"articulated reference motion in the manner {name!r}")
-        for name, motion in preset_motions(corpus, speakers, seconds).items()
+    if recipe.corpus is not None:
+        speakers = sorted({clip.speaker for clip in held_out.motions})
+        motions = preset_motions(recipe.corpus, speakers, recipe.preset_seconds)
+        return {
+            name: talker.read_style(motion, f"articulated reference motion in the manner {name!r}")
+            for name, motion in motions.items()
+        }
+    of_speaker: dict[str, list[Motion]] = {}
+    for clip in training.motions:
+        of_speaker.setdefault(clip.speaker, []).append(clip.motion)
+    return {
+        name: Style.blended([talker.read_style(motion, name) for motion in motions])
+        for name, motions in of_speaker.items()
     }
-    Model(**{**model.__dict__, "presets": presets}).save(model_path)
 
 
 def lip_gap_basis(head: Any) -> np.ndarray:

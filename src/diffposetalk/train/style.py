@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,11 +10,18 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from diffposetalk.data.views import Disturbance, summary
 from diffposetalk.data.windows import EncodedClip, WindowConfig, Windows
+from diffposetalk.errors import UsageError
+from diffposetalk.motion import MotionSpace
 from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
 from diffposetalk.train.loop import LoopConfig, Turn, train
 from diffposetalk.train.losses import nt_xent
 
+TERMS = ("contrast", "statistics", "manner")
+"""Names of the loss terms; see `StyleLosses`."""
+SCALE_SEED, SCALE_BATCHES = 11, 16
+"""Seed and number of the batches that the spread of statistics is measured on."""
 Pairs = Callable[[Turn], tuple[Tensor, Tensor, Tensor, Tensor]]
 """Draws two windows ``(B, L, D)`` of each of B clips, their speakers ``(B,)`` and manners ``(B, M)``, M 0 if unknown."""
 
@@ -30,51 +37,67 @@ class StyleLearning:
     own_negatives: bool = False
     """Whether a speaker's other clips in a batch are pushed away too, as the released code does."""
     weights: dict[str, float] = field(default_factory=lambda: {"contrast": 1.0})
-    """Factor of each loss term."""
-    noise: float = 0.0
-    """Largest standard deviation of noise added to a window, normalised units."""
-    dropped: float = 0.0
-    """Share of channels set to their mean, so that no single one decides."""
+    """Factor of each loss term; a term that is not named is not computed."""
+    disturbance: Disturbance = field(default_factory=Disturbance)
+    """What happens to the windows of the training before the encoder sees them."""
+
+    def __post_init__(self) -> None:
+        unknown = set(self.weights) - set(TERMS)
+        if unknown or "contrast" not in self.weights:
+            raise UsageError(
+                f"style.weights: must name contrast, may name {', '.join(TERMS[1:])}, not {sorted(unknown)}"
+            )
 
 
 @dataclass(frozen=True)
 class StyleStage(StyleLearning):
     """Configuration of the style encoder's training on a corpus whose manners are known."""
 
-    weights: dict[str, float] = field(default_factory=lambda: {"contrast": 1.0, "manner": 3.0})
-    noise: float = 0.1
-    dropped: float = 0.05
+    weights: dict[str, float] = field(default_factory=lambda: {"contrast": 1.0, "statistics": 1.0})
     windows: WindowConfig = field(default_factory=WindowConfig)
 
 
 class StyleLearner(nn.Module):
-    """The style encoder with a head that reads the manner's parameters from the style, used in training alone."""
+    """The style encoder with linear maps that read from the style what it shall hold, used in training alone."""
 
-    def __init__(self, config: StyleEncoderConfig, manner_dim: int) -> None:
+    def __init__(self, config: StyleEncoderConfig, dims: Mapping[str, int]) -> None:
         super().__init__()
         self.encoder = StyleEncoder(config)
-        self.manner = nn.Linear(config.dim, manner_dim) if manner_dim else None
+        self.readers = nn.ModuleDict({name: nn.Linear(config.dim, dim) for name, dim in dims.items()})
 
 
 class StyleLosses:
-    """The loss terms of one batch: ``contrast`` (NT-Xent) and, where manners are known, ``manner`` (squared error)."""
+    """The loss terms of one batch.
 
-    def __init__(self, stage: StyleLearning, pairs: Pairs, augment: bool) -> None:
-        self.stage, self.pairs, self.augment = stage, pairs, augment
+    ``contrast``: NT-Xent. ``statistics``: mean squared error of what a linear map reads from a style against the mean
+    `summary` of both windows of its speaker, before they were disturbed; each in units of its spread over speakers.
+    ``manner``: the same against the manner's parameters, where they are known.
+
+    Source: DiffPoseTalk, section 3.2, for the contrast; the others are ours and keep in the style what contrast alone
+    may drop, such as how far the head strays.
+    """
+
+    def __init__(self, stage: StyleLearning, pairs: Pairs, scale: Tensor | None, augment: bool) -> None:
+        self.stage, self.pairs, self.scale, self.augment = stage, pairs, scale, augment
 
     def __call__(self, network: nn.Module, turn: Turn) -> dict[str, Tensor]:
         """Draw a batch and return its terms by name."""
         assert isinstance(network, StyleLearner)
         device = next(network.parameters()).device
         first, second, speaker, manner = (value.to(device) for value in self.pairs(turn))
-        if self.augment and (self.stage.noise or self.stage.dropped):
-            first, second = (_augmented(view, self.stage, turn.rng) for view in (first, second))
+        clean = first, second
+        if self.augment:
+            first, second = (self.stage.disturbance(view, turn.rng) for view in clean)
         styles = network.encoder(torch.cat([first, second])).float()
         n = len(first)
         alone = torch.arange(n, device=device) if self.stage.own_negatives else speaker
         terms = {"contrast": nt_xent(styles[:n], styles[n:], alone, self.stage.temperature)}
-        if network.manner is not None:
-            terms["manner"] = (network.manner(styles) - manner.repeat(2, 1)).square().mean()
+        wanted = {"manner": manner}
+        if self.scale is not None:
+            mean, std = self.scale.to(device)
+            wanted["statistics"] = (torch.stack([summary(view) for view in clean]).mean(0) - mean) / std
+        for name, reader in network.readers.items():
+            terms[name] = (reader(styles) - wanted[name].repeat(2, 1)).square().mean()
         return terms
 
 
@@ -82,48 +105,75 @@ def learn_style(
     stage: StyleLearning,
     training: Pairs,
     validation: Pairs,
-    manner_dim: int,
     out: Path,
     header: dict[str, str],
     device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> StyleEncoder:
-    """Train a style encoder with NT-Xent and a regression of the manner where it is known (``manner_dim`` above 0).
-
-    Source: DiffPoseTalk, section 3.2; the regression is ours and keeps in the style what contrast alone may drop.
-    """
+    """Train a style encoder; see `StyleLosses`."""
+    dims, scale = {}, None
+    if "manner" in stage.weights:
+        dims["manner"] = training(_turn(stage, 0))[3].shape[1]
+    if "statistics" in stage.weights:
+        scale = _scale(stage, training)
+        dims["statistics"] = scale.shape[1]
     torch.manual_seed(stage.loop.seed)
-    learner = StyleLearner(stage.encoder, manner_dim).to(device)
-    losses = (StyleLosses(stage, training, True), StyleLosses(stage, validation, False))
+    learner = StyleLearner(stage.encoder, dims).to(device)
+    losses = (StyleLosses(stage, training, scale, True), StyleLosses(stage, validation, scale, False))
     train(learner, *losses, stage.weights, stage.loop, out, header, progress)
     return learner.encoder
+
+
+def _turn(stage: StyleLearning, index: int) -> Turn:
+    return Turn(index, stage.loop.batch, np.random.default_rng([stage.loop.seed, index, SCALE_SEED]))
+
+
+def _scale(stage: StyleLearning, pairs: Pairs) -> Tensor:
+    """Return mean and spread of `summary` over speakers: ``(2, 3 D)``."""
+    drawn = torch.cat([summary(pairs(_turn(stage, index))[0]) for index in range(SCALE_BATCHES)])
+    return torch.stack([drawn.mean(0), drawn.std(0).clamp(min=0.05)])
 
 
 def train_style(
     stage: StyleStage,
     training: Sequence[EncodedClip],
     validation: Sequence[EncodedClip],
+    space: MotionSpace,
     out: Path,
     header: dict[str, str],
     device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> StyleEncoder:
-    """Train the style encoder on windows of clips; see `learn_style`."""
+    """Train the style encoder on windows of clips in a motion space; see `StyleLosses`."""
 
     def pairs(clips: Sequence[EncodedClip]) -> Pairs:
-        windows = Windows(clips, stage.windows)
+        windows = Windows(clips, stage.windows, space)
         return lambda turn: windows.draw_pairs(turn.rng, turn.n)
 
-    manner_dim = len(training[0].manner)
-    return learn_style(stage, pairs(training), pairs(validation), manner_dim, out, header, device, progress)
+    return learn_style(stage, pairs(training), pairs(validation), out, header, device, progress)
 
 
-def retrieval_accuracy(encoder: StyleEncoder, clips: Sequence[EncodedClip], window: int, seed: int = 0) -> float:
-    """Return how often a window's nearest other window (cosine) is of the same speaker, two windows a speaker."""
-    drawer = Windows(clips, WindowConfig(window=window, context=0))
-    n_speakers = len({clip.speaker for clip in clips})
-    first, second, _, _ = drawer.draw_pairs(np.random.default_rng(seed), n_speakers)
-    return retrieved(encoder, first, second)
+def retrieval_accuracy(
+    encoder: StyleEncoder,
+    clips: Sequence[EncodedClip],
+    space: MotionSpace,
+    disturbance: Disturbance | None = None,
+    seed: int = 0,
+) -> float:
+    """Return how often a window's nearest other window (cosine) is of the same speaker, two windows a speaker.
+
+    Args:
+        encoder: reads the styles.
+        clips: of the speakers.
+        space: of their motion.
+        disturbance: happens to the windows that are looked for, not to those they are looked for among.
+        seed: of windows and disturbance.
+    """
+    drawer = Windows(clips, WindowConfig(window=encoder.config.window, context=0), space)
+    n_speakers = len({clip.speaker for clip in drawer.clips})
+    rng = np.random.default_rng(seed)
+    first, second, _, _ = drawer.draw_pairs(rng, n_speakers)
+    return retrieved(encoder, first if disturbance is None else disturbance(first, rng), second)
 
 
 def retrieved(encoder: StyleEncoder, first: Tensor, second: Tensor) -> float:
@@ -131,11 +181,3 @@ def retrieved(encoder: StyleEncoder, first: Tensor, second: Tensor) -> float:
     with torch.no_grad():
         a, b = (nn.functional.normalize(encoder(view), dim=-1) for view in (first, second))
     return float(((a @ b.T).argmax(1) == torch.arange(len(a))).float().mean())
-
-
-def _augmented(view: Tensor, stage: StyleLearning, rng: np.random.Generator) -> Tensor:
-    shape = tuple(view.shape)
-    spread = stage.noise * rng.random((shape[0], 1, 1))
-    noise = torch.from_numpy((rng.standard_normal(shape) * spread).astype(np.float32)).to(view.device)
-    kept = torch.from_numpy(rng.random((shape[0], 1, shape[2])) >= stage.dropped).to(view.device)
-    return (view + noise) * kept
