@@ -36,7 +36,7 @@ def test_variation_scales_movement_from_rest_by_group() -> None:
     assert np.allclose(found[..., brow], raw(motion)[..., brow], atol=1e-5)
     assert factors[:, head].min() >= 0.5 and factors[:, head].max() <= 2.0 and factors[:, head].std() > 0.05
     assert torch.equal(factors[:, jaw], factors[:, NAMES.index("mouthClose")])  # lips that close go on closing
-    assert 0 <= found[..., :52].min() and found[..., :52].max() <= 1
+    assert found[..., :52].min() >= 0 and found[..., :52].max() <= 1
 
 
 def test_variation_of_sides_keeps_the_mean_of_both() -> None:

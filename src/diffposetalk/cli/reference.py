@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffposetalk.errors import DiffPoseTalkWarning
+from diffposetalk.media import VIDEOS
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
     from diffposetalk.style import Style
     from diffposetalk.style_model import StyleModel
-
-VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
-"""File name endings that are tracked."""
-
 
 def is_reference(path: Path) -> bool:
     """Tell whether a file's name says that motion can be read from it."""

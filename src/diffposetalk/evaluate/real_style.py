@@ -16,6 +16,7 @@ from diffposetalk.evaluate import command
 from diffposetalk.evaluate.generators import Generator, load_generator, takes
 from diffposetalk.evaluate.recordings import real_speech
 from diffposetalk.exchange import load_motion
+from diffposetalk.media import VIDEOS
 from diffposetalk.metrics import manner_statistics, statistics_correlation
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
@@ -109,8 +110,6 @@ def read_references(folder: Path) -> dict[str, Motion]:
     Raises:
         InputError: there are none.
     """
-    from diffposetalk.cli.reference import VIDEOS
-
     found = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in VIDEOS:

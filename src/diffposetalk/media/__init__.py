@@ -4,8 +4,12 @@ from diffposetalk.media.decode import LOUDEST, MediaInfo, audio_blocks, probe, r
 from diffposetalk.media.encode import VideoWriter, save_audio, save_wav_blocks
 from diffposetalk.media.memory import decode_bytes, flac_bytes
 
+VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
+"""File name endings that are taken for video."""
+
 __all__ = [
     "LOUDEST",
+    "VIDEOS",
     "MediaInfo",
     "VideoWriter",
     "audio_blocks",
