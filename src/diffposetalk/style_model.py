@@ -54,7 +54,7 @@ class StyleModel:
         with torch.inference_mode():
             styles = self.encoder(overlapping_windows(vectors, self.encoder.config.window))
             mean = styles.mean(0)
-            if self.encoder.config.pooling == "sphere":
+            if self.encoder.config.pooling != "mean":
                 mean = mean * (styles[0].norm() / mean.norm())
         return Style(mean.cpu().numpy(), self.fingerprint, source)
 

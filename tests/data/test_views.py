@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.data.views import Disturbance, Variation, summary, there_and_back, varied
+from diffposetalk.data.views import Disturbance, Variation, there_and_back, varied
 from diffposetalk.errors import UsageError
 from diffposetalk.motion import MotionSpace
 
@@ -88,14 +88,6 @@ def test_short_windows_go_to_and_fro() -> None:
     found = Disturbance(shortest=0.2)(motion, np.random.default_rng(2))
     for window in found[..., 0]:
         assert window.max() - window.min() < 100 and (window.diff().abs() == 1).all()
-
-
-def test_summary_tells_posture_spread_and_speed() -> None:
-    motion = windows(2)
-    told = summary(motion)
-    assert told.shape == (2, 165)
-    assert torch.allclose(told[:, :55], motion.mean(1))
-    assert (summary(motion * 2)[:, 55:] > told[:, 55:]).all()
 
 
 @pytest.mark.parametrize(

@@ -162,12 +162,6 @@ def there_and_back(length: int, n_frames: int) -> np.ndarray:
     )
 
 
-def summary(motion: Tensor) -> Tensor:
-    """Describe windows ``(B, L, D)`` by each channel's mean, log spread and log speed: ``(B, 3 D)``."""
-    speed = (motion[:, 1:] - motion[:, :-1]).abs().mean(1)
-    return torch.cat([motion.mean(1), (motion.std(1) + 0.05).log(), (speed + 0.01).log()], -1)
-
-
 def _as(values: np.ndarray, like: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(values, np.float32)).to(like)
 

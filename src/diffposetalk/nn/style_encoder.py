@@ -31,9 +31,10 @@ class StyleEncoderConfig:
     """Frames a style is read from at a time."""
     pre_norm: bool = True
     """Normalise before each sub-layer; off: after the sum, as in the paper."""
-    pooling: Literal["sphere", "mean"] = "sphere"
-    """What becomes of the mean over the frames: "sphere" normalises it, maps it and gives it the length ``sqrt(dim)``;
-    "mean" leaves it as it is, as the paper does."""
+    pooling: Literal["statistics", "sphere", "mean"] = "sphere"
+    """What becomes of the frames: "mean" is their mean, as in the paper; "sphere" maps it to the length ``sqrt(dim)``;
+    "statistics" also looks at how far tokens stray, and at the `summary` of the motion itself. A mean alone says little
+    of what swings about rest, such as the head."""
     positions: Literal["frames", "length"] = "frames"
     """Which code is added to a frame: that of its own position, or of the number of frames, the same for all, as the
     released weights were trained (they are blind to order)."""
@@ -60,9 +61,15 @@ class StyleEncoder(nn.Module):
             )
             for _ in range(config.n_layers)
         )
-        sphere = config.pooling == "sphere"
-        self.norm = nn.LayerNorm(config.dim) if sphere else nn.Identity()
-        self.out = nn.Linear(config.dim, config.dim) if sphere else nn.Identity()
+        self.norm = nn.LayerNorm(config.dim) if config.pooling != "mean" else nn.Identity()
+        self.out: nn.Module = nn.Identity()
+        if config.pooling == "sphere":
+            self.out = nn.Linear(config.dim, config.dim)
+        elif config.pooling == "statistics":
+            wide = 2 * config.dim
+            self.out = nn.Sequential(
+                nn.Linear(wide + 3 * config.motion_dim, wide), nn.GELU(), nn.Linear(wide, config.dim)
+            )
 
     def forward(self, motion: Tensor, valid: Tensor | None = None) -> Tensor:
         """Return the style of normalised motion.
@@ -72,7 +79,7 @@ class StyleEncoder(nn.Module):
             valid: ``(B, T)`` True where the frame is real; None for all.
 
         Returns:
-            ``(B, dim)``; with ``pooling`` "sphere" each of length ``sqrt(dim)``.
+            ``(B, dim)``, each of length ``sqrt(dim)`` unless ``pooling`` is "mean".
         """
         n_frames = motion.shape[1]
         x = self.projection(motion)
@@ -84,12 +91,36 @@ class StyleEncoder(nn.Module):
         for block in self.blocks:
             x = block(x, blocked)
         x = self.norm(x)
-        if valid is None:
-            pooled = x.mean(1)
+        if self.config.pooling == "statistics":
+            pooled = torch.cat([_mean(x, valid), _log_spread(x, valid), summary(motion, valid)], -1)
         else:
-            weight = valid.to(x.dtype)[..., None]
-            pooled = (x * weight).sum(1) / weight.sum(1).clamp(min=1)
+            pooled = _mean(x, valid)
         if self.config.pooling == "mean":
             return pooled
-        vector = self.out(pooled).float()
+        vector = self.out(pooled.to(x.dtype)).float()
         return torch.nn.functional.normalize(vector, dim=-1) * self.config.dim**0.5
+
+
+def summary(motion: Tensor, valid: Tensor | None = None) -> Tensor:
+    """Describe windows ``(B, T, D)`` by each channel's mean, log spread and log speed: ``(B, 3 D)``.
+
+    Frames that are not ``valid (B, T)`` do not count. Source: pooling of mean and spread, as in Snyder et al., "X-vectors"
+    (2018); the speed is ours.
+    """
+    motion = motion.float()
+    both = None if valid is None else valid[:, 1:] & valid[:, :-1]
+    speed = _mean((motion[:, 1:] - motion[:, :-1]).abs(), both)
+    return torch.cat([_mean(motion, valid), _log_spread(motion, valid), (speed + 0.01).log()], -1)
+
+
+def _mean(values: Tensor, valid: Tensor | None) -> Tensor:
+    if valid is None:
+        return values.mean(1)
+    weight = valid.to(values.dtype)[..., None]
+    return (values * weight).sum(1) / weight.sum(1).clamp(min=1)
+
+
+def _log_spread(values: Tensor, valid: Tensor | None) -> Tensor:
+    values = values.float()
+    mean = _mean(values, valid)
+    return (_mean((values - mean[:, None]).square(), valid).clamp(min=1e-8).sqrt() + 0.05).log()

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffposetalk.data.views import Disturbance, summary
+from diffposetalk.data.views import Disturbance
 from diffposetalk.data.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.errors import UsageError
 from diffposetalk.motion import MotionSpace
-from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig, summary
 from diffposetalk.train.loop import LoopConfig, Turn, train
 from diffposetalk.train.losses import nt_xent
 
