@@ -1,0 +1,136 @@
+"""Does the style encoder care about what is not manner? Styles of disturbed motion are looked for among undisturbed ones."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from diffposetalk.data.views import Disturbance
+from diffposetalk.errors import DiffPoseTalkWarning, UsageError
+from diffposetalk.evaluate import command
+from diffposetalk.evaluate.real_style import read_references
+from diffposetalk.motion import Motion, MotionSpace
+
+DISTURBANCES: dict[str, Disturbance] = {
+    "nothing": Disturbance(),
+    "trembling": Disturbance(noise=0.4),
+    "slow errors": Disturbance(wander=0.4),
+    "another rest": Disturbance(offset=0.15),
+    "another scale": Disturbance(gain=0.15),
+    "lost channels": Disturbance(dropped=0.15),
+    "smoothed": Disturbance(smoothing=7),
+    "slower video": Disturbance(held=4),
+    "shorter": Disturbance(shortest=0.4),
+    "all at once": Disturbance(
+        noise=0.25, wander=0.2, offset=0.1, gain=0.1, dropped=0.08, smoothing=4, held=3, shortest=0.5
+    ),
+}
+"""What happens to motion, in spreads of each channel; see `Disturbance`."""
+
+
+def measure(
+    read: Callable[[Motion], np.ndarray], references: Mapping[str, Motion], space: MotionSpace, n_draws: int = 5
+) -> dict[str, Any]:
+    """Read each half of each reference undisturbed, disturb the other, and see which person it is taken for.
+
+    Args:
+        read: style vector ``(S,)`` of motion.
+        references: motion of different people or manners.
+        space: in whose units motion is disturbed.
+        n_draws: disturbances of each half.
+
+    Returns:
+        By disturbance: ``retrieved`` (share whose nearest undisturbed half of the other halves is of the same person),
+        ``same`` (cosine to the same half undisturbed) and ``different`` (to other people's).
+    """
+    if len(references) < 2:
+        raise UsageError(f"styles can be told apart among two references at least, got {len(references)}")
+    halves = [
+        (number, motion.slice(start, stop))
+        for number, motion in enumerate(references.values())
+        for start, stop in ((0, len(motion) // 2), (len(motion) // 2, len(motion)))
+    ]
+    who = np.array([number for number, _ in halves])
+    known = np.stack([_unit(read(half)) for _, half in halves])
+    found: dict[str, Any] = {}
+    for name, disturbance in DISTURBANCES.items():
+        rng = np.random.default_rng(0)
+        right, same, different = [], [], []
+        for index, (number, half) in enumerate(halves):
+            for _ in range(n_draws if disturbance != Disturbance() else 1):
+                cosine = known @ _unit(read(disturbed(half, disturbance, space, rng)))
+                same.append(cosine[index])
+                different.append(cosine[who != number].mean())
+                cosine[index] = -np.inf
+                right.append(who[cosine.argmax()] == number)
+        found[name] = {
+            "retrieved": float(np.mean(right)),
+            "same": float(np.mean(same)),
+            "different": float(np.mean(different)),
+        }
+    return {"disturbances": found, "n": len(references)}
+
+
+def disturbed(motion: Motion, disturbance: Disturbance, space: MotionSpace, rng: np.random.Generator) -> Motion:
+    """Return motion disturbed as one window; channels that the space lacks are left out."""
+    window = torch.from_numpy(space.encode(motion))[None]
+    changed = space.decode(disturbance(window, rng)[0].numpy())
+    return replace(changed, expression=np.clip(changed.expression, 0, 1))
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Lay the result out as a table."""
+    rows = [[name, *values.values()] for name, values in result["disturbances"].items()]
+    header = ["disturbed by", "other half found first", "cosine to itself", "cosine to others"]
+    return "\n".join([command.table(header, rows), f"{result['n']} people, half against half"])
+
+
+def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
+    """Run the test from command-line arguments."""
+    from diffposetalk.generate import Talker
+
+    options = command.parser("style_robustness", __doc__ or "", generator=False)
+    options.add_argument("--model", default="lite", help="whose style encoder (default: %(default)s)")
+    options.add_argument("--references", type=Path, metavar="DIR", help="videos or motion (default: REALDATA/clips)")
+    options.add_argument("--manners", type=int, default=0, metavar="N", help="use N synthetic manners instead")
+    chosen = options.parse_args(argv)
+    talker = Talker.from_pretrained(chosen.model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiffPoseTalkWarning)
+        if chosen.manners:
+            references = synthetic(chosen.manners)
+        else:
+            references = read_references(chosen.references or chosen.realdata / "clips")
+    result = measure(lambda motion: talker.read_style(motion).vector, references, talker.space)
+    return result, report(result), chosen.json
+
+
+def synthetic(n: int) -> dict[str, Motion]:
+    """Return motion of so many manners drawn at random, two sentences each, of seeds that no corpus has."""
+    from diffposetalk.corpus.manner import Manner
+    from diffposetalk.evaluate import references
+
+    rng = np.random.default_rng(references.SEED)
+    spoken = references.utterances(12, shortest_s=4.0)
+    found = {}
+    for number in range(n):
+        said = [spoken[k] for k in rng.choice(len(spoken), 2, replace=False)]
+        pair = references.motions(Manner.sample(rng), said, references.SEED + number)
+        size = min(map(len, pair))
+        found[f"manner {number}"] = Motion.joined(motion.slice(0, size) for motion in pair)
+    return found
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))
