@@ -61,7 +61,7 @@ class Lag:
 def measure_lag(motion: Motion, speech: Speech, talker: Talker | None = None, n_samples: int = N_SAMPLES) -> Lag:
     """Measure how far the sound is late against the picture.
 
-    Costs 0.15 s of one core for each second with four samples.
+    Costs 0.2 s of one core for each second with four samples.
 
     Args:
         motion: of the face as tracked; frame 0 is at the sound's beginning.
