@@ -6,6 +6,7 @@ A data set is a TFHP LMDB folder (data.mdb, train.txt, val.txt, test.txt, stats_
   diffposetalk dataset convert HDTF_TFHP shards
   diffposetalk dataset stats HDTF_TFHP -o HDTF_TFHP/stats_train.npz
   diffposetalk dataset from-corpus corpus -o tfhp
+  diffposetalk dataset build films shards
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffposetalk.cli import values
+from diffposetalk.cli import build, values
 from diffposetalk.files import check_new_folder, check_output, write_atomically
 
 if TYPE_CHECKING:
@@ -44,11 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="free head of FLAME's format in whose coefficients to say the motion (.npz); made if absent "
         "(flame-free.npz in the folder to be made)",
     )
+    films = actions.add_parser(
+        "build",
+        help="videos of people who talk -> folder of shards",
+        description=build.__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    build.add_arguments(films)
     for action in (convert, corpus):
         action.add_argument(
             "--seg-len", type=values.whole(1, 100000), default=100, metavar="N", help="frames in a TFHP segment (100)"
         )
-    for action in (check, convert, stats, corpus):
+    for action in (check, convert, stats, corpus, films):
         general = action.add_argument_group("general")
         for flag, what in (
             ("--json", "print one JSON object on stdout instead of text"),
@@ -60,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Do what was asked; return the result for `--json`."""
-    actions = {"check": _check, "convert": _convert, "stats": _stats, "from-corpus": _from_corpus}
+    actions = {"check": _check, "convert": _convert, "stats": _stats, "from-corpus": _from_corpus, "build": build.run}
     return actions[args.action](args, console)
 
 

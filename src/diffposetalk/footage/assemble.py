@@ -1,0 +1,172 @@
+"""What came of many videos -> one data set: names, splits, statistics, manifest, shards, in an order that is always the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk import __version__
+from diffposetalk.data.clip import Clip
+from diffposetalk.data.shards import write_shards
+from diffposetalk.errors import InputError
+from diffposetalk.files import replacing_folder, write_atomically
+from diffposetalk.footage.manifest import Finding, lines
+from diffposetalk.footage.options import CutOptions
+from diffposetalk.footage.sources import Source, members, split_speakers
+from diffposetalk.footage.staging import Staging
+from diffposetalk.motion import Motion
+
+MANIFEST, STATISTICS, SETTINGS = "manifest.jsonl", "statistics.json", "build.json"
+SOURCE = "filmed people, tracked by diffposetalk"
+Report = Callable[[int, int | None, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a video."""
+
+    source: Source
+    findings: tuple[Finding, ...]
+    key: str | None = None
+    """Of its clips in the staging folder."""
+
+    @property
+    def clips(self) -> list[Finding]:
+        """The findings of its clips."""
+        return [finding for finding in self.findings if finding.kind == "clip"]
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What is in a data set."""
+
+    clips: int
+    seconds: float
+    members: dict[str, list[str]]
+    """Speakers by split."""
+    splits: dict[str, dict[str, float]]
+    """By split, its `speakers`, `clips` and `hours`."""
+
+
+class _Sums:
+    """Mean, spread and range of every channel, clip after clip."""
+
+    def __init__(self) -> None:
+        self.names: tuple[str, ...] = ()
+        self.n_frames = 0
+        self._parts: list[tuple[np.ndarray, ...]] = []
+
+    def add(self, motion: Motion) -> None:
+        """Take a clip into account."""
+        poses = {"head": motion.head_pose, "jaw": motion.jaw_pose, "eye": motion.eye_pose}
+        there = {name: value for name, value in poses.items() if value is not None}
+        axes = {"head": "xyz", "jaw": "xyz", "eye": ("left_x", "left_y", "left_z", "right_x", "right_y", "right_z")}
+        self.names = (*motion.expression_names, *(f"{name}_{axis}" for name in there for axis in axes[name]))
+        values = np.concatenate([motion.expression, *there.values()], 1).astype(np.float64)
+        self.n_frames += len(values)
+        self._parts.append((values.sum(0), (values**2).sum(0), values.min(0), values.max(0)))
+
+    def to_dict(self) -> dict[str, dict[str, float]]:
+        """Return mean, std, min and max by channel: radians for rotations."""
+        if not self._parts:
+            return {}
+        total, squares, low, high = (np.stack(each) for each in zip(*self._parts))
+        mean = total.sum(0) / self.n_frames
+        std = np.sqrt(np.maximum(squares.sum(0) / self.n_frames - mean**2, 0))
+        rows = zip(self.names, mean, std, low.min(0), high.max(0))
+        return {
+            name: {what: round(float(value), 6) for what, value in zip(("mean", "std", "min", "max"), row)}
+            for name, *row in rows
+        }
+
+
+def assembled(
+    outcomes: Sequence[Outcome],
+    staging: Staging,
+    output: Path,
+    work: Path,
+    cutting: CutOptions,
+    val: float,
+    test: float,
+    progress: Report,
+) -> Assembled:
+    """Write the data set's folder, complete or not at all.
+
+    Args:
+        outcomes: of all videos, in order.
+        staging: where the clips are.
+        output: folder to be made.
+        work: where the manifest goes if there is not one clip.
+        cutting: what was asked of clips; written beside the data.
+        val: share of the speakers kept for validation.
+        test: share kept for test.
+        progress: told the number of clips written.
+
+    Raises:
+        InputError: there is not one clip.
+        DiffPoseTalkError: the disk refuses.
+    """
+    split_of = split_speakers((each.source.speaker for each in outcomes if each.clips), val, test)
+    manifest = lines(_rows(outcomes, split_of))
+    n_clips = sum(len(each.clips) for each in outcomes)
+    if n_clips == 0:
+        write_atomically(work / MANIFEST, manifest)
+        raise InputError(f"{output}: not one clip came of {len(outcomes)} videos; {work / MANIFEST} says why")
+    sums = _Sums()
+    counts = {split: {"speakers": len(names), "clips": 0, "hours": 0.0} for split, names in members(split_of).items()}
+    seconds = 0.0
+
+    def clips() -> Iterator[Clip]:
+        nonlocal seconds
+        for each in outcomes:
+            for number, clip in enumerate(staging.clips(each.key) if each.key and each.clips else ()):
+                name = _name(each.source, number)
+                split = split_of[each.source.speaker]
+                counts[split]["clips"] += 1
+                counts[split]["hours"] += clip.duration / 3600
+                seconds += clip.duration
+                if split == "train":
+                    sums.add(clip.motion)
+                yield replace(clip, speaker=each.source.speaker, name=name)
+
+    def tell(done: int) -> None:
+        progress(done, n_clips, "writing")
+
+    with replacing_folder(output) as beside:
+        write_shards(clips(), beside, lambda name: split_of[name.partition("/")[0]], SOURCE, progress=tell)
+        (beside / MANIFEST).write_bytes(manifest)
+        statistics = {"split": "train", "frames": sums.n_frames, "channels": sums.to_dict()}
+        (beside / STATISTICS).write_bytes(_json(statistics))
+        asked = {name: value for name, value in asdict(cutting).items() if name not in ("landmarker",)}
+        asked["head"] = Path(cutting.head).name
+        about = {"version": __version__, "cutting": asked, "val": val, "test": test, "speakers": members(split_of)}
+        (beside / SETTINGS).write_bytes(_json(about))
+    return Assembled(n_clips, seconds, members(split_of), {split: row for split, row in counts.items() if row["clips"]})
+
+
+def _name(source: Source, number: int) -> str:
+    return f"{source.speaker}/{source.stem}-{number:03d}"
+
+
+def _rows(outcomes: Sequence[Outcome], split_of: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield the manifest's lines: each video, then its takes, stretches and clips."""
+    for each in outcomes:
+        number = 0
+        for finding in each.findings:
+            names: dict[str, Any] = {"video": each.source.name}
+            if finding.kind == "video":
+                names["speaker"] = each.source.speaker
+                names["split"] = split_of[each.source.speaker] if each.clips else None
+            elif finding.kind == "clip":
+                names["clip"] = _name(each.source, number)
+                number += 1
+            yield finding.line(**names)
+
+
+def _json(values: dict[str, Any]) -> bytes:
+    return (json.dumps(values, indent=1, ensure_ascii=False) + "\n").encode()

@@ -1,0 +1,160 @@
+"""Which videos go into a data set, whose they are, and who is kept for validation and test."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from diffposetalk.errors import InputError, UsageError
+from diffposetalk.media import VIDEOS
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video."""
+
+    path: Path
+    name: str
+    """Path within the folder that was named, with `/`; the file's own name if it was named itself."""
+    speaker: str
+    stem: str
+    """What its clips are called, before their number; no other source of the speaker has it."""
+
+
+def find_videos(paths: Iterable[str | Path], speakers: str | Path | None = None) -> list[Source]:
+    """Return all videos of files and folders (with all folders in them), ordered by name.
+
+    The speaker is the folder in which a video lies within the one that was named, else the file's name without its
+    ending.
+
+    Args:
+        paths: video files, and folders in which files with the usual endings are taken.
+        speakers: table `file,speaker` (.csv) that overrides this; files by name, or by path within the folder.
+
+    Raises:
+        InputError: a path is absent, no video is there, or the table is wrong.
+    """
+    found: dict[Path, tuple[Path, str]] = {}
+    for given in map(Path, paths):
+        if given.is_dir():
+            inside = sorted(path for path in given.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
+            inside = [
+                path for path in inside if not any(part.startswith(".") for part in path.relative_to(given).parts)
+            ]
+            if not inside:
+                raise InputError(f"{given}: holds no videos ({', '.join(VIDEOS)})")
+        elif given.exists():
+            inside = [given]
+        else:
+            raise InputError(f"{given}: no such file or folder")
+        for path in inside:
+            found.setdefault(path.resolve(), (path, given.name if given.is_dir() else ""))
+    if not found:
+        raise InputError("no videos were named")
+    rows = []
+    for path, folder in found.values():
+        inner = path.name if not folder else path.as_posix().split(f"{folder}/", 1)[-1]
+        rows.append((path, folder, inner))
+    counts = Counter(inner for *_, inner in rows)
+    sources = []
+    for path, folder, inner in rows:
+        name = inner if counts[inner] == 1 else f"{folder}/{inner}" if folder else path.as_posix()
+        parent = Path(inner).parent.name
+        sources.append(Source(path, name, _clean(parent or path.stem), _clean(path.stem)))
+    if len({source.name for source in sources}) < len(sources):
+        sources = [replace(source, name=source.path.absolute().as_posix()) for source in sources]
+    if speakers is not None:
+        sources = _with_speakers(sources, Path(speakers))
+    return _told_apart(sorted(sources, key=lambda source: source.name))
+
+
+def _clean(text: str) -> str:
+    """Return a name that a data set's clips may have."""
+    return re.sub(r"[^\w-]+", "_", text).strip("_") or "unnamed"
+
+
+def _told_apart(sources: Sequence[Source]) -> list[Source]:
+    """Give stems that a speaker has twice an ending from the video's name."""
+    counts = Counter((source.speaker, source.stem.lower()) for source in sources)
+
+    def stem(source: Source) -> str:
+        if counts[source.speaker, source.stem.lower()] == 1:
+            return source.stem
+        return f"{source.stem}-{hashlib.sha256(source.name.encode()).hexdigest()[:8]}"
+
+    return [replace(source, stem=stem(source)) for source in sources]
+
+
+def _with_speakers(sources: Sequence[Source], table: Path) -> list[Source]:
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as opened:
+            rows = list(csv.DictReader(opened))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table}: cannot be read as a table ({error})") from None
+    if not rows or not {"file", "speaker"} <= set(rows[0]):
+        raise InputError(f"{table}: must be a table with the columns file,speaker")
+    by_name = {source.name: source for source in sources}
+    by_file: dict[str, list[Source]] = {}
+    for source in sources:
+        by_file.setdefault(source.path.name, []).append(source)
+    chosen: dict[str, str] = {}
+    for line, row in enumerate(rows, 2):
+        file, speaker = (row["file"] or "").strip(), (row["speaker"] or "").strip()
+        if not file or not speaker:
+            raise InputError(f"{table}: line {line} lacks the file or the speaker")
+        fitting = [by_name[file]] if file in by_name else by_file.get(file, [])
+        if len(fitting) != 1:
+            what = "is none of the videos" if not fitting else "could be several videos; write its path"
+            raise InputError(f"{table}: line {line}: {file} {what}")
+        if chosen.setdefault(fitting[0].name, _clean(speaker)) != _clean(speaker):
+            raise InputError(f"{table}: line {line}: {file} has two speakers")
+    return [replace(source, speaker=chosen.get(source.name, source.speaker)) for source in sources]
+
+
+def check_shares(val: float, test: float) -> None:
+    """Refuse shares of the speakers that are out of range.
+
+    Raises:
+        UsageError: they leave nothing to train on.
+    """
+    if not (0 <= val < 1 and 0 <= test < 1 and val + test < 1):
+        raise UsageError(f"shares of {val:g} (val) and {test:g} (test) leave nothing to train on")
+
+
+def split_speakers(speakers: Iterable[str], val: float, test: float) -> dict[str, str]:
+    """Return the split of each speaker: those whose name's hash comes first are held out.
+
+    With few speakers at least one stays to train on, then one is kept for validation, then for test.
+
+    Args:
+        speakers: by name.
+        val: share of the speakers kept for validation.
+        test: share kept for test.
+
+    Raises:
+        UsageError: as `check_shares`.
+    """
+    check_shares(val, test)
+    ranked = sorted(set(speakers), key=lambda name: hashlib.sha256(name.encode()).digest())
+    wanted = {
+        name: max(1, round(share * len(ranked))) if share else 0 for name, share in (("val", val), ("test", test))
+    }
+    split: dict[str, str] = {}
+    left = list(ranked)
+    for name, n in wanted.items():
+        n = min(n, max(0, len(left) - 1))
+        split |= dict.fromkeys(left[:n], name)
+        left = left[n:]
+    return split | dict.fromkeys(left, "train")
+
+
+def members(split_of: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the speakers of each split, in order of their names."""
+    return {split: sorted(name for name, each in split_of.items() if each == split) for split in SPLITS}

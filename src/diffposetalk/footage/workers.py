@@ -1,0 +1,272 @@
+"""One function over many tasks, in processes of this machine or on a Ray cluster; a worker that dies costs only its task.
+
+Both give the same results, as bytes, in the order in which they become ready.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, Protocol
+
+from diffposetalk.errors import DiffPoseTalkError, UsageError
+
+Function = Callable[..., bytes]
+MOST_DEATHS = 2
+"""Workers that may die over a task before it is given up."""
+IN_FLIGHT = 256
+"""Tasks handed to Ray at a time."""
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a task."""
+
+    name: str
+    data: bytes | None = None
+    """What the function returned; none where it failed."""
+    seconds: float = 0.0
+    """Of one core that it took."""
+    died: bool = False
+    """Whether the workers that tried died."""
+    error: str = ""
+    """What the function raised, a line."""
+
+
+class Executor(Protocol):
+    """Runs tasks side by side."""
+
+    def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[Result]:
+        """Yield the result of each task as it becomes ready.
+
+        Args:
+            function: importable by its name, so that another process can find it.
+            tasks: its arguments by the task's name.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Processes:
+    """Processes of this machine, each on one thread.
+
+    A worker that is killed or crashes is replaced. What it was doing is tried again when all the rest is done, alone, so
+    that a task that took the memory of others is the one that is blamed.
+    """
+
+    jobs: int
+    """At a time."""
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise UsageError(f"jobs must be at least 1, not {self.jobs}")
+
+    def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[Result]:
+        """Yield the result of each task as it becomes ready; see `Executor.results`."""
+        deaths: Counter[str] = Counter()
+        again: list[str] = []
+        for result in self._round(function, tasks, self.jobs):
+            if result.died:
+                deaths[result.name] += 1
+                again.append(result.name)
+            else:
+                yield result
+        while again:
+            name = again.pop(0)
+            for result in self._round(function, {name: tasks[name]}, 1):
+                deaths[name] += result.died
+                if result.died and deaths[name] < MOST_DEATHS:
+                    again.append(name)
+                else:
+                    yield result
+
+    def _round(self, function: Function, tasks: Mapping[str, tuple[Any, ...]], jobs: int) -> Iterator[Result]:
+        """Run each task once."""
+        waiting = deque(tasks)
+        busy: dict[Connection, tuple[_Worker, str]] = {}
+        idle: list[_Worker] = []
+        try:
+            while waiting or busy:
+                while waiting and len(busy) < jobs:
+                    worker = idle.pop() if idle else _Worker(function)
+                    name = waiting.popleft()
+                    if worker.give(tasks[name]):
+                        busy[worker.connection] = (worker, name)
+                    else:  # died before it was given anything
+                        worker.end()
+                        waiting.appendleft(name)
+                for connection in wait(list(busy)):
+                    worker, name = busy.pop(connection)  # type: ignore[call-overload]
+                    answer = worker.answer()
+                    if answer is None:
+                        worker.end()
+                        yield Result(name, died=True)
+                    else:
+                        idle.append(worker)
+                        yield Result(name, *answer)
+        finally:
+            for worker in [*idle, *(worker for worker, _ in busy.values())]:
+                worker.end()
+
+
+class _Worker:
+    """A process that does one task after the other."""
+
+    def __init__(self, function: Function) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, function), daemon=True)
+        with _one_thread():
+            self.process.start()
+        theirs.close()
+
+    def give(self, arguments: tuple[Any, ...]) -> bool:
+        """Hand over a task; False if the process is gone."""
+        try:
+            self.connection.send(arguments)
+        except OSError:
+            return False
+        return True
+
+    def answer(self) -> tuple[bytes | None, float, bool, str] | None:
+        """Return data, seconds, False and error of the task; None if the process is gone."""
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            return None
+
+    def end(self) -> None:
+        """End the process, whatever it is doing."""
+        self.connection.close()
+        self.process.terminate()
+        self.process.join(5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _serve(connection: Connection, function: Function) -> None:
+    """Do tasks in a process of its own, until the one that gives them is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process ends us
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    while True:
+        try:
+            arguments = connection.recv()
+        except (EOFError, OSError):
+            return
+        connection.send(timed(function, arguments))
+
+
+def timed(function: Function, arguments: tuple[Any, ...]) -> tuple[bytes | None, float, bool, str]:
+    """Call a function; return what it returned, the seconds of one core that it took, False, and what it raised, as a line."""
+    started = time.process_time()
+    try:
+        data, error = function(*arguments), ""
+    except Exception as raised:  # a task that fails must not end the others
+        data, error = None, " ".join(f"{type(raised).__name__}: {raised}".split())
+    return data, time.process_time() - started, False, error
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Let processes started now use one thread each: as many work side by side as there are cores."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    os.environ.update(dict.fromkeys(THREADS, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@dataclass(frozen=True)
+class OnRay:
+    """A Ray cluster, which may be of many machines.
+
+    Each needs this package, and the files that tasks name at the same paths; results come back over the network.
+    """
+
+    address: str
+    """`auto` for the cluster of this machine, `local` for a new one on it, else an address."""
+    jobs: int | None = None
+    """Of a new cluster, processes at a time; none for one per core."""
+
+    def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[Result]:
+        """Yield the result of each task as it becomes ready; see `Executor.results`."""
+        ray = _ray()
+        ours = not ray.is_initialized()
+        if ours:
+            self._join(ray)
+        work = ray.remote(timed).options(num_cpus=1, max_retries=MOST_DEATHS - 1)
+        waiting = deque(tasks)
+        pending: dict[Any, str] = {}
+        try:
+            while waiting or pending:
+                while waiting and len(pending) < IN_FLIGHT:
+                    name = waiting.popleft()
+                    pending[work.remote(function, tasks[name])] = name
+                for ready in ray.wait(list(pending), num_returns=1)[0]:
+                    name = pending.pop(ready)
+                    try:
+                        yield Result(name, *ray.get(ready))
+                    except _deaths(ray):
+                        yield Result(name, died=True)
+        finally:
+            for each in pending:
+                ray.cancel(each, force=True)
+            if ours:
+                ray.shutdown()
+
+    def _join(self, ray: Any) -> None:
+        """Connect to the cluster, or start one."""
+        names = (*THREADS, "DIFFPOSETALK_ASSETS", "OMP_WAIT_POLICY")
+        variables = {name: os.environ[name] for name in names if name in os.environ} | dict.fromkeys(THREADS, "1")
+        settings: dict[str, Any] = {"log_to_driver": False, "runtime_env": {"env_vars": variables}}
+        if self.address == "local":
+            settings |= {"address": "local", "num_cpus": self.jobs or os.cpu_count(), "include_dashboard": False}
+        else:
+            settings["address"] = self.address
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        try:
+            ray.init(logging_level="ERROR", **settings)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise UsageError(
+                f"--ray {self.address}: no Ray cluster could be joined ({reason}); start one with `ray start --head`, "
+                "or use --ray local"
+            ) from None
+
+
+def _deaths(ray: Any) -> tuple[type[BaseException], ...]:
+    """Return what Ray raises where a worker, or the machine it ran on, is gone."""
+    names = ("WorkerCrashedError", "OutOfMemoryError", "NodeDiedError", "ObjectLostError")
+    return tuple(getattr(ray.exceptions, name) for name in names if hasattr(ray.exceptions, name))
+
+
+def _ray() -> Any:
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError:
+        raise DiffPoseTalkError("--ray needs Ray: pip install 'diffposetalk[cluster]'") from None
+    return ray
