@@ -51,6 +51,9 @@ class Executor(Protocol):
         Args:
             function: importable by its name, so that another process can find it.
             tasks: its arguments by the task's name.
+
+        Raises:
+            DiffPoseTalkError: no work can be done at all.
         """
         ...
 
@@ -214,9 +217,7 @@ class OnRay:
     def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[Result]:
         """Yield the result of each task as it becomes ready; see `Executor.results`."""
         ray = _ray()
-        ours = not ray.is_initialized()
-        if ours:
-            self._join(ray)
+        ours = self.join()
         work = ray.remote(timed).options(num_cpus=1, max_retries=MOST_DEATHS - 1)
         waiting = deque(tasks)
         pending: dict[Any, str] = {}
@@ -231,14 +232,28 @@ class OnRay:
                         yield Result(name, *ray.get(ready))
                     except _deaths(ray):
                         yield Result(name, died=True)
+                    except ray.exceptions.RayError as error:
+                        reason = " ".join(str(error).split())[-300:]
+                        raise DiffPoseTalkError(
+                            f"Ray could not do the work; is this package installed on all its machines? ({reason})"
+                        ) from None
         finally:
-            for each in pending:
-                ray.cancel(each, force=True)
+            with contextlib.suppress(Exception):  # the cluster may be gone
+                for each in pending:
+                    ray.cancel(each, force=True)
             if ours:
                 ray.shutdown()
 
-    def _join(self, ray: Any) -> None:
-        """Connect to the cluster, or start one."""
+    def join(self) -> bool:
+        """Connect to the cluster, or start one; False if this process is connected already.
+
+        Raises:
+            UsageError: there is no such cluster.
+            DiffPoseTalkError: Ray is not installed.
+        """
+        ray = _ray()
+        if ray.is_initialized():
+            return False
         names = (*THREADS, "DIFFPOSETALK_ASSETS", "OMP_WAIT_POLICY")
         variables = {name: os.environ[name] for name in names if name in os.environ} | dict.fromkeys(THREADS, "1")
         settings: dict[str, Any] = {"log_to_driver": False, "runtime_env": {"env_vars": variables}}
@@ -255,6 +270,7 @@ class OnRay:
                 f"--ray {self.address}: no Ray cluster could be joined ({reason}); start one with `ray start --head`, "
                 "or use --ray local"
             ) from None
+        return True
 
 
 def _deaths(ray: Any) -> tuple[type[BaseException], ...]:
