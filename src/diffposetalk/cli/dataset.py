@@ -4,7 +4,7 @@ A data set is a TFHP LMDB folder (data.mdb, train.txt, val.txt, test.txt, stats_
 
   diffposetalk dataset check HDTF_TFHP
   diffposetalk dataset convert HDTF_TFHP shards
-  diffposetalk dataset stats HDTF_TFHP -o HDTF_TFHP/stats_train.npz
+  diffposetalk dataset stats HDTF_TFHP
   diffposetalk dataset from-corpus corpus -o tfhp
   diffposetalk dataset build films shards
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +33,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     convert = actions.add_parser("convert", help="TFHP folder -> folder of shards, or the other way")
     convert.add_argument("path", metavar="SOURCE", help="TFHP folder or folder of shards")
     convert.add_argument("target", metavar="TARGET", help="folder to be made")
-    stats = actions.add_parser("stats", help="measure mean and spread of a TFHP data set's coefficients")
-    stats.add_argument("path", metavar="PATH", help="TFHP folder")
-    stats.add_argument("-o", "--output", metavar="FILE", required=True, help="statistics file (.npz)")
+    stats = actions.add_parser("stats", help="measure mean, spread and range of a data set's motion")
+    stats.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards")
+    stats.add_argument(
+        "-o", "--output", metavar="FILE",
+        help="FLAME coefficients as TFHP has them (.npz), or channels of any head (.json); by default stats_train.npz in PATH "
+        "for FLAME, statistics.json for other heads",
+    )  # fmt: skip
     stats.add_argument("--split", default="train", metavar="NAME", help="split to measure (train)")
     corpus = actions.add_parser("from-corpus", help="the self-made corpus as a TFHP data set, in FLAME coefficients")
     corpus.add_argument("path", metavar="CORPUS", help="folder made by `diffposetalk corpus`")
@@ -135,20 +140,37 @@ def _convert(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 
 def _stats(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    from diffposetalk.data.channels import ChannelStatistics
+    from diffposetalk.data.coefficients import Coefficients
+    from diffposetalk.data.convert import clips_of, layout_of
     from diffposetalk.data.statistics import Statistics
     from diffposetalk.data.tfhp import TfhpReader
 
-    output = check_output(args.output, (".npz",))
-    reader = TfhpReader(args.path)
-    videos = reader.split(args.split)
-    with console.progress("measuring", "videos") as progress:
-        statistics = Statistics.of(
-            (reader.coefficients(video) for video in videos), lambda done: progress(done, len(videos)), str(output)
-        )
-    statistics.save(output)
-    n_frames = sum(reader.n_frames(video) for video in videos)
-    console.say(f"{output}: {len(videos)} videos, {n_frames} frames")
-    return {"output": output, "split": args.split, "videos": len(videos), "frames": n_frames}
+    layout = layout_of(args.path)
+    folder = Path(args.path) if Path(args.path).is_dir() else Path(args.path).parent
+    clips, n_clips = clips_of(args.path, args.split)
+    head = "flame"
+    if layout == "shards":
+        first = next(clips)
+        head, clips = first.motion.head, chain([first], clips)
+    output = Path(args.output or folder / ("stats_train.npz" if head == "flame" else "statistics.json"))
+    check_output(output, (".npz", ".json"))
+    with console.progress("measuring", "clips") as progress:
+
+        def tell(done: int) -> None:
+            progress(done, n_clips)
+
+        if output.suffix.lower() == ".json":
+            channels = ChannelStatistics.of(clips, args.split, tell, str(args.path))
+            channels.save(output)
+        else:
+            parts = (Coefficients.of_motion(clip.motion, clip.identities) for clip in clips)
+            if layout == "tfhp":  # sound need not be decoded
+                reader = TfhpReader(args.path)
+                parts = (reader.coefficients(video) for video in reader.split(args.split))
+            Statistics.of(parts, tell, str(args.path)).save(output)
+    console.say(f"{output}: {n_clips} clips of the split {args.split}, head {head}")
+    return {"output": output, "split": args.split, "clips": n_clips, "head": head}
 
 
 def _from_corpus(args: argparse.Namespace, console: Console) -> dict[str, Any]:

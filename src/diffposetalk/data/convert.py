@@ -30,6 +30,26 @@ def layout_of(path: str | Path) -> str:
     raise InputError(f"{path}: {what}")
 
 
+def clips_of(path: str | Path, split: str) -> tuple[Iterator[Clip], int]:
+    """Return the clips of a split of a data set of either layout, read as they are asked for, and how many there are.
+
+    Raises:
+        InputError: no data set, or no such split, or nothing in it.
+    """
+    clips: Iterator[Clip]
+    if layout_of(path) == "tfhp":
+        tfhp = TfhpReader(path)
+        videos = tfhp.split(split)
+        clips, n_clips = (tfhp.clip(video) for video in videos), len(videos)
+    else:
+        shards = ShardReader(path)
+        clips, names = shards.clips(split), shards.splits.get(split, [])
+        n_clips = sum(shards.counts.get(name, 0) for name in names) or sum(1 for _ in shards.clips(split))
+    if n_clips == 0:
+        raise InputError(f"{path}: the split {split!r} is empty")
+    return clips, n_clips
+
+
 def tfhp_to_shards(source: str | Path, target: str | Path, progress: Report | None = None) -> int:
     """Write a TFHP data set as shards: each split in its file's order, videos in none as "other".
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
+from diffposetalk.data.moments import Moments
 from diffposetalk.errors import InputError
 from diffposetalk.files import write_atomically
 from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
@@ -126,31 +127,17 @@ class Statistics:
 
         Source: the released script takes a mean of spreads within windows instead, which is 0 for a constant identity.
         """
-        totals: dict[str, np.ndarray] = {}
-        squares: dict[str, np.ndarray] = {}
-        origin: dict[str, np.ndarray] = {}
-        high: dict[str, np.ndarray] = {}
-        low: dict[str, np.ndarray] = {}
-        n_frames = 0
+        moments = {name: Moments() for name in NAMES}
         for done, part in enumerate(parts, 1):
-            n_frames += len(part)
             for name in NAMES:
-                values = getattr(part, name).astype(np.float64)
-                origin.setdefault(name, values[0])  # near the mean, so that the squares keep their digits
-                off = values - origin[name]
-                totals[name] = totals.get(name, 0) + off.sum(axis=0)
-                squares[name] = squares.get(name, 0) + (off**2).sum(axis=0)
-                high[name] = np.maximum(high.get(name, -np.inf), values.max(axis=0))
-                low[name] = np.minimum(low.get(name, np.inf), values.min(axis=0))
+                moments[name].add(getattr(part, name))
             if progress:
                 progress(done)
-        if n_frames == 0:
+        if moments["exp"].n_rows == 0:
             raise InputError(f"{where}: no frames to measure")
         found = {}
-        for name in NAMES:
-            mean = totals[name] / n_frames
-            std = np.sqrt(np.maximum(squares[name] / n_frames - mean**2, 0))
-            found[f"{name}_mean"] = origin[name] + mean
-            found[f"{name}_std"] = np.where(high[name] > low[name], std, 1.0)
-            found[f"{name}_max"], found[f"{name}_min"] = high[name], low[name]
+        for name, each in moments.items():
+            found[f"{name}_mean"] = each.mean
+            found[f"{name}_std"] = np.where(each.high > each.low, each.std, 1.0)
+            found[f"{name}_max"], found[f"{name}_min"] = each.high, each.low
         return Statistics(found, where)

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from diffposetalk import __version__
+from diffposetalk.data.channels import ChannelSums
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.shards import write_shards
 from diffposetalk.errors import InputError
@@ -19,7 +18,6 @@ from diffposetalk.footage.manifest import Finding, lines
 from diffposetalk.footage.options import CutOptions
 from diffposetalk.footage.sources import Source, members, split_speakers
 from diffposetalk.footage.staging import Staging
-from diffposetalk.motion import Motion
 
 MANIFEST, STATISTICS, SETTINGS = "manifest.jsonl", "statistics.json", "build.json"
 SOURCE = "filmed people, tracked by diffposetalk"
@@ -51,38 +49,6 @@ class Assembled:
     """Speakers by split."""
     splits: dict[str, dict[str, float]]
     """By split, its `speakers`, `clips` and `hours`."""
-
-
-class _Sums:
-    """Mean, spread and range of every channel, clip after clip."""
-
-    def __init__(self) -> None:
-        self.names: tuple[str, ...] = ()
-        self.n_frames = 0
-        self._parts: list[tuple[np.ndarray, ...]] = []
-
-    def add(self, motion: Motion) -> None:
-        """Take a clip into account."""
-        poses = {"head": motion.head_pose, "jaw": motion.jaw_pose, "eye": motion.eye_pose}
-        there = {name: value for name, value in poses.items() if value is not None}
-        axes = {"head": "xyz", "jaw": "xyz", "eye": ("left_x", "left_y", "left_z", "right_x", "right_y", "right_z")}
-        self.names = (*motion.expression_names, *(f"{name}_{axis}" for name in there for axis in axes[name]))
-        values = np.concatenate([motion.expression, *there.values()], 1).astype(np.float64)
-        self.n_frames += len(values)
-        self._parts.append((values.sum(0), (values**2).sum(0), values.min(0), values.max(0)))
-
-    def to_dict(self) -> dict[str, dict[str, float]]:
-        """Return mean, std, min and max by channel: radians for rotations."""
-        if not self._parts:
-            return {}
-        total, squares, low, high = (np.stack(each) for each in zip(*self._parts))
-        mean = total.sum(0) / self.n_frames
-        std = np.sqrt(np.maximum(squares.sum(0) / self.n_frames - mean**2, 0))
-        rows = zip(self.names, mean, std, low.min(0), high.max(0))
-        return {
-            name: {what: round(float(value), 6) for what, value in zip(("mean", "std", "min", "max"), row)}
-            for name, *row in rows
-        }
 
 
 def assembled(
@@ -117,7 +83,7 @@ def assembled(
     if n_clips == 0:
         write_atomically(work / MANIFEST, manifest)
         raise InputError(f"{output}: not one clip came of {len(outcomes)} videos; {work / MANIFEST} says why")
-    sums = _Sums()
+    sums = ChannelSums(str(output))
     counts = {split: {"speakers": len(names), "clips": 0, "hours": 0.0} for split, names in members(split_of).items()}
     seconds = 0.0
 
@@ -131,7 +97,7 @@ def assembled(
                 counts[split]["hours"] += clip.duration / 3600
                 seconds += clip.duration
                 if split == "train":
-                    sums.add(clip.motion)
+                    sums.add(clip)
                 yield replace(clip, speaker=each.source.speaker, name=name)
 
     def tell(done: int) -> None:
@@ -140,8 +106,8 @@ def assembled(
     with replacing_folder(output) as beside:
         write_shards(clips(), beside, lambda name: split_of[name.partition("/")[0]], SOURCE, progress=tell)
         (beside / MANIFEST).write_bytes(manifest)
-        statistics = {"split": "train", "frames": sums.n_frames, "channels": sums.to_dict()}
-        (beside / STATISTICS).write_bytes(_json(statistics))
+        if counts.get("train", {}).get("clips"):
+            sums.statistics("train").save(beside / STATISTICS)
         asked = {name: value for name, value in asdict(cutting).items() if name not in ("landmarker",)}
         asked["head"] = Path(cutting.head).name
         about = {"version": __version__, "cutting": asked, "val": val, "test": test, "speakers": members(split_of)}
