@@ -1,6 +1,6 @@
 """Stands in for cutting in tests of what is built around it: text files whose words say what shall happen to them.
 
-Worker processes import it by name, so it is no test module. It takes notes in the folder `notes` beside the videos' folder.
+Worker processes import it by name, so it is no test module. It takes notes in the folder `notes` beside the folder `films`.
 """
 
 from __future__ import annotations
@@ -22,25 +22,22 @@ from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 
 
-def calls(video: Path) -> list[str]:
-    """Return the processes that were asked to cut a video."""
-    path = video.parent.with_name("notes") / f"{video.name}.calls"
-    return path.read_text().splitlines() if path.exists() else []
+def notes(video: Path) -> Path:
+    """Return where the processes that were asked to cut a video are written down."""
+    films = next(folder for folder in video.parents if folder.name == "films")
+    return films.with_name("notes") / "_".join(video.relative_to(films).parts)
 
 
 def cut_to_bytes(video: str, options: CutOptions) -> bytes:
     """Do what the file says: `2 clips`, `dies once`, `dies`, `fails`, `slow`, or nothing, which is rejected."""
     path = Path(video)
     words = path.read_text().split("#")[0]
-    folder = path.parent.with_name("notes")
-    folder.mkdir(exist_ok=True)
-    with (folder / f"{path.name}.calls").open("a") as file:
+    notes(path).parent.mkdir(exist_ok=True)
+    with notes(path).open("a") as file:
         file.write(f"{os.getpid()}\n")
-    n_calls = len(calls(path))
+    n_calls = len(notes(path).read_text().splitlines())
     if "slow" in words:
         time.sleep(0.3)
-    if "hangs" in words:
-        time.sleep(600)
     if "dies" in words and ("once" not in words or n_calls == 1):
         os.kill(os.getpid(), signal.SIGKILL)
     if "fails" in words:

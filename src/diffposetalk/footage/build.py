@@ -5,6 +5,7 @@ The same videos and options make the same files, whatever the order of the work,
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -123,15 +124,17 @@ def build(
         paths = {source.name: str(source.path.absolute()) for source in sources}
         done = len(keys) - len(waiting)
         tell(done, len(keys), "cutting")
-        for result in executor.results(function, {name: (paths[name], cutting) for name in waiting}):
-            seconds += result.seconds
-            if result.data is None:
-                failed[result.name] = result
-            else:
-                staging.add(waiting[result.name], result.data)
-                cut_s += sum(finding.seconds for finding in (staging.findings(waiting[result.name]) or ())[:1])
-            done += 1
-            tell(done, len(keys), "cutting")
+        tasks = {name: (paths[name], cutting) for name in waiting}
+        with contextlib.closing(executor.results(function, tasks)) as results:
+            for result in results:
+                seconds += result.seconds
+                if result.data is None:
+                    failed[result.name] = result
+                else:
+                    staging.add(waiting[result.name], result.data)
+                    cut_s += sum(finding.seconds for finding in (staging.findings(waiting[result.name]) or ())[:1])
+                done += 1
+                tell(done, len(keys), "cutting")
     outcomes = [_outcome(source, digests, first_of, keys, failed, staging) for source in sources]
     made = assembled(outcomes, staging, output, work, cutting, options.val, options.test, tell)
     failures = tuple(f"{each.source.name}: {each.findings[0].why}" for each in outcomes if each.source.name in failed)

@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
@@ -45,7 +45,7 @@ class Result:
 class Executor(Protocol):
     """Runs tasks side by side."""
 
-    def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[Result]:
+    def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Generator[Result, None, None]:
         """Yield the result of each task as it becomes ready.
 
         Args:
@@ -73,7 +73,7 @@ class Processes:
         if self.jobs < 1:
             raise UsageError(f"jobs must be at least 1, not {self.jobs}")
 
-    def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[Result]:
+    def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Generator[Result, None, None]:
         """Yield the result of each task as it becomes ready; see `Executor.results`."""
         deaths: Counter[str] = Counter()
         again: list[str] = []
@@ -92,7 +92,9 @@ class Processes:
                 else:
                     yield result
 
-    def _round(self, function: Function, tasks: Mapping[str, tuple[Any, ...]], jobs: int) -> Iterator[Result]:
+    def _round(
+        self, function: Function, tasks: Mapping[str, tuple[Any, ...]], jobs: int
+    ) -> Generator[Result, None, None]:
         """Run each task once."""
         waiting = deque(tasks)
         busy: dict[Connection, tuple[_Worker, str]] = {}
@@ -214,7 +216,7 @@ class OnRay:
     jobs: int | None = None
     """Of a new cluster, processes at a time; none for one per core."""
 
-    def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Iterator[Result]:
+    def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Generator[Result, None, None]:
         """Yield the result of each task as it becomes ready; see `Executor.results`."""
         ray = _ray()
         ours = self.join()
