@@ -127,6 +127,8 @@ def _cut(video: Path, options: CutOptions) -> Cut:
         return no("no sound", "has no sound track")
     if info.duration is not None and info.duration > LONGEST_VIDEO_S:
         return no("too long", f"lasts {info.duration / 3600:.1f} h; cut it into parts of at most 4 h first")
+    if info.duration is not None and info.duration < options.shortest_s:
+        return no("too short", f"lasts {info.duration:.1f} s; clips begin at {options.shortest_s:g} s")
     if info.fps is not None and info.fps < options.least_fps:
         return no("few frames", f"{info.fps:.3g} frames per second are too few (at least {options.least_fps:g})")
     try:
@@ -140,7 +142,7 @@ def _cut(video: Path, options: CutOptions) -> Cut:
     try:
         watched = watch(video, options.landmarker)
     except InputError as error:
-        return no("no face" if "no face" in str(error) else "damaged", _plain(error, video))
+        return no("no face" if "no face" in str(error) else "damaged", _plain(error, video).partition(";")[0])
     return _of_watched(watched, sound, heard, about, options)
 
 
@@ -185,10 +187,11 @@ def _of_watched(watched: Watched, sound: Speech, heard: Heard, about: dict[str, 
         findings += [finding for finding, _ in parts]
         clips += good
     findings += _losses(watched)
-    about |= {"lag_s": lag.seconds if lag.known else None, "lag_confidence": lag.confidence, "shifted_s": shift}
+    if pieces and options.correct_lag:
+        about |= {"lag_s": lag.seconds if lag.known else None, "lag_confidence": lag.confidence, "shifted_s": shift}
     about |= {"clips": len(clips), "used_s": float(sum(clip.duration for clip in clips))}
     about = {name: value for name, value in about.items() if value is not None}
-    notes = tuple(_notes(watched, lag, shift, options))
+    notes = tuple(_notes(watched, lag if clips else None, shift, options))
     span = (0.0, float(face.times[-1] + 1 / face.fps))
     if clips:
         return Cut((Finding("video", "used", *span, notes=notes, numbers=about), *findings), tuple(clips))
@@ -284,14 +287,16 @@ def _losses(watched: Watched) -> list[Finding]:
     return [rejected("stretch", "no face", "no face is seen", a, b) for a, b in gaps if b - a > 1.5 * step]
 
 
-def _notes(watched: Watched, lag: Lag, shift: float, options: CutOptions) -> Iterator[str]:
-    """Say what is worth knowing of a video that was read."""
+def _notes(watched: Watched, lag: Lag | None, shift: float, options: CutOptions) -> Iterator[str]:
+    """Say what is worth knowing of a video that was read; of its lag if that matters."""
     if watched.others:
         spans = [f"{each.start_s:.1f}-{each.end_s:.1f} s" for each in watched.others]
         more = f" and {len(spans) - 4} more" if len(spans) > 4 else ""
         yield f"other faces were seen ({', '.join(spans[:4])}{more}); the main one was followed"
     if watched.cuts:
-        yield f"{len(watched.cuts)} cuts"
+        yield "1 cut" if len(watched.cuts) == 1 else f"{len(watched.cuts)} cuts"
+    if lag is None:
+        return
     if not options.correct_lag:
         yield "the lag of the sound was not measured"
     elif not lag.known:

@@ -42,6 +42,7 @@ def judged(
         "turned_deg": quality.turned_deg,
         "eye_distance_px": quality.eye_distance_px,
         "jitter_percent": quality.jitter_percent,
+        "sharpness": float(np.nanmedian(sharpness)),
         "speech_share": heard.speech_share,
         "music_share": heard.music_share,
         "level_db": heard.level_db,
@@ -69,7 +70,7 @@ def judged(
             "small",
             f"the face is small ({quality.eye_distance_px:.0f} pixels between the eyes)",
         ),
-        (float(np.nanmedian(sharpness)) < BLURRED, "blurred", "the face is blurred or of low resolution"),
+        (numbers["sharpness"] < BLURRED, "blurred", "the face is blurred or of low resolution"),
         (
             quality.error_percent > options.most_error_percent,
             "bad fit",
