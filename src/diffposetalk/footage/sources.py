@@ -31,8 +31,8 @@ class Source:
 def find_videos(paths: Iterable[str | Path], speakers: str | Path | None = None) -> list[Source]:
     """Return all videos of files and folders (with all folders in them), ordered by name.
 
-    The speaker is the folder in which a video lies within the one that was named, else the file's name without its
-    ending.
+    The speaker is the outermost folder in which a video lies within the one that was named, else the file's name without
+    its ending.
 
     Args:
         paths: video files, and folders in which files with the usual endings are taken.
@@ -41,33 +41,32 @@ def find_videos(paths: Iterable[str | Path], speakers: str | Path | None = None)
     Raises:
         InputError: a path is absent, no video is there, or the table is wrong.
     """
-    found: dict[Path, tuple[Path, str]] = {}
+    rows: dict[Path, tuple[Path, str, str]] = {}
     for given in map(Path, paths):
         if given.is_dir():
-            inside = sorted(path for path in given.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
-            inside = [
-                path for path in inside if not any(part.startswith(".") for part in path.relative_to(given).parts)
-            ]
-            if not inside:
+            videos = sorted(path for path in given.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
+            inner = {path: path.relative_to(given) for path in videos}
+            inner = {path: name for path, name in inner.items() if not any(part.startswith(".") for part in name.parts)}
+            if not inner:
                 raise InputError(f"{given}: holds no videos ({', '.join(VIDEOS)})")
         elif given.exists():
-            inside = [given]
+            inner = {given: Path(given.name)}
         else:
             raise InputError(f"{given}: no such file or folder")
-        for path in inside:
-            found.setdefault(path.resolve(), (path, given.name if given.is_dir() else ""))
-    if not found:
+        for path, relative in inner.items():
+            rows.setdefault(path.resolve(), (path, given.resolve().name if given.is_dir() else "", relative.as_posix()))
+    if not rows:
         raise InputError("no videos were named")
-    rows = []
-    for path, folder in found.values():
-        inner = path.name if not folder else path.as_posix().split(f"{folder}/", 1)[-1]
-        rows.append((path, folder, inner))
-    counts = Counter(inner for *_, inner in rows)
+    counts = Counter(inside for *_, inside in rows.values())
+    stems = Counter(path.stem for path, _, inside in rows.values() if "/" not in inside)
     sources = []
-    for path, folder, inner in rows:
-        name = inner if counts[inner] == 1 else f"{folder}/{inner}" if folder else path.as_posix()
-        parent = Path(inner).parent.name
-        sources.append(Source(path, name, _clean(parent or path.stem), _clean(path.stem)))
+    for path, folder, inside in rows.values():
+        name = inside if counts[inside] == 1 else f"{folder}/{inside}" if folder else path.as_posix()
+        top, *deeper = Path(inside).parts
+        whose = top if deeper else path.stem
+        if not deeper and stems[path.stem] > 1 and folder:  # files 001.mp4 of several folders are not of one person
+            whose = f"{folder}_{path.stem}"
+        sources.append(Source(path, name, _clean(whose), _clean(path.stem)))
     if len({source.name for source in sources}) < len(sources):
         sources = [replace(source, name=source.path.absolute().as_posix()) for source in sources]
     if speakers is not None:
