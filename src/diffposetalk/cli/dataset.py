@@ -5,6 +5,7 @@ A data set is a TFHP LMDB folder (data.mdb, train.txt, val.txt, test.txt, stats_
   diffposetalk dataset check HDTF_TFHP
   diffposetalk dataset convert HDTF_TFHP shards
   diffposetalk dataset stats HDTF_TFHP
+  diffposetalk dataset show shards -o shards.html
   diffposetalk dataset from-corpus corpus -o tfhp
   diffposetalk dataset build films shards
 """
@@ -41,6 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "for FLAME, statistics.json for other heads",
     )  # fmt: skip
     stats.add_argument("--split", default="train", metavar="NAME", help="split to measure (train)")
+    show = actions.add_parser("show", help="write a page with plots, what was left out and why, and clips to look at")
+    show.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards")
+    show.add_argument("-o", "--output", metavar="FILE", required=True, help="the page (.html); needs no other file")
+    show.add_argument(
+        "--clips", type=values.whole(0, 1000), default=2, metavar="N", help="clips of each split to film (2)"
+    )
+    show.add_argument("--head", metavar="NAME|FILE", help="head that performs them (the one they are for)")
     corpus = actions.add_parser("from-corpus", help="the self-made corpus as a TFHP data set, in FLAME coefficients")
     corpus.add_argument("path", metavar="CORPUS", help="folder made by `diffposetalk corpus`")
     corpus.add_argument("-o", "--output", metavar="FOLDER", required=True, help="TFHP folder to be made")
@@ -61,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action.add_argument(
             "--seg-len", type=values.whole(1, 100000), default=100, metavar="N", help="frames in a TFHP segment (100)"
         )
-    for action in (check, convert, stats, corpus, films):
+    for action in (check, convert, stats, show, corpus, films):
         general = action.add_argument_group("general")
         for flag, what in (
             ("--json", "print one JSON object on stdout instead of text"),
@@ -73,7 +81,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Do what was asked; return the result for `--json`."""
-    actions = {"check": _check, "convert": _convert, "stats": _stats, "from-corpus": _from_corpus, "build": build.run}
+    actions = {"check": _check, "convert": _convert, "stats": _stats, "show": _show, "from-corpus": _from_corpus}
+    actions |= {"build": build.run}
     return actions[args.action](args, console)
 
 
@@ -171,6 +180,18 @@ def _stats(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             Statistics.of(parts, tell, str(args.path)).save(output)
     console.say(f"{output}: {n_clips} clips of the split {args.split}, head {head}")
     return {"output": output, "split": args.split, "clips": n_clips, "head": head}
+
+
+def _show(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    from diffposetalk.data.page import write_page
+
+    with console.progress("reading", "clips") as progress:
+        page = write_page(args.path, args.output, args.clips, args.head, progress)
+    for note in page.notes:
+        console.say(note)
+    console.say(f"{page.path}: {page.clips} clips, {page.films} of them filmed")
+    about = {"clips": page.clips, "hours": page.hours, "films": page.films, "notes": page.notes}
+    return {"output": page.path, **about}
 
 
 def _from_corpus(args: argparse.Namespace, console: Console) -> dict[str, Any]:

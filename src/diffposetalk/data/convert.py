@@ -50,6 +50,25 @@ def clips_of(path: str | Path, split: str) -> tuple[Iterator[Clip], int]:
     return clips, n_clips
 
 
+def all_clips(path: str | Path) -> tuple[Iterator[tuple[str, Clip]], int | None]:
+    """Return every clip of a data set of either layout with its split's name, and how many there are where that is known.
+
+    Raises:
+        InputError: no data set.
+    """
+    if layout_of(path) == "tfhp":
+        tfhp = TfhpReader(path)
+        splits = splits_on_disk(tfhp)
+        inside = {video for videos in splits.values() for video in videos}
+        splits[OTHER] = tuple(video for video in tfhp.videos if video not in inside)
+        found = ((split, tfhp.clip(video)) for split, videos in splits.items() for video in dict.fromkeys(videos))
+        return found, sum(len(set(videos)) for videos in splits.values())
+    shards = ShardReader(path)
+    return ((split, clip) for split in shards.splits for clip in shards.clips(split)), sum(
+        shards.counts.values()
+    ) or None
+
+
 def tfhp_to_shards(source: str | Path, target: str | Path, progress: Report | None = None) -> int:
     """Write a TFHP data set as shards: each split in its file's order, videos in none as "other".
 

@@ -73,13 +73,13 @@ def measure_lag(motion: Motion, speech: Speech, talker: Talker | None = None, n_
         The lag; not known where lips or sound hardly move, or where there is too little of them.
 
     Raises:
-        ModelError: the motion's or the model's head does not tell how far its lips are apart.
+        ModelError: a head has neither a jaw nor lips of which it tells how far they are apart.
     """
-    seen = mouth_gap(motion.resampled(FPS))
+    seen = _opening(motion.resampled(FPS))
     if len(seen) < FEWEST:
         return lag_of_curves(seen, seen)
     takes = (talker or _bundled()).generate_many(speech.resampled(SAMPLE_RATE), n_samples)
-    expected = np.mean([mouth_gap(take.resampled(FPS)) for take in takes], axis=0)
+    expected = np.mean([_opening(take.resampled(FPS)) for take in takes], axis=0)
     return lag_of_curves(seen, expected)
 
 
@@ -112,6 +112,11 @@ def combine(lags: Iterable[Lag]) -> Lag:
         return lags[0]
     n_frames = sum(lag.n_frames for lag in compared)
     return _judged(np.sum([np.array(lag.curve) * lag.n_frames for lag in compared], axis=0) / n_frames, n_frames)
+
+
+def _opening(motion: Motion) -> np.ndarray:
+    """Return how far the mouth is open, ``(T,)`` in any unit: the jaw's angle where there is a jaw, else the lips' gap."""
+    return mouth_gap(motion) if motion.jaw_pose is None else motion.jaw_pose[:, 0]
 
 
 def _without_slow(curve: np.ndarray) -> np.ndarray:
