@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from diffposetalk.errors import InputError, UsageError
+from diffposetalk.errors import InputError
 from diffposetalk.files import check_new_folder
 from diffposetalk.footage.assemble import Outcome, assembled
 from diffposetalk.footage.cut import ready
@@ -106,8 +106,6 @@ def build(
     output = check_new_folder(output)
     check_shares(options.val, options.test)
     sources = find_videos(videos, options.speakers)
-    if any(output.resolve() in source.path.resolve().parents for source in sources):
-        raise UsageError(f"{output}: videos lie in the folder that is to be made")
     tell = progress or (lambda done, total, what: None)
     work = options.work or output.absolute().with_name(f"{output.name}.work")
     staging = Staging(work, cutting)
