@@ -27,7 +27,7 @@ from diffposetalk.motion import Motion
 
 FILM_S, FILM_SIZE = 8.0, 320
 """Seconds shown of a clip, and the side of its picture in pixels."""
-MOST_SPEAKERS, MOST_LINES = 40, 200
+MOST_SPEAKERS, MOST_LINES = 20, 200
 """Rows of the speakers' plot and of the list of what was left out; more are counted."""
 _PERCENTS = (5, 50, 95)
 
@@ -159,9 +159,11 @@ def _speakers(found: Survey) -> str:
         ],
         "time by speaker",
     )
-    more = ranked[MOST_SPEAKERS:]
-    notes = [f"And {len(more)} speakers more, {_time(sum(value for _, value in more))}."] if more else []
-    return _section("Speakers", f"{drawn}", *notes)
+    if len(ranked) <= MOST_SPEAKERS:
+        return _section("Speakers", drawn)
+    most = ranked[0][1]
+    spread = _grid([_plot("seconds of a speaker", _histogram(seconds.values(), 0, float(np.ceil(most)), 30), " s")])
+    return _section("Speakers", f"{spread}<p>The {MOST_SPEAKERS} with most, of {len(ranked)}:</p>{drawn}")
 
 
 def _sounds(found: Survey) -> str:
@@ -274,7 +276,8 @@ def _filmed(clip: Clip, head: HeadModel) -> tuple[bytes, bytes]:
 
     from diffposetalk.render import render_motion
 
-    identity = clip.identity if 0 < len(clip.identity) <= head.identity_dim else None
+    n_known = len(clip.identity)
+    identity = np.pad(clip.identity, (0, head.identity_dim - n_known)) if 0 < n_known <= head.identity_dim else None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
         render_motion(clip.motion, head, path, clip.speech, identity, FILM_SIZE)

@@ -1,0 +1,245 @@
+"""The page of a data set: numbers are those of the data, nothing is fetched, what was left out is counted once."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk.arkit import CHANNELS
+from diffposetalk.cli import run
+from diffposetalk.data import page as page_module
+from diffposetalk.data import svg
+from diffposetalk.data.clip import Clip
+from diffposetalk.data.left_out import read_manifest
+from diffposetalk.data.page import opening, write_page
+from diffposetalk.data.shards import write_shards
+from diffposetalk.data.survey import Histogram, survey
+from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.motion import Motion
+from diffposetalk.speech import Speech
+
+VOID = {"meta"}
+
+
+class Outline(HTMLParser):
+    """Checks that tags close in order; collects texts and addresses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.texts: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "poster")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data.strip())
+
+
+def outline(path: Path) -> Outline:
+    found = Outline()
+    found.feed(path.read_text(encoding="utf-8"))
+    assert found.open == []
+    return found
+
+
+def arkit_clip(name: str, seconds: float, jaw: float, n_blinks: int = 0) -> Clip:
+    n = round(25 * seconds)
+    weights = np.zeros((n, len(CHANNELS)), np.float32)
+    weights[:, CHANNELS.index("jawOpen")] = jaw
+    for k in range(n_blinks):
+        at = (k + 1) * n // (n_blinks + 1)
+        for side in ("Left", "Right"):
+            weights[at : at + 3, CHANNELS.index(f"eyeBlink{side}")] = 1
+    head = np.zeros((n, 3))
+    head[:, 1] = np.deg2rad(10) * np.sin(np.arange(n) / 3)
+    sound = Speech((0.1 * np.sin(np.arange(n * 640) * 0.1)).astype(np.float32))
+    return Clip(sound, Motion(weights, CHANNELS, head, 25.0), np.zeros(4), name.partition("/")[0], name)
+
+
+@pytest.fixture
+def shards(tmp_path) -> Path:
+    clips = [
+        arkit_clip("A<b>/one", 4, 0.1, n_blinks=2),
+        arkit_clip("A<b>/two", 2, 0.3),
+        arkit_clip("Bea/one", 3, 0.5),
+        arkit_clip("Cem/one", 3, 0.2),
+    ]
+    path = tmp_path / "set"
+    write_shards(clips, path, lambda name: {"Bea/one": "val", "Cem/one": "test"}.get(name, "train"))
+    return path
+
+
+MANIFEST = [
+    {"video": "a.mp4", "kind": "video", "status": "used", "start_s": 0, "end_s": 30, "notes": ["3 cuts"]},
+    {"video": "a.mp4", "kind": "take", "status": "used", "start_s": 0, "end_s": 12},
+    {"video": "a.mp4", "kind": "clip", "status": "used", "start_s": 0, "end_s": 6, "clip": "A/one"},
+    {"video": "a.mp4", "kind": "stretch", "status": "rejected", "start_s": 6, "end_s": 12, "reason": "silence", "why": "x"},
+    {"video": "a.mp4", "kind": "take", "status": "rejected", "start_s": 12, "end_s": 30, "reason": "music", "why": "m"},
+    {"video": "a.mp4", "kind": "stretch", "status": "rejected", "start_s": 12, "end_s": 30, "reason": "music", "why": "m"},
+    {"video": "b.mp4", "kind": "video", "status": "rejected", "start_s": 0, "end_s": 5, "reason": "music", "why": "all of it"},
+    {"video": "b.mp4", "kind": "take", "status": "rejected", "start_s": 0, "end_s": 5, "reason": "music", "why": "<b>loud</b>"},
+    {"video": "c.mp4", "kind": "video", "status": "rejected", "reason": "damaged", "why": "no header"},
+]  # fmt: skip
+
+
+def write_manifest(folder: Path) -> None:
+    (folder / "manifest.jsonl").write_text("".join(json.dumps(row) + "\n" for row in MANIFEST))
+
+
+def test_survey_measures_every_frame(shards):
+    found = survey(shards, n_samples=1)
+    assert (found.layout, found.head, found.fps, found.splits) == ("shards", "anny", 25.0, ("train", "val", "test"))
+    assert found.hours == pytest.approx(12 / 3600)
+    rows = {row.name: row for row in found.rows}
+    assert rows["A<b>/one"].blinks_per_minute == pytest.approx(30)
+    assert rows["A<b>/two"].blinks_per_minute is None
+    assert rows["Bea/one"].level_db == pytest.approx(-23, abs=0.1)
+    assert rows["Cem/one"].head_spread_deg == pytest.approx((0, 7.1, 0), abs=0.2)
+    jaw = found.channels["jaw open"]
+    assert jaw["train"].counts.sum() == 150
+    assert jaw["train"].percentile(50) == pytest.approx(0.1, abs=0.002)
+    assert jaw["val"].percentile(50) == pytest.approx(0.5, abs=0.002)
+    assert found.channels["head yaw"]["test"].percentile(95) == pytest.approx(10, abs=0.5)
+    assert [split for split, _ in found.samples] == ["train", "val", "test"]
+
+
+def test_samples_are_of_different_speakers_where_there_are(shards):
+    names = [(split, clip.name) for split, clip in survey(shards, n_samples=2).samples]
+    assert sorted(names) == [("test", "Cem/one"), ("train", "A<b>/one"), ("train", "A<b>/two"), ("val", "Bea/one")]
+    assert survey(shards, n_samples=0).samples == ()
+
+
+def test_tfhp_is_surveyed_too(tfhp):
+    found = survey(tfhp, n_samples=3)
+    assert (found.layout, found.head) == ("tfhp", "flame")
+    assert {split: sum(row.split == split for row in found.rows) for split in found.splits} == {
+        "train": 3,
+        "val": 1,
+        "test": 1,
+    }
+    assert {"exp_00", "jaw opening", "head pitch"} <= set(found.channels)
+    assert sorted(clip.name for split, clip in found.samples if split == "train") == ["Ann/000", "Ann/001", "Bob/000"]
+
+
+def test_histograms_count_what_lies_beyond_their_ends():
+    found = Histogram(0, 1, counts=np.zeros(100, np.int64))
+    found.add(np.array([-5, 0.5, 0.5, 7]))
+    assert (found.counts[0], found.counts[50], found.counts[-1]) == (1, 2, 1)
+    assert found.percentile(50) == pytest.approx(0.505)
+    assert np.isnan(Histogram(0, 1).percentile(50))
+
+
+def test_each_second_is_left_out_once(tmp_path):
+    assert read_manifest(tmp_path) is None
+    write_manifest(tmp_path)
+    found = read_manifest(tmp_path)
+    assert (found.videos, found.used_videos) == (3, 1)
+    told = [(part.video, part.kind, part.reason, part.seconds) for part in found.left_out]
+    assert told == [
+        ("a.mp4", "stretch", "silence", 6),
+        ("a.mp4", "stretch", "music", 18),
+        ("b.mp4", "take", "music", 5),
+        ("c.mp4", "video", "damaged", 0),
+    ]
+    assert found.notes == (("a.mp4", "3 cuts"),)
+
+
+def test_other_manifests_are_passed_over_and_damaged_ones_told(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    path.write_text('{"speaker": "s00001", "clips": 4}\n')
+    assert read_manifest(tmp_path) is None
+    path.write_text(json.dumps(MANIFEST[0]) + "\n{broken\n")
+    with pytest.raises(InputError, match=r"manifest.jsonl: line 2 is damaged"):
+        read_manifest(tmp_path)
+
+
+def test_page_says_what_is_there_and_fetches_nothing(shards, tmp_path, monkeypatch):
+    def cannot(*_):
+        raise DiffPoseTalkError("there is no OpenGL")
+
+    monkeypatch.setattr(page_module, "_filmed", cannot)
+    write_manifest(shards)
+    written = write_page(shards, tmp_path / "page.html", n_clips=1)
+    assert (written.clips, written.films) == (4, 0)
+    assert written.notes == ("Clips are shown without a picture: there is no OpenGL",)
+    found = outline(tmp_path / "page.html")
+    text = " ".join(found.texts)
+    for said in ("12 s", "3 speakers", "1 of 3", "silence 1 6 s", "music 2 23 s", "<b>loud</b>", "A<b>", "3 cuts"):
+        assert said in re.sub(r"\s+", " ", text), said
+    assert found.tags.count("audio") == 3
+    assert found.addresses
+    assert all(address.startswith("data:") for address in found.addresses)
+    assert not re.search(r"(https?:)?//[a-z]", "".join(line for line in found.texts if "data:" not in line))
+
+
+def test_command_writes_a_page_of_tfhp(tfhp, tmp_path, capsys):
+    out = tmp_path / "tfhp.html"
+    assert run(["dataset", "show", str(tfhp), "-o", str(out), "--clips", "0", "--json", "--quiet"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["clips"], result["films"]) == (5, 0)
+    assert "jaw opening" in outline(out).texts
+    assert run(["dataset", "show", str(tmp_path), "-o", str(out)]) == 1
+    assert "neither a TFHP folder" in capsys.readouterr().err
+    assert run(["dataset", "show", str(tfhp), "-o", str(tmp_path / "page.txt")]) == 2
+
+
+def test_clips_are_filmed(shards, tmp_path, monkeypatch):
+    from diffposetalk.media import read_frames
+
+    monkeypatch.setattr(page_module, "FILM_S", 0.4)
+    monkeypatch.setattr(page_module, "FILM_SIZE", 64)
+    written = write_page(shards, tmp_path / "page.html", n_clips=1)
+    if written.notes:
+        pytest.skip(f"needs OpenGL: {written.notes[0]}")
+    assert written.films == 3
+    found = outline(tmp_path / "page.html")
+    films = [address for address in found.addresses if address.startswith("data:video/mp4;base64,")]
+    assert len(films) == 3
+    (tmp_path / "film.mp4").write_bytes(base64.b64decode(films[1].partition(",")[2]))
+    frames = [frame for _, frame in read_frames(tmp_path / "film.mp4")]
+    assert len(frames) == 10
+    assert frames[0].std() > 10
+
+
+def test_opening_of_every_kind_of_head(clips):
+    name, unit, curve = opening(clips[0].motion)
+    assert (name, unit) == ("jaw opening", "degrees")
+    np.testing.assert_allclose(curve, np.maximum(0, np.rad2deg(clips[0].motion.jaw_pose[:, 0])))
+    name, unit, curve = opening(arkit_clip("A/one", 1, 0.5).motion)
+    assert (name, unit) == ("lip opening", "mm")
+    assert 5 < curve[0] < 40
+    few = Motion(np.full((4, 1), 0.3), ("jawOpen",), np.zeros((4, 3)), 25.0, head="other")
+    assert opening(few)[0] == "jawOpen"
+
+
+def test_bars_stand_where_the_values_are():
+    drawn = svg.bars(np.array([0, 4, 0, 1]), 0, 40, " s", "lengths", [(20, "median")], root=True)
+    bars = [
+        tuple(map(float, each))
+        for each in re.findall(r'class="bar" x="([\d.]+)" y="[\d.]+" width="[\d.]+" height="([\d.]+)"', drawn)
+    ]
+    assert len(bars) == 2
+    (left, tall), (right, low) = bars
+    assert left == pytest.approx(6 + 238 * 0.25, abs=0.1)
+    assert right == pytest.approx(6 + 238 * 0.75, abs=0.1)
+    assert low == pytest.approx(tall / 2, abs=0.1)
+    assert "10 to 20 s: 4" in drawn
+    assert 'class="mark" x1="125.0"' in drawn
