@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
+from math import ceil, floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -225,7 +226,7 @@ def _lag(pieces: list[_Piece], sound: Speech) -> Lag:
     seconds = 0.0
     for piece in pieces:
         start, end = piece.span
-        if start < sound.duration and seconds < LAG_FROM_S:
+        if start < sound.duration - 1 and seconds < LAG_FROM_S:
             lags.append(measure_lag(piece.track.motion, sound.slice(start, end).padded(end - start)))
             seconds += end - start
     return combine(lags) if lags else Lag(0.0, 0.0, False)
@@ -245,15 +246,16 @@ def _of_piece(
             )
     voice = within(spoken, heard_from, heard_to)
     whole = joined(voice, options.pause_s, KEPT_AROUND_S, heard_from, heard_to)
-    whole = grown(whole, options.shortest_s, LEAST_VOICE * options.shortest_s, heard_from, heard_to)
+    shortest = min(options.shortest_s + 2 / FPS, options.longest_s / 2)  # up to a frame at either end is lost
+    whole = grown(whole, shortest, LEAST_VOICE * options.shortest_s, heard_from, heard_to)
     for a, b in between(whole, heard_from, heard_to):
         if b - a > 2 / FPS:
             found.append((rejected("stretch", "silence", "nobody speaks", a, b), None))
     motion = smoothed(piece.track.motion) if options.smooth == "savgol" else piece.track.motion
     gaps = between(voice, heard_from, heard_to)
     for stretch in whole:
-        for a, b in divided(stretch, gaps, options.shortest_s, options.longest_s):
-            first, stop = round((a - start) * FPS), min(len(motion), round((b - start) * FPS))
+        for a, b in divided(stretch, gaps, shortest, options.longest_s):
+            first, stop = ceil((a - start) * FPS - 1e-6), min(len(motion), floor((b - start) * FPS + 1e-6))
             if (stop - first) / FPS < options.shortest_s:
                 why = f"{b - a:.1f} s of speech; clips begin at {options.shortest_s:g} s"
                 found.append((rejected("stretch", "too short", why, a, b), None))

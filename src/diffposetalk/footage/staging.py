@@ -143,11 +143,12 @@ def _blake() -> Any:
 
 def _fingerprint(options: CutOptions) -> str:
     """Return a digest of all that decides what comes of a video, beside its content."""
-    from diffposetalk.asset_folder import placed
+    from diffposetalk.asset_folder import HEADS, placed
 
     model = Path(options.landmarker) if options.landmarker else next(iter(placed("face-landmarker")), None)
     model_digest = digest_of(model) if model is not None and model.is_file() else _version("mediapipe")
-    head = Path(options.head)
+    named = [path for each in HEADS if options.head in ("flame", each) for path in placed(each)]
+    head = named[0] if named else Path(options.head)
     values = asdict(replace(options, landmarker=None, head=digest_of(head) if head.is_file() else options.head))
     everything = {"version": [STAGING_VERSION, __version__], "landmarker": model_digest, **values}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
