@@ -92,8 +92,10 @@ MANIFEST = [
     {"video": "a.mp4", "kind": "take", "status": "used", "start_s": 0, "end_s": 12},
     {"video": "a.mp4", "kind": "clip", "status": "used", "start_s": 0, "end_s": 6, "clip": "A/one"},
     {"video": "a.mp4", "kind": "stretch", "status": "rejected", "start_s": 6, "end_s": 12, "reason": "silence", "why": "x"},
-    {"video": "a.mp4", "kind": "take", "status": "rejected", "start_s": 12, "end_s": 30, "reason": "music", "why": "m"},
-    {"video": "a.mp4", "kind": "stretch", "status": "rejected", "start_s": 12, "end_s": 30, "reason": "music", "why": "m"},
+    {"video": "a.mp4", "kind": "take", "status": "rejected", "start_s": 12, "end_s": 24, "reason": "music", "why": "m"},
+    {"video": "a.mp4", "kind": "stretch", "status": "rejected", "start_s": 12, "end_s": 24, "reason": "music", "why": "m"},
+    {"video": "a.mp4", "kind": "take", "status": "rejected", "start_s": 29, "end_s": 30, "reason": "too short", "why": "s"},
+    {"video": "a.mp4", "kind": "stretch", "status": "rejected", "start_s": 24, "end_s": 29, "reason": "no face", "why": "f"},
     {"video": "b.mp4", "kind": "video", "status": "rejected", "start_s": 0, "end_s": 5, "reason": "music", "why": "all of it"},
     {"video": "b.mp4", "kind": "take", "status": "rejected", "start_s": 0, "end_s": 5, "reason": "music", "why": "<b>loud</b>"},
     {"video": "c.mp4", "kind": "video", "status": "rejected", "reason": "damaged", "why": "no header"},
@@ -155,7 +157,9 @@ def test_each_second_is_left_out_once(tmp_path):
     told = [(part.video, part.kind, part.reason, part.seconds) for part in found.left_out]
     assert told == [
         ("a.mp4", "stretch", "silence", 6),
-        ("a.mp4", "stretch", "music", 18),
+        ("a.mp4", "stretch", "music", 12),
+        ("a.mp4", "take", "too short", 1),
+        ("a.mp4", "stretch", "no face", 5),
         ("b.mp4", "take", "music", 5),
         ("c.mp4", "video", "damaged", 0),
     ]
@@ -182,7 +186,7 @@ def test_page_says_what_is_there_and_fetches_nothing(shards, tmp_path, monkeypat
     assert written.notes == ("Clips are shown without a picture: there is no OpenGL",)
     found = outline(tmp_path / "page.html")
     text = " ".join(found.texts)
-    for said in ("12 s", "3 speakers", "1 of 3", "silence 1 6 s", "music 2 23 s", "<b>loud</b>", "A<b>", "3 cuts"):
+    for said in ("12 s", "3 speakers", "1 of 3", "silence 1 6 s", "music 2 17 s", "<b>loud</b>", "A<b>", "3 cuts"):
         assert said in re.sub(r"\s+", " ", text), said
     assert found.tags.count("audio") == 3
     assert found.addresses

@@ -70,8 +70,17 @@ def read_manifest(folder: str | Path) -> Manifest | None:
 
 def _parts(rows: Sequence[dict[str, Any]]) -> Iterator[LeftOut]:
     """Yield what was left out of a video; a video or take only where none of its parts follows."""
-    within = {"video": ("take", "stretch", "clip"), "take": ("stretch", "clip")}
-    for row, after in zip(rows, [*rows[1:], {"kind": ""}]):
-        if row["status"] == "rejected" and after["kind"] not in within.get(row["kind"], ()):
+    for row, after in zip(rows, [*rows[1:], None]):
+        if row["status"] == "rejected" and not (after and _inside(after, row)):
             span = (row.get("start_s"), row.get("end_s"))
             yield LeftOut(row["video"], str(row["kind"]), str(row.get("reason", "")), str(row.get("why", "")), *span)
+
+
+def _inside(part: dict[str, Any], whole: dict[str, Any]) -> bool:
+    """Tell whether a row of the manifest is of a part of the one before it."""
+    if whole["kind"] == "video":
+        return True
+    within = part.get("start_s", 0.0) < whole.get("end_s", 0.0) - 1e-6 and part.get("start_s", 0.0) >= whole.get(
+        "start_s", 0.0
+    )
+    return bool(whole["kind"] == "take" and part["kind"] in ("stretch", "clip") and within)

@@ -35,8 +35,10 @@ PEAK = 4
 """Frames on either side that belong to a peak of the correlation."""
 N_SAMPLES = 4
 """Samples of the model whose mean is what the sound lets expect; with two, wrong lags are twice as many."""
-LEAST_CONFIDENCE = 0.5
-"""From which a lag counts as known: of those found on real clips (docs/datasets.md) 97 in 100 are then right."""
+LEAST_PEAK, LEAST_LEAD = 0.9, 0.45
+"""From which a lag counts as known: the correlation's peak, and how far it stands above any other, times the square root of
+the seconds compared, since chance makes smaller peaks the longer one looks. On real clips (docs/datasets.md) 98 of 100 lags
+found so are right."""
 WORTH_CORRECTING = 0.06
 """Seconds; smaller lags are within the error of the measurement."""
 
@@ -48,8 +50,7 @@ class Lag:
     seconds: float
     """Above 0: the sound comes late; 0 where not known."""
     confidence: float
-    """How far the correlation's peak stands above any other, times the square root of the seconds compared: chance makes
-    smaller differences the longer one looks. 0 to about 2."""
+    """How clearly the correlation has one peak, as a multiple of what is asked; from 1 on the lag is known."""
     known: bool
     """Whether the lips follow the sound clearly enough to tell."""
     n_frames: int = 0
@@ -129,14 +130,15 @@ def _judged(curve: np.ndarray, n_frames: int) -> Lag:
     """Find the peak of a correlation curve, between lags by a parabola, and how far it stands out."""
     best = int(np.argmax(curve))
     others = np.delete(curve, np.arange(max(0, best - PEAK), min(len(curve), best + PEAK + 1)))
-    above = max(0.0, float(curve[best]) - max(0.0, float(others.max())))
-    confidence = above * float(np.sqrt(n_frames / FPS))
+    lead = float(curve[best]) - max(0.0, float(others.max()))
+    root = float(np.sqrt(n_frames / FPS))
+    confidence = max(0.0, min(curve[best] * root / LEAST_PEAK, lead * root / LEAST_LEAD))
     values = tuple(float(value) for value in curve)
-    if confidence < LEAST_CONFIDENCE or not 0 < best < len(curve) - 1:
-        return Lag(0.0, confidence, False, n_frames, values)
+    if confidence < 1 or not 0 < best < len(curve) - 1:
+        return Lag(0.0, float(confidence), False, n_frames, values)
     left, top, right = curve[best - 1 : best + 2]
     between = 0.5 * (left - right) / (left - 2 * top + right)
-    return Lag(float(best - MAX_LAG + between) / FPS, confidence, True, n_frames, values)
+    return Lag(float(best - MAX_LAG + between) / FPS, float(confidence), True, n_frames, values)
 
 
 @cache
