@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -117,3 +119,33 @@ def test_the_window_alone_equals_its_part_of_the_whole(width: int, pre_norm: boo
         whole = denoiser(x_n.repeat(n_sets, 1, 1), step.repeat(n_sets), conditions)
         window = denoiser.window(x_n, step, conditions)
     torch.testing.assert_close(window.flatten(0, 1), whole[:, 4:], atol=1e-5, rtol=1e-5)
+
+
+def test_modulation_starts_as_nothing_and_lets_style_weigh_the_noise() -> None:
+    torch.manual_seed(0)
+    plain = Denoiser(replace(CONFIG, noisy_scales=(1.0, 3.0))).eval()
+    made = Denoiser(replace(CONFIG, noisy_scales=(1.0, 3.0), modulated=True)).eval()
+    missing = made.load_state_dict(plain.state_dict(), strict=False).missing_keys
+    assert missing and all(key.startswith("modulation.") for key in missing)
+    speech, style, x_n = torch.randn(2, 12, 7), torch.randn(2, 4), torch.randn(2, 12, 5)
+    step = torch.tensor([3, 400])
+
+    def of(network: Denoiser, noisy: torch.Tensor = x_n) -> torch.Tensor:
+        return network(noisy, step, network.prepare(speech, style))
+
+    torch.testing.assert_close(of(made), of(plain))
+    assert made.modulation is not None
+    torch.nn.init.normal_(made.modulation[-1].weight, std=0.3)
+    assert (of(made) - of(plain)).abs().max() > 1e-2
+    # rows follow their own style, and several sets of conditions give what each gives alone
+    both = made.prepare(speech.repeat(2, 1, 1), torch.cat([style, style + 1]))
+    together = made.window(x_n, step, both)
+    alone = made(x_n, step, made.prepare(speech, style + 1))[:, CONFIG.context :]
+    torch.testing.assert_close(together[0], of(made)[:, CONFIG.context :])
+    torch.testing.assert_close(together[1], alone)
+    # without a filter there is nothing to weigh, but frames are still scaled and shifted
+    bare = Denoiser(replace(CONFIG, modulated=True)).eval()
+    assert bare.modulation is not None
+    before = of(bare)
+    torch.nn.init.normal_(bare.modulation[-1].bias)
+    assert (of(bare) - before).abs().max() > 1e-2

@@ -54,6 +54,11 @@ class DenoiserConfig:
     noisy values, and they and the window itself are added to the result, each channel with a learned weight that
     depends on the noise step: a Wiener filter from which a small model has less to learn. Empty: no filter."""
 
+    modulated: bool = False
+    """Not in the paper: style and noise step also scale and shift frames before the last layer, and weigh the filter of
+    ``noisy_scales`` (feature-wise modulation, Perez et al. 2018). One token that is only attended to says too little to a
+    small model of how far a head strays or how often eyes blink."""
+
     def __post_init__(self) -> None:
         if self.dim % self.n_heads or self.dim % 2:
             raise UsageError(f"denoiser: dim {self.dim} must be even and a multiple of n_heads {self.n_heads}")
@@ -118,6 +123,13 @@ class Denoiser(nn.Module):
             self.filter_weights = nn.Linear(dim, n_views * config.motion_dim)
             nn.init.zeros_(self.filter_weights.weight)
             nn.init.zeros_(self.filter_weights.bias)
+        self.modulation: nn.Sequential | None = None
+        if config.modulated:
+            n_filter = n_views * config.motion_dim if config.noisy_scales else 0
+            last = nn.Linear(dim, 2 * dim + n_filter)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.modulation = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), last)
         self.null_speech: nn.Parameter | None = None
         self.null_style: nn.Parameter | None = None
         if "speech" in config.droppable:
@@ -235,18 +247,25 @@ class Denoiser(nn.Module):
         smooth = [mean @ x_n for mean in self.means.to(x_n.dtype)] if config.noisy_scales else []
         indicator = [conditions.valid[:n_batch, :, None]] if config.valid_indicator else []
         frames = self.motion_projection(torch.cat([x_n, *indicator, *smooth], dim=-1)).repeat(n_sets, 1, 1)
-        head = (conditions.person + step.repeat(n_sets, 1))[:, None]
-        tokens = torch.cat([head, conditions.context, frames], dim=1) + self.positions
+        head = conditions.person + step.repeat(n_sets, 1)
+        tokens = torch.cat([head[:, None], conditions.context, frames], dim=1) + self.positions
         blocked = None
         if config.align_width > 1:
             blocked = alignment_mask(config.context + config.window, config.align_width, x_n.device)
         for index, (block, cache) in enumerate(zip(self.blocks, conditions.caches)):
             wanted = n_last if index == len(self.blocks) - 1 else 0
             tokens = block(tokens, cache, blocked, wanted, n_sets if index == 0 else 1)
-        clean = self.out(self.final_norm(tokens))
-        if self.filter_weights is not None:
-            shares = self.filter_weights(step).unflatten(-1, (-1, 1, config.motion_dim))
-            filtered = (shares * torch.stack([x_n, *smooth], dim=1)).sum(1).repeat(n_sets, 1, 1)
+        tokens = self.final_norm(tokens)
+        shares = None if self.filter_weights is None else self.filter_weights(step).repeat(n_sets, 1)
+        if self.modulation is not None:
+            told = self.modulation(head)
+            scale, shift, more = told.tensor_split((config.dim, 2 * config.dim), -1)
+            tokens = tokens * (1 + scale[:, None]) + shift[:, None]
+            shares = None if shares is None else shares + more
+        clean = self.out(tokens)
+        if shares is not None:
+            views = torch.stack([x_n, *smooth], dim=1).repeat(n_sets, 1, 1, 1)
+            filtered = (shares.unflatten(-1, (-1, 1, config.motion_dim)) * views).sum(1)
             clean = clean + nn.functional.pad(filtered, (0, 0, n_last - config.window, 0))
         return clean
 
