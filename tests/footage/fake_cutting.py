@@ -18,6 +18,7 @@ from diffposetalk.footage.cut import Cut
 from diffposetalk.footage.manifest import Finding, rejected
 from diffposetalk.footage.options import CutOptions
 from diffposetalk.footage.staging import encode_cut
+from diffposetalk.footage.workers import Unable
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 
@@ -40,6 +41,8 @@ def cut_to_bytes(video: str, options: CutOptions) -> bytes:
         time.sleep(0.3)
     if "dies" in words and ("once" not in words or n_calls == 1):
         os.kill(os.getpid(), signal.SIGKILL)
+    if "unable" in words:
+        raise Unable("this machine has no face_landmarker.task")
     if "fails" in words:
         raise ZeroDivisionError("of our own making")
     n_clips = int(words.split()[0]) if words[:1].isdigit() else 0

@@ -17,10 +17,11 @@ import pytest
 
 from diffposetalk.data.check import check
 from diffposetalk.data.shards import ShardReader
-from diffposetalk.errors import InputError, UsageError
+from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
+from diffposetalk.footage import staging
 from diffposetalk.footage.build import BuildOptions, Built, build
 from diffposetalk.footage.options import CutOptions
-from diffposetalk.footage.workers import OnRay, Processes, Result
+from diffposetalk.footage.workers import OnRay, Processes, Result, Unable
 
 VIDEOS = {
     "ann/one.mp4": "2 clips",
@@ -232,6 +233,25 @@ def test_videos_are_not_blamed_for_what_is_missing_here(fake: ModuleType, films:
     with pytest.raises(InputError, match="needs MediaPipe"):
         build([films()], tmp_path / "out", Processes(1), function=fake.cut_to_bytes, prepare=missing)
     assert calls(tmp_path / "films") == {}
+
+
+def test_a_machine_that_lacks_something_ends_the_build(fake: ModuleType, films: Make, tmp_path: Path) -> None:
+    with pytest.raises(DiffPoseTalkError, match=r"this machine has no face_landmarker\.task"):
+        made(fake, films(zed__mp4="unable"), tmp_path / "out", Processes(1))
+    assert len(list((tmp_path / "out.work").glob("*.tar"))) == 6 and not (tmp_path / "out").exists()
+
+
+def test_a_worker_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.mp4").write_text("a")
+    monkeypatch.setattr(staging, "ready", lambda options: None)
+    options = CutOptions(pause_s=1.25)  # others may have been found ready in this process
+    with pytest.raises(Unable, match=r"b\.mp4: is not there on .*the same path"):
+        staging.cut_to_bytes(str(tmp_path / "b.mp4"), options)
+    (found,) = staging.decode_cut(staging.cut_to_bytes(str(tmp_path / "a.mp4"), options), "a").findings
+    assert found.reason == "damaged"
+    with pytest.raises(Unable, match=r"none\.task: no such file"):
+        monkeypatch.undo()
+        staging.cut_to_bytes(str(tmp_path / "a.mp4"), CutOptions(landmarker=str(tmp_path / "none.task")))
 
 
 def test_results_may_come_in_any_order(fake: ModuleType, films: Make, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from diffposetalk.errors import InputError
+from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files import check_new_folder
 from diffposetalk.footage.assemble import Outcome, assembled
 from diffposetalk.footage.cut import ready
@@ -99,7 +99,7 @@ def build(
     Raises:
         UsageError: the output is there already, or a share is out of range.
         InputError: a path or table is wrong, or not one clip came of the videos; the manifest is then in the work folder.
-        DiffPoseTalkError: a package is missing, or the disk refuses.
+        DiffPoseTalkError: a package is missing here or on another machine, or the disk refuses.
     """
     started = time.monotonic()
     cutting, options = cutting or CutOptions(), options or BuildOptions()
@@ -125,6 +125,8 @@ def build(
         tasks = {name: (paths[name], cutting) for name in waiting}
         with contextlib.closing(executor.results(function, tasks)) as results:
             for result in results:
+                if result.unable:
+                    raise DiffPoseTalkError(result.unable)
                 seconds += result.seconds
                 if result.data is None:
                     failed[result.name] = result

@@ -5,31 +5,49 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import platform
 import tarfile
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from diffposetalk import __version__
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.shards import PARTS, decode_sample, encode_sample
-from diffposetalk.errors import InputError
+from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files import write_atomically, write_error
-from diffposetalk.footage.cut import Cut, cut
+from diffposetalk.footage.cut import Cut, cut, ready
 from diffposetalk.footage.manifest import Finding
 from diffposetalk.footage.options import CutOptions
+from diffposetalk.footage.workers import Unable
 
 STAGING_VERSION = 1
 """To be raised when cutting changes, so that what was cut before is cut anew."""
 
 
 def cut_to_bytes(video: str, options: CutOptions) -> bytes:
-    """Cut a video; what a worker does and sends back."""
+    """Cut a video; what a worker does and sends back.
+
+    Raises:
+        Unable: a package, a model file or the video is missing on this machine.
+    """
     import torch
 
     torch.set_num_threads(1)
+    try:
+        _ready_once(options)
+    except DiffPoseTalkError as error:
+        raise Unable(f"{platform.node()}: {error}") from None
+    if not Path(video).exists():
+        raise Unable(f"{video}: is not there on {platform.node()}; all machines need the videos at the same path")
     return encode_cut(cut(video, options))
+
+
+@cache
+def _ready_once(options: CutOptions) -> None:
+    ready(options)
 
 
 def encode_cut(found: Cut) -> bytes:

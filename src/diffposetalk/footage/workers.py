@@ -27,6 +27,10 @@ IN_FLIGHT = 256
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
+class Unable(DiffPoseTalkError):
+    """Raised by a function where no task at all can be done: a package or file is missing on that machine."""
+
+
 @dataclass(frozen=True)
 class Result:
     """What became of a task."""
@@ -40,6 +44,12 @@ class Result:
     """Whether the workers that tried died."""
     error: str = ""
     """What the function raised, a line."""
+
+    @property
+    def unable(self) -> str | None:
+        """What is missing on the worker's machine; None if nothing is."""
+        name = f"{Unable.__name__}: "
+        return self.error.removeprefix(name) if self.error.startswith(name) else None
 
 
 class Executor(Protocol):
