@@ -140,7 +140,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, function), daemon=True)
-        with _one_thread():
+        with _one_thread(), _without_ctrl_c():
             self.process.start()
         theirs.close()
 
@@ -171,7 +171,7 @@ class _Worker:
 
 def _serve(connection: Connection, function: Function) -> None:
     """Do tasks in a process of its own, until the one that gives them is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the main process ends us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
 
@@ -197,6 +197,19 @@ def timed(function: Function, arguments: tuple[Any, ...]) -> tuple[bytes | None,
     except Exception as raised:  # a task that fails must not end the others
         data, error = None, " ".join(f"{type(raised).__name__}: {raised}".split())
     return data, time.process_time() - started, False, error
+
+
+@contextlib.contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Let processes started now not hear Ctrl-C, which reaches the whole group: the main process ends them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
