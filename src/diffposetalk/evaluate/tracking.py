@@ -19,7 +19,8 @@ import numpy as np
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.metrics import blink_frames
 from diffposetalk.track import Track
-from diffposetalk.track.landmarks import CHIN, FOREHEAD, LIP_PAIRS, lip_aperture
+from diffposetalk.track.fit import OPEN_SHARE, SHUT
+from diffposetalk.track.landmarks import CHIN, FOREHEAD, LIP_PAIRS, lid_opening, lip_aperture
 from diffposetalk.track.result import between
 
 TURN_R, APERTURE_R, JAW_R, BLINKS, ERROR_PERCENT = 0.95, 0.85, 0.80, 0.80, 3.0
@@ -94,13 +95,17 @@ def compare(ours: Track, reference: Reference) -> dict[str, Any]:
         found[f"{name}_range_deg"] = float(np.ptp(theirs[:, axis]))
     whole = np.full((len(ours.face), 478, 3), np.nan)
     whole[:, model.indices] = model.place(fitted.weights)
-    aperture = between(ours.face.times, lip_aperture(whole), times)
+    aperture = between(ours.face.times, lip_gap(whole), times)
     found["aperture_r"] = correlation(aperture, reference.aperture[inside])
     scores = {name: values[inside] for name, values in reference.scores.items()}
-    found["jaw_r"] = correlation(weights["jawOpen"], scores["jawOpen"])
-    for name in CHANNELS:
-        found[f"{name}_r"] = correlation(_both(weights, name), _both(scores, name))
-    lids, real_lids = _both(weights, "eyeBlink"), _both(scores, "eyeBlink")
+    found["jaw_r"] = correlation(weights["jawOpen" if model.hinge is None else "jaw_x"], scores["jawOpen"])
+    real_lids = _both(scores, "eyeBlink")
+    if model.hinge is None:
+        for name in CHANNELS:
+            found[f"{name}_r"] = correlation(_both(weights, name), _both(scores, name))
+        lids = _both(weights, "eyeBlink")
+    else:
+        lids = between(ours.face.times, closure(whole), times)
     mine, real = blink_frames(lids, *BLINK), blink_frames(real_lids, *BLINK)
     same = np.array([[one_blink(a, b, times, lids, real_lids) for b in real] for a in mine]).reshape(
         len(mine), len(real)
@@ -110,6 +115,19 @@ def compare(ours: Track, reference: Reference) -> dict[str, Any]:
     found["blink_r"] = correlation(lids, real_lids)
     found["missed"] = list(_missed(found))
     return found
+
+
+def lip_gap(points: np.ndarray) -> np.ndarray:
+    """Return the mean gap of the inner lips' middle `(T,)` of landmarks `(T, 478, 3)`, in their unit."""
+    upper, lower = (points[:, [pair[side] for pair in LIP_PAIRS[1:4]]] for side in (0, 1))
+    return np.linalg.norm(upper - lower, axis=-1).mean(-1)
+
+
+def closure(points: np.ndarray) -> np.ndarray:
+    """Return how far the lids of landmarks `(T, 478, 3)` are shut, `(T,)`: 0 as usual, 1 shut; for heads without eyeBlink."""
+    opening = np.stack([lid_opening(points, side) for side in ("left", "right")])
+    usual = np.percentile(opening, OPEN_SHARE, axis=1, keepdims=True)
+    return np.clip(1 - (opening - SHUT) / (usual - SHUT), 0, 1).mean(0)
 
 
 def _missed(found: dict[str, Any]) -> list[str]:
@@ -159,7 +177,7 @@ def row(name: str, found: dict[str, Any]) -> str:
         f"{found[f'{axis}_r']:5.2f} ({found[f'{axis}_range_deg']:4.1f})" for axis in ("yaw", "pitch", "roll")
     )
     blinks = found["blinks"]
-    channels = " ".join(f"{found[f'{each}_r']:5.2f}" for each in CHANNELS)
+    channels = " ".join(f"{found[f'{each}_r']:5.2f}" if f"{each}_r" in found else "    -" for each in CHANNELS)
     return (
         f"{name[:20]:20s} {turns} {found['aperture_r']:6.2f} {found['jaw_r']:6.2f} "
         f"{blinks['found']:3d}/{blinks['theirs']:<3d}{blinks['right']:3d}/{blinks['ours']:<3d} "
@@ -179,6 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("clips", type=Path, help="folder of videos")
     parser.add_argument("tracks", type=Path, help="folder of npz files of the same names")
     parser.add_argument("--landmarker", type=Path, help="MediaPipe's face_landmarker.task")
+    parser.add_argument("--head", default="anny", help="head to fit: anny, or a FLAME file")
     parser.add_argument("--only", default="", help="clips whose name contains this")
     parser.add_argument("--json", type=Path, help="write all numbers here")
     args = parser.parse_args(arguments)
@@ -193,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clips = [path for path in clips if (args.tracks / f"{path.stem}.npz").is_file()]
         if not clips:
             raise InputError(f"{args.clips}: no videos here of which {args.tracks} has a track")
-        head = load_head("anny")
+        head = load_head(args.head)
         print(HEADER)
         for path in clips:
             started = time.monotonic()

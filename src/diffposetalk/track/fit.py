@@ -17,10 +17,8 @@ from diffposetalk.track.camera import Pinhole
 from diffposetalk.track.landmarks import (
     CHIN,
     FOREHEAD,
-    LEFT_IRIS,
     LID_PAIRS,
     LIP_PAIRS,
-    RIGHT_IRIS,
     STEADY,
     FaceLandmarks,
     eye_distance,
@@ -125,14 +123,12 @@ def measure(face: FaceLandmarks, model: LandmarkModel, pose: Pose, camera: Pinho
     """
     points = face.points[:, model.indices].astype(np.float64)
     rest = model.rest
-    size = float(np.linalg.norm(rest[model.at(RIGHT_IRIS)] - rest[model.at(LEFT_IRIS)]))
-    depth = -pose.place(rest[None, [model.at(RIGHT_IRIS), model.at(LEFT_IRIS)]])[..., 2].mean(1)
+    size = model.eye_distance()
+    depth = -pose.place(model.eyes()[None])[..., 2].mean(1)
     unit = camera.focal * size / depth
     pairs: list[tuple[int, int]] = []
     gaps: list[np.ndarray] = []
     noise: list[float] = []
-    whole = np.full((478, 3), np.nan)
-    whole[model.indices] = rest
     for side, lids in LID_PAIRS.items():
         opening = lid_opening(face.points, side)
         usual = float(np.percentile(opening, OPEN_SHARE))
@@ -142,14 +138,15 @@ def measure(face: FaceLandmarks, model: LandmarkModel, pose: Pose, camera: Pinho
             pairs.append((rows[0], rows[1]))
             gaps.append((rest[rows[0], 1] - rest[rows[1], 1] + (1 - part) * _shutting(model, rows, side)) / size)
             noise.append(GAP_NOISE["lids"])
-    height = float(np.linalg.norm(whole[FOREHEAD] - whole[CHIN])) / size
     aperture = lip_aperture(face.points)
     tall = np.linalg.norm(face.points[:, FOREHEAD] - face.points[:, CHIN], axis=-1)
+    height = float(np.median(tall / unit))
     closed = min(float(np.percentile(aperture, 5)), CLOSED_LIPS)
     for upper, lower in LIP_PAIRS:
         apart = np.linalg.norm(face.points[:, upper] - face.points[:, lower], axis=-1) / tall
-        pairs.append((model.at(upper), model.at(lower)))
-        gaps.append(np.maximum(apart - closed, 0) * height + (whole[upper, 1] - whole[lower, 1]) / size)
+        rows = [model.at(upper), model.at(lower)]
+        pairs.append((rows[0], rows[1]))
+        gaps.append(np.maximum(apart - closed, 0) * height + (rest[rows[0], 1] - rest[rows[1], 1]) / size)
         noise.append(GAP_NOISE["lips"])
     return Measured(points, unit, np.array(pairs), np.stack(gaps, 1), np.array(noise))
 
@@ -157,16 +154,19 @@ def measure(face: FaceLandmarks, model: LandmarkModel, pose: Pose, camera: Pinho
 def _equations(
     model: LandmarkModel, seen: Measured, pose: Pose, weights: np.ndarray, camera: Pinhole, basis: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return residual `(T, N)`, what the pose does `(T, N, 7)` and what `basis` `(K, n, 3)` does `(T, K, N)`."""
+    """Return residual `(T, N)`, what the pose does `(T, N, 7)` and what `basis` does `(T, K, N)`.
+
+    `basis` is `(K, n, 3)` for all frames, or `(T, K, n, 3)`, metres in the head's frame.
+    """
     local = model.place(weights)
     residual, by_pose, in_view = _seen_by(camera, local, seen.points, pose)
     error = np.linalg.norm(residual[..., :2], axis=-1) / seen.unit[:, None]
     reach = np.maximum(3 * np.median(error, axis=1, keepdims=True), 2 * NOISE)
     trust = model.importance() / (1 + (error / reach) ** 2) ** 2
     scale = np.sqrt(trust * N_INDEPENDENT)[..., None] / np.array([NOISE, NOISE, DEPTH_NOISE]) / seen.unit[:, None, None]
-    moves = np.einsum("tnij,knj->tkni", in_view, basis, optimize=True)
+    moves = np.einsum("tnij,knj->tkni" if basis.ndim == 3 else "tnij,tknj->tkni", in_view, basis, optimize=True)
     moves[..., 2] = 0  # guessed depth tells how the head is turned, not what the face does
-    n_frames, n_basis = len(residual), len(basis)
+    n_frames, n_basis = len(residual), basis.shape[-3]
 
     # steady landmarks once more, as if no expression moved them: they hold the pose
     steady = np.flatnonzero(np.isin(model.indices, STEADY))
@@ -176,9 +176,9 @@ def _equations(
 
     # gaps: upward in the head's frame, where the pose plays no part
     upper, lower = seen.pairs.T
-    size = np.linalg.norm(model.rest[model.at(RIGHT_IRIS)] - model.rest[model.at(LEFT_IRIS)])
+    size = model.eye_distance()
     gap_error = (seen.gaps - (local[:, upper, 1] - local[:, lower, 1]) / size) / seen.gap_noise
-    gap_moves = (basis[:, upper, 1] - basis[:, lower, 1]) / size / seen.gap_noise
+    gap_moves = (basis[..., upper, 1] - basis[..., lower, 1]) / size / seen.gap_noise
 
     n_held, n_gaps = 3 * len(steady), len(upper)
     rows = [residual * scale, off * firm, gap_error]
@@ -186,7 +186,7 @@ def _equations(
     pose_rows = [by_pose.reshape(n_frames, -1, N_POSE), (held_by_pose * firm[..., None]).reshape(n_frames, -1, N_POSE)]
     pose_rows.append(np.zeros((n_frames, n_gaps, N_POSE)))
     basis_rows = [(moves * scale[:, None]).reshape(n_frames, n_basis, -1), np.zeros((n_frames, n_basis, n_held))]
-    basis_rows.append(np.broadcast_to(gap_moves, (n_frames, *gap_moves.shape)))
+    basis_rows.append(np.broadcast_to(gap_moves, (n_frames, n_basis, n_gaps)))
     return (
         np.concatenate([row.reshape(n_frames, -1) for row in rows], 1),
         np.concatenate(pose_rows, 1),
@@ -271,7 +271,9 @@ def refine(
         grams, pulls, steps, backs = [], [], [], []
         for start in range(0, n_frames, CHUNK):
             part = slice(start, start + CHUNK)
-            parts = _equations(model, seen.pick(part), pose.pick(part), weights[part], camera, model.basis)
+            parts = _equations(
+                model, seen.pick(part), pose.pick(part), weights[part], camera, model.slope(weights[part])
+            )
             gram, pull, step, back = _without_pose(*parts)
             pulls.append(pull + (gram @ weights[part, :, None])[..., 0])
             grams.append(gram)
@@ -323,7 +325,7 @@ def _shutting(model: LandmarkModel, rows: list[int], side: str) -> float:
 
 
 def _gap(offsets: np.ndarray, pairs: np.ndarray, model: LandmarkModel) -> np.ndarray:
-    size = np.linalg.norm(model.rest[model.at(RIGHT_IRIS)] - model.rest[model.at(LEFT_IRIS)])
+    size = model.eye_distance()
     return (offsets[pairs[:, 0], 1] - offsets[pairs[:, 1], 1]) / size
 
 
@@ -355,7 +357,8 @@ def _identity(
             continue
         # the gaps say nothing about identity: they were made to fit it
         deaf = replace(seen, gap_noise=np.full(len(seen.gap_noise), 1e6))
-        parts = _equations(person.shifted(offsets), deaf, pose, weights, camera, model.identity_basis)
+        shifted = person.shifted(offsets)
+        parts = _equations(shifted, deaf, pose, weights, camera, shifted.identity_slope(weights))
         gram, pull, _, _ = _without_pose(*parts)
         n = len(chosen)
         gram, pull = gram.sum(0) / n * SURE, pull.sum(0) / n * SURE  # a landmark errs in all frames alike

@@ -9,7 +9,9 @@ import numpy as np
 
 from diffposetalk.errors import ModelError
 from diffposetalk.head.landmarks import Landmarks
-from diffposetalk.track.landmarks import BROWS, IRISES, LIDS, LIPS, OUTLINE
+from diffposetalk.retarget import JAW_HIGH, JAW_LOW, N_COEFFICIENTS
+from diffposetalk.track.hinge import AXES, Hinge
+from diffposetalk.track.landmarks import BROWS, EYE_CORNERS, IRISES, LID_PAIRS, LIDS, LIP_PAIRS, LIPS, OUTLINE
 
 if TYPE_CHECKING:
     from diffposetalk.head import HeadModel
@@ -29,6 +31,16 @@ SLOW = 0.06
 SHARE = {"lips": 0.3, "lids": 0.08, "brows": 0.12, "irises": 0.06, "outline": 0.2, "face": 0.34}
 """What each group of landmarks counts, whatever the number of its points."""
 
+N_IDENTITY = 100
+"""Leading identity coefficients of FLAME that are sought; the paper's model takes as many."""
+LIMIT, USUAL_COEFFICIENT, QUICK_COEFFICIENT = 6.0, 1.5, 0.8
+"""How far FLAME's expression coefficients may go, how large they usually are, how far they go in 40 ms; spreads."""
+USUAL_JAW, QUICK_JAW = (0.2, 0.02, 0.02), (0.08, 0.01, 0.01)
+"""The same for the jaw's rotation about x, y and z, radians."""
+
+NEEDED = sorted({*(i for pair in LIP_PAIRS for i in pair), *(i for side in LID_PAIRS.values() for pair in side for i in pair),
+                 *(i for side in EYE_CORNERS.values() for i in side)})  # fmt: skip
+"""Landmarks without which nothing is fitted."""
 RESTING_BROWS_M = {"anny": -0.004}
 """By head, how far above its own brows those of most resting people lie. The free head's brows are high: MediaPipe's
 canonical face, laid on it by similarity, has them 4.6 mm lower. Without this everybody would seem to frown; between 0
@@ -37,9 +49,9 @@ and 5 mm, 4 mm agrees best with brow scores of ten people who were filmed, at th
 
 @dataclass(frozen=True)
 class LandmarkModel:
-    """Landmarks as a linear function of identity and expression, before the head turns.
+    """Landmarks as a function of identity and expression, before the head turns: linear, but for a jaw that is a joint.
 
-    `points = rest + offsets + identity . identity_basis + weights . basis`, metres in the head's frame.
+    `points = rest + offsets + identity . identity_basis + weights . basis + what the hinge adds`, metres in the head's frame.
     """
 
     head: Any = field(repr=False)
@@ -60,18 +72,26 @@ class LandmarkModel:
     """`(E,)` how large weights usually are, and how far they go in 40 ms."""
     sparse: bool = True
     """Whether weights are 0 at rest and seldom below, so that few at a time are likely."""
+    hinge: Hinge | None = field(default=None, repr=False)
+    """The jaw of a head where it is a joint; its rotation are the last three weights."""
 
     @staticmethod
     def of_head(head: HeadModel) -> LandmarkModel:
-        """Measure a head with ARKit channels.
+        """Measure a head with ARKit channels, or FLAME.
 
         Raises:
-            ModelError: it has too few of MediaPipe's landmarks, or other channels.
+            ModelError: it lacks MediaPipe's landmarks, or has other channels.
         """
         from diffposetalk.arkit import INDEX
+        from diffposetalk.head.flame import FlameHead
+
+        if isinstance(head, FlameHead):
+            return _of_flame(head)
 
         if not set(head.expression_names) <= set(INDEX):
-            raise ModelError(f"the head {head.name} has no ARKit channels; track on anny and retarget the motion to it")
+            raise ModelError(
+                f"the head {head.name} is not FLAME and has no ARKit channels; track on anny and retarget the motion to it"
+            )
         marks: Landmarks = head.landmarks
         indices = np.asarray(getattr(head, "mediapipe_indices", np.arange(len(marks))))
         used = np.unique(marks.corners)
@@ -98,15 +118,40 @@ class LandmarkModel:
 
     def of_person(self, identity: np.ndarray) -> LandmarkModel:
         """Return the landmarks of a person, `(I,)` coordinates."""
-        return replace(self, rest=self.rest + np.einsum("i,inc->nc", identity, self.identity_basis))
+        hinge = None if self.hinge is None else self.hinge.of_person(identity)
+        return replace(self, rest=self.rest + np.einsum("i,inc->nc", identity, self.identity_basis), hinge=hinge)
 
     def shifted(self, offsets: np.ndarray) -> LandmarkModel:
         """Return the model with landmarks `(n, 3)` metres elsewhere on the face."""
-        return replace(self, rest=self.rest + offsets)
+        hinge = None if self.hinge is None else self.hinge.shifted(offsets)
+        return replace(self, rest=self.rest + offsets, hinge=hinge)
 
     def place(self, weights: np.ndarray) -> np.ndarray:
         """Return the landmarks `(T, n, 3)` of weights `(T, E)`, metres in the head's frame."""
-        return self.rest + np.einsum("te,enc->tnc", weights, self.basis)
+        placed = self.rest + np.tensordot(weights, self.basis, 1)
+        return placed if self.hinge is None else placed + self.hinge.added(weights)
+
+    def slope(self, weights: np.ndarray) -> np.ndarray:
+        """Return what each weight does at weights `(T, E)`: `(E, n, 3)` if that is the same everywhere, else `(T, E, n, 3)`."""
+        return self.basis if self.hinge is None else self.basis + self.hinge.slope(weights)
+
+    def identity_slope(self, weights: np.ndarray) -> np.ndarray:
+        """Return what each identity coordinate does at weights `(T, E)`: `(I, n, 3)` or `(T, I, n, 3)`."""
+        return self.identity_basis if self.hinge is None else self.identity_basis + self.hinge.identity_slope(weights)
+
+    def split(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the expression of weights `(..., E)` and, where the jaw is a joint, its rotation `(..., 3)`."""
+        return (weights, None) if self.hinge is None else (weights[..., :-3], weights[..., -3:])
+
+    def eye_distance(self) -> float:
+        """Return how far the middles of the eyes are apart, metres."""
+        eyes = self.eyes()
+        return float(np.linalg.norm(eyes[0] - eyes[1]))
+
+    def eyes(self) -> np.ndarray:
+        """Return the middles between the corners of right and left eye, `(2, 3)` metres; every embedding has those."""
+        corners = [[self.at(index) for index in EYE_CORNERS[side]] for side in ("right", "left")]
+        return self.rest[corners].mean(1)
 
     def at(self, index: int) -> int:
         """Return the row of a landmark by MediaPipe's number.
@@ -133,6 +178,39 @@ class LandmarkModel:
         mine = group[self.indices]
         each = np.array([SHARE[name] / (mine == name).sum() for name in mine])
         return each / each.sum()
+
+
+def _of_flame(head: Any) -> LandmarkModel:
+    """Measure FLAME: identity and expression coefficients, and the jaw; gaze is left out, as in the paper.
+
+    Raises:
+        ModelError: there is no embedding of MediaPipe's landmarks, or it lacks some that are needed.
+    """
+    indices = np.asarray(head.mediapipe_indices)
+    kept = np.flatnonzero(~np.isin(indices, IRISES))
+    marks = Landmarks(head.landmarks.corners[kept], head.landmarks.shares[kept])
+    used = np.unique(marks.corners)
+    local = Landmarks(np.searchsorted(used, marks.corners), marks.shares)
+    n_identity, n_expression = min(N_IDENTITY, head.identity_dim), min(N_COEFFICIENTS, len(head.expression_names))
+    model = head.model
+    basis = local.of(model.expression_basis[:n_expression, used].astype(np.float64))
+    found = LandmarkModel(
+        head,
+        indices[kept],
+        local.of(model.template[used].astype(np.float64)),
+        local.of(model.identity_basis[:n_identity, used].astype(np.float64)),
+        np.concatenate([basis, np.zeros((3, *basis.shape[1:]))]),
+        (*head.expression_names[:n_expression], *AXES),
+        np.array([-LIMIT] * n_expression + list(JAW_LOW)),
+        np.array([LIMIT] * n_expression + list(JAW_HIGH)),
+        np.array([USUAL_COEFFICIENT] * n_expression + list(USUAL_JAW)),
+        np.array([QUICK_COEFFICIENT] * n_expression + list(QUICK_JAW)),
+        sparse=False,
+        hinge=Hinge.of_flame(head, used, local, n_identity, n_expression),
+    )
+    for index in NEEDED:
+        found.at(index)
+    return found
 
 
 def usual_of(name: str, table: dict[str, float], otherwise: float) -> float:

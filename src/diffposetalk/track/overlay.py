@@ -97,8 +97,8 @@ def _wire(track: Track) -> tuple[np.ndarray, np.ndarray]:
 
 def _projected(found: Fit, frame: int, skin: np.ndarray, identity: np.ndarray) -> np.ndarray:
     """Return where vertices appear in a frame, `(k, 2)` pixels."""
-    weights = found.weights[[frame]].astype(np.float32)
-    local = np.asarray(found.model.head.vertices(weights, identity=identity), np.float64)[:, skin]
+    expression, jaw = found.model.split(found.weights[[frame]].astype(np.float32))
+    local = np.asarray(found.model.head.vertices(expression, jaw_pose=jaw, identity=identity), np.float64)[:, skin]
     return found.camera.project(found.pose.pick(slice(frame, frame + 1)).place(local))[0]
 
 

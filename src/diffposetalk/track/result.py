@@ -59,6 +59,7 @@ class Track:
             "expression": motion.expression,
             "expression_names": np.array(motion.expression_names),
             "head_pose": motion.head_pose,
+            **({} if motion.jaw_pose is None else {"jaw_pose": motion.jaw_pose}),
             "identity": self.identity,
             "start_s": np.float64(self.start_s),
             "seen": self.seen[at],
@@ -142,9 +143,10 @@ def motion_of(found: Fit, times: np.ndarray, fps: float) -> Motion:
     n_frames = max(1, int(np.floor((times[-1] - times[0] + step) * fps + 0.5)))
     wanted = times[0] + np.arange(n_frames) / fps
     turns = rotation_vectors(found.pose)
-    head = found.model.head
-    weights = between(times, found.weights, wanted)
-    return Motion(weights, found.model.names, between(times, turns, wanted), fps, head.name)
+    model = found.model
+    expression, jaw = model.split(between(times, found.weights, wanted))
+    names = model.names[: expression.shape[1]]
+    return Motion(expression, names, between(times, turns, wanted), fps, model.head.name, jaw_pose=jaw)
 
 
 def rotation_vectors(pose: Pose) -> np.ndarray:
