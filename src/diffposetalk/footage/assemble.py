@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from diffposetalk import __version__
 from diffposetalk.data.channels import ChannelSums
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.shards import write_shards
@@ -17,7 +16,7 @@ from diffposetalk.files import replacing_folder, write_atomically
 from diffposetalk.footage.manifest import Finding, lines
 from diffposetalk.footage.options import CutOptions
 from diffposetalk.footage.sources import Source, members, split_speakers
-from diffposetalk.footage.staging import Staging
+from diffposetalk.footage.staging import Staging, version_of
 
 MANIFEST, STATISTICS, SETTINGS = "manifest.jsonl", "statistics.json", "build.json"
 SOURCE = "filmed people, tracked by diffposetalk"
@@ -110,7 +109,7 @@ def assembled(
             sums.statistics("train").save(beside / STATISTICS)
         asked = {name: value for name, value in asdict(cutting).items() if name not in ("landmarker",)}
         asked["head"] = Path(cutting.head).name
-        about = {"version": __version__, "cutting": asked, "val": val, "test": test, "speakers": members(split_of)}
+        about = {"version": version_of("diffposetalk"), "cutting": asked, "val": val, "test": test, "speakers": members(split_of)}
         (beside / SETTINGS).write_bytes(_json(about))
     return Assembled(n_clips, seconds, members(split_of), {split: row for split, row in counts.items() if row["clips"]})
 

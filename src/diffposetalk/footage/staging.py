@@ -13,7 +13,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from diffposetalk import __version__
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.shards import PARTS, decode_sample, encode_sample
 from diffposetalk.errors import DiffPoseTalkError, InputError
@@ -164,15 +163,16 @@ def _fingerprint(options: CutOptions) -> str:
     from diffposetalk.asset_folder import HEADS, placed
 
     model = Path(options.landmarker) if options.landmarker else next(iter(placed("face-landmarker")), None)
-    model_digest = digest_of(model) if model is not None and model.is_file() else _version("mediapipe")
+    model_digest = digest_of(model) if model is not None and model.is_file() else version_of("mediapipe")
     named = [path for each in HEADS if options.head in ("flame", each) for path in placed(each)]
     head = named[0] if named else Path(options.head)
     values = asdict(replace(options, landmarker=None, head=digest_of(head) if head.is_file() else options.head))
-    everything = {"version": [STAGING_VERSION, __version__], "landmarker": model_digest, **values}
+    everything = {"version": [STAGING_VERSION, version_of("diffposetalk")], "landmarker": model_digest, **values}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()
 
 
-def _version(package: str) -> str:
+def version_of(package: str) -> str:
+    """Return the version of an installed package, or "none"."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
