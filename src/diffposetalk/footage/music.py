@@ -43,11 +43,8 @@ def musical(samples: np.ndarray, spans: Iterable[tuple[float, float]]) -> np.nda
     Source: held partials as evidence of music after Seyerlehner, Pohle, Schedl, Widmer, "Automatic music detection in
     television productions" (DAFx 2007), who count how often a bin is active within blocks; here it must be without a break.
     """
-    level = _levels(samples)
-    loud = float(np.percentile(level.max(1), 95))
-    prominent = level - _running_mean(level, AROUND) > PROMINENCE_DB
-    low, high = (round(hertz * WINDOW / SAMPLE_RATE) for hertz in BAND)
-    prominent, level = prominent[:, low:high], level[:, low:high]
+    prominent, level, loudest = _spectra(samples)
+    loud = float(np.percentile(loudest, 95))
     pause = np.ones(len(level), bool)
     for start, stop in spans:
         reach = 0.1 * SAMPLE_RATE + WINDOW // 4
@@ -69,17 +66,26 @@ def musical(samples: np.ndarray, spans: Iterable[tuple[float, float]]) -> np.nda
     return found
 
 
-def _levels(samples: np.ndarray) -> np.ndarray:
-    """Return ``(T, WINDOW // 2 + 1)`` decibels below a full-scale sine, at least -140; digital silence has no peaks."""
+def _spectra(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Look at the bins of `BAND`, some frames at a time, so that hours of sound fit into memory.
+
+    Returns:
+        ``(T, bins)`` bool, which stand above those around them; ``(T, bins)`` float16 decibels below a full-scale sine, at least
+        -140, so that digital silence has no peaks; ``(T,)`` the loudest bin of each frame.
+    """
     padded = np.pad(np.asarray(samples, np.float32), (WINDOW // 2, WINDOW // 2 + HOP))
     n_frames = -(-len(samples) // HOP)
     frames = np.lib.stride_tricks.sliding_window_view(padded, WINDOW)[::HOP][:n_frames]
     taper = np.hanning(WINDOW).astype(np.float32)
-    parts = [
-        20 * np.log10(np.abs(np.fft.rfft(frames[k : k + _BLOCK] * taper, axis=1)) * (4 / WINDOW) + 1e-7)
-        for k in range(0, n_frames, _BLOCK)
-    ]
-    return np.concatenate(parts).astype(np.float32)
+    low, high = (round(hertz * WINDOW / SAMPLE_RATE) for hertz in BAND)
+    parts = []
+    for k in range(0, n_frames, _BLOCK):
+        spectrum = np.abs(np.fft.rfft(frames[k : k + _BLOCK] * taper, axis=1)) * (4 / WINDOW)
+        level = (20 * np.log10(spectrum + 1e-7)).astype(np.float32)
+        stands = level - _running_mean(level, AROUND) > PROMINENCE_DB
+        parts.append((stands[:, low:high], level[:, low:high].astype(np.float16), level.max(1)))
+    prominent, levels, loudest = (np.concatenate(each) for each in zip(*parts))
+    return prominent, levels, loudest
 
 
 def _running_mean(values: np.ndarray, width: int) -> np.ndarray:
@@ -91,13 +97,15 @@ def _running_mean(values: np.ndarray, width: int) -> np.ndarray:
 
 def _held(active: np.ndarray, n_frames: int) -> np.ndarray:
     """Tell in which frames at least `PARTIALS` bins are within runs of at least ``n_frames``; ``(T, bins)`` to ``(T,)``."""
-    if len(active) < n_frames:
+    n_starts = len(active) - n_frames + 1
+    if n_starts < 1:
         return np.zeros(len(active), bool)
-    sums = np.pad(np.cumsum(active, axis=0, dtype=np.int32), ((1, 0), (0, 0)))
-    whole = sums[n_frames:] - sums[:-n_frames] == n_frames  # a run begins here or goes on for n_frames
+    lasts = active[:n_starts].copy()  # from here on for n_frames
+    for shift in range(1, n_frames):
+        lasts &= active[shift : shift + n_starts]
     held = np.zeros_like(active)
     for shift in range(n_frames):
-        held[shift : shift + len(whole)] |= whole
+        held[shift : shift + n_starts] |= lasts
     return held.sum(1) >= PARTIALS
 
 

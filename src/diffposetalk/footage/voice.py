@@ -88,15 +88,14 @@ def listen(speech: Speech) -> Heard:
 
 
 def _mean_square_db(samples: np.ndarray) -> float:
-    return 10 * float(np.log10(np.square(samples, dtype=np.float64).mean() + 1e-12))
+    return 10 * float(np.log10(float(np.dot(samples, samples)) / len(samples) + 1e-12))
 
 
 def _frame_levels(samples: np.ndarray) -> np.ndarray:
     """Return the level of each 32 ms, decibels below full scale."""
-    frames = np.asarray(samples, np.float64)
-    frames = np.pad(frames, (0, max(0, HOP - len(frames))))
-    frames = frames[: len(frames) // HOP * HOP].reshape(-1, HOP)
-    return 10 * np.log10(np.square(frames).mean(1) + 1e-12)
+    padded = np.pad(samples, (0, max(0, HOP - len(samples))))
+    frames = padded[: len(padded) // HOP * HOP].reshape(-1, HOP)
+    return 10 * np.log10(np.einsum("ij,ij->i", frames, frames) / HOP + 1e-12)
 
 
 def _voiced(samples: np.ndarray) -> list[tuple[int, int]]:
