@@ -232,7 +232,7 @@ def test_videos_are_not_blamed_for_what_is_missing_here(fake: ModuleType, films:
 
     with pytest.raises(InputError, match="needs MediaPipe"):
         build([films()], tmp_path / "out", Processes(1), function=fake.cut_to_bytes, prepare=missing)
-    assert calls(tmp_path / "films") == {}
+    assert calls(tmp_path / "films") == {} and not (tmp_path / "out.work").exists()
 
 
 def test_a_machine_that_lacks_something_ends_the_build(fake: ModuleType, films: Make, tmp_path: Path) -> None:

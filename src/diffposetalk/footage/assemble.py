@@ -54,7 +54,6 @@ def assembled(
     outcomes: Sequence[Outcome],
     staging: Staging,
     output: Path,
-    work: Path,
     cutting: CutOptions,
     val: float,
     test: float,
@@ -64,9 +63,8 @@ def assembled(
 
     Args:
         outcomes: of all videos, in order.
-        staging: where the clips are.
+        staging: where the clips are, and where the manifest goes if there is not one clip.
         output: folder to be made.
-        work: where the manifest goes if there is not one clip.
         cutting: what was asked of clips; written beside the data.
         val: share of the speakers kept for validation.
         test: share kept for test.
@@ -80,8 +78,10 @@ def assembled(
     manifest = lines(_rows(outcomes, split_of))
     n_clips = sum(len(each.clips) for each in outcomes)
     if n_clips == 0:
-        write_atomically(work / MANIFEST, manifest)
-        raise InputError(f"{output}: not one clip came of {len(outcomes)} videos; {work / MANIFEST} says why")
+        staging.make()
+        where = staging.folder / MANIFEST
+        write_atomically(where, manifest)
+        raise InputError(f"{output}: not one clip came of {len(outcomes)} videos; {where} says why")
     sums = ChannelSums(str(output))
     counts = {split: {"speakers": len(names), "clips": 0, "hours": 0.0} for split, names in members(split_of).items()}
     seconds = 0.0
@@ -109,7 +109,13 @@ def assembled(
             sums.statistics("train").save(beside / STATISTICS)
         asked = {name: value for name, value in asdict(cutting).items() if name not in ("landmarker",)}
         asked["head"] = Path(cutting.head).name
-        about = {"version": version_of("diffposetalk"), "cutting": asked, "val": val, "test": test, "speakers": members(split_of)}
+        about = {
+            "version": version_of("diffposetalk"),
+            "cutting": asked,
+            "val": val,
+            "test": test,
+            "speakers": members(split_of),
+        }
         (beside / SETTINGS).write_bytes(_json(about))
     return Assembled(n_clips, seconds, members(split_of), {split: row for split, row in counts.items() if row["clips"]})
 

@@ -119,6 +119,7 @@ def build(
     seconds = cut_s = 0.0
     if waiting:
         prepare(cutting)
+        staging.make()
         paths = {source.name: str(source.path.absolute()) for source in sources}
         done = len(keys) - len(waiting)
         tell(done, len(keys), "cutting")
@@ -136,7 +137,7 @@ def build(
                 done += 1
                 tell(done, len(keys), "cutting")
     outcomes = [_outcome(source, digests, first_of, keys, failed, staging) for source in sources]
-    made = assembled(outcomes, staging, output, work, cutting, options.val, options.test, tell)
+    made = assembled(outcomes, staging, output, cutting, options.val, options.test, tell)
     failures = tuple(f"{each.source.name}: {each.findings[0].why}" for each in outcomes if each.source.name in failed)
     if options.work is None and not failures:
         shutil.rmtree(work, ignore_errors=True)

@@ -96,17 +96,20 @@ class Staging:
     """A folder of finished videos, by what they hold and how they were cut: others' entries do no harm."""
 
     def __init__(self, folder: Path, options: CutOptions) -> None:
+        """Name the folder, which may be absent, and how videos are cut."""
+        self.folder = folder
+        self._options = _fingerprint(options)
+
+    def make(self) -> None:
         """Make the folder if it is absent.
 
         Raises:
             DiffPoseTalkError: the disk refuses.
         """
-        self.folder = folder
-        self._options = _fingerprint(options)
         try:
-            folder.mkdir(exist_ok=True)
+            self.folder.mkdir(exist_ok=True)
         except OSError as error:
-            raise write_error(folder, error) from error
+            raise write_error(self.folder, error) from error
 
     def key(self, digest: str) -> str:
         """Return under which name the video with that digest is kept."""
