@@ -7,6 +7,7 @@ import pytest
 
 from diffposetalk.errors import InputError
 from diffposetalk.footage.sync import FPS, MAX_LAG, combine, lag_of_curves, measure_lag
+from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 
 
@@ -81,6 +82,16 @@ def test_the_models_own_lips_tell_how_late_the_sound_is(talker, sample_path, lat
     found = measure_lag(motion, Speech(late), talker, n_samples=2)
     assert found.known
     assert found.seconds == pytest.approx(late_s, abs=0.04)
+
+
+def test_a_head_with_a_jaw_is_judged_by_its_jaw(talker, sample_path):
+    sound = Speech.load(sample_path).slice(0, 8)
+    seen = talker.generate(sound, seed=77)
+    jaw = np.stack([0.3 * seen.channel("jawOpen"), np.zeros(len(seen)), np.zeros(len(seen))], axis=1)
+    flame = Motion(np.zeros((len(seen), 2)), ("exp_00", "exp_01"), seen.head_pose, seen.fps, "flame", jaw)
+    found = measure_lag(flame, sound, talker, n_samples=2)
+    assert found.known
+    assert found.seconds == pytest.approx(0, abs=0.06)
 
 
 def test_real_faces(talker, shared):
