@@ -229,3 +229,23 @@ def test_real_files_are_read_whole(shared: Path) -> None:
 def test_other_suffixes_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DiffPoseTalkError, match=r"\.wav or \.flac"):
         save_audio(tmp_path / "a.mp3", tone(0.1, 16000))
+
+
+@pytest.mark.parametrize("mark", [0, 90, 180, 270])
+def test_pictures_of_phones_come_upright(tmp_path: Path, mark: int) -> None:
+    import av
+
+    upright = np.zeros((96, 128, 3), np.uint8)
+    upright[:48, :64, 0] = upright[:48, 64:, 1] = upright[48:, :64, 2] = 255
+    stored = np.ascontiguousarray(np.rot90(upright, -mark // 90))
+    with av.open(str(tmp_path / "phone.mp4"), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        if not hasattr(stream, "set_display_rotation"):
+            pytest.skip("this PyAV cannot mark a video as turned")
+        stream.height, stream.width, stream.pix_fmt = *stored.shape[:2], "yuv444p"
+        stream.set_display_rotation(mark)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
+        container.mux(stream.encode(None))
+    (_, picture), *_ = read_frames(tmp_path / "phone.mp4")
+    assert picture.shape == upright.shape
+    assert np.abs(picture.astype(int) - upright).mean() < 10

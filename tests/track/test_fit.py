@@ -107,6 +107,27 @@ def test_gaps_are_bridged_and_rates_are_changed(model: LandmarkModel, tmp_path) 
         assert file["seen"].shape == (80,) and file["translation"].shape == (80, 3)
 
 
+def test_uneven_frames_and_a_lying_head_are_read(model: LandmarkModel) -> None:
+    face = seen(model)
+    weights, turns, _, _ = truth(model)
+    kept = np.sort(np.random.default_rng(5).permutation(N_FRAMES)[:45])  # a variable frame rate: frames left out
+    kept = np.union1d(kept, [0, N_FRAMES - 1])
+    uneven = FaceLandmarks(face.points[kept], face.times[kept], SIZE)
+    found = of_landmarks(uneven, model, Pinhole.of_size(SIZE))
+    assert abs(len(found.motion) - N_FRAMES) <= 1
+    n_frames = min(len(found.motion), N_FRAMES)
+    assert r(found.motion.head_pose[:n_frames, 1], turns[:n_frames, 1]) > 0.99
+    assert r(found.motion.channel("jawOpen")[:n_frames], weights[:n_frames, INDEX["jawOpen"]]) > 0.95
+    assert not any("leans" in line for line in found.quality.warnings)
+
+    points = face.points[:20, :, [1, 0, 2]].copy()  # a quarter turn of the picture
+    points[..., 0] = SIZE[1] - points[..., 0]
+    lying = of_landmarks(FaceLandmarks(points, face.times[:20], SIZE[::-1]), model, Pinhole.of_size(SIZE[::-1]))
+    assert abs(abs(lying.quality.leaning_deg) - 90) < 10
+    assert any("turn it upright" in line for line in lying.quality.warnings)
+    assert lying.quality.error_percent < 2.0
+
+
 def test_projection_has_its_derivative() -> None:
     camera = Pinhole.of_size(SIZE, 60.0)
     point = np.array([0.1, -0.05, -0.7])

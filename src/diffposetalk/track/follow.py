@@ -85,12 +85,12 @@ def watch(path: str | Path, model: str | Path | None = None, progress: Progress 
         raise InputError(f"{path}: has no moving pictures")
     n_faces = _most_at_once(path, model)
     if n_faces == 0:
-        raise InputError(f"{path}: shows no face; give a video in which a face is seen from the front")
+        raise InputError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
     with open_finder(model, n_faces) as finder:
         shots = _faces(read_frames(path), finder, info.duration, progress)
         watched = followed(*shots, how=finder.how)
     if not watched.face.seen.any():
-        raise InputError(f"{path}: shows no face; give a video in which a face is seen from the front")
+        raise InputError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
     return watched
 
 

@@ -10,6 +10,8 @@ from diffposetalk.track.fit import Fit
 from diffposetalk.track.follow import Watched
 from diffposetalk.track.landmarks import FaceLandmarks, eye_distance, lip_aperture
 
+LYING_DEG = 60.0
+"""A head that leans farther than this lies, or the video does."""
 SHORT_S, SMALL_PX, PROFILE_DEG, BLURRED, ROUGH_PERCENT, SHAKY_PERCENT = 3.0, 30.0, 35.0, 0.06, 4.0, 1.0
 """Below or beyond these a warning is due."""
 STILL_LIPS = 0.008
@@ -37,6 +39,8 @@ class Quality:
     eye_distance_px: float
     turned_deg: float
     """How far the head is turned or tilted from the camera, median of the frames."""
+    leaning_deg: float
+    """How far the head leans to its right (below 0: left) in the picture, median of the frames."""
     fps: float
     """Of the video."""
     seconds: float
@@ -86,6 +90,9 @@ def judge(
         head_jitter_deg=float(head_jitter),
         eye_distance_px=float(unit.mean()),
         turned_deg=float(np.median(away)),
+        leaning_deg=float(
+            np.rad2deg(np.median(np.arctan2(found.pose.rotation[:, 1, 0], found.pose.rotation[:, 1, 1])))
+        ),
         fps=face.fps,
         seconds=seconds,
         n_cuts=len(watched.cuts) if watched else 0,
@@ -103,6 +110,10 @@ def _warnings(quality: Quality, lips: float, sharp: float | None, takes: tuple[t
         found.append(f"only {quality.seconds:.1f} s long; 4 s and more are wanted for a style")
     if quality.turned_deg > PROFILE_DEG:
         found.append(f"the face is mostly seen from the side ({quality.turned_deg:.0f} degrees)")
+    if abs(quality.leaning_deg) > LYING_DEG:
+        found.append(
+            f"the head leans by {abs(quality.leaning_deg):.0f} degrees; if the video lies on its side, turn it upright first"
+        )
     if quality.eye_distance_px < SMALL_PX:
         found.append(f"the face is small ({quality.eye_distance_px:.0f} pixels between the eyes)")
     if sharp is not None and sharp < BLURRED:
