@@ -116,7 +116,9 @@ def _say(built: Built, console: Console) -> None:
         for name, split in built.splits.items()
     ]
     if built.cost is not None:
-        rows.append(("work", f"{built.cost:.1f} s of one core for each second of video, {_lasts(built.wall_seconds)} in all"))
+        rows.append(
+            ("work", f"{built.cost:.1f} s of one core for each second of video, {_lasts(built.wall_seconds)} in all")
+        )
     console.table([(f"  {name}", text) for name, text in rows])
     if built.rejected:
         console.say("left out:")
