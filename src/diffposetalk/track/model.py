@@ -33,9 +33,10 @@ SHARE = {"lips": 0.3, "lids": 0.08, "brows": 0.12, "irises": 0.06, "outline": 0.
 
 N_IDENTITY = 100
 """Leading identity coefficients of FLAME that are sought; the paper's model takes as many."""
-LIMIT, USUAL_COEFFICIENT, QUICK_COEFFICIENT = 6.0, 1.5, 0.8
-"""How far FLAME's expression coefficients may go, how large they usually are, how far they go in 40 ms; spreads."""
-USUAL_JAW, QUICK_JAW = (0.2, 0.02, 0.02), (0.08, 0.01, 0.01)
+LIMIT, USUAL_COEFFICIENT, QUICK_COEFFICIENT = 6.0, 0.5, 0.8
+"""How far FLAME's expression coefficients may go, how large they usually are, how far they go in 40 ms; spreads.
+A spread is that of posed expressions; talk stays well below, and a jaw is the likelier reason why lips part."""
+USUAL_JAW, QUICK_JAW = (0.3, 0.02, 0.02), (0.08, 0.01, 0.01)
 """The same for the jaw's rotation about x, y and z, radians."""
 
 NEEDED = sorted({*(i for pair in LIP_PAIRS for i in pair), *(i for side in LID_PAIRS.values() for pair in side for i in pair),
