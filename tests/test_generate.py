@@ -131,21 +131,6 @@ def test_the_bundled_models_windows_join_unseen(talker: Talker, sample_path: Pat
     assert np.mean(np.concatenate(at_join)) < np.percentile(speed, 99)
 
 
-def test_a_style_brings_the_heads_amplitude_along(tiny_model: Model, tmp_path: Path) -> None:
-    config = replace(tiny_model.config, sampling=SamplingDefaults(head_spread=0.05))
-    talker = Talker(Model(**{**tiny_model.__dict__, "config": config}))
-    reference = talker.generate(noise(8), options=QUICK)
-    turn = np.zeros((len(reference), 3), np.float32)
-    turn[:, 1] = 0.1 * np.sqrt(2) * np.sin(np.arange(len(reference)) * 2 * np.pi / 50)
-    style = talker.read_style(replace(reference, head_pose=turn))
-    assert style.head_scale == pytest.approx(2.0, rel=0.02)
-    style.save(tmp_path / "s.safetensors")
-    assert Style.load(tmp_path / "s.safetensors").head_scale == style.head_scale
-    plain, wide = (talker.generate(noise(3), style=s, options=QUICK) for s in (replace(style, head_scale=1.0), style))
-    np.testing.assert_allclose(wide.head_pose, plain.head_pose * style.head_scale, rtol=1e-4)
-    np.testing.assert_array_equal(wide.expression, plain.expression)
-
-
 def test_initial_noise_is_wider_where_the_model_says(tiny_model: Model) -> None:
     sampling = SamplingDefaults(initial_noise={"eyeBlink": 0.0})
     config = replace(tiny_model.config, sampling=sampling)

@@ -42,11 +42,7 @@ class SamplingDefaults:
     """Network evaluations a window, times the guidance passes."""
     initial_noise: dict[str, float] = field(default_factory=dict)
     """Standard deviation of the noise a window starts from, by the beginning of channel names; 1 for the others. A
-    small model underestimates how often rare events happen; wider noise in their channels makes up for it."""
-
-    head_spread: float = 0.0
-    """How far the head strays within 4 s of motion that the model makes, radians (see `generate.head_spread`). A style
-    read from a reference that strays further or less scales the head by the ratio; 0 leaves it alone."""
+    small model underestimates how often rare events happen and how far slow ones go; wider noise makes up for it."""
     continue_motion: bool = True
     """Whether each prediction of a window is moved so that it goes on where the motion before it ended (see
     `window.continued`); a model that was trained to join its windows needs no such help."""
@@ -142,9 +138,7 @@ class Model:
             "config": json.dumps(to_dict(self.config)),
             "motion_space": json.dumps(self.space.to_dict()),
             "identity_space": json.dumps(self.identity_space.to_dict() if self.identity_space else None),
-            "presets": json.dumps(
-                {name: {"source": style.source, "head_scale": style.head_scale} for name, style in self.presets.items()}
-            ),
+            "presets": json.dumps({name: {"source": style.source} for name, style in self.presets.items()}),
         }
         write_tensors(path, tensors, header)
 

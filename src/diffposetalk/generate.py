@@ -31,8 +31,6 @@ DEFAULT_STYLE = "neutral"
 JOIN_FRAMES = {"head_pose": 30}
 """Frames over which a window gives up what it was moved by to continue the one before; other parts: `JOIN_FACE`."""
 JOIN_FACE = 5
-HEAD_SCALES = (0.3, 3.0)
-"""Bounds of the head's amplitude that a style brings along."""
 
 
 class SpeechSource(Protocol):
@@ -156,10 +154,7 @@ class Talker:
             raise ModelError(
                 f"the model {self.model.config.name!r} comes without a style encoder; convert it with --style-encoder"
             )
-        style = self._reader.read_style(motion, source)
-        own = self.model.config.sampling.head_spread
-        head_scale = float(np.clip(head_spread(motion) / own, *HEAD_SCALES)) if own else 1.0
-        return replace(style, head_scale=head_scale)
+        return self._reader.read_style(motion, source)
 
     def generate(
         self,
@@ -229,7 +224,7 @@ class Talker:
             previous_motion, previous_speech = window[:, -config.context :], features[-config.context :]
             yield [
                 self.model.space.decode(take[:n_valid].cpu().numpy()).scaled(
-                    options.expression_scale, options.head_scale * (1.0 if given is None else given.head_scale)
+                    options.expression_scale, options.head_scale
                 )
                 for take in window
             ]
@@ -345,10 +340,3 @@ def usable_device(name: str) -> torch.device:
             f"the device {name!r} cannot be used here ({reason}); leave it out for the processor"
         ) from None
     return device
-
-
-def head_spread(motion: Motion, window_s: float = 4.0) -> float:
-    """Return how far the head strays from its mean within windows of that length, rms over time, radians."""
-    size = max(2, round(window_s * motion.fps))
-    starts = range(0, max(1, len(motion) - size + 1), size)
-    return float(np.sqrt(np.mean([motion.head_pose[start : start + size].var(0).sum() for start in starts])))

@@ -32,8 +32,6 @@ class Style:
     """Fingerprint of the weights of the encoder that made it."""
     source: str
     """What it was read from, for people."""
-    head_scale: float = 1.0
-    """Amplitude of the head, measured on the reference, relative to what the model makes by itself."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vector", finite_float32(self.vector, "style vector"))
@@ -47,7 +45,7 @@ class Style:
 
     @staticmethod
     def blended(styles: Sequence[Style], shares: Sequence[float] | None = None) -> Style:
-        """Mix manners of speaking: vectors and head amplitudes by shares, the vector's length kept.
+        """Mix manners of speaking: vectors by shares, their length kept.
 
         Args:
             styles: of one encoder.
@@ -70,8 +68,7 @@ class Style:
         length = part @ np.linalg.norm(vectors, axis=1)
         mean *= length / max(float(np.linalg.norm(mean)), 1e-12)
         source = " + ".join(f"{share:.2g} {style.source}" for share, style in zip(part, styles))
-        scale = float(part @ [style.head_scale for style in styles])
-        return Style(mean, styles[0].encoder, source, scale)
+        return Style(mean, styles[0].encoder, source)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write a ``.style.safetensors`` file, atomically."""
@@ -94,9 +91,7 @@ class Style:
                 header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
                 if header.get("kind") != "diffposetalk.style" or "vector" not in file.keys():  # noqa: SIM118
                     raise InputError(f"{path}: not a style file; make one with `diffposetalk style`")
-                return Style(
-                    file.get_tensor("vector"), header["encoder"], header["source"], float(header["head_scale"])
-                )
+                return Style(file.get_tensor("vector"), header["encoder"], header["source"])
         except FileNotFoundError:
             raise InputError(f"{path}: no such style file") from None
         except (SafetensorError, KeyError, ValueError, OSError) as error:

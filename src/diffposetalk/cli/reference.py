@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diffposetalk.style import Style
     from diffposetalk.style_model import StyleModel
 
+
 def is_reference(path: Path) -> bool:
     """Tell whether a file's name says that motion can be read from it."""
     from diffposetalk.exchange import suffixes

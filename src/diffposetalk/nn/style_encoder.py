@@ -31,10 +31,10 @@ class StyleEncoderConfig:
     """Frames a style is read from at a time."""
     pre_norm: bool = True
     """Normalise before each sub-layer; off: after the sum, as in the paper."""
-    pooling: Literal["statistics", "sphere", "mean"] = "sphere"
-    """What becomes of the frames: "mean" is their mean, as in the paper; "sphere" maps it to the length ``sqrt(dim)``;
-    "statistics" also looks at how far tokens stray, and at the `summary` of the motion itself. A mean alone says little
-    of what swings about rest, such as the head."""
+    pooling: Literal["statistics", "mean"] = "statistics"
+    """What becomes of the frames: "mean" is their mean, as in the paper; "statistics" also looks at how far tokens stray
+    and at the `summary` of the motion itself, and maps all to the length ``sqrt(dim)``. A mean alone says little of what
+    swings about rest, such as the head."""
     positions: Literal["frames", "length"] = "frames"
     """Which code is added to a frame: that of its own position, or of the number of frames, the same for all, as the
     released weights were trained (they are blind to order)."""
@@ -61,12 +61,11 @@ class StyleEncoder(nn.Module):
             )
             for _ in range(config.n_layers)
         )
-        self.norm = nn.LayerNorm(config.dim) if config.pooling != "mean" else nn.Identity()
+        self.norm: nn.Module = nn.Identity()
         self.out: nn.Module = nn.Identity()
-        if config.pooling == "sphere":
-            self.out = nn.Linear(config.dim, config.dim)
-        elif config.pooling == "statistics":
+        if config.pooling == "statistics":
             wide = 2 * config.dim
+            self.norm = nn.LayerNorm(config.dim)
             self.out = nn.Sequential(
                 nn.Linear(wide + 3 * config.motion_dim, wide), nn.GELU(), nn.Linear(wide, config.dim)
             )
@@ -91,12 +90,9 @@ class StyleEncoder(nn.Module):
         for block in self.blocks:
             x = block(x, blocked)
         x = self.norm(x)
-        if self.config.pooling == "statistics":
-            pooled = torch.cat([_mean(x, valid), _log_spread(x, valid), summary(motion, valid)], -1)
-        else:
-            pooled = _mean(x, valid)
         if self.config.pooling == "mean":
-            return pooled
+            return _mean(x, valid)
+        pooled = torch.cat([_mean(x, valid), _log_spread(x, valid), summary(motion, valid)], -1)
         vector = self.out(pooled.to(x.dtype)).float()
         return torch.nn.functional.normalize(vector, dim=-1) * self.config.dim**0.5
 

@@ -58,10 +58,9 @@ def demo(
     like = torch.empty(n_samples, talker.model.config.denoiser.window, talker.model.space.dim)
     draws = iter(lambda: standard_normal(like, generators), None)
     samples = np.concatenate(list(speech.blocks()))
-    head_scale = options.head_scale * (1.0 if given is None else given.head_scale)
     for window in demo_windows(talker, samples, given, options, identity, draws, context_features=context_features):
         motions = (released_motion(talker, take) for take in window.cpu().numpy())
-        yield [motion.scaled(options.expression_scale, head_scale) for motion in motions]
+        yield [motion.scaled(options.expression_scale, options.head_scale) for motion in motions]
 
 
 def demo_windows(
