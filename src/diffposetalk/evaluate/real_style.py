@@ -18,6 +18,7 @@ from diffposetalk.evaluate.recordings import real_speech
 from diffposetalk.exchange import load_motion
 from diffposetalk.media import VIDEOS
 from diffposetalk.metrics import manner_statistics, statistics_correlation
+from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 
@@ -47,11 +48,11 @@ def measure(
     Returns:
         ``correlation`` by statistic; ``reference`` and ``generated``: statistics by name of the reference.
     """
-    asked = {name: manner_statistics(motion) for name, motion in references.items()}
+    asked = {name: statistics_of(motion) for name, motion in references.items()}
     made = {}
     for name, motion in references.items():
         pieces = [
-            manner_statistics(piece)
+            statistics_of(piece)
             for speech in speeches
             for take in takes(generate, speech, n_takes, motion)
             for piece in pieces_of(take, motion.duration)
@@ -63,6 +64,13 @@ def measure(
         "generated": made,
         "n": len(asked),
     }
+
+
+def statistics_of(motion: Motion) -> dict[str, float]:
+    """Return `manner_statistics` and, in millimetres on the motion's head, how far the lips are apart."""
+    gap = mouth_gap(motion) * 1000
+    lips = {"lip_gap_mean_mm": float(gap.mean()), "lip_gap_p95_mm": float(np.percentile(gap, 95))}
+    return lips | manner_statistics(motion)
 
 
 def pieces_of(motion: Motion, seconds: float) -> list[Motion]:
