@@ -30,13 +30,6 @@ def toml(value: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def start(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    tiny_model.save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
 def people(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four people, one held out; of each a long and a short clip."""
     folder = tmp_path_factory.mktemp("people") / "shards"
@@ -63,8 +56,10 @@ def recipe(path: Path, start: Path | str, model: Model, extra: str = "") -> Path
     return path
 
 
-def test_it_learns_on_and_keeps_the_encoders(start: Path, people: Path, tiny_model: Model, tmp_path: Path) -> None:
-    file = recipe(tmp_path / "r.toml", start, tiny_model)
+def test_it_learns_on_and_keeps_the_encoders(
+    tiny_model_path: Path, people: Path, tiny_model: Model, tmp_path: Path
+) -> None:
+    file = recipe(tmp_path / "r.toml", tiny_model_path, tiny_model)
     result = train_recipe(file, tmp_path / "run", [f"data={people}"])
     model = load_model(result["model"])
     for name, network in model.networks.items():
@@ -76,9 +71,11 @@ def test_it_learns_on_and_keeps_the_encoders(start: Path, people: Path, tiny_mod
     assert len(log) >= 30
 
 
-def test_a_new_style_encoder_names_the_people(start: Path, people: Path, tiny_model: Model, tmp_path: Path) -> None:
+def test_a_new_style_encoder_names_the_people(
+    tiny_model_path: Path, people: Path, tiny_model: Model, tmp_path: Path
+) -> None:
     style = to_dict(tiny_model.style_encoder.config)  # type: ignore[union-attr]
-    file = recipe(tmp_path / "r.toml", start, tiny_model)
+    file = recipe(tmp_path / "r.toml", tiny_model_path, tiny_model)
     file.write_text(
         file.read_text()
         + f"[style]\nencoder = {toml(style)}\nwindows = {{ context = 0 }}\n"
@@ -90,8 +87,8 @@ def test_a_new_style_encoder_names_the_people(start: Path, people: Path, tiny_mo
     assert len(motion) == 50
 
 
-def test_what_does_not_fit_is_refused(start: Path, people: Path, tiny_model: Model, tmp_path: Path) -> None:
-    file = recipe(tmp_path / "r.toml", start, tiny_model)
+def test_what_does_not_fit_is_refused(tiny_model_path: Path, people: Path, tiny_model: Model, tmp_path: Path) -> None:
+    file = recipe(tmp_path / "r.toml", tiny_model_path, tiny_model)
     with pytest.raises(UsageError, match="either corpus or data"):
         train_recipe(file, tmp_path / "run")
     with pytest.raises(UsageError, match="differs from that of"):

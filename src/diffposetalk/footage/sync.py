@@ -37,7 +37,7 @@ N_SAMPLES = 4
 """Samples of the model whose mean is what the sound lets expect; with two, wrong lags are twice as many."""
 LEAST_PEAK, LEAST_LEAD = 0.9, 0.45
 """From which a lag counts as known: the correlation's peak, and how far it stands above any other, times the square root of
-the seconds compared, since chance makes smaller peaks the longer one looks. On real clips (docs/datasets.md) 98 of 100 lags
+the seconds compared, since chance makes smaller peaks the longer one looks. On real clips (docs/datasets.md) 97 of 100 lags
 found so are right."""
 WORTH_CORRECTING = 0.06
 """Seconds; smaller lags are within the error of the measurement."""
