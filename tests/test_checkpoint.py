@@ -70,6 +70,10 @@ def newer(tensors: dict, header: dict) -> None:
     header["format_version"] = "99"
 
 
+def earlier(tensors: dict, header: dict) -> None:
+    header["format_version"] = "1"
+
+
 def other_kind(tensors: dict, header: dict) -> None:
     header["kind"] = "something.else"
 
@@ -92,6 +96,7 @@ def no_space(tensors: dict, header: dict) -> None:
         (foreign_weight, r"'vocoder\.weight' belongs to no network"),
         (misshapen, r"'out.bias' is \(3,\)"),
         (newer, "newer"),
+        (earlier, "by an earlier version"),
         (other_kind, "something.else"),
         (unknown_option, "unknown key 'wings'"),
         (no_space, "header is damaged"),

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 Padding = Literal["features", "zero", "replicate"]
 """How a window that the speech does not fill is filled: zeros in place of features, or zero samples, or the last sample
 repeated, encoded together with the speech."""
-MODEL_FORMAT = 1
-"""Version written into model files; a reader refuses versions above its own."""
+MODEL_FORMAT = 2
+"""Version written into model files; a reader refuses others."""
 
 
 @dataclass(frozen=True)
@@ -166,11 +166,13 @@ def load_model(path: str | Path) -> Model:
     """Read a model written by `Model.save`; its networks are in evaluation mode.
 
     Raises:
-        ModelError: the file is missing, no model, of a newer format, or a weight is missing, surplus or misshapen.
+        ModelError: the file is missing, no model, of another format, or a weight is missing, surplus or misshapen.
     """
     tensors, header = read_tensors(path, "diffposetalk.model")
     if int(header.get("format_version", 0)) > MODEL_FORMAT:
         raise ModelError(f"{path}: model format {header['format_version']} is newer than this program reads; update it")
+    if int(header.get("format_version", 0)) < MODEL_FORMAT:
+        raise ModelError(f"{path}: was written by an earlier version; make it again with `convert` or `train`")
     try:
         config = from_dict(ModelConfig, json.loads(header["config"]), f"{path}: config")
         people = json.loads(header.get("identity_space", "null"))

@@ -1,55 +1,58 @@
-"""Files that show a manner of speaking."""
+"""On which head a reference's motion is read: the one that the model speaks."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from diffposetalk.cli import run
-from diffposetalk.cli.reference import is_reference
-from diffposetalk.motion import Motion, flame_channels
-from diffposetalk.style import Style
+from diffposetalk.cli.console import Console
+from diffposetalk.cli.reference import is_reference, read_style
+from diffposetalk.motion import Motion, MotionSpace, flame_channels
+from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.style_model import StyleModel
 
 
-def test_names_tell() -> None:
-    assert all(is_reference(Path(name)) for name in ("a.mp4", "a.MOV", "a.npz", "a.csv", "a.json"))
-    assert not any(is_reference(Path(name)) for name in ("a.safetensors", "a.npy", "a.wav", "lively"))
+def reader(head: str) -> StyleModel:
+    names = flame_channels(5) if head == "flame" else ("jawOpen", "mouthClose")
+    space = MotionSpace(head, 25.0, names, np.zeros(len(names), np.float32), np.ones(len(names), np.float32))
+    return StyleModel(StyleEncoder(StyleEncoderConfig(len(names), dim=8, n_layers=1, n_heads=2)).eval(), space)
 
 
-def test_flame_motion_needs_its_head_to_be_said_in_arkit(
-    tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("space", "given", "tracked_on"),
+    [("anny", None, "anny"), ("anny", "mine.pkl", "anny"), ("flame", None, "flame"), ("flame", "mine.pkl", "mine.pkl")],
+)
+def test_a_video_is_tracked_on_the_models_head(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, space: str, given: str | None, tracked_on: str
 ) -> None:
-    monkeypatch.setenv("DIFFPOSETALK_ASSETS", str(tmp_path))
-    pose = np.zeros((50, 3), np.float32)
-    Motion(np.zeros((50, 50)), flame_channels(50, False)[:-1], pose, 25.0, "flame", pose).save(tmp_path / "a.npz")
-    code = run(
-        ["style", str(tmp_path / "a.npz"), "--model", str(tiny_model_path), "-o", str(tmp_path / "s.safetensors")]
-    )
-    message = capsys.readouterr().err.strip()
-    assert code in (1, 2) and "FLAME" in message and len(message.splitlines()) == 1
-    assert not (tmp_path / "s.safetensors").exists()
+    asked: list[str] = []
+
+    def track(video: Path, head: str, **_: Any) -> SimpleNamespace:
+        asked.append(head)
+        flame = head != "anny"
+        names = (
+            tuple(name for name in flame_channels(5) if name.startswith("exp")) if flame else ("jawOpen", "mouthClose")
+        )
+        motion = Motion(
+            np.random.default_rng(0).random((50, len(names))).astype(np.float32),
+            names,
+            np.zeros((50, 3), np.float32),
+            25.0,
+            "flame" if flame else "anny",
+            jaw_pose=np.zeros((50, 3), np.float32) if flame else None,
+        )
+        return SimpleNamespace(motion=motion, quality=SimpleNamespace(warnings=()))
+
+    monkeypatch.setattr("diffposetalk.track.track", track)
+    path = tmp_path / "somebody.mp4"
+    style = read_style(path, reader(space), Console(quiet=True), given)
+    assert asked == [tracked_on] and style.vector.shape == (8,) and style.source == "somebody.mp4"
 
 
-def test_a_video_without_a_face_is_refused(
-    tiny_model_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "a.mp4").write_bytes(b"no video")
-    code = run(
-        ["style", str(tmp_path / "a.mp4"), "--model", str(tiny_model_path), "-o", str(tmp_path / "s.safetensors")]
-    )
-    message = capsys.readouterr().err.strip()
-    assert code == 1 and "a.mp4" in message and len(message.splitlines()) == 1
-
-
-def test_styles_are_mixed(tiny_model_path: Path, motion: Motion, tmp_path: Path) -> None:
-    motion.save(tmp_path / "m.npz")
-    model = ["--model", str(tiny_model_path)]
-    assert run(["style", str(tmp_path / "m.npz"), *model, "-o", str(tmp_path / "a.safetensors")]) == 0
-    words = ["lively", str(tmp_path / "a.safetensors"), str(tmp_path / "m.npz")]
-    out = tmp_path / "mix.safetensors"
-    assert run(["style", *words, "--shares", "2,1,1", *model, "-o", str(out)]) == 0
-    read, mixed = Style.load(tmp_path / "a.safetensors"), Style.load(out)
-    assert mixed.encoder == read.encoder and "0.5" in mixed.source and "m.npz" in mixed.source
-    assert run(["style", *words, "--shares", "1,1", *model, "-o", str(tmp_path / "x.safetensors")]) == 2
+def test_what_is_a_reference() -> None:
+    assert all(is_reference(Path(name)) for name in ("a.mp4", "a.MOV", "a.csv", "a.npz"))
+    assert not is_reference(Path("a.safetensors"))

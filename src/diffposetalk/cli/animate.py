@@ -63,7 +63,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.motion import Motion
 
     talker = Talker.from_pretrained(args.model, args.device)
-    style = talker.style(_motion_style(args.style, talker, console))
+    style = talker.style(_motion_style(args.style, talker, console, args.head))
     if wanted.pictures:
         pictures.head_for(talker.model.space.head)  # refused before the work
     if args.compat:
@@ -99,13 +99,13 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     }
 
 
-def _motion_style(word: str | None, talker: Talker, console: Console) -> str | Style | None:
+def _motion_style(word: str | None, talker: Talker, console: Console, head: str | None) -> str | Style | None:
     """Read `--style` where it is motion or a video of somebody; leave it as it is otherwise."""
     from diffposetalk.cli.reference import is_reference, read_style
 
     if word is None or word in talker.presets or not is_reference(Path(word)) or not Path(word).exists():
         return word
-    return read_style(Path(word), talker, console)
+    return read_style(Path(word), talker, console, head)
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="model whose style encoder reads it (lite), or that encoder",
     )
+    parser.add_argument("--head", metavar="NAME|FILE", help="FLAME that a video is fitted on, for a model of FLAME")
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -57,13 +58,13 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         return {"model": args.model, "presets": presets}
 
     reader = _reader(args.model)
-    style = Style.blended([_style(word, reader, console) for word in args.references], args.shares)
+    style = Style.blended([_style(word, reader, console, args.head) for word in args.references], args.shares)
     style.save(output)
     console.say(str(output))
     return {"output": str(output), "source": style.source, "encoder": style.encoder}
 
 
-def _style(word: str, reader: StyleModel | Talker, console: Console) -> Style:
+def _style(word: str, reader: StyleModel | Talker, console: Console, head: str | None) -> Style:
     """Return the style that a word of the command line means: read from motion or a video, or made before."""
     from diffposetalk.cli.reference import is_reference, read_style
     from diffposetalk.generate import Talker
@@ -72,7 +73,7 @@ def _style(word: str, reader: StyleModel | Talker, console: Console) -> Style:
     path = Path(word)
     presets = reader.presets if isinstance(reader, Talker) else ()
     if word not in presets and is_reference(path):
-        return read_style(path, reader, console)
+        return read_style(path, reader, console, head)
     style = reader.style(word) if isinstance(reader, Talker) else Style.load(path)
     assert style is not None, "a word always means one"
     return style
