@@ -84,7 +84,7 @@ class Recipe:
         if self.copies < 0:
             raise UsageError(f"recipe: copies must not be negative, got {self.copies}")
         if (self.corpus is None) == (self.data is None):
-            raise UsageError("recipe: give either corpus or data, for example with --set corpus=FOLDER")
+            raise UsageError("recipe: give either corpus or data, for example with --set data=FOLDER")
         if self.speech is not None and self.corpus is None:
             raise UsageError("recipe: the speech encoder learns from a corpus alone; leave the table speech out")
         if not self.start and (self.speech is None or self.style is None):
