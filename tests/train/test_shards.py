@@ -81,6 +81,13 @@ def test_a_new_style_encoder_names_the_people(
         + f"[style]\nencoder = {toml(style)}\nwindows = {{ context = 0 }}\n"
         + "loop = { steps = 5, batch = 3, ema = 0.5 }\n"
     )
+    for weights, fault in (("smile=1.0", "unknown term 'smile'"), ("manner=1.0", "contrast is missing")):
+        with pytest.raises(UsageError, match=fault):
+            train_recipe(file, tmp_path / "no", [f"data={people}", f"style.weights.{weights}"])
+    with pytest.raises(UsageError, match="manner is known of a corpus alone"):
+        train_recipe(
+            file, tmp_path / "no", [f"data={people}", "style.weights.contrast=1.0", "style.weights.manner=1.0"]
+        )
     model = load_model(train_recipe(file, tmp_path / "run", [f"data={people}"])["model"])
     assert set(model.presets) == {"s0", "s1", "s2"}
     motion = Talker(model).generate(Speech(np.zeros(32000, np.float32), 16000), style="s1", steps=2)

@@ -42,11 +42,11 @@ class StyleLearning:
     """What happens to the windows of the training before the encoder sees them."""
 
     def __post_init__(self) -> None:
-        unknown = set(self.weights) - set(TERMS)
-        if unknown or "contrast" not in self.weights:
-            raise UsageError(
-                f"style.weights: must name contrast, may name {', '.join(TERMS[1:])}, not {sorted(unknown)}"
-            )
+        unknown = sorted(set(self.weights) - set(TERMS))
+        if unknown:
+            raise UsageError(f"style.weights: unknown term {unknown[0]!r}; choose from {', '.join(TERMS)}")
+        if "contrast" not in self.weights:
+            raise UsageError("style.weights: the term contrast is missing")
 
 
 @dataclass(frozen=True)
@@ -110,10 +110,16 @@ def learn_style(
     device: str = "cpu",
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
 ) -> StyleEncoder:
-    """Train a style encoder; see `StyleLosses`."""
+    """Train a style encoder; see `StyleLosses`.
+
+    Raises:
+        UsageError: the manner shall be learned where it is not known.
+    """
     dims, scale = {}, None
     if "manner" in stage.weights:
         dims["manner"] = training(_turn(stage, 0))[3].shape[1]
+        if not dims["manner"]:
+            raise UsageError("style.weights: manner is known of a corpus alone; leave it out, statistics do without")
     if "statistics" in stage.weights:
         scale = _scale(stage, training)
         dims["statistics"] = scale.shape[1]
