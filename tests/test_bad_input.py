@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.cli import run
+from diffposetalk.files import check_run_folder
 from diffposetalk.media import save_audio
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
@@ -181,6 +182,16 @@ def test_wrong_places_are_refused_before_any_work(animate: Animate, tmp_path: Pa
     code, line = animate(tmp_path / "not-even-looked-at.wav", output=output)
     assert code == 2
     assert what in line
+
+
+def test_a_run_is_refused_where_no_folder_can_be(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "notes").write_text("mine")
+    (tmp_path / "r.toml").write_text('name = "x"')
+    words = ["train", str(tmp_path / "r.toml"), "-o"]
+    assert run([*words, str(tmp_path / "notes" / "run")]) == 2
+    assert f"{tmp_path / 'notes'} is a file, not a folder" in capsys.readouterr().err
+    assert (tmp_path / "notes").read_text() == "mine"
+    assert check_run_folder(tmp_path / "not" / "yet" / "there") == tmp_path / "not" / "yet" / "there"
 
 
 def test_damaged_motion(capsys: Captured, tmp_path: Path) -> None:

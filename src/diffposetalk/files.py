@@ -58,6 +58,21 @@ def check_new_folder(path: str | Path) -> Path:
     return path
 
 
+def check_run_folder(path: str | Path) -> Path:
+    """Refuse the name of a folder for a run that can neither be gone on with nor be made, with the folders above it.
+
+    Raises:
+        UsageError: something that is no folder is in the way, or the nearest folder that exists is read-only.
+    """
+    path = Path(path)
+    nearest = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    if not nearest.is_dir():
+        raise UsageError(f"{path}: {nearest} is a file, not a folder; write elsewhere")
+    if not os.access(nearest, os.W_OK):
+        raise UsageError(f"{path}: no permission to write in the folder {nearest}")
+    return path
+
+
 def write_error(path: str | Path, error: BaseException) -> DiffPoseTalkError:
     """Return the one-line error for a failed write of `path`."""
     number = getattr(error, "errno", None)

@@ -32,23 +32,21 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         from diffposetalk.train.recipe import train_recipe
     except ModuleNotFoundError as error:
         raise DiffPoseTalkError(f"training needs {error.name}: pip install 'diffposetalk[train]'") from error
-    from pathlib import Path
-
     from diffposetalk.config import read_config
+    from diffposetalk.files import check_run_folder
 
     kinds = {"corpus": train_recipe, "paper": train_paper}
     kind = read_config(args.recipe, args.set).get("kind", "corpus")
     if kind not in kinds:
         raise UsageError(f"{args.recipe}: unknown kind {kind!r}; choose from {', '.join(kinds)}")
-    if not Path(args.output).absolute().parent.is_dir():
-        raise UsageError(f"{args.output}: the folder {Path(args.output).parent} does not exist; create it first")
+    output = check_run_folder(args.output)
     with console.progress("training", "") as progress:
 
         def show(stage: str, step: int, steps: int, named: dict[str, float]) -> None:
             figures = " ".join(f"{name} {value:.3g}" for name, value in list(named.items())[:2])
             progress(step, steps, f"{stage} {figures}".strip())
 
-        result = kinds[kind](args.recipe, args.output, args.set, show)
+        result = kinds[kind](args.recipe, output, args.set, show)
     console.say(result["model"])
     console.table([(name, f"{value:.3f}") for name, value in result["figures"].items()])
     return result
