@@ -52,7 +52,7 @@ def filmed(model: LandmarkModel, turned_deg: float = 0.0, far_m: float = 0.8, li
     points[:, model.indices, :2] = camera.project(placed)
     points[:, model.indices, 2] = -(placed[..., 2] - place[:, None, 2]) * camera.focal / far_m
     points[..., :2] += np.random.default_rng(0).normal(0, 0.1, (N_FRAMES, 478, 2))
-    return Watched(FaceLandmarks(points, time, SIZE), (), (), np.full(N_FRAMES, 0.2, np.float32), "test")
+    return Watched(FaceLandmarks(points, time, SIZE), (), (), np.full(N_FRAMES, 0.5, np.float32), "test")
 
 
 def ramp(seconds: float = SECONDS) -> Speech:

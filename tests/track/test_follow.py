@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import types
 from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from diffposetalk.errors import InputError
 from diffposetalk.track import detection
 from diffposetalk.track.follow import followed, sharpness
+from diffposetalk.track.quality import BLURRED
 
 
 def face(x: float, y: float = 200, size: float = 50) -> np.ndarray:
@@ -51,11 +54,21 @@ def test_after_a_cut_the_largest_is_chosen_anew() -> None:
 
 
 def test_sharpness_tells_detail_from_blur() -> None:
+    """The same picture blurred more and more, by scipy; light and contrast do not count, one direction is enough."""
     rng = np.random.default_rng(0)
-    rough = rng.integers(0, 255, (300, 300, 3)).astype(np.uint8)
-    smooth = np.repeat(np.repeat(rough[:10, :10], 30, 0), 30, 1)
+    coarse = scipy.ndimage.zoom(rng.uniform(0, 255, (20, 20)), 15, order=1)
+    picture = np.clip(0.6 * coarse + 0.4 * rng.uniform(0, 255, (300, 300)), 0, 255)
     where = face(150, 150, 100)
-    assert sharpness(rough, where) > 5 * sharpness(smooth, where)
+
+    def of_gray(gray: np.ndarray) -> float:
+        return sharpness(np.repeat(gray.astype(np.uint8)[..., None], 3, 2), where)
+
+    found = [of_gray(scipy.ndimage.gaussian_filter(picture, sigma)) for sigma in (0, 1, 2, 4, 8)]
+    assert all(more > less for more, less in itertools.pairwise(found))
+    assert found[0] > 1.5 * BLURRED and found[-1] < BLURRED
+    assert of_gray(40 + 0.2 * picture) == pytest.approx(found[0], abs=0.05)
+    assert of_gray(scipy.ndimage.gaussian_filter1d(picture, 6, axis=1)) < 0.5 * found[0]
+    assert of_gray(np.full((300, 300), 90.0)) == 0.0
 
 
 def test_without_mediapipe_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:

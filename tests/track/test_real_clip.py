@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from diffposetalk.cli import run
 from diffposetalk.media import probe
@@ -57,6 +59,25 @@ def test_the_command(
     assert told["quality"]["error_percent"] < 3
     assert probe(tmp_path / "o.mp4").width == 360
     assert np.load(tmp_path / "i.npy").shape == (40,)
+
+
+def test_a_blurred_clip_is_told(shared: Path, landmarker: Path, tmp_path: Path) -> None:
+    """The same frames, and blurred by a tenth of the distance of the eyes: only these are warned of."""
+    from diffposetalk.track import track
+
+    clip = shared / "clips" / "grid_brbk7n.mpg"
+    with av.open(str(clip)) as film:
+        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)][:40]
+    for sigma, warned in ((0.0, False), (5.0, True)):
+        out = tmp_path / f"{sigma}.mp4"
+        with av.open(str(out), "w") as file:
+            stream = file.add_stream("libx264", rate=25, width=frames[0].shape[1], height=frames[0].shape[0])
+            for frame in frames:
+                blurred = scipy.ndimage.gaussian_filter(frame, (sigma, sigma, 0))
+                file.mux(stream.encode(av.VideoFrame.from_ndarray(blurred, format="rgb24")))
+            file.mux(stream.encode(None))
+        told = track(out, landmarker=landmarker).quality.warnings
+        assert any("blurred" in line for line in told) == warned, told
 
 
 def test_a_video_is_a_style(

@@ -21,7 +21,7 @@ REASONS = {
     "coverage": "the face was lost in too many frames",
     "profile": "the face is turned too far from the camera",
     "small": "the face is too small",
-    "blurred": "the face is blurred or of low resolution",
+    "blurred": "the face is blurred",
     "bad fit": "the head does not fit the landmarks",
     "still lips": "a voice is heard but the lips seen hardly move: somebody else speaks",
     "duplicate": "the same file as another",

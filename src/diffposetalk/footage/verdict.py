@@ -70,7 +70,7 @@ def judged(
             "small",
             f"the face is small ({quality.eye_distance_px:.0f} pixels between the eyes)",
         ),
-        (numbers["sharpness"] < BLURRED, "blurred", "the face is blurred or of low resolution"),
+        (numbers["sharpness"] < BLURRED, "blurred", "the face is blurred"),
         (
             quality.error_percent > options.most_error_percent,
             "bad fit",

@@ -12,7 +12,7 @@ from diffposetalk.track.landmarks import FaceLandmarks, eye_distance, lip_apertu
 
 LYING_DEG = 60.0
 """A head that leans farther than this lies, or the video does."""
-SHORT_S, SMALL_PX, PROFILE_DEG, BLURRED, ROUGH_PERCENT, SHAKY_PERCENT = 3.0, 30.0, 35.0, 0.06, 4.0, 1.0
+SHORT_S, SMALL_PX, PROFILE_DEG, BLURRED, ROUGH_PERCENT, SHAKY_PERCENT = 3.0, 30.0, 35.0, 0.35, 4.0, 1.0
 """Below or beyond these a warning is due."""
 STILL_LIPS = 0.008
 """Spread of the lip gap over the face's height below which nobody speaks."""
@@ -117,7 +117,7 @@ def _warnings(quality: Quality, lips: float, sharp: float | None, takes: tuple[t
     if quality.eye_distance_px < SMALL_PX:
         found.append(f"the face is small ({quality.eye_distance_px:.0f} pixels between the eyes)")
     if sharp is not None and sharp < BLURRED:
-        found.append("the face is blurred or of low resolution")
+        found.append(f"the face is blurred (sharpness {sharp:.2f}, wanted {BLURRED:g} and more)")
     if lips < STILL_LIPS:
         found.append("the lips hardly move; perhaps nobody speaks")
     if quality.coverage < 0.9:
