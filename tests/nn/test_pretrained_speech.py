@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffposetalk.errors import ModelError, UsageError
+from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
 from diffposetalk.nn.pretrained_speech import (
     CHUNK_FRAMES,
     FAMILIES,
@@ -40,6 +41,14 @@ def encoder(family: str = "hubert", **changes: Any) -> PretrainedSpeechEncoder:
 
 def noise(n_frames: float, seed: int = 0) -> torch.Tensor:
     return torch.randn(1, round(n_frames * FRAME_SAMPLES), generator=torch.Generator().manual_seed(seed))
+
+
+def test_without_transformers_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    with pytest.raises(DiffPoseTalkError, match=r"diffposetalk\[research\]"):
+        encoder()
+    with pytest.raises(DiffPoseTalkError, match=r"needs transformers"):
+        PretrainedSpeechEncoder.from_source(PretrainedSpeechConfig(6, source=str(tmp_path)))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
-from diffposetalk.errors import DiffPoseTalkError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -31,11 +30,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Convert, say what became of every key; return the result for `--json`."""
     output = values.outputs([args.output], (".safetensors",))[0]
-    try:
-        import transformers  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise DiffPoseTalkError("converting needs transformers: pip install 'diffposetalk[research]'") from error
-
     from diffposetalk.data.statistics import Statistics
     from diffposetalk.released.convert import convert
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diffposetalk.errors import ModelError, UsageError
+from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
 from diffposetalk.nn.speech_encoder import FRAME_SAMPLES, in_frames
 
 FAMILIES = ("hubert", "wav2vec2", "wavlm")
@@ -65,21 +65,23 @@ class PretrainedSpeechEncoder(nn.Module):
     No attention maps are kept, so memory grows with the square of a chunk's length only inside one layer (and not even
     there where torch has a fused attention).
 
+    Raises:
+        DiffPoseTalkError: transformers is not installed.
+
     Source: DiffPoseTalk, section 3.1, and its released code.
     """
 
     def __init__(self, config: PretrainedSpeechConfig) -> None:
         super().__init__()
-        from transformers import AutoConfig, AutoModel
-
+        transformers = _transformers()
         self.config = config
         try:
-            architecture = AutoConfig.for_model(**config.architecture)
+            architecture = transformers.AutoConfig.for_model(**config.architecture)
             if math.prod(architecture.conv_stride) != HOP:
                 raise UsageError(
                     f"speech encoder: conv_stride {list(architecture.conv_stride)} does not make 50 features a second"
                 )
-            self.base: Any = AutoModel.from_config(architecture)
+            self.base: Any = transformers.AutoModel.from_config(architecture)
         except (TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"speech encoder: transformers refuses the architecture ({error})") from None
         self.projection = nn.Linear(architecture.hidden_size, config.dim)
@@ -93,11 +95,11 @@ class PretrainedSpeechEncoder(nn.Module):
 
         Raises:
             ModelError: they cannot be loaded, or are of another family.
+            DiffPoseTalkError: transformers is not installed.
         """
-        from transformers import AutoModel
-
+        transformers = _transformers()
         try:
-            base = AutoModel.from_pretrained(config.source)
+            base = transformers.AutoModel.from_pretrained(config.source)
         except (OSError, ValueError) as error:
             reason = str(error).strip().splitlines()[0]
             raise ModelError(
@@ -243,3 +245,15 @@ def resample_linear(features: Tensor, n: int) -> Tensor:
     if features.shape[1] == n:
         return features
     return functional.interpolate(features.transpose(1, 2), size=n, mode="linear", align_corners=False).transpose(1, 2)
+
+
+def _transformers() -> Any:
+    """Return the package, or say how to get it."""
+    try:
+        import transformers
+    except ModuleNotFoundError as error:
+        raise DiffPoseTalkError(
+            f"this model hears by a network of the HuBERT family, which needs {error.name}: "
+            "pip install 'diffposetalk[research]'"
+        ) from error
+    return transformers
