@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "diffposetalk"
 
 LAYERS = """
-errors config asset_folder files pickled_tensors pickles media speech arkit motion style mesh
+errors config asset_folder files arrays pickled_tensors pickles media speech arkit motion style mesh
 head
 nn.layers nn.speech_encoder nn.pretrained_speech nn.style_encoder nn.denoiser nn.packed nn
 noise diffusion guidance checkpoint style_model window generate stream

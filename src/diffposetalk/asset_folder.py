@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import platformdirs
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,7 @@ HEADS = ("flame2020", "flame2023", "flame-free")
 
 def asset_folder() -> Path:
     """Return the folder for files that users bring: `DIFFPOSETALK_ASSETS`, else the platform's place for data."""
-    named = os.environ.get("DIFFPOSETALK_ASSETS")
-    if named:
-        return Path(named)
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Application Support/diffposetalk"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "diffposetalk" / "assets"
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "diffposetalk"
+    return Path(os.environ.get("DIFFPOSETALK_ASSETS") or platformdirs.user_data_dir("diffposetalk", appauthor=False))
 
 
 def placed(name: str) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffposetalk.arrays import read_npz, write_npz
 from diffposetalk.errors import InputError, ModelError, UsageError
-from diffposetalk.files import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -129,9 +128,7 @@ class Motion:
             "expression_names": np.array(self.expression_names),
         }
         arrays |= {name: getattr(self, name) for name in self._poses()}
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        write_atomically(path, buffer.getvalue())
+        write_npz(path, arrays)
 
     @staticmethod
     def load(path: str | os.PathLike[str]) -> Motion:
@@ -140,13 +137,7 @@ class Motion:
         Raises:
             InputError: the file is missing, is no motion, or is of a newer format.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such motion file") from None
-        except Exception as error:
-            raise InputError(f"{path}: not a motion file ({error})") from None
+        arrays = read_npz(path, "motion file")
         missing = {"format_version", "fps", "expression", "expression_names", "head_pose"} - set(arrays)
         if missing:
             raise InputError(f"{path}: not a motion file, it lacks {', '.join(sorted(missing))}")

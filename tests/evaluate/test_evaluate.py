@@ -176,7 +176,10 @@ def test_aperture_of_a_track_skips_frames_without_a_face(tmp_path):
     np.savez(track, landmark_idx=indices, landmarks_px=points, time=times, detected=np.array([1, 1, 0, 1], bool))
     assert tracked_aperture(track) == pytest.approx([0, 0.01, 0.02, 0.03])
     np.savez(track, landmark_idx=indices + 1, landmarks_px=points, time=times, detected=np.ones(4, bool))
-    with pytest.raises(InputError, match="landmark"):
+    with pytest.raises(InputError, match="lacks face mesh landmark"):
+        tracked_aperture(track)
+    np.savez(track, landmarks_px=points, time=times)
+    with pytest.raises(InputError, match="it lacks detected, landmark_idx"):
         tracked_aperture(track)
 
 

@@ -19,7 +19,7 @@ from diffposetalk.errors import DiffPoseTalkError
 
 COMMANDS = {
     "animate": "speech -> video of a talking head, or motion",
-    "style": "list manners of speaking, or read one from motion",
+    "style": "list manners of speaking, or read one from a video or motion",
     "track": "video of a face -> motion and identity",
     "render": "motion -> video or picture, or any other file",
     "retarget": "motion on one head -> motion on another",

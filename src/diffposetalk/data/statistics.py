@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from diffposetalk.arrays import read_npz, write_npz
 from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
 from diffposetalk.data.moments import Moments
 from diffposetalk.errors import InputError
-from diffposetalk.files import write_atomically
 from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
 
 MEASURES = ("mean", "std", "max", "min")
@@ -92,20 +91,11 @@ class Statistics:
         Raises:
             InputError: the file is missing or no npz file, or a value is missing, of the wrong width or not usable.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {key: file[key] for key in file.files}
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such statistics file") from None
-        except Exception as error:
-            raise InputError(f"{path}: not a statistics file ({error})") from None
-        return Statistics(values, str(path))
+        return Statistics(read_npz(path, "statistics file"), str(path))
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""
-        buffer = io.BytesIO()
-        np.savez(buffer, **dict(self.values))  # type: ignore[arg-type]
-        write_atomically(path, buffer.getvalue())
+        write_npz(path, self.values, compressed=False)
 
     @staticmethod
     def of(

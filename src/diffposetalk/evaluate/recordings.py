@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from diffposetalk.arrays import read_npz
 from diffposetalk.errors import InputError
 from diffposetalk.metrics import mean_gap
 from diffposetalk.speech import Speech
@@ -80,15 +81,17 @@ def tracked_aperture(path: Path) -> np.ndarray:
     Raises:
         InputError: landmarks are missing or no frame shows a face.
     """
-    with np.load(path, allow_pickle=False) as file:
-        points, times = file["landmarks_px"][..., :2].astype(np.float64), file["time"]
-        column = {int(index): k for k, index in enumerate(file["landmark_idx"])}
-        detected = file["detected"].astype(bool)
+    arrays = read_npz(path, "track of landmarks")
+    if missing := {"landmark_idx", "landmarks_px", "time", "detected"} - arrays.keys():
+        raise InputError(f"{path}: not a track of landmarks, it lacks {', '.join(sorted(missing))}")
+    points, times = arrays["landmarks_px"][..., :2].astype(np.float64), arrays["time"]
+    column = {int(index): k for k, index in enumerate(arrays["landmark_idx"])}
+    detected = arrays["detected"].astype(bool)
     try:
         upper, lower = ([column[i] for i in lips] for lips in (UPPER_INNER_LIP, LOWER_INNER_LIP))
         height = np.linalg.norm(points[:, column[FOREHEAD]] - points[:, column[CHIN]], axis=-1)
-    except KeyError as missing:
-        raise InputError(f"{path}: the track lacks face mesh landmark {missing}") from None
+    except KeyError as index:
+        raise InputError(f"{path}: the track lacks face mesh landmark {index}") from None
     ratio = mean_gap(points, upper, lower) / height
     seen = detected & np.isfinite(ratio)
     if not seen.any():

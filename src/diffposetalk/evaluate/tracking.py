@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from diffposetalk.arrays import read_npz
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.metrics import blink_frames
 from diffposetalk.track import Track
@@ -56,9 +57,8 @@ class Reference:
         Raises:
             InputError: it is no such file.
         """
+        values = read_npz(path, "track to compare with")
         try:
-            with np.load(path, allow_pickle=False) as file:
-                values = {key: file[key] for key in file.files}
             names = [str(name) for name in values["names"]]
             points = np.full((len(values["time"]), 478, 2), np.nan)
             points[:, values["landmark_idx"].astype(int)] = values["landmarks_px"][..., :2]
@@ -71,8 +71,8 @@ class Reference:
                 lip_aperture(points),
                 values["detected"].astype(bool),
             )
-        except (OSError, KeyError, ValueError) as error:
-            raise InputError(f"{path}: is not a track to compare with ({error})") from None
+        except (KeyError, ValueError) as error:
+            raise InputError(f"{path}: not a track to compare with ({error})") from None
 
 
 def compare(ours: Track, reference: Reference) -> dict[str, Any]:

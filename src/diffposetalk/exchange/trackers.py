@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from diffposetalk.arrays import read_npz
 from diffposetalk.errors import InputError
 
 if TYPE_CHECKING:
@@ -86,9 +87,8 @@ def read(path: Path, layout: Layout) -> Motion:
     """
     from diffposetalk.motion import Motion, flame_channels
 
+    arrays = read_npz(path, f"readable {layout.name} file")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
         expression = _frames(arrays, layout.expression)
         head, jaw = layout.poses(arrays)
         fps = next((float(arrays[key]) for key in FPS_KEYS if key in arrays and np.size(arrays[key]) == 1), layout.fps)

@@ -14,8 +14,10 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import platformdirs
 
 from diffposetalk.arkit import CHANNELS
+from diffposetalk.arrays import read_npz
 from diffposetalk.errors import InputError, ModelError
 from diffposetalk.files import replacing, write_error
 from diffposetalk.head import skinning
@@ -48,14 +50,7 @@ DARKER = (0.95, 1.05, 1.15)
 
 def cache_folder() -> Path:
     """Return the folder for converted data: `DIFFPOSETALK_CACHE`, else the platform's place for caches."""
-    named = os.environ.get("DIFFPOSETALK_CACHE")
-    if named:
-        return Path(named)
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/diffposetalk"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "diffposetalk"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "diffposetalk"
+    return Path(os.environ.get("DIFFPOSETALK_CACHE") or platformdirs.user_cache_dir("diffposetalk", appauthor=False))
 
 
 def build_anny_head(path: Path | None = None, report: Callable[[str], None] | None = None) -> Path:
@@ -344,9 +339,6 @@ class _Constants:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    except FileNotFoundError as error:
-        raise InputError(f"no head file at {path}") from error
-    except Exception as error:  # zip, header and decompression errors have no common base
-        raise InputError(f"{path} is not a readable head file ({error}); delete it and run again") from error
+        return read_npz(path, "head file")
+    except InputError as error:
+        raise InputError(f"{error}; delete it and run again" if path.exists() else str(error)) from None

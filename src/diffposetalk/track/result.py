@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from diffposetalk.arrays import write_npz
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.files import write_atomically
 from diffposetalk.motion import MOTION_FORMAT, Motion
 from diffposetalk.track.camera import Pinhole
 from diffposetalk.track.fit import Fit, Pose, fit
@@ -68,9 +67,7 @@ class Track:
             "size": np.array(self.face.size),
             "error_percent": np.float64(self.quality.error_percent),
         }
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        write_atomically(path, buffer.getvalue())
+        write_npz(path, arrays)
 
 
 def of_watched(
