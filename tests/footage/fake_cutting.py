@@ -6,6 +6,7 @@ Worker processes import it by name, so it is no test module. It takes notes in t
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from diffposetalk.footage.cut import Cut
 from diffposetalk.footage.manifest import Finding, rejected
 from diffposetalk.footage.options import CutOptions
 from diffposetalk.footage.staging import encode_cut
-from diffposetalk.footage.workers import Unable
+from diffposetalk.footage.workers import Unable, within
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 
@@ -79,3 +80,11 @@ def number_or_death(value: int, marker: str, deaths: int) -> bytes:
 
 def complaint(value: int) -> bytes:
     raise ValueError(f"no {value}\nhere")
+
+
+def number_or_hang(k: int, hangs: bool) -> bytes:
+    """Return twice a number in time, or hang in C code that holds the interpreter's lock."""
+    with within(0.5 if hangs else 60.0):
+        if hangs:
+            re.match(r"(a+)+$", "a" * 60 + "b")
+    return str(2 * k).encode()

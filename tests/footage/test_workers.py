@@ -51,6 +51,12 @@ def test_a_task_that_always_kills_is_given_up(executor: Executor, fake: ModuleTy
     assert (tmp_path / "mark2").read_text() == ".."
 
 
+def test_a_worker_that_hangs_is_ended(executor: Executor, fake: ModuleType) -> None:
+    found = list(executor.results(fake.number_or_hang, {"a": (1, False), "b": (2, True), "c": (3, False)}))
+    assert doubled(found) == {"a": b"2", "b": None, "c": b"6"}
+    assert [result.name for result in found if result.died] == ["b"]
+
+
 def test_errors_are_results(executor: Executor, fake: ModuleType) -> None:
     found = list(executor.results(fake.complaint, {"a": (1,), "b": (2,)}))
     assert sorted(result.error for result in found) == ["ValueError: no 1 here", "ValueError: no 2 here"]

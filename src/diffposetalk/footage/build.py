@@ -186,7 +186,10 @@ def _outcome(
         return Outcome(source, (rejected("video", "duplicate", f"the same file as {first_of[digest].name}"),))
     if source.name in failed:
         if failed[source.name].died:
-            return Outcome(source, (rejected("video", "worker died", "two workers died while reading it"),))
+            return Outcome(
+                source,
+                (rejected("video", "worker died", "two workers died, or hung and were ended, while reading it"),),
+            )
         why = f"an error of ours, please report it: {failed[source.name].error[:300]}"
         return Outcome(source, (rejected("video", "defect", why),))
     key = keys[source.name]

@@ -25,7 +25,7 @@ REASONS = {
     "bad fit": "the head does not fit the landmarks",
     "still lips": "a voice is heard but the lips seen hardly move: somebody else speaks",
     "duplicate": "the same file as another",
-    "worker died": "the process that read the video died, twice",
+    "worker died": "the process that read the video died or hung, twice",
     "defect": "an unexpected error of ours",
 }
 """What a manifest may say of why something was left out, and what it means."""

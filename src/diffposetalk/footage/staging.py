@@ -17,17 +17,23 @@ from diffposetalk.data.clip import Clip
 from diffposetalk.data.shards import PARTS, decode_sample, encode_sample
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files import write_atomically, write_error
-from diffposetalk.footage.cut import Cut, cut, ready
+from diffposetalk.footage.cut import LONGEST_VIDEO_S, Cut, cut, ready
 from diffposetalk.footage.manifest import Finding
 from diffposetalk.footage.options import CutOptions
-from diffposetalk.footage.workers import Unable
+from diffposetalk.footage.workers import Unable, within
+from diffposetalk.media import probe
 
-STAGING_VERSION = 1
+STAGING_VERSION = 2
 """To be raised when cutting changes, so that what was cut before is cut anew."""
+PATIENCE_S, PATIENCE = 600.0, 30.0
+"""How long a video may take, seconds and times its own length (about twenty times what it should), before its worker is
+taken to hang and is ended."""
 
 
 def cut_to_bytes(video: str, options: CutOptions) -> bytes:
     """Cut a video; what a worker does and sends back.
+
+    A worker that hangs is ended: its process exits.
 
     Raises:
         Unable: a package, a model file or the video is missing on this machine.
@@ -41,7 +47,13 @@ def cut_to_bytes(video: str, options: CutOptions) -> bytes:
         raise Unable(f"{platform.node()}: {error}") from None
     if not Path(video).exists():
         raise Unable(f"{video}: is not there on {platform.node()}; all machines need the videos at the same path")
-    return encode_cut(cut(video, options))
+    with within(PATIENCE_S):
+        try:
+            length = probe(video).duration or LONGEST_VIDEO_S
+        except InputError:
+            length = 0.0
+    with within(PATIENCE_S + PATIENCE * min(length, LONGEST_VIDEO_S)):
+        return encode_cut(cut(video, options))
 
 
 @cache

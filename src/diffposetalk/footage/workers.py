@@ -6,6 +6,7 @@ Both give the same results, as bytes, in the order in which they become ready.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -15,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any, Protocol
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
@@ -197,6 +199,17 @@ def timed(function: Function, arguments: tuple[Any, ...]) -> tuple[bytes | None,
     except Exception as raised:  # a task that fails must not end the others
         data, error = None, " ".join(f"{type(raised).__name__}: {raised}".split())
     return data, time.process_time() - started, False, error
+
+
+@contextlib.contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """End this process if the work inside takes longer, in whatever code it hangs; only for a worker that can be replaced."""
+    with Path(os.devnull).open("w") as nowhere:
+        faulthandler.dump_traceback_later(seconds, exit=True, file=nowhere)
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
 
 @contextlib.contextmanager
