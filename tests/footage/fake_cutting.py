@@ -31,7 +31,7 @@ def notes(video: Path) -> Path:
 
 
 def cut_to_bytes(video: str, options: CutOptions) -> bytes:
-    """Do what the file says: `2 clips`, `dies once`, `dies`, `fails`, `slow`, or nothing, which is rejected."""
+    """Do what the file says: `2 clips`, `dies once`, `dies`, `fails`, `slow`, `stuck once`, or nothing, which is rejected."""
     path = Path(video)
     words = path.read_text().split("#")[0]
     notes(path).parent.mkdir(exist_ok=True)
@@ -40,6 +40,8 @@ def cut_to_bytes(video: str, options: CutOptions) -> bytes:
     n_calls = len(notes(path).read_text().splitlines())
     if "slow" in words:
         time.sleep(0.3)
+    if "stuck once" in words and n_calls == 1:
+        time.sleep(60)
     if "dies" in words and ("once" not in words or n_calls == 1):
         os.kill(os.getpid(), signal.SIGKILL)
     if "unable" in words:
