@@ -8,7 +8,7 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.evaluate import closures, command, lipsync_plot, manner_statistics, presets, real_lips, seams
+from diffposetalk.evaluate import closures, command, lipsync_plot, presets, real_lips, seams
 from diffposetalk.evaluate.generators import energy_follower, load_generator, takes
 from diffposetalk.evaluate.recordings import TrackedClip, grid_sentence, tracked_aperture, transcripts
 from diffposetalk.motion import Motion
@@ -125,13 +125,6 @@ def test_seams_by_group():
     assert result["groups"]["head"]["beyond"] == 1 and result["control"]["head"]["beyond"] < 0.5
     assert result["n_joins"] == 8
     assert "MISSED" in seams.report(result)
-
-
-def test_manner_is_compared_over_references():
-    references = [a_manner(smile) for smile in (0.1, 0.4, 0.6, 0.8)]
-    result = manner_statistics.measure(lambda s, seed=0, style=None: style, references, [syllables()])
-    assert result["correlation"]["smile_mean"] == pytest.approx(1) and result["n"] == 4
-    assert "smile_mean" in manner_statistics.report(result)
 
 
 def test_grid_sentences():

@@ -1,8 +1,12 @@
-"""Motions whose manner is known: synthesised sentences put through the articulation model, by seeds of their own."""
+"""Motions that styles are read from: people who were filmed, and synthesised sentences put through the articulation
+model in manners that are known, by seeds that no corpus has."""
 
 from __future__ import annotations
 
+import argparse
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -10,23 +14,75 @@ from diffposetalk.corpus.articulation import articulate
 from diffposetalk.corpus.manner import Manner
 from diffposetalk.corpus.text import sentence
 from diffposetalk.corpus.voices import Utterance, list_voices, pick_voice, speak
-from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.errors import DiffPoseTalkError, DiffPoseTalkWarning, InputError
+from diffposetalk.exchange import load_motion
+from diffposetalk.media import VIDEOS
 from diffposetalk.motion import Motion
 
 SEED = 770_001
 """First seed of reference sentences, far from those of training corpora."""
 
 
+def add_arguments(options: argparse.ArgumentParser) -> None:
+    """Let people choose between filmed references and synthetic manners; `chosen` reads what they chose."""
+    options.add_argument("--references", type=Path, metavar="DIR", help="videos or motion (default: REALDATA/clips)")
+    options.add_argument("--manners", type=int, default=0, metavar="N", help="use N synthetic manners instead")
+
+
+def chosen(options: argparse.Namespace) -> dict[str, Motion]:
+    """Return the references that the command line asks for, by name.
+
+    Raises:
+        InputError: the folder has none.
+        DiffPoseTalkError: no voice is installed to make synthetic ones.
+    """
+    if options.manners:
+        return synthetic(options.manners)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiffPoseTalkWarning)
+        return filmed(options.references or options.realdata / "clips")
+
+
+def filmed(folder: Path) -> dict[str, Motion]:
+    """Read every file of motion and track every video of a folder: by name.
+
+    Raises:
+        InputError: there are none.
+    """
+    found = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.suffix.lower() in VIDEOS:
+            from diffposetalk.track import track
+
+            found[path.stem] = track(path).motion
+        elif path.suffix == ".npz":
+            found[path.stem] = load_motion(path)
+    if not found:
+        raise InputError(f"{folder}: neither videos nor motion files (.npz) here; name a folder with --references")
+    return found
+
+
+def synthetic(n: int, sentences: int = 6) -> dict[str, Motion]:
+    """Return motion of so many manners drawn at random, each of so many sentences (about 3 s each)."""
+    rng = np.random.default_rng(SEED)
+    spoken = utterances(min(n, 12), sentences=sentences)
+    return {
+        f"manner {number}": motions(Manner.sample(rng), [spoken[number % len(spoken)]], SEED + number)[0]
+        for number in range(n)
+    }
+
+
 def utterances(
-    n: int, seed: int = SEED, shortest_s: float = 4.0, languages: Sequence[str] = ("en",)
+    n: int, seed: int = SEED, shortest_s: float = 4.0, languages: Sequence[str] = ("en",), sentences: int = 2
 ) -> list[Utterance]:
     """Speak sentences with the voices installed here.
 
     Args:
         n: how many.
-        seed: of texts and voices; the same seed gives the same speech.
+        seed: of texts and voices; in a fresh process, the same seed gives the same speech.
         shortest_s: shorter ones are left out and others spoken instead.
         languages: of the voices used.
+        sentences: in each.
 
     Raises:
         DiffPoseTalkError: no voice is installed, or none speaks this long.
@@ -37,7 +93,7 @@ def utterances(
     for attempt in range(20 * n):
         voice = pick_voice(attempt, voices, offset=seed * 0.1)
         try:
-            spoken = speak(" ".join(sentence(voice.language[:2], rng) for _ in range(2)), voice)
+            spoken = speak(" ".join(sentence(voice.language[:2], rng) for _ in range(sentences)), voice)
         except DiffPoseTalkError:
             continue
         if spoken.speech.duration >= shortest_s:

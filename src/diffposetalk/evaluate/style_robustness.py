@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from diffposetalk.data.views import Disturbance
-from diffposetalk.errors import DiffPoseTalkWarning, UsageError
-from diffposetalk.evaluate import command
-from diffposetalk.evaluate.real_style import read_references
+from diffposetalk.errors import UsageError
+from diffposetalk.evaluate import command, references
 from diffposetalk.motion import Motion, MotionSpace
 
 DISTURBANCES: dict[str, Disturbance] = {
@@ -36,13 +33,13 @@ DISTURBANCES: dict[str, Disturbance] = {
 
 
 def measure(
-    read: Callable[[Motion], np.ndarray], references: Mapping[str, Motion], space: MotionSpace, n_draws: int = 5
+    read: Callable[[Motion], np.ndarray], people: Mapping[str, Motion], space: MotionSpace, n_draws: int = 5
 ) -> dict[str, Any]:
     """Read each half of each reference undisturbed, disturb the other, and see which person it is taken for.
 
     Args:
         read: style vector ``(S,)`` of motion.
-        references: motion of different people or manners.
+        people: their motion, by name.
         space: in whose units motion is disturbed.
         n_draws: disturbances of each half.
 
@@ -50,11 +47,11 @@ def measure(
         By disturbance: ``retrieved`` (share whose nearest undisturbed half of the other halves is of the same person),
         ``same`` (cosine to the same half undisturbed) and ``different`` (to other people's).
     """
-    if len(references) < 2:
-        raise UsageError(f"styles can be told apart among two references at least, got {len(references)}")
+    if len(people) < 2:
+        raise UsageError(f"styles can be told apart among two references at least, got {len(people)}")
     halves = [
         (number, motion.slice(start, stop))
-        for number, motion in enumerate(references.values())
+        for number, motion in enumerate(people.values())
         for start, stop in ((0, len(motion) // 2), (len(motion) // 2, len(motion)))
     ]
     who = np.array([number for number, _ in halves])
@@ -75,7 +72,7 @@ def measure(
             "same": float(np.mean(same)),
             "different": float(np.mean(different)),
         }
-    return {"disturbances": found, "n": len(references)}
+    return {"disturbances": found, "n": len(people)}
 
 
 def disturbed(motion: Motion, disturbance: Disturbance, space: MotionSpace, rng: np.random.Generator) -> Motion:
@@ -98,34 +95,12 @@ def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
 
     options = command.parser("style_robustness", __doc__ or "", generator=False)
     options.add_argument("--model", default="lite", help="whose style encoder (default: %(default)s)")
-    options.add_argument("--references", type=Path, metavar="DIR", help="videos or motion (default: REALDATA/clips)")
-    options.add_argument("--manners", type=int, default=0, metavar="N", help="use N synthetic manners instead")
+    references.add_arguments(options)
     chosen = options.parse_args(argv)
     talker = Talker.from_pretrained(chosen.model)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DiffPoseTalkWarning)
-        if chosen.manners:
-            references = synthetic(chosen.manners)
-        else:
-            references = read_references(chosen.references or chosen.realdata / "clips")
-    result = measure(lambda motion: talker.read_style(motion).vector, references, talker.space)
+    people = references.chosen(chosen)
+    result = measure(lambda motion: talker.read_style(motion).vector, people, talker.space)
     return result, report(result), chosen.json
-
-
-def synthetic(n: int) -> dict[str, Motion]:
-    """Return motion of so many manners drawn at random, two sentences each, of seeds that no corpus has."""
-    from diffposetalk.corpus.manner import Manner
-    from diffposetalk.evaluate import references
-
-    rng = np.random.default_rng(references.SEED)
-    spoken = references.utterances(12, shortest_s=4.0)
-    found = {}
-    for number in range(n):
-        said = [spoken[k] for k in rng.choice(len(spoken), 2, replace=False)]
-        pair = references.motions(Manner.sample(rng), said, references.SEED + number)
-        size = min(map(len, pair))
-        found[f"manner {number}"] = Motion.joined(motion.slice(0, size) for motion in pair)
-    return found
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

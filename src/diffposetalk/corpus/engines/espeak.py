@@ -120,7 +120,11 @@ def _session() -> _Session | None:
 
 
 class Espeak:
-    """The espeak-ng engine: English accents and other languages, times some eighty voice variants."""
+    """The espeak-ng engine: English accents and other languages, times some eighty voice variants.
+
+    The library's wave generator goes on from where the line before ended: a line has the same samples only after the
+    same lines in the same process (`corpus.build` gives every speaker a process of its own).
+    """
 
     name = "espeak"
 

@@ -1,22 +1,18 @@
-"""Does the manner of real people come through? Statistics of filmed references against motion made in their style, and
-whether the two halves of a clip have closer styles than different people."""
+"""Does a manner come through? Statistics of references, filmed or synthetic, against motion made in their style, and
+whether the two halves of a reference have closer styles than different people."""
 
 from __future__ import annotations
 
+import argparse
 import sys
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diffposetalk.errors import DiffPoseTalkWarning, InputError
-from diffposetalk.evaluate import command
+from diffposetalk.evaluate import command, references
 from diffposetalk.evaluate.generators import Generator, load_generator, takes
 from diffposetalk.evaluate.recordings import real_speech
-from diffposetalk.exchange import load_motion
-from diffposetalk.media import VIDEOS
 from diffposetalk.metrics import manner_statistics, statistics_correlation
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
@@ -30,7 +26,7 @@ SPEECHES = ("jfk", "LJ001-0001", "Claire_neutral", "spk1_snt1", "english_slow")
 
 def measure(
     generate: Generator,
-    references: Mapping[str, Motion],
+    people: Mapping[str, Motion],
     speeches: Sequence[Speech],
     n_takes: int = 2,
 ) -> dict[str, Any]:
@@ -41,16 +37,16 @@ def measure(
 
     Args:
         generate: takes a `Motion` as style.
-        references: tracked motion of different people or takes, by name.
+        people: motion of different people or takes, by name.
         speeches: what is said, the same for all.
         n_takes: samples of each.
 
     Returns:
         ``correlation`` by statistic; ``reference`` and ``generated``: statistics by name of the reference.
     """
-    asked = {name: statistics_of(motion) for name, motion in references.items()}
+    asked = {name: statistics_of(motion) for name, motion in people.items()}
     made = {}
-    for name, motion in references.items():
+    for name, motion in people.items():
         pieces = [
             statistics_of(piece)
             for speech in speeches
@@ -80,20 +76,20 @@ def pieces_of(motion: Motion, seconds: float) -> list[Motion]:
     return [motion.slice(start, start + size) for start in starts]
 
 
-def halves(read: Callable[[Motion], np.ndarray], references: Mapping[str, Motion]) -> dict[str, Any]:
+def halves(read: Callable[[Motion], np.ndarray], people: Mapping[str, Motion]) -> dict[str, Any]:
     """Ask which other half of a clip has the style closest to each half's.
 
     Args:
         read: style vector ``(S,)`` of motion.
-        references: clips of different people or takes, by name.
+        people: clips of different people or takes, by name.
 
     Returns:
         ``retrieved``: share of halves whose nearest other half (cosine) is their own; ``same`` and ``different``: mean
         cosines; ``ranked``: share of pairs (own half, other's half) in which the own one is closer.
     """
-    names = [name for name in references for _ in range(2)]
+    names = [name for name in people for _ in range(2)]
     vectors = []
-    for motion in references.values():
+    for motion in people.values():
         middle = len(motion) // 2
         vectors += [read(motion.slice(0, middle)), read(motion.slice(middle, len(motion)))]
     unit = np.stack([vector / np.linalg.norm(vector) for vector in vectors])
@@ -112,25 +108,6 @@ def halves(read: Callable[[Motion], np.ndarray], references: Mapping[str, Motion
     }
 
 
-def read_references(folder: Path) -> dict[str, Motion]:
-    """Read every file of motion and track every video of a folder: by name.
-
-    Raises:
-        InputError: there are none.
-    """
-    found = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in VIDEOS:
-            from diffposetalk.track import track
-
-            found[path.stem] = track(path).motion
-        elif path.suffix == ".npz":
-            found[path.stem] = load_motion(path)
-    if not found:
-        raise InputError(f"{folder}: neither videos nor motion files (.npz) here; name a folder with --references")
-    return found
-
-
 def report(result: Mapping[str, Any]) -> str:
     """Lay the result out as a table."""
     keys = list(result["correlation"])
@@ -142,11 +119,13 @@ def report(result: Mapping[str, Any]) -> str:
     rows = [[key, result["correlation"][key], *spread("reference", key), *spread("generated", key)] for key in keys]
     header = ["statistic", "r", "reference mean", "spread", "generated mean", "spread"]
     lines = [command.table(header, rows), f"{result['n']} references; aim {TARGET:g} for each"]
-    if "halves" in result:
-        found = result["halves"]
+    for key, by in (("halves", "style"), ("floor", "mere mean of each channel")):
+        if key not in result:
+            continue
+        found = result[key]
         lines.append(
-            f"halves of a clip: {found['retrieved']:.2f} of {found['n']} find their own other half first; own half "
-            f"closer than another person's in {found['ranked']:.3f} of pairs; cosine {found['same']:.3f} against "
+            f"halves of a reference, by their {by}: {found['retrieved']:.2f} of {found['n']} find their own other half "
+            f"first; own half closer than another person's in {found['ranked']:.3f} of pairs; cosine {found['same']:.3f} against "
             f"{found['different']:.3f}"
         )
     return "\n".join(lines)
@@ -154,21 +133,26 @@ def report(result: Mapping[str, Any]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
     """Run the comparison from command-line arguments."""
-    options = command.parser("real_style", __doc__ or "")
-    options.add_argument("--references", type=Path, metavar="DIR", help="videos or motion (default: REALDATA/clips)")
+    options = command.parser("style_statistics", __doc__ or "")
+    references.add_arguments(options)
     options.add_argument("--takes", type=int, default=2, help="samples of each speech (default: %(default)s)")
     chosen = options.parse_args(argv)
     generate = load_generator(chosen.generator, **command.read_options(chosen.option))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DiffPoseTalkWarning)
-        references = read_references(chosen.references or chosen.realdata / "clips")
-    spoken = real_speech(chosen.realdata, shortest_s=4.0)
-    named = [spoken[name] for name in SPEECHES if name in spoken] or list(spoken.values())[: len(SPEECHES)]
-    result = measure(generate, references, named, max(1, chosen.takes)) | {"generator": chosen.generator}
+    people = references.chosen(chosen)
+    result = measure(generate, people, _speeches(chosen), max(1, chosen.takes)) | {"generator": chosen.generator}
     talker = getattr(generate, "talker", None)
     if talker is not None:
-        result["halves"] = halves(lambda motion: talker.read_style(motion).vector, references)
+        result["halves"] = halves(lambda motion: talker.read_style(motion).vector, people)
+        result["floor"] = halves(lambda motion: talker.space.encode(motion).mean(0), people)
     return result, report(result), chosen.json
+
+
+def _speeches(chosen: argparse.Namespace) -> list[Speech]:
+    """What is said in every style: real recordings, or for synthetic manners synthetic speech as long as theirs."""
+    if chosen.manners:
+        return [said.speech for said in references.utterances(3, seed=references.SEED + 1, sentences=6)]
+    spoken = real_speech(chosen.realdata, shortest_s=4.0)
+    return [spoken[name] for name in SPEECHES if name in spoken] or list(spoken.values())[: len(SPEECHES)]
 
 
 if __name__ == "__main__":

@@ -1,15 +1,11 @@
-"""Whether real manners come through: what the comparison finds for generators that follow, ignore or mirror them."""
+"""Whether manners come through: what the comparison finds for generators that follow, ignore or mirror them."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 
 from diffposetalk.arkit import CHANNELS, INDEX
-from diffposetalk.errors import InputError
-from diffposetalk.evaluate.real_style import halves, measure, pieces_of, read_references, report
+from diffposetalk.evaluate.style_statistics import halves, measure, pieces_of, report
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 
@@ -70,11 +66,3 @@ def test_halves_find_one_another_by_a_telling_style_and_not_by_noise() -> None:
     assert good["retrieved"] > 0.9 and good["ranked"] > 0.95 and good["same"] > good["different"] and good["n"] == 12
     rng = np.random.default_rng(0)
     assert halves(lambda motion: rng.normal(size=64), PEOPLE)["retrieved"] < 0.5
-
-
-def test_references_are_read_from_a_folder(tmp_path: Path) -> None:
-    PEOPLE["p1"].save(tmp_path / "one.npz")
-    assert list(read_references(tmp_path)) == ["one"]
-    (tmp_path / "one.npz").unlink()
-    with pytest.raises(InputError, match="neither videos nor motion"):
-        read_references(tmp_path)
