@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from diffposetalk.arkit import CHANNELS, INDEX
-from diffposetalk.evaluate.style_statistics import halves, measure, pieces_of, report
-from diffposetalk.motion import Motion
+from diffposetalk.evaluate.style_statistics import halves, mean_face, measure, pieces_of, report
+from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.speech import Speech
 
 SPEECH = Speech(np.zeros(16000 * 8, np.float32), 16000)
@@ -66,3 +67,12 @@ def test_halves_find_one_another_by_a_telling_style_and_not_by_noise() -> None:
     assert good["retrieved"] > 0.9 and good["ranked"] > 0.95 and good["same"] > good["different"] and good["n"] == 12
     rng = np.random.default_rng(0)
     assert halves(lambda motion: rng.normal(size=64), PEOPLE)["retrieved"] < 0.5
+
+
+def test_the_floor_knows_the_face_and_not_the_camera() -> None:
+    names = ("jawOpen", "head_x", "head_y", "head_z")
+    space = MotionSpace("anny", 25.0, names, np.zeros(4, np.float32), np.full(4, 0.5, np.float32))
+    motion = person(0.2)
+    turned = Motion(motion.expression, CHANNELS, motion.head_pose + 0.3, 25.0)
+    assert mean_face(motion, space) == pytest.approx([motion.channel("jawOpen").mean() * 2], rel=1e-5)
+    np.testing.assert_array_equal(mean_face(turned, space), mean_face(motion, space))
