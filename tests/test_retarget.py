@@ -235,6 +235,12 @@ def test_command(tmp_path: Path, free: FreeFlame, motion: Motion, capsys: pytest
     assert run(["retarget", there, "--from-head", str(free.path), "-o", back, "--json"]) == 0
     assert '"mean_mm"' in capsys.readouterr().out
     assert np.abs(Motion.load(back).expression - motion.expression[:10]).max() < 0.1
+    arrays = {"exp": Motion.load(there).expression, "pose": np.zeros((10, 6), np.float32)}
+    np.savez(tmp_path / "tracked.npz", **arrays)
+    assert run(["retarget", str(tmp_path / "tracked.npz"), "--from-head", str(free.path), "-o", back]) == 0
+    replace(motion, head="avatar").save(tmp_path / "other.npz")
+    assert run(["retarget", str(tmp_path / "other.npz"), "-o", back]) == 2
+    assert "other.npz: is for the head 'avatar'; name that head's file with --from-head" in capsys.readouterr().err
     assert run(["retarget", there, "--from-head", "nobody", "-o", back]) == 2
     assert "unknown head 'nobody'" in capsys.readouterr().err
     assert run(["retarget", str(tmp_path / "talk.npz"), "--from-head", str(free.path), "-o", back]) == 1

@@ -255,7 +255,10 @@ class MotionSpace:
     def encode(self, motion: Motion) -> np.ndarray:
         """Return the normalised ``(T, D)`` float32 vectors of a motion, resampled to this space's frame rate."""
         if motion.head != self.head:
-            raise InputError(f"the motion is for the head {motion.head!r}, this model speaks {self.head!r}")
+            raise InputError(
+                f"the motion is for the head {motion.head!r}, this model speaks {self.head!r}; "
+                "`diffposetalk retarget` takes motion from head to head"
+            )
         if motion.fps != self.fps:
             motion = motion.resampled(self.fps)
         return (self.stack(motion, self.channels) - self.mean) / self.std

@@ -57,8 +57,8 @@ class Options:
     by_name: float = 20.0
     """Where both heads have channels of one name: pull toward the source's weight, in parts of what the shape itself
     moves (its mean square over that of the average shape, to the power 1/2). Large: weights are copied, small: points
-    decide; 20 keeps weights within about 0.05 and
-    still opens and closes the mouth more as the source does than copied weights would."""
+    decide; 20 keeps weights within about 0.05 and still opens and closes the mouth more as the source does than copied
+    weights would."""
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -193,7 +193,8 @@ def _solve(
             toward * named / np.maximum(ridge, 1e-12),
         )
         reached = controls.place(weights)
-        missed = np.einsum("te,enc->tnc", weights, controls.basis_mm) - reached
+        if controls.bends:
+            missed = np.tensordot(weights, controls.basis_mm, 1) - reached
     return weights, reached
 
 
@@ -351,7 +352,7 @@ def _shape_controls(head: HeadModel, points: Landmarks) -> _Controls:
         basis,
         turns,
         False,
-        lambda weights: np.einsum("te,enc->tnc", weights, basis),
+        lambda weights: np.tensordot(weights, basis, 1),
     )
 
 

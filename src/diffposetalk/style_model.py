@@ -46,7 +46,10 @@ class StyleModel:
             InputError: the motion is too short or lacks channels.
         """
         parameter = next(self.encoder.parameters())
-        vectors = torch.from_numpy(self.space.encode(motion)).to(parameter.device)
+        try:
+            vectors = torch.from_numpy(self.space.encode(motion)).to(parameter.device)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
         if len(vectors) < SHORTEST_S * self.space.fps:
             raise InputError(
                 f"{source}: {motion.duration:.2f} s of motion is too short to read a style from (1 s at least)"

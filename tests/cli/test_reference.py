@@ -11,6 +11,7 @@ import pytest
 
 from diffposetalk.cli.console import Console
 from diffposetalk.cli.reference import is_reference, read_style
+from diffposetalk.errors import InputError
 from diffposetalk.motion import Motion, MotionSpace, flame_channels
 from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
 from diffposetalk.style_model import StyleModel
@@ -51,6 +52,30 @@ def test_a_video_is_tracked_on_the_models_head(
     path = tmp_path / "somebody.mp4"
     style = read_style(path, reader(space), Console(quiet=True), given)
     assert asked == [tracked_on] and style.vector.shape == (8,) and style.source == "somebody.mp4"
+
+
+def test_motion_of_flame_is_solved_for_on_the_head_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def to_arkit(motion: Motion, head: str) -> tuple[Motion, None]:
+        asked.append(head)
+        return Motion(np.zeros((50, 2)), ("jawOpen", "mouthClose"), motion.head_pose, motion.fps), None
+
+    monkeypatch.setattr("diffposetalk.retarget.to_arkit", to_arkit)
+    monkeypatch.setattr("diffposetalk.head.load_head", lambda name: name)
+    path = tmp_path / "smirk.npz"
+    np.savez(path, expression_params=np.zeros((50, 5)), pose_params=np.zeros((50, 3)), jaw_params=np.zeros((50, 3)))
+    for given in (None, "mine.pkl"):
+        assert read_style(path, reader("anny"), Console(quiet=True), given).source == "smirk.npz"
+    assert asked == ["flame", "mine.pkl"]
+    assert read_style(path, reader("flame"), Console(quiet=True)).vector.shape == (8,) and len(asked) == 2
+
+
+def test_motion_of_another_head_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "avatar.npz"
+    Motion(np.zeros((50, 1)), ("jawOpen",), np.zeros((50, 3)), 25.0, "avatar").save(path)
+    with pytest.raises(InputError, match=r"^avatar\.npz: .*'avatar'.*diffposetalk retarget"):
+        read_style(path, reader("anny"), Console(quiet=True))
 
 
 def test_what_is_a_reference() -> None:

@@ -31,7 +31,7 @@ FILES = {
             "pose_params": HEAD,
             "jaw_params": JAW,
             "eyelid_params": curves(2),
-            "fps": 30,
+            "fps": np.array([30]),
         },
         50,
         HEAD,

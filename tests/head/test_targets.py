@@ -93,6 +93,16 @@ def test_npz_round_trip_with_landmarks(tmp_path: Path) -> None:
     assert again.regions["lips"].tolist() == [0, 1] and np.array_equal(again.deltas, head.deltas)
 
 
+def test_arrays_of_another_layout_are_refused_by_what_they_lack(tmp_path: Path) -> None:
+    np.savez(tmp_path / "other.npz", base=PLACES, names=np.array(["jawOpen"]), deltas=np.zeros((1, 7, 3)))
+    with pytest.raises(InputError, match=r"other\.npz: is not a head, it lacks neutral, faces; docs/retargeting\.md"):
+        load_head(str(tmp_path / "other.npz"))
+    small().save(tmp_path / "cut.npz")
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "cut.npz").read_bytes()[:400])
+    with pytest.raises(InputError, match="not a whole npz file"):
+        load_head(str(tmp_path / "cut.npz"))
+
+
 def glb(path: Path, names: list[str] | None, sparse: bool = False) -> Path:
     """Write the small head as GLB by hand: half size, moved up by its node, the first target sparse if asked."""
     head = small()

@@ -105,7 +105,7 @@ def _motion_style(word: str | None, talker: Talker, console: Console, head: str 
 
     if word is None or word in talker.presets or not is_reference(Path(word)) or not Path(word).exists():
         return word
-    return read_style(Path(word), talker, console, head)
+    return read_style(Path(word), talker, console, head if talker.space.head == "flame" else None)
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:

@@ -31,19 +31,19 @@ def read_style(path: Path, reader: Talker | StyleModel, console: Console, head: 
         path: of motion or video.
         reader: the model, whose head decides on which one a video is tracked.
         console: shows how far it is.
-        head: FLAME's file for a model on FLAME; none for that of the asset folder.
+        head: FLAME's file: for a model on FLAME, or where the file holds motion of FLAME; none for that of the asset
+            folder.
     """
-    on = (head or "flame") if reader.space.head == "flame" else "anny"
-    return reader.read_style(read_reference(path, on, console), path.name)
+    return reader.read_style(read_reference(path, reader.space.head == "flame", head or "flame", console), path.name)
 
 
-def read_reference(path: Path, head: str, console: Console) -> Motion:
+def read_reference(path: Path, on_flame: bool, flame: str, console: Console) -> Motion:
     """Read the motion in a file.
 
     Args:
         path: motion of any program that can be read, or a video, whose main face is tracked.
-        head: `anny`, or FLAME by name or file, that the motion shall be on; FLAME's motion is solved for in ARKit channels
-            where `anny` is wanted.
+        on_flame: whether motion of FLAME is wanted; else it is solved for in ARKit channels on the free head.
+        flame: FLAME by name or file, which a video is tracked on or the file's motion is for.
         console: shows how far tracking is; what the tracker warns of is said as a warning.
 
     Raises:
@@ -53,15 +53,18 @@ def read_reference(path: Path, head: str, console: Console) -> Motion:
         from diffposetalk.track import track
 
         with console.progress("watching", "s") as progress:
-            found = track(path, head, progress=lambda done, total, what: progress(done, total, what))
+            found = track(
+                path, flame if on_flame else "anny", progress=lambda done, total, what: progress(done, total, what)
+            )
         for warning in found.quality.warnings:
             warnings.warn(f"{path}: {warning}", DiffPoseTalkWarning, stacklevel=2)
         return found.motion
     from diffposetalk.exchange import load_motion
 
     motion = load_motion(path)
-    if head == "anny" and motion.head == "flame":
+    if motion.head == "flame" and not on_flame:
+        from diffposetalk.head import load_head
         from diffposetalk.retarget import to_arkit
 
-        return to_arkit(motion)[0]
+        return to_arkit(motion, load_head(flame))[0]
     return motion

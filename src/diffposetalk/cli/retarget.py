@@ -10,6 +10,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -19,7 +20,9 @@ HEADS = "anny, flame, flame2020, flame2023, flame-free, a FLAME file, or a mesh 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("motion", metavar="MOTION", help="motion file (.npz)")
+    parser.add_argument(
+        "motion", metavar="MOTION", help="motion of any program that can be read (.npz, .csv, .json, .parquet)"
+    )
     parser.add_argument(
         "--from-head", metavar="HEAD", help=f"the head it is for (default: as the motion says): {HEADS}"
     )
@@ -45,11 +48,13 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
     from dataclasses import replace
 
+    from diffposetalk.exchange import load_motion
     from diffposetalk.head import load_head
-    from diffposetalk.motion import Motion
     from diffposetalk.retarget import Options, retarget
 
-    motion = Motion.load(args.motion)
+    motion = load_motion(args.motion)
+    if args.from_head is None and motion.head not in ("anny", "flame"):
+        raise UsageError(f"{args.motion}: is for the head {motion.head!r}; name that head's file with --from-head")
     source, target = load_head(args.from_head or motion.head), load_head(args.head)
     options = Options()
     given = {"by_name": args.by_name, "temporal": args.smooth, "sparsity": args.sparsity}

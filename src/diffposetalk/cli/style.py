@@ -37,7 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="model whose style encoder reads it (lite), or that encoder",
     )
-    parser.add_argument("--head", metavar="NAME|FILE", help="FLAME that a video is fitted on, for a model of FLAME")
+    parser.add_argument(
+        "--head",
+        metavar="NAME|FILE",
+        help="FLAME that motion of FLAME is for, or a video is fitted on for a model of FLAME",
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -91,7 +91,9 @@ def read(path: Path, layout: Layout) -> Motion:
     try:
         expression = _frames(arrays, layout.expression)
         head, jaw = layout.poses(arrays)
-        fps = next((float(arrays[key]) for key in FPS_KEYS if key in arrays and np.size(arrays[key]) == 1), layout.fps)
+        fps = next(
+            (float(arrays[key].item()) for key in FPS_KEYS if key in arrays and arrays[key].size == 1), layout.fps
+        )
         names = flame_channels(expression.shape[1], head_pose=False)[:-1]
         return Motion(expression, names, head, fps, "flame", jaw)
     except InputError as error:

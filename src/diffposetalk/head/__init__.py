@@ -114,13 +114,13 @@ def load_head(name: str = "anny") -> HeadModel:
 
     if is_flame_file(path):
         return _load_flame(path)
-    from diffposetalk.head.targets import TargetsHead, is_targets_file
+    from diffposetalk.head.anny import AnnyHead, is_anny_file
 
-    if is_targets_file(path):
-        return TargetsHead.load(path)
-    from diffposetalk.head.anny import AnnyHead
+    if is_anny_file(path):
+        return AnnyHead.load(path)
+    from diffposetalk.head.targets import TargetsHead
 
-    return AnnyHead.load(path)
+    return TargetsHead.load(path)
 
 
 def _load_flame(path: Path) -> HeadModel:

@@ -108,10 +108,10 @@ class AnnyHead:
             if not path.is_file():
                 build_anny_head(path)
             try:
-                return cls(_read(path))
+                return cls(read_npz(path, "head file"))
             except InputError:
                 build_anny_head(path)
-        return cls(_read(path))
+        return cls(read_npz(path, "head file"))
 
     @property
     def faces(self) -> np.ndarray:
@@ -337,8 +337,10 @@ class _Constants:
         return skinning.like(self.data[name], self.reference)
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
+def is_anny_file(path: Path) -> bool:
+    """Tell whether an npz file is a converted head, by its names alone."""
     try:
-        return read_npz(path, "head file")
-    except InputError as error:
-        raise InputError(f"{error}; delete it and run again" if path.exists() else str(error)) from None
+        with np.load(path, allow_pickle=False) as file:
+            return {"vertices", "joint_weights", "eye_of_vertex"} <= set(file.files)
+    except Exception:  # whatever is wrong with it, its reader says so
+        return False

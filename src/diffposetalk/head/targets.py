@@ -132,7 +132,9 @@ class TargetsHead:
         arrays = read_arrays(path)
         missing = [key for key in ("neutral", "faces", "names", "deltas") if key not in arrays]
         if missing:
-            raise InputError(f"{path}: is not a head of named shapes, it lacks {', '.join(missing)}")
+            raise InputError(
+                f"{path}: is not a head, it lacks {', '.join(missing)}; docs/retargeting.md tells how to make one of arrays"
+            )
         faces = np.asarray(arrays["faces"])
         marks = None
         if set(MEDIAPIPE_KEYS) <= set(arrays):
@@ -318,15 +320,6 @@ class TargetsHead:
         pieces = list(self.iter_vertices(motion, identity))
         vertices = np.concatenate(pieces) if pieces else np.zeros((0, self.n_vertices, 3), np.float32)
         return MeshSequence(self.mesh(identity), vertices, motion.fps)
-
-
-def is_targets_file(path: Path) -> bool:
-    """Tell whether an npz file is one that `TargetsHead.load` reads, by its names alone."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {"neutral", "faces", "names", "deltas"} <= set(file.files)
-    except Exception:  # whatever is wrong with it, its reader says so
-        return False
 
 
 def arkit_name(name: str) -> str:
