@@ -84,6 +84,13 @@ def test_a_basis_of_every_frame() -> None:
     assert (held == 0.25).all()
 
 
+def test_as_many_weights_as_frames_for_one_point() -> None:
+    """A basis of points is no basis of every frame, whatever the numbers."""
+    basis, wanted = problem(4, 4, 3)
+    found = solve_weights(basis[:, None], wanted[:, None], ridge=0.1)
+    assert np.array_equal(found, solve_weights(basis, wanted, ridge=0.1)) and found.shape == (4, 4)
+
+
 def test_descent_when_exchanges_do_not_end(monkeypatch: pytest.MonkeyPatch) -> None:
     basis, wanted = problem()
     truth = solve_weights(basis, wanted, ridge=1.0, temporal=1.0)
@@ -107,3 +114,5 @@ def test_wrong_requests() -> None:
         solve_weights(basis, wanted, 1.0, 0.0)
     with pytest.raises(UsageError, match="0 or more"):
         solve_weights(basis, wanted, ridge=-1.0)
+    with pytest.raises(UsageError, match="not finite"):
+        solve_weights(basis, np.where(np.eye(*wanted.shape) == 1, np.nan, wanted))

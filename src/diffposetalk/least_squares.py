@@ -45,7 +45,8 @@ def solve_weights(
 
     Args:
         basis: `(E, n, 3)` or `(E, N)` what one unit of each weight adds, or `(T, E, N)` where it differs between frames
-            (a camera's view). A row's importance is the square of what both sides are multiplied by.
+            (a camera's view). A row's importance is the square of what both sides are multiplied by. Points beside
+            displacements of as many points are taken for the first.
         displacement: `(T, n, 3)` or `(T, N)` wanted, in the same unit.
         low: lower bounds, broadcast to `(T, E)`; may be -inf.
         high: upper bounds likewise; may be inf.
@@ -61,14 +62,14 @@ def solve_weights(
         `(T, E)` float64 within the bounds.
 
     Raises:
-        UsageError: shapes that do not fit, bounds that cross, or a negative pull.
+        UsageError: shapes that do not fit, bounds that cross, a negative pull, or numbers that are not finite.
     """
-    wanted = np.asarray(displacement, np.float64)
+    wanted, moves = np.asarray(displacement, np.float64), np.asarray(basis, np.float64)
+    same_points = wanted.ndim == 3 and moves.shape[1:] == wanted.shape[1:]
     wanted = wanted.reshape(len(wanted), int(np.prod(wanted.shape[1:])))
-    moves = np.asarray(basis, np.float64)
-    per_frame = moves.ndim == 3 and moves.shape[0] == len(wanted) and moves.shape[2] == wanted.shape[1]
+    per_frame = moves.ndim == 3 and moves.shape[::2] == wanted.shape and not same_points
     if not per_frame:
-        moves = moves.reshape(len(moves), -1)
+        moves = moves.reshape(len(moves), int(np.prod(moves.shape[1:])))
     if moves.shape[-1] != wanted.shape[1]:
         raise UsageError(f"the basis has {moves.shape[-1]} rows per weight, the displacements have {wanted.shape[1]}")
     n_frames, n_weights = len(wanted), moves.shape[-2]
@@ -83,6 +84,8 @@ def solve_weights(
         pulls = (moves @ wanted[:, :, None])[..., 0]
     else:
         gram, pulls = moves @ moves.T, wanted @ moves.T
+    if not (np.isfinite(gram).all() and np.isfinite(pulls).all()):
+        raise UsageError("the basis or the displacements hold numbers that are not finite")
     same = np.zeros((n_weights, n_weights))
     for one, other in pairs:
         same[[one, other], [one, other]] += symmetry

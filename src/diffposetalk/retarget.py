@@ -34,7 +34,7 @@ GAPS = 2.0
 """Importance of how far lips and lids are apart, beside where they are."""
 TRIAL = 0.05
 """How far a control is moved to see what it does (weights, or radians)."""
-STRETCH, AROUND = 1024, 16
+STRETCH, AROUND = 1024, 64
 """Frames that are solved for at a time, and how many before and after them are solved along for the pull in time."""
 CHUNK = 64
 """Frames whose vertices are in memory at a time."""
