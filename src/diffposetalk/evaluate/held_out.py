@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -14,76 +13,16 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.corpus.manner import Manner
-from diffposetalk.errors import InputError, ModelError
 from diffposetalk.evaluate import command, references
 from diffposetalk.files import check_output
 from diffposetalk.motion import Motion, MotionSpace
 
 if TYPE_CHECKING:
     from diffposetalk.data.windows import EncodedClip
-    from diffposetalk.nn.style_encoder import StyleEncoder
+    from diffposetalk.style_model import StyleModel
 
-KIND = "diffposetalk.style_encoder"
-"""What the file's header calls itself."""
 SEED = references.SEED + 50_000
 """First seed of its speakers, apart from those of references and of training corpora."""
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """A style encoder with the motion space it reads."""
-
-    network: StyleEncoder
-    space: MotionSpace
-
-    def __call__(self, motion: Motion) -> np.ndarray:
-        """Return the style of a motion, ``(S,)``: the mean over windows that overlap by half.
-
-        Raises:
-            InputError: less than a second of motion.
-        """
-        import torch
-
-        from diffposetalk.style_model import overlapping_windows
-
-        vectors, window = torch.from_numpy(self.space.encode(motion)), self.network.config.window
-        if len(vectors) < self.space.fps:
-            raise InputError(f"{motion.duration:.2f} s of motion is too short to read a style from (1 s at least)")
-        with torch.inference_mode():
-            return self.network(overlapping_windows(vectors, window)).mean(0).numpy()
-
-    def save(self, path: str | Path) -> None:
-        """Write one safetensors file with sizes and motion space in its header."""
-        from diffposetalk.checkpoint import weights, write_tensors
-        from diffposetalk.config import to_dict
-
-        header = {
-            "kind": KIND,
-            "config": json.dumps(to_dict(self.network.config)),
-            "motion_space": json.dumps(self.space.to_dict()),
-        }
-        write_tensors(path, weights(self.network), header)
-
-    @staticmethod
-    def load(path: str | Path) -> HeldOut:
-        """Read what `save` wrote.
-
-        Raises:
-            ModelError: missing, damaged, or another kind of file.
-        """
-        from diffposetalk.checkpoint import load_weights, read_tensors
-        from diffposetalk.config import from_dict
-        from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
-
-        tensors, header = read_tensors(path, KIND)
-        try:
-            config = from_dict(StyleEncoderConfig, json.loads(header["config"]), f"{path}: config")
-            space = MotionSpace.from_dict(json.loads(header["motion_space"]))
-        except (KeyError, json.JSONDecodeError) as error:
-            raise ModelError(f"{path}: the header is damaged ({error})") from None
-        network = StyleEncoder(config)
-        load_weights(network, tensors, path)
-        return HeldOut(network.eval().requires_grad_(False), space)
 
 
 @dataclass(frozen=True)
@@ -118,7 +57,7 @@ def fit(
     width: int = 128,
     seed: int = SEED,
     progress: Callable[[int, int, dict[str, float]], None] | None = None,
-) -> HeldOut:
+) -> StyleModel:
     """Train the encoder to tell speakers apart and, where it is known, to name their manner.
 
     Args:
@@ -132,6 +71,7 @@ def fit(
 
     from diffposetalk.data.windows import EncodedClip, WindowConfig
     from diffposetalk.nn.style_encoder import StyleEncoderConfig
+    from diffposetalk.style_model import StyleModel
     from diffposetalk.train.loop import LoopConfig
     from diffposetalk.train.style import StyleStage, train_style
 
@@ -153,7 +93,7 @@ def fit(
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
         network = train_style(stage, *sets, space, Path(folder), {"kind": "held-out"}, progress=progress)
-    return HeldOut(network.eval().requires_grad_(False), space)
+    return StyleModel(network.eval().requires_grad_(False), space)
 
 
 def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:

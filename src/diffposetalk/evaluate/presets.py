@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.corpus.manner import PRESETS
-from diffposetalk.errors import ModelError
 from diffposetalk.evaluate import command, references
 from diffposetalk.evaluate.generators import Generator, load_generator, takes
-from diffposetalk.evaluate.held_out import HeldOut
 from diffposetalk.evaluate.recordings import real_speech
 from diffposetalk.metrics import nearest_centroid
 from diffposetalk.motion import Motion
@@ -76,20 +74,18 @@ def recognise(
 
 
 def load_encoder(path: Path) -> Encoder:
-    """Return a held-out encoder (`held_out`), or the style encoder of another model's file.
+    """Return the style encoder of a file: one alone (`held_out` makes such), or that of a whole model.
 
     Raises:
-        ModelError: the file is neither.
+        UsageError: there is no such file.
+        ModelError: it is neither.
     """
-    try:
-        return HeldOut.load(path)
-    except ModelError:
-        if not path.exists():
-            raise
+    from diffposetalk.checkpoint import header_kind
     from diffposetalk.generate import Talker
+    from diffposetalk.style_model import KIND, StyleModel
 
-    talker = Talker.from_pretrained(path)
-    return lambda motion: talker.read_style(motion).vector
+    reader = StyleModel.load(path) if header_kind(path) == KIND else Talker.from_pretrained(path)
+    return lambda motion: reader.read_style(motion).vector
 
 
 def report(result: Mapping[str, Any]) -> str:
