@@ -35,5 +35,5 @@ def test_it_learns_manners_and_comes_back_from_its_file(tmp_path):
     assert np.array_equal(again(people[0].motions[0]), encoder.read_style(people[0].motions[0]).vector)
     with pytest.raises(InputError, match="short"):
         again(people[0].motions[0].slice(0, 20))
-    with pytest.raises(UsageError, match="missing.safetensors"):
+    with pytest.raises(UsageError, match=r"missing\.safetensors"):
         load_encoder(tmp_path / "missing.safetensors")
