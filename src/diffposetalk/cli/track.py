@@ -79,6 +79,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
                 "found",
                 f"in {100 * quality.coverage:.0f} % of the frames ({100 * quality.coverage_of_video:.0f} % of the video)",
             ),
+            ("by", found.how),
             (
                 "trembling",
                 f"{quality.jitter_percent:.2f} % of the inter-ocular distance, head {quality.head_jitter_deg:.2f} deg",
@@ -96,5 +97,6 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         "start_s": found.start_s,
         "takes": found.takes,
         "quality": asdict(quality),
+        "landmarks": found.how,
         "tracking_seconds": round(seconds, 3),
     }

@@ -14,6 +14,7 @@ from diffposetalk.head.landmarks import N_MEDIAPIPE
 from diffposetalk.media import probe, read_frames
 from diffposetalk.track.detection import MOST_FACES, FaceFinder, open_finder
 from diffposetalk.track.landmarks import FaceLandmarks
+from diffposetalk.track.search import SearchingFinder, largest
 
 CUT = 0.10
 """A new shot: neighbouring pictures differ by this part of full scale, on average over a coarse grid ..."""
@@ -83,10 +84,10 @@ def watch(path: str | Path, model: str | Path | None = None, progress: Progress 
     info = probe(path)
     if info.video_codec is None:
         raise InputError(f"{path}: has no moving pictures")
-    n_faces = _most_at_once(path, model)
+    n_faces, small = _most_at_once(path, model)
     if n_faces == 0:
         raise InputError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
-    with open_finder(model, n_faces) as finder:
+    with SearchingFinder(model) if small else open_finder(model, n_faces) as finder:
         shots = _faces(read_frames(path), finder, info.duration, progress)
         watched = followed(*shots, how=finder.how)
     if not watched.face.seen.any():
@@ -94,18 +95,22 @@ def watch(path: str | Path, model: str | Path | None = None, progress: Progress 
     return watched
 
 
-def _most_at_once(path: Path, model: str | Path | None) -> int:
-    """Return how many faces pictures taken now and then show at most."""
-    most, due, last = 0, 0.0, None
+def _most_at_once(path: Path, model: str | Path | None) -> tuple[int, bool]:
+    """Return how many faces pictures taken now and then show at most, and whether they are so small that only parts do."""
+    most, small, due, due_parts, last = 0, False, 0.0, 0.0, None
     with open_finder(model, MOST_FACES, still=True) as finder:
         for time_s, picture in read_frames(path):
             last = (time_s, picture)
-            if time_s >= due:
-                most = max(most, len(finder.find(picture, time_s)))
-                due = time_s + (LOOK_S if most else LOOK_S / 8)
+            if time_s < due:
+                continue
+            most = max(most, len(finder.find(picture, time_s)))
+            due = time_s + (LOOK_S if most else LOOK_S / 8)
+            if not most and not small and time_s >= due_parts:
+                small = largest(picture, finder, time_s) is not None
+                due_parts = time_s + LOOK_S
         if last is None:
             raise InputError(f"{path}: holds no pictures")
-    return most
+    return (most, False) if most else (int(small), small)
 
 
 def _faces(

@@ -41,6 +41,8 @@ class Track:
     """`(T,)` of those frames, True where the face was found."""
     fit: Fit = field(repr=False)
     """At the video's frames."""
+    how: str = ""
+    """What found the landmarks."""
 
     def save(self, path: str | Path) -> None:
         """Write a motion file that also holds the identity and what is known about the tracking.
@@ -94,7 +96,7 @@ def of_watched(
     result = of_landmarks(face, model, camera, fps)
     spans = tuple((float(times[a]), float(times[b - 1] + 1 / watched.face.fps)) for a, b in takes)
     quality = judge(face, result.fit, watched, spans)
-    return Track(**{**result.__dict__, "takes": spans, "quality": quality})
+    return Track(**{**result.__dict__, "takes": spans, "quality": quality, "how": watched.how})
 
 
 def of_landmarks(face: FaceLandmarks, model: LandmarkModel, camera: Pinhole, fps: float | None = 25.0) -> Track:

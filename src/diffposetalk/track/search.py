@@ -1,0 +1,126 @@
+"""Faces too small to be seen in the whole picture: looked for in parts of it, then followed in a part that moves along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from diffposetalk.track.detection import FaceFinder, open_finder
+
+LARGEST_PART = 640
+"""Most pixels of a part's side: MediaPipe's detector sees pictures of 128 pixels, on which a face of 60 is 12 then."""
+MARGIN = 2.0
+"""The part in which a face is followed reaches so many times its size to every side of its middle ..."""
+STRAY = 0.5
+"""... and moves once the face is so much of that reach away from the part's middle."""
+AGAIN_S = 0.4
+"""How often a lost face is searched for, seconds."""
+
+Part = tuple[int, int, int, int]
+"""Left, upper, right and lower edge of a part of a picture, pixels."""
+
+
+def parts(height: int, width: int) -> Iterator[Part]:
+    """Yield squares of half a picture's shorter side (at most `LARGEST_PART`) that overlap by half and cover it."""
+    side = max(1, min(min(height, width) // 2, LARGEST_PART))
+
+    def starts(length: int) -> np.ndarray:
+        n = 1 + int(np.ceil(2 * (length - side) / side))
+        return np.linspace(0, length - side, n).round().astype(int)
+
+    for top in starts(height):
+        for left in starts(width):
+            yield int(left), int(top), int(left + side), int(top + side)
+
+
+def largest(picture: np.ndarray, finder: FaceFinder, time_s: float) -> np.ndarray | None:
+    """Find the largest face that any part of a picture shows, `(478, 3)` as in `FaceFinder.find`; None without one.
+
+    Args:
+        picture: `(H, W, 3)` uint8 RGB.
+        finder: opened for still pictures.
+        time_s: of the picture, seconds.
+    """
+    found = [face for part in parts(*picture.shape[:2]) for face in seen_in(picture, part, finder, time_s)]
+    return max(found, key=_size, default=None)
+
+
+def seen_in(picture: np.ndarray, part: Part, finder: FaceFinder, time_s: float) -> list[np.ndarray]:
+    """Find the faces in a part of a picture; their points are those of the whole."""
+    left, top, right, bottom = part
+    offset = np.array([left, top, 0], np.float32)
+    return [face + offset for face in finder.find(picture[top:bottom, left:right], time_s)]
+
+
+def around(face: np.ndarray, height: int, width: int) -> Part:
+    """Return the part of a picture in which a face is followed."""
+    x, y = _middle(face)
+    reach = max(16.0, MARGIN * _size(face))
+    left, right = (int(np.clip(value, 0, width)) for value in (x - reach, x + reach))
+    top, bottom = (int(np.clip(value, 0, height)) for value in (y - reach, y + reach))
+    return left, top, right, bottom
+
+
+class SearchingFinder:
+    """Follows one small face; see `FaceFinder`."""
+
+    def __init__(self, model: str | Path | None = None) -> None:
+        """Open what finds faces; see `open_finder`."""
+        self._near, self._far = open_finder(model, 1), open_finder(model, 1, still=True)
+        self._part: Part | None = None
+        self._searched = -np.inf
+
+    @property
+    def how(self) -> str:
+        """What finds the faces."""
+        return f"{self._near.how}, in parts of the picture"
+
+    def find(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
+        """Find the face of the next picture; see `FaceFinder.find`."""
+        size = picture.shape[:2]
+        found = [] if self._part is None else seen_in(picture, self._part, self._near, time_s)
+        if not found:
+            if self._part is None and time_s - self._searched < AGAIN_S:
+                return []
+            self.restart()
+            face = largest(picture, self._far, time_s)
+            self._searched = time_s
+            if face is None:
+                return []
+            self._part = around(face, *size)
+            return seen_in(picture, self._part, self._near, time_s) or [face]
+        left, top, right, bottom = self._part or (0, 0, *size[::-1])
+        away = np.abs(_middle(found[0]) - ((left + right) / 2, (top + bottom) / 2)).max()
+        grown = _size(found[0]) * 2 * MARGIN / max(right - left, bottom - top)
+        if away > STRAY * MARGIN * _size(found[0]) or not 0.6 < grown < 1.6:
+            moved = around(found[0], *size)
+            if moved != self._part:
+                self._near.restart()
+                self._part = moved
+        return found
+
+    def restart(self) -> None:
+        """Forget the pictures before, as at a cut."""
+        self._near.restart()
+        self._part, self._searched = None, -np.inf
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._near.__exit__(kind, error, trace)
+        self._far.__exit__(kind, error, trace)
+
+
+def _middle(face: np.ndarray) -> np.ndarray:
+    return (face[:, :2].min(0) + face[:, :2].max(0)) / 2
+
+
+def _size(face: np.ndarray) -> float:
+    return float((face[:, :2].max(0) - face[:, :2].min(0)).max())
