@@ -130,6 +130,7 @@ def test_a_small_face_of_a_real_clip(shared: Path, tmp_path: Path) -> None:
     import av
 
     from diffposetalk.track import track
+    from diffposetalk.track.overlay import View, overlays
 
     clip, out = shared / "clips" / "grid_brbk7n.mpg", tmp_path / "far.mp4"
     with av.open(str(clip)) as film:
@@ -147,3 +148,10 @@ def test_a_small_face_of_a_real_clip(shared: Path, tmp_path: Path) -> None:
     n = min(len(far.motion), len(own.motion))
     for channel in ("jawOpen", "eyeBlinkLeft"):
         assert np.corrcoef(far.motion.channel(channel)[:n], own.motion.channel(channel)[:n])[0, 1] > 0.9
+    whole, part = View.of(own), View.of(far)
+    assert (whole.left, whole.top, whole.right, whole.bottom, whole.scale) == (0, 0, 360, 288, 1.0)
+    assert part.scale > 2 and 454 - 60 < part.top < part.bottom < 454 + 172 + 60
+    drawn = next(overlays(out, far))[1]
+    assert 600 < max(drawn.shape) <= 722 and not any(side % 2 for side in drawn.shape[:2])
+    marks = part.place(far.face.points[0, :, :2])
+    assert (marks > 0).all() and (marks < drawn.shape[1::-1]).all() and np.ptp(marks[:, 1]) > 250

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,59 @@ SEEN, FITTED, MESH = (255, 210, 0), (255, 60, 60), (90, 220, 255)
 """Colours: landmarks seen, the head's landmarks, the head's wire."""
 LARGEST = 1280
 """Longer side of the overlay, pixels."""
+NEAR = 5.0
+"""Where the face stays within a part of the picture whose longer side is less than one in so many, only that part is
+shown, with as much again around it ..."""
+ENLARGED = 720
+"""... at about so many pixels of its longer side."""
+
+
+@dataclass(frozen=True)
+class View:
+    """The part of a video's pictures that is shown, and how large."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    scale: float
+
+    @staticmethod
+    def of(track: Track) -> View:
+        """Choose the whole picture, or the part with the face where this is far away."""
+        size = np.array(track.face.size)
+        points = track.face.points[..., :2]
+        low, high = points.min((0, 1)), points.max((0, 1))
+        longer = float((high - low).max())
+        if longer * NEAR >= size.max():
+            return View(0, 0, int(size[0]), int(size[1]), min(1.0, LARGEST / float(size.max())))
+        low, high = np.clip(low - longer / 2, 0, size).astype(int), np.clip(high + longer / 2, 0, size).astype(int)
+        scale = max(1.0, ENLARGED / float((high - low).max()))
+        return View(int(low[0]), int(low[1]), int(high[0]), int(high[1]), scale)
+
+    def show(self, picture: np.ndarray) -> np.ndarray:
+        """Cut the part out of a picture `(H, W, 3)`, with sides that are even."""
+        from PIL import Image
+
+        width, height = self.right - self.left, self.bottom - self.top
+        size = (max(2, round(width * self.scale) // 2 * 2), max(2, round(height * self.scale) // 2 * 2))
+        if self.scale == 1.0:
+            part = picture[self.top : self.top + size[1], self.left : self.left + size[0]]
+            return np.ascontiguousarray(part)
+        part = np.ascontiguousarray(picture[self.top : self.bottom, self.left : self.right])
+        return np.asarray(Image.fromarray(part).resize(size))
+
+    def place(self, points: np.ndarray) -> np.ndarray:
+        """Return where points of the whole picture `(..., 2)` are shown."""
+        return (points - (self.left, self.top)) * self.scale
 
 
 def write_overlay(
     video: str | Path, track: Track, path: str | Path, progress: Callable[[float, float | None], None] | None = None
 ) -> None:
     """Write a video with the fitted head's wire and the landmarks over the pictures, with the video's sound.
+
+    Of pictures in which the face is small only the part around it is shown, enlarged.
 
     Args:
         video: what was tracked.
@@ -43,19 +91,16 @@ def write_overlay(
 
 def overlays(video: str | Path, track: Track) -> Iterator[tuple[float, np.ndarray]]:
     """Yield time and picture with the head drawn in, frame by frame of the take."""
-    faces, skin = _wire(track)
+    (faces, skin), view = _wire(track), View.of(track)
     times, frame = track.face.times, 0
     for time_s, picture in read_frames(video):
         if frame < len(times) and abs(time_s - times[frame]) < 1e-4:
-            small, scale = _fitting(picture)
-            yield time_s, draw(small, track, frame, faces, skin, scale)
+            yield time_s, draw(view.show(picture), track, frame, faces, skin, view)
             frame += 1
 
 
-def draw(
-    picture: np.ndarray, track: Track, frame: int, faces: np.ndarray, skin: np.ndarray, scale: float = 1.0
-) -> np.ndarray:
-    """Draw one frame of a track into a picture `(H, W, 3)`; `scale` is its size over the video's.
+def draw(picture: np.ndarray, track: Track, frame: int, faces: np.ndarray, skin: np.ndarray, view: View) -> np.ndarray:
+    """Draw one frame of a track into what is shown of its picture, `(H, W, 3)`.
 
     Only triangles `faces` of the vertices `skin` that look at the camera are drawn.
     """
@@ -64,7 +109,7 @@ def draw(
     found = track.fit
     image = Image.fromarray(picture)
     pen = ImageDraw.Draw(image, "RGBA")
-    places = _projected(found, frame, skin, track.identity) * scale
+    places = view.place(_projected(found, frame, skin, track.identity))
     one, two, three = (places[faces[:, corner]] for corner in range(3))
     toward = (two - one)[:, 0] * (three - one)[:, 1] - (two - one)[:, 1] * (three - one)[:, 0] < 0  # y points down
     front = faces[toward]
@@ -75,7 +120,7 @@ def draw(
         found.pose.pick(slice(frame, frame + 1)).place(found.model.place(found.weights[[frame]]))
     )
     for points, colour in ((track.face.points[frame, :, :2], SEEN), (own[0], FITTED)):
-        for x, y in points * scale:
+        for x, y in view.place(points):
             pen.ellipse([x - 1, y - 1, x + 1, y + 1], fill=(*colour, 255))
     return np.asarray(image)
 
@@ -100,15 +145,3 @@ def _projected(found: Fit, frame: int, skin: np.ndarray, identity: np.ndarray) -
     expression, jaw = found.model.split(found.weights[[frame]].astype(np.float32))
     local = np.asarray(found.model.head.vertices(expression, jaw_pose=jaw, identity=identity), np.float64)[:, skin]
     return found.camera.project(found.pose.pick(slice(frame, frame + 1)).place(local))[0]
-
-
-def _fitting(picture: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return a picture of an even size that is not too large, and its size over the former."""
-    from PIL import Image
-
-    height, width = picture.shape[:2]
-    scale = min(1.0, LARGEST / max(height, width))
-    size = (round(width * scale) // 2 * 2, round(height * scale) // 2 * 2)
-    if scale == 1.0:
-        return np.ascontiguousarray(picture[: size[1], : size[0]]), 1.0
-    return np.asarray(Image.fromarray(picture).resize(size)), scale
