@@ -17,6 +17,7 @@ from diffposetalk.cli import run
         (["x.mp4", "-o", "{out}/m.mp3"], 2, "cannot write '.mp3'"),
         (["x.mp4", "-o", "{out}/m.npz", "--overlay", "{out}/o.avi"], 2, "cannot write '.avi'"),
         (["x.mp4", "-o", "{out}/m.npz", "--fov", "300"], 2, "between 1 and 150"),
+        (["x.mp4", "-o", "{out}/m.npz", "--start", "-1"], 2, "between 0 and"),
         (["x.mp4"], 2, "-o"),
     ],
 )

@@ -9,9 +9,11 @@ import av
 import numpy as np
 import pytest
 import scipy.ndimage
+import scipy.signal
 
 from diffposetalk.cli import run
-from diffposetalk.media import probe
+from diffposetalk.errors import InputError
+from diffposetalk.media import audio_blocks, probe
 from diffposetalk.motion import Motion
 
 
@@ -59,6 +61,27 @@ def test_the_command(
     assert told["quality"]["error_percent"] < 3
     assert probe(tmp_path / "o.mp4").width == 360
     assert np.load(tmp_path / "i.npy").shape == (40,)
+
+
+def test_a_part_moves_as_the_whole_does(shared: Path, landmarker: Path, tmp_path: Path) -> None:
+    """From 1 s on, with the sound that belongs to it."""
+    from diffposetalk.track import track
+    from diffposetalk.track.overlay import write_overlay
+
+    clip, out = shared / "clips" / "grid_bbaf2n.mpg", tmp_path / "o.mp4"
+    whole, part = track(clip, landmarker=landmarker), track(clip, landmarker=landmarker, start_s=1.0, seconds=1.6)
+    assert part.start_s == pytest.approx(1.0, abs=0.021) and len(part.motion) == 40
+    first = round(part.start_s * 25)
+    for channel in ("jawOpen", "eyeBlinkLeft"):
+        one, other = part.motion.channel(channel), whole.motion.channel(channel)[first : first + 40]
+        assert np.corrcoef(one, other)[0, 1] > 0.97
+    write_overlay(clip, part, out)
+    there, here = (np.concatenate(list(audio_blocks(path))) for path in (clip, out))
+    there = there[round(part.start_s * 16000) :][: len(here)]
+    lag = int(scipy.signal.correlate(here, there).argmax()) - len(there) + 1
+    assert len(here) == pytest.approx(1.6 * 16000, abs=1100) and abs(lag) < 0.03 * 16000
+    with pytest.raises(InputError, match="ends after"):
+        track(clip, landmarker=landmarker, start_s=30.0)
 
 
 def test_a_blurred_clip_is_told(shared: Path, landmarker: Path, tmp_path: Path) -> None:

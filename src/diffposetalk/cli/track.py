@@ -30,6 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=values.number(1, 240), default=25.0, metavar="N", help="of the motion (25)")
     parser.add_argument("--fov", type=values.number(1, 150), metavar="DEG", help="camera's angle of view, longer side")
     parser.add_argument("--take", type=values.whole(), metavar="N", help="which stretch between cuts, from 0 (longest)")
+    parser.add_argument(
+        "--start", type=values.number(0, 1e6), default=0.0, metavar="S", help="where to begin, seconds (0)"
+    )
+    parser.add_argument("--seconds", type=values.number(0.1, 1e6), metavar="S", help="how much to watch (all)")
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -43,7 +47,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     started = time.monotonic()
     with console.progress("tracking", "s") as progress:
         found = track(
-            args.video, args.head, args.landmarker, args.fps, args.fov, args.take,
+            args.video, args.head, args.landmarker, args.fps, args.fov, args.take, args.start, args.seconds,
             progress=lambda done, total, what: progress(done, total, what),
         )  # fmt: skip
     seconds = time.monotonic() - started

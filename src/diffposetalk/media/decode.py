@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,9 @@ DECLARED_LENGTH = ("wav", "w64", "flac", "aiff", "caf", "mov,mp4,m4a,3gp,3g2,mj2
 
 LOUDEST = 16.0
 """Float samples beyond this are not sound scaled to [-1, 1] (codecs overshoot 1 by far less)."""
+
+SEEK_S = 0.5
+"""Videos are wound to so much before the picture that is wanted: stored order and order of showing differ by less."""
 
 
 @dataclass(frozen=True)
@@ -230,11 +234,13 @@ def audio_blocks(path: str | Path, sample_rate: int = 16000, block_s: float = 1.
         yield np.concatenate(held)
 
 
-def read_frames(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
+def read_frames(path: str | Path, start_s: float = 0.0, stop_s: float = math.inf) -> Iterator[tuple[float, np.ndarray]]:
     """Decode the first moving picture of a file.
 
     Args:
         path: any video file that FFmpeg's libraries can open.
+        start_s: pictures before this time are left out, seconds from the file's beginning.
+        stop_s: pictures from this time on likewise.
 
     Yields:
         Time in seconds from the file's beginning and an `(H, W, 3)` uint8 RGB picture, upright where the file says how it
@@ -252,10 +258,31 @@ def read_frames(path: str | Path) -> Iterator[tuple[float, np.ndarray]]:
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
         origin = (container.start_time or 0) / 1e6
+        if start_s > SEEK_S and _winds_to(path, start_s):
+            container.seek(round((start_s - SEEK_S + origin) * 1e6))
         try:
             for frame in container.decode(stream):
+                time_s = (frame.time or 0.0) - origin
+                if time_s < start_s - 1e-6:
+                    continue
+                if time_s >= stop_s:
+                    return
                 picture = frame.to_ndarray(format="rgb24")
                 turns = round((getattr(frame, "rotation", 0) or 0) / 90)  # phones store pictures lying on their side
-                yield (frame.time or 0.0) - origin, np.rot90(picture, turns % 4) if turns % 4 else picture
+                yield time_s, np.rot90(picture, turns % 4) if turns % 4 else picture
         except (av.FFmpegError, OSError) as error:
             raise InputError(f"{path}: its video is damaged") from error
+
+
+def _winds_to(path: Path, start_s: float) -> bool:
+    """Tell whether winding forward finds a whole picture before a time; some streams have no index and go past it."""
+    import av
+
+    with _opened(path) as container:
+        stream, origin = container.streams.video[0], (container.start_time or 0) / 1e6
+        try:
+            container.seek(round((start_s - SEEK_S + origin) * 1e6))
+            first = next(container.decode(stream), None)
+        except (av.FFmpegError, OSError):
+            return False
+        return first is not None and bool(first.key_frame) and (first.time or 0.0) - origin <= start_s

@@ -27,6 +27,8 @@ def track(
     fps: float | None = 25.0,
     field_of_view: float | None = None,
     take: int | None = None,
+    start_s: float = 0.0,
+    seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Track:
     """Read the motion of the main face of a video.
@@ -38,6 +40,8 @@ def track(
         fps: frames per second of the motion; none for the video's.
         field_of_view: the camera's angle of view over the longer side of the picture, degrees; none if unknown.
         take: which stretch without cuts to read, from 0; none for the longest.
+        start_s: where to begin to watch, seconds from the video's beginning.
+        seconds: how much to watch; none for all that follows.
         progress: told how far it is.
 
     Returns:
@@ -56,7 +60,7 @@ def track(
 
     model = LandmarkModel.of_head(load_head(head) if isinstance(head, str) else head)
     told = None if progress is None else (lambda done, total: progress(done, total, "looking"))
-    watched = watch(video, landmarker, told)
+    watched = watch(video, landmarker, told, start_s, seconds)
     if progress is not None:
         progress(0, watched.face.times[-1], "fitting")
     camera = Pinhole.of_size(watched.face.size, field_of_view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,37 +70,50 @@ class Watched:
         return found
 
 
-def watch(path: str | Path, model: str | Path | None = None, progress: Progress | None = None) -> Watched:
+def watch(
+    path: str | Path,
+    model: str | Path | None = None,
+    progress: Progress | None = None,
+    start_s: float = 0.0,
+    seconds: float | None = None,
+) -> Watched:
     """Follow the main face of a video: the one that fills most of the picture for longest.
 
     Args:
         path: any video file.
         model: MediaPipe's `face_landmarker.task`; none for what is there, see `open_finder`.
         progress: told the seconds done and in all.
+        start_s: where to begin, seconds from the video's beginning; times are counted from that beginning all the same.
+        seconds: how much to watch; none for all that follows.
 
     Raises:
-        InputError: the file is no video, shows no face, or MediaPipe is missing.
+        InputError: the file is no video, shows no face, ends before `start_s`, or MediaPipe is missing.
     """
     path = Path(path)
     info = probe(path)
     if info.video_codec is None:
         raise InputError(f"{path}: has no moving pictures")
-    n_faces, small = _most_at_once(path, model)
+    stop_s = math.inf if seconds is None else start_s + seconds
+    if info.duration is not None and start_s >= info.duration:
+        raise InputError(f"{path}: ends after {info.duration:.2f} s; begin before that, not at {start_s:g} s")
+    duration = None if info.duration is None else min(stop_s, info.duration) - start_s
+    told = None if progress is None else (lambda done, _: progress(done - start_s, duration))
+    n_faces, small = _most_at_once(path, model, start_s, stop_s)
     if n_faces == 0:
         raise InputError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
     with SearchingFinder(model) if small else open_finder(model, n_faces) as finder:
-        shots = _faces(read_frames(path), finder, info.duration, progress)
+        shots = _faces(read_frames(path, start_s, stop_s), finder, duration, told)
         watched = followed(*shots, how=finder.how)
     if not watched.face.seen.any():
         raise InputError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
     return watched
 
 
-def _most_at_once(path: Path, model: str | Path | None) -> tuple[int, bool]:
+def _most_at_once(path: Path, model: str | Path | None, start_s: float, stop_s: float) -> tuple[int, bool]:
     """Return how many faces pictures taken now and then show at most, and whether they are so small that only parts do."""
-    most, small, due, due_parts, last = 0, False, 0.0, 0.0, None
+    most, small, due, due_parts, last = 0, False, start_s, start_s, None
     with open_finder(model, MOST_FACES, still=True) as finder:
-        for time_s, picture in read_frames(path):
+        for time_s, picture in read_frames(path, start_s, stop_s):
             last = (time_s, picture)
             if time_s < due:
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ NEAR = 5.0
 shown, with as much again around it ..."""
 ENLARGED = 720
 """... at about so many pixels of its longer side."""
+RATE = 16000
+"""Samples a second of the overlay's sound."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ def write_overlay(
         DiffPoseTalkError: the overlay cannot be written.
     """
     info = probe(video)
-    sound = audio_blocks(video) if info.audio_codec and track.start_s < 0.05 else None
-    with VideoWriter(path, fps=track.face.fps, audio=sound) as writer:
+    sound = _later(audio_blocks(video, RATE), round(track.start_s * RATE)) if info.audio_codec else None
+    with VideoWriter(path, fps=track.face.fps, audio=sound, audio_rate=RATE) as writer:
         for time_s, picture in overlays(video, track):
             writer.write(picture)
             if progress is not None:
@@ -93,7 +95,7 @@ def overlays(video: str | Path, track: Track) -> Iterator[tuple[float, np.ndarra
     """Yield time and picture with the head drawn in, frame by frame of the take."""
     (faces, skin), view = _wire(track), View.of(track)
     times, frame = track.face.times, 0
-    for time_s, picture in read_frames(video):
+    for time_s, picture in read_frames(video, times[0], times[-1] + 1e-3):
         if frame < len(times) and abs(time_s - times[frame]) < 1e-4:
             yield time_s, draw(view.show(picture), track, frame, faces, skin, view)
             frame += 1
@@ -145,3 +147,11 @@ def _projected(found: Fit, frame: int, skin: np.ndarray, identity: np.ndarray) -
     expression, jaw = found.model.split(found.weights[[frame]].astype(np.float32))
     local = np.asarray(found.model.head.vertices(expression, jaw_pose=jaw, identity=identity), np.float64)[:, skin]
     return found.camera.project(found.pose.pick(slice(frame, frame + 1)).place(local))[0]
+
+
+def _later(blocks: Iterable[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
+    """Leave out the first samples of sound that comes in blocks."""
+    for block in blocks:
+        if len(block) > n_samples:
+            yield block[n_samples:]
+        n_samples = max(0, n_samples - len(block))
