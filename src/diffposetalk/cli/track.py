@@ -2,6 +2,7 @@
 
 diffposetalk track talk.mp4 -o talk.npz
 diffposetalk track talk.mp4 -o talk.npz --overlay seen.mp4 --identity who.npy
+diffposetalk track interview.mp4 -o talk.npz --start 90 --seconds 30
 """
 
 from __future__ import annotations
