@@ -279,3 +279,15 @@ def test_a_part_has_the_pictures_of_the_whole(tmp_path: Path, suffix: str, codec
         part, wanted = list(read_frames(path, start, stop)), [each for each in whole if start - 1e-6 <= each[0] < stop]
         assert [time for time, _ in part] == [time for time, _ in wanted]
         assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(part, wanted, strict=True))
+
+
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_sound_from_a_time_on(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "a.wav"
+    save_audio(path, tone(3.3, rate), rate)
+    whole = np.concatenate(list(audio_blocks(path)))
+    for start in (0.0, 0.4, 1.0, 2.713):
+        blocks = list(audio_blocks(path, block_s=0.5, start_s=start))
+        assert np.array_equal(np.concatenate(blocks), whole[round(start * 16000) :])
+        assert all(len(block) == 8000 for block in blocks[:-1])
+    assert not list(audio_blocks(path, start_s=9.0))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -30,6 +31,15 @@ def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:
         raise InputError(f"{path}: no such {what}") from None
     except Exception as error:  # zip, header and decompression errors have no common base
         raise InputError(f"{path}: not a {what} ({error})") from None
+
+
+def npz_names(path: str | os.PathLike[str]) -> set[str] | None:
+    """Return the arrays' names alone; None for a file that is no npz, or that cannot be opened (its reader says why)."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            return {name.removesuffix(".npy") for name in file.namelist()}
+    except (zipfile.BadZipFile, OSError):
+        return None
 
 
 def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any], compressed: bool = True) -> None:

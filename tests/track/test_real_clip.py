@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import scipy.ndimage
 import scipy.signal
+from PIL import Image
 
 from diffposetalk.cli import run
 from diffposetalk.errors import InputError
-from diffposetalk.media import audio_blocks, probe
+from diffposetalk.media import VideoWriter, audio_blocks, probe, read_frames
 from diffposetalk.motion import Motion
 
 
@@ -84,21 +84,43 @@ def test_a_part_moves_as_the_whole_does(shared: Path, landmarker: Path, tmp_path
         track(clip, landmarker=landmarker, start_s=30.0)
 
 
+def test_a_small_face_of_a_real_clip(shared: Path, landmarker: Path, tmp_path: Path) -> None:
+    """A talking person in a fiftieth of the picture moves as in the clip's own size."""
+    from diffposetalk.track import track
+    from diffposetalk.track.overlay import View, overlays
+
+    clip, out = shared / "clips" / "grid_brbk7n.mpg", tmp_path / "far.mp4"
+    with VideoWriter(out, crf=12) as film:
+        for _, frame in read_frames(clip):
+            picture = np.full((1080, 1920, 3), 90, np.uint8)
+            picture[454 : 454 + 172, 500 : 500 + 216] = Image.fromarray(frame).resize((216, 172))
+            film.write(picture)
+    far, own = track(out, landmarker=landmarker), track(clip, landmarker=landmarker)
+    assert "parts" in far.how and "parts" not in own.how  # the whole picture shows no face
+    assert far.quality.coverage > 0.95
+    n = min(len(far.motion), len(own.motion))
+    for channel in ("jawOpen", "eyeBlinkLeft"):
+        assert np.corrcoef(far.motion.channel(channel)[:n], own.motion.channel(channel)[:n])[0, 1] > 0.9
+    whole, part = View.of(own), View.of(far)
+    assert (whole.left, whole.top, whole.right, whole.bottom, whole.scale) == (0, 0, 360, 288, 1.0)
+    assert part.scale > 2 and 454 - 60 < part.top < part.bottom < 454 + 172 + 60
+    drawn = next(overlays(out, far))[1]
+    assert 600 < max(drawn.shape) <= 722 and not any(side % 2 for side in drawn.shape[:2])
+    marks = part.place(far.face.points[0, :, :2])
+    assert (marks > 0).all() and (marks < drawn.shape[1::-1]).all() and np.ptp(marks[:, 1]) > 250
+
+
 def test_a_blurred_clip_is_told(shared: Path, landmarker: Path, tmp_path: Path) -> None:
     """The same frames, and blurred by a tenth of the distance of the eyes: only these are warned of."""
     from diffposetalk.track import track
 
     clip = shared / "clips" / "grid_brbk7n.mpg"
-    with av.open(str(clip)) as film:
-        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)][:40]
+    frames = [frame for _, frame in read_frames(clip, stop_s=1.59)]
     for sigma, warned in ((0.0, False), (5.0, True)):
         out = tmp_path / f"{sigma}.mp4"
-        with av.open(str(out), "w") as file:
-            stream = file.add_stream("libx264", rate=25, width=frames[0].shape[1], height=frames[0].shape[0])
+        with VideoWriter(out) as film:
             for frame in frames:
-                blurred = scipy.ndimage.gaussian_filter(frame, (sigma, sigma, 0))
-                file.mux(stream.encode(av.VideoFrame.from_ndarray(blurred, format="rgb24")))
-            file.mux(stream.encode(None))
+                film.write(scipy.ndimage.gaussian_filter(frame, (sigma, sigma, 0)))
         told = track(out, landmarker=landmarker).quality.warnings
         assert any("blurred" in line for line in told) == warned, told
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -119,39 +118,3 @@ def test_a_face_that_comes_nearer(opened: list[Bright]) -> None:
         size = FACE + 3 * i
         found = finder.find(shot(300, 100, size=size), i / 25)
         assert len(found) == 1 and np.ptp(found[0][:, 0]) == size - 1
-
-
-def test_a_small_face_of_a_real_clip(shared: Path, tmp_path: Path) -> None:
-    """A talking person in a fiftieth of the picture moves as in the clip's own size."""
-    pytest.importorskip("mediapipe", reason="needs MediaPipe, which is not installed")
-    model = shared / "assets" / "face_landmarker.task"
-    if not model.is_file():
-        pytest.skip("needs ../shared/realdata/assets/face_landmarker.task, which is absent")
-    import av
-
-    from diffposetalk.track import track
-    from diffposetalk.track.overlay import View, overlays
-
-    clip, out = shared / "clips" / "grid_brbk7n.mpg", tmp_path / "far.mp4"
-    with av.open(str(clip)) as film:
-        frames = [frame.reformat(width=216, height=172).to_ndarray(format="rgb24") for frame in film.decode(video=0)]
-    with av.open(str(out), "w") as file:
-        stream = file.add_stream("libx264", rate=25, width=1920, height=1080, options={"crf": "12"})
-        for frame in frames:
-            picture = np.full((1080, 1920, 3), 90, np.uint8)
-            picture[454 : 454 + 172, 500 : 500 + 216] = frame
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        file.mux(stream.encode(None))
-    far, own = track(out, landmarker=model), track(clip, landmarker=model)
-    assert "parts" in far.how and "parts" not in own.how  # the whole picture shows no face
-    assert far.quality.coverage > 0.95
-    n = min(len(far.motion), len(own.motion))
-    for channel in ("jawOpen", "eyeBlinkLeft"):
-        assert np.corrcoef(far.motion.channel(channel)[:n], own.motion.channel(channel)[:n])[0, 1] > 0.9
-    whole, part = View.of(own), View.of(far)
-    assert (whole.left, whole.top, whole.right, whole.bottom, whole.scale) == (0, 0, 360, 288, 1.0)
-    assert part.scale > 2 and 454 - 60 < part.top < part.bottom < 454 + 172 + 60
-    drawn = next(overlays(out, far))[1]
-    assert 600 < max(drawn.shape) <= 722 and not any(side % 2 for side in drawn.shape[:2])
-    marks = part.place(far.face.points[0, :, :2])
-    assert (marks > 0).all() and (marks < drawn.shape[1::-1]).all() and np.ptp(marks[:, 1]) > 250

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffposetalk.arrays import npz_names
 from diffposetalk.errors import DiffPoseTalkError
 
 if TYPE_CHECKING:
@@ -26,14 +27,9 @@ def read(path: Path) -> Motion:
     Raises:
         InputError: it is neither, or damaged.
     """
-    import zipfile
-
     from diffposetalk.exchange import trackers
     from diffposetalk.motion import Motion
 
-    names = set()
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            names = {name.removesuffix(".npy") for name in archive.namelist()}
+    names = npz_names(path) or set()
     layout = None if "format_version" in names else trackers.layout_of(names)
     return Motion.load(path) if layout is None else trackers.read(path, layout)

@@ -17,7 +17,7 @@ import numpy as np
 import platformdirs
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.arrays import read_npz
+from diffposetalk.arrays import npz_names, read_npz
 from diffposetalk.errors import InputError, ModelError
 from diffposetalk.files import replacing, write_error
 from diffposetalk.head import skinning
@@ -339,8 +339,4 @@ class _Constants:
 
 def is_anny_file(path: Path) -> bool:
     """Tell whether an npz file is a converted head, by its names alone."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {"vertices", "joint_weights", "eye_of_vertex"} <= set(file.files)
-    except Exception:  # whatever is wrong with it, its reader says so
-        return False
+    return {"vertices", "joint_weights", "eye_of_vertex"} <= (npz_names(path) or set())

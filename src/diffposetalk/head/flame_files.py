@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from diffposetalk.arrays import npz_names
 from diffposetalk.errors import InputError, ModelError
 from diffposetalk.pickles import unpickle, unpickle_npy
 
@@ -187,14 +188,11 @@ def _directions(basis: np.ndarray) -> np.ndarray:
 
 def is_flame_file(path: Path) -> bool:
     """Tell whether an npz holds FLAME's arrays, by its names alone; what is no npz is taken for one."""
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(path) as file:
-            return "v_template.npy" in file.namelist()
-    except zipfile.BadZipFile:
-        return path.suffix.lower() != ".npz"
-    except OSError as error:
-        if path.suffix.lower() != ".npz":
-            return True
-        raise InputError(f"no head file at {path} ({error.strerror})") from None
+    names = npz_names(path)
+    if names is not None:
+        return "v_template" in names
+    if path.suffix.lower() != ".npz":
+        return True
+    if not path.exists():
+        raise InputError(f"no head file at {path}")
+    return False

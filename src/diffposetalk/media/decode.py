@@ -146,7 +146,7 @@ def _decoded(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         stated = stated if container.format.name in DECLARED_LENGTH else None
         if container.format.name == "wav":  # the library trusts the file's size instead
             stated = _wav_length(path) or stated
-        origin = (container.start_time or 0) / 1e6
+        origin = _origin(container)
         rate = n_read = n_bad = 0
         packets = container.demux(stream)
         while True:
@@ -186,7 +186,9 @@ def _decoded(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         raise InputError(f"{path}: is truncated: its header says {stated:.2f} s, but it ends after {seconds:.2f} s")
 
 
-def audio_blocks(path: str | Path, sample_rate: int = 16000, block_s: float = 1.0) -> Iterator[np.ndarray]:
+def audio_blocks(
+    path: str | Path, sample_rate: int = 16000, block_s: float = 1.0, start_s: float = 0.0
+) -> Iterator[np.ndarray]:
     """Decode the first sound track of a file, block by block, at constant memory.
 
     Channels are averaged. Sound that starts later than the picture is preceded by silence, so that time 0 is
@@ -196,6 +198,7 @@ def audio_blocks(path: str | Path, sample_rate: int = 16000, block_s: float = 1.
         path: any sound or video file that FFmpeg's libraries can open.
         sample_rate: Hz wanted; resampled by soxr (high quality) where the file differs.
         block_s: seconds in a block.
+        start_s: sound before this time is left out, seconds from the file's beginning.
 
     Yields:
         `(n,)` float32 in [-1, 1]; every block but the last has `round(block_s * sample_rate)` samples.
@@ -209,10 +212,11 @@ def audio_blocks(path: str | Path, sample_rate: int = 16000, block_s: float = 1.
     n_block = max(1, round(block_s * sample_rate))
     resampler = None
     held: list[np.ndarray] = []
-    n_held = 0
+    n_held, n_skipped = 0, round(start_s * sample_rate)
 
     def complete(new: np.ndarray) -> Iterator[np.ndarray]:
-        nonlocal held, n_held
+        nonlocal held, n_held, n_skipped
+        new, n_skipped = new[n_skipped:], max(0, n_skipped - len(new))
         held.append(np.clip(new, -1.0, 1.0))
         n_held += len(new)
         if n_held >= n_block:
@@ -257,9 +261,9 @@ def read_frames(path: str | Path, start_s: float = 0.0, stop_s: float = math.inf
             raise InputError(f"{path}: has no moving pictures")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        origin = (container.start_time or 0) / 1e6
+        origin = _origin(container)
         if start_s > SEEK_S and _winds_to(path, start_s):
-            container.seek(round((start_s - SEEK_S + origin) * 1e6))
+            _wind(container, start_s)
         try:
             for frame in container.decode(stream):
                 time_s = (frame.time or 0.0) - origin
@@ -279,10 +283,18 @@ def _winds_to(path: Path, start_s: float) -> bool:
     import av
 
     with _opened(path) as container:
-        stream, origin = container.streams.video[0], (container.start_time or 0) / 1e6
         try:
-            container.seek(round((start_s - SEEK_S + origin) * 1e6))
-            first = next(container.decode(stream), None)
+            _wind(container, start_s)
+            first = next(container.decode(container.streams.video[0]), None)
         except (av.FFmpegError, OSError):
             return False
-        return first is not None and bool(first.key_frame) and (first.time or 0.0) - origin <= start_s
+        return first is not None and bool(first.key_frame) and (first.time or 0.0) - _origin(container) <= start_s
+
+
+def _wind(container: Any, start_s: float) -> None:
+    container.seek(round((start_s - SEEK_S + _origin(container)) * 1e6))
+
+
+def _origin(container: Any) -> float:
+    """Return the time stamp of a file's beginning, seconds."""
+    return (container.start_time or 0) / 1e6

@@ -62,6 +62,6 @@ def track(
     told = None if progress is None else (lambda done, total: progress(done, total, "looking"))
     watched = watch(video, landmarker, told, start_s, seconds)
     if progress is not None:
-        progress(0, watched.face.times[-1], "fitting")
+        progress(0, watched.face.times[-1] - start_s, "fitting")
     camera = Pinhole.of_size(watched.face.size, field_of_view)
     return of_watched(watched, model, camera, fps, take, name=Path(video).name)

@@ -98,23 +98,23 @@ def watch(
         raise InputError(f"{path}: ends after {info.duration:.2f} s; begin before that, not at {start_s:g} s")
     duration = None if info.duration is None else min(stop_s, info.duration) - start_s
     told = None if progress is None else (lambda done, _: progress(done - start_s, duration))
-    n_faces, small = _most_at_once(path, model, start_s, stop_s)
-    if n_faces == 0:
-        raise InputError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
-    with SearchingFinder(model) if small else open_finder(model, n_faces) as finder:
-        shots = _faces(read_frames(path, start_s, stop_s), finder, duration, told)
-        watched = followed(*shots, how=finder.how)
-    if not watched.face.seen.any():
-        raise InputError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
-    return watched
+    finder = _finder_for(path, model, start_s, stop_s)
+    if finder is not None:
+        with finder:
+            shots = _faces(read_frames(path, start_s, stop_s), finder, duration, told)
+            watched = followed(*shots, how=finder.how)
+        if watched.face.seen.any():
+            return watched
+    raise InputError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
 
 
-def _most_at_once(path: Path, model: str | Path | None, start_s: float, stop_s: float) -> tuple[int, bool]:
-    """Return how many faces pictures taken now and then show at most, and whether they are so small that only parts do."""
-    most, small, due, due_parts, last = 0, False, start_s, start_s, None
+def _finder_for(path: Path, model: str | Path | None, start_s: float, stop_s: float) -> FaceFinder | None:
+    """Choose what sees the faces of pictures taken now and then: as many as there are at once, else the largest that only
+    parts of the pictures show; None where nothing does."""
+    most, small, due, due_parts, empty = 0, False, start_s, start_s, True
     with open_finder(model, MOST_FACES, still=True) as finder:
         for time_s, picture in read_frames(path, start_s, stop_s):
-            last = (time_s, picture)
+            empty = False
             if time_s < due:
                 continue
             most = max(most, len(finder.find(picture, time_s)))
@@ -122,9 +122,11 @@ def _most_at_once(path: Path, model: str | Path | None, start_s: float, stop_s: 
             if not most and not small and time_s >= due_parts:
                 small = largest(picture, finder, time_s) is not None
                 due_parts = time_s + LOOK_S
-        if last is None:
-            raise InputError(f"{path}: holds no pictures")
-    return (most, False) if most else (int(small), small)
+    if empty:
+        raise InputError(f"{path}: holds no pictures")
+    if most:
+        return open_finder(model, most)
+    return SearchingFinder(model) if small else None
 
 
 def _faces(

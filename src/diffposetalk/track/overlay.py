@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +21,6 @@ NEAR = 5.0
 shown, with as much again around it ..."""
 ENLARGED = 720
 """... at about so many pixels of its longer side."""
-RATE = 16000
-"""Samples a second of the overlay's sound."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +52,10 @@ class View:
 
         width, height = self.right - self.left, self.bottom - self.top
         size = (max(2, round(width * self.scale) // 2 * 2), max(2, round(height * self.scale) // 2 * 2))
+        part = picture[self.top : self.bottom, self.left : self.right]
         if self.scale == 1.0:
-            part = picture[self.top : self.top + size[1], self.left : self.left + size[0]]
-            return np.ascontiguousarray(part)
-        part = np.ascontiguousarray(picture[self.top : self.bottom, self.left : self.right])
-        return np.asarray(Image.fromarray(part).resize(size))
+            return np.ascontiguousarray(part[: size[1], : size[0]])
+        return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(size))
 
     def place(self, points: np.ndarray) -> np.ndarray:
         """Return where points of the whole picture `(..., 2)` are shown."""
@@ -82,13 +79,13 @@ def write_overlay(
         InputError: the video cannot be read.
         DiffPoseTalkError: the overlay cannot be written.
     """
-    info = probe(video)
-    sound = _later(audio_blocks(video, RATE), round(track.start_s * RATE)) if info.audio_codec else None
-    with VideoWriter(path, fps=track.face.fps, audio=sound, audio_rate=RATE) as writer:
+    info, times = probe(video), track.face.times.tolist()
+    sound = audio_blocks(video, start_s=track.start_s) if info.audio_codec else None
+    with VideoWriter(path, fps=track.face.fps, audio=sound) as writer:
         for time_s, picture in overlays(video, track):
             writer.write(picture)
             if progress is not None:
-                progress(time_s, float(track.face.times[-1]))
+                progress(time_s - times[0], times[-1] - times[0])
 
 
 def overlays(video: str | Path, track: Track) -> Iterator[tuple[float, np.ndarray]]:
@@ -147,11 +144,3 @@ def _projected(found: Fit, frame: int, skin: np.ndarray, identity: np.ndarray) -
     expression, jaw = found.model.split(found.weights[[frame]].astype(np.float32))
     local = np.asarray(found.model.head.vertices(expression, jaw_pose=jaw, identity=identity), np.float64)[:, skin]
     return found.camera.project(found.pose.pick(slice(frame, frame + 1)).place(local))[0]
-
-
-def _later(blocks: Iterable[np.ndarray], n_samples: int) -> Iterator[np.ndarray]:
-    """Leave out the first samples of sound that comes in blocks."""
-    for block in blocks:
-        if len(block) > n_samples:
-            yield block[n_samples:]
-        n_samples = max(0, n_samples - len(block))

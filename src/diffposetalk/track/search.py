@@ -81,27 +81,30 @@ class SearchingFinder:
 
     def find(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
         """Find the face of the next picture; see `FaceFinder.find`."""
-        size = picture.shape[:2]
         found = [] if self._part is None else seen_in(picture, self._part, self._near, time_s)
-        if not found:
-            if self._part is None and time_s - self._searched < AGAIN_S:
-                return []
-            self.restart()
-            face = largest(picture, self._far, time_s)
-            self._searched = time_s
-            if face is None:
-                return []
-            self._part = around(face, *size)
-            return seen_in(picture, self._part, self._near, time_s) or [face]
-        left, top, right, bottom = self._part or (0, 0, *size[::-1])
+        if self._part is None or not found:
+            return self._search(picture, time_s)
+        left, top, right, bottom = self._part
         away = np.abs(_middle(found[0]) - ((left + right) / 2, (top + bottom) / 2)).max()
         grown = _size(found[0]) * 2 * MARGIN / max(right - left, bottom - top)
         if away > STRAY * MARGIN * _size(found[0]) or not 0.6 < grown < 1.6:
-            moved = around(found[0], *size)
+            moved = around(found[0], *picture.shape[:2])
             if moved != self._part:
                 self._near.restart()
                 self._part = moved
         return found
+
+    def _search(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
+        """Look at all parts of a picture, unless that was done just before in vain."""
+        if self._part is None and time_s - self._searched < AGAIN_S:
+            return []
+        self.restart()
+        self._searched = time_s
+        face = largest(picture, self._far, time_s)
+        if face is None:
+            return []
+        self._part = around(face, *picture.shape[:2])
+        return seen_in(picture, self._part, self._near, time_s) or [face]
 
     def restart(self) -> None:
         """Forget the pictures before, as at a cut."""
