@@ -19,15 +19,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffposetalk.checkpoint import Model, ModelConfig, build_model
-from diffposetalk.guidance import SamplingOptions
+from diffposetalk.diffusion.guidance import SamplingOptions
+from diffposetalk.diffusion.noise import NoiseSchedule
+from diffposetalk.generate.window import sample_window
+from diffposetalk.model.checkpoint import Model, ModelConfig, build_model
+from diffposetalk.model.denoiser import DenoiserConfig
+from diffposetalk.model.layers import alignment_mask, sinusoid
+from diffposetalk.model.packed import packed
+from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
 from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
-from diffposetalk.nn.denoiser import DenoiserConfig
-from diffposetalk.nn.layers import alignment_mask, sinusoid
-from diffposetalk.nn.packed import packed
-from diffposetalk.nn.pretrained_speech import PretrainedSpeechConfig
-from diffposetalk.noise import NoiseSchedule
-from diffposetalk.window import sample_window
 
 SCALES = (1.15, 3.0)
 

@@ -65,10 +65,10 @@ def untrained_model(path: Path) -> None:
     import torch
 
     from diffposetalk.arkit import CHANNELS
-    from diffposetalk.checkpoint import Model, build_model, fingerprint
     from diffposetalk.config import load_config
+    from diffposetalk.model.checkpoint import Model, build_model, fingerprint
     from diffposetalk.motion import MotionSpace, Style
-    from diffposetalk.train.recipe import Recipe
+    from diffposetalk.workshop.train.lite.recipe import Recipe
 
     torch.manual_seed(0)
     recipe = load_config(Recipe, ROOT / "configs/lite.toml", ())
@@ -88,7 +88,7 @@ def generation(model: str, seconds: float, repeats: int) -> dict[str, Any]:
         Seconds for ``decoding`` the file, ``speech_encoder``, ``denoiser`` (sampling and all the rest), ``total``, and
         ``saving`` the motion; ``realtime`` = seconds of speech a second of ``total``; ``loading`` of the model once.
     """
-    from diffposetalk.generate import Talker
+    from diffposetalk.generate.talker import Talker
     from diffposetalk.speech import Speech, SpeechFile
 
     start = time.perf_counter()
@@ -117,7 +117,7 @@ def generation(model: str, seconds: float, repeats: int) -> dict[str, Any]:
 
 def sampling(model: str, seconds: float) -> list[dict[str, Any]]:
     """Time one minute or less of speech under several samplers, relative to the model's own setting."""
-    from diffposetalk.generate import Talker
+    from diffposetalk.generate.talker import Talker
     from diffposetalk.speech import Speech
 
     talker = Talker.from_pretrained(model)
@@ -142,10 +142,10 @@ def sampling(model: str, seconds: float) -> list[dict[str, Any]]:
 
 def rendering(seconds: float, size: int, repeats: int) -> dict[str, Any]:
     """Time motion to an mp4 file of ``size`` x ``size`` pixels with sound, and drawing alone."""
-    from diffposetalk.evaluate.generators import energy_follower
     from diffposetalk.head import load_head
     from diffposetalk.render import Renderer, render_motion
     from diffposetalk.speech import Speech
+    from diffposetalk.workshop.evaluate.generators import energy_follower
 
     head = load_head("anny")
     with tempfile.TemporaryDirectory() as folder:
@@ -218,7 +218,7 @@ def machine() -> dict[str, Any]:
 
 def report(found: dict[str, Any]) -> str:
     """Lay the numbers out as Markdown."""
-    from diffposetalk.evaluate.command import table, verdict
+    from diffposetalk.workshop.evaluate.command import table, verdict
 
     where = found["machine"]
     lines = [

@@ -23,14 +23,13 @@ import torch
 from torch import Tensor
 
 from diffposetalk.config import load_config
-from diffposetalk.data.batches import SpeechBatch
+from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.head import load_head
-from diffposetalk.head.flame import FlameHead
+from diffposetalk.head.flame.head import FlameHead
+from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
-from diffposetalk.nn.denoiser import Denoiser
-from diffposetalk.noise import NoiseSchedule
-from diffposetalk.train.paper import initial_speech_encoder
-from diffposetalk.train.paper_losses import (
+from diffposetalk.workshop.train.paper.batches import SpeechBatch
+from diffposetalk.workshop.train.paper.losses import (
     PAPER_WEIGHTS,
     TERMS,
     VERTEX_TERMS,
@@ -39,9 +38,10 @@ from diffposetalk.train.paper_losses import (
     total,
     window_terms,
 )
-from diffposetalk.train.paper_recipe import PaperRecipe
-from diffposetalk.train.surface import HeadSurface, surface_of
-from diffposetalk.train.two_windows import GeneratorDraws, Speaker, two_window_terms
+from diffposetalk.workshop.train.paper.recipe import PaperRecipe
+from diffposetalk.workshop.train.paper.run import initial_speech_encoder
+from diffposetalk.workshop.train.paper.step import GeneratorDraws, Speaker, two_window_terms
+from diffposetalk.workshop.train.paper.surface import HeadSurface, surface_of
 
 ROOT = Path(__file__).resolve().parents[1]
 N_FRAMES, N_BEFORE, N_VERTICES = 100, 10, 5023

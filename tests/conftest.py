@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 if TYPE_CHECKING:
-    from diffposetalk.checkpoint import Model
-    from diffposetalk.generate import Talker
+    from diffposetalk.data.clip import Clip
+    from diffposetalk.data.tfhp import TfhpReader
+    from diffposetalk.generate.talker import Talker
+    from diffposetalk.model.checkpoint import Model
     from diffposetalk.motion import Motion
     from diffposetalk.speech import Speech
 
@@ -55,7 +57,7 @@ def bundled_model() -> Path:
 @pytest.fixture(scope="session")
 def talker(bundled_model: Path) -> Talker:
     """The bundled model, ready to animate."""
-    from diffposetalk.generate import Talker
+    from diffposetalk.generate.talker import Talker
 
     return Talker.from_pretrained(bundled_model)
 
@@ -132,11 +134,11 @@ def build_tiny_model(seed: int = 0) -> Model:
     import torch
 
     from diffposetalk.arkit import CHANNELS
-    from diffposetalk.checkpoint import Model, ModelConfig, build_model, fingerprint
+    from diffposetalk.model.checkpoint import Model, ModelConfig, build_model, fingerprint
+    from diffposetalk.model.denoiser import DenoiserConfig
+    from diffposetalk.model.speech_encoder import SpeechEncoderConfig
+    from diffposetalk.model.style_encoder import StyleEncoderConfig
     from diffposetalk.motion import MotionSpace
-    from diffposetalk.nn.denoiser import DenoiserConfig
-    from diffposetalk.nn.speech_encoder import SpeechEncoderConfig
-    from diffposetalk.nn.style_encoder import StyleEncoderConfig
     from diffposetalk.style import Style
 
     channels = (*CHANNELS, "head_x", "head_y", "head_z")
@@ -212,3 +214,49 @@ def gl() -> None:
     from diffposetalk.head import load_head
 
     load_head("anny")
+
+
+def flame_clip(name: str, n_frames: int, seed: int = 0, n_identity: int = 12, n_expression: int = 10) -> Clip:
+    """Return a clip of noise: 16-bit sound, FLAME coefficients, one identity."""
+    from diffposetalk.data.clip import Clip
+    from diffposetalk.data.coefficients import Coefficients
+    from diffposetalk.data.tfhp import FRAME_SAMPLES
+    from diffposetalk.speech import Speech
+
+    rng = np.random.default_rng([seed, n_frames])
+    samples = rng.integers(-9000, 9000, n_frames * FRAME_SAMPLES).astype(np.float32) / 32768
+    coefficients = Coefficients(
+        np.tile(rng.standard_normal(n_identity).astype(np.float32), (n_frames, 1)),
+        rng.standard_normal((n_frames, n_expression)).astype(np.float32),
+        (0.1 * rng.standard_normal((n_frames, 6))).astype(np.float32),
+    )
+    return Clip(Speech(samples), coefficients.motion(), coefficients.shape[0], name.partition("/")[0], name)
+
+
+LENGTHS = {"Ann/000": 61, "Ann/001": 45, "Bob/000": 30, "Cem/007": 50, "Dot/000": 90}
+"""Frames of the clips of the small data set, by name."""
+
+
+@pytest.fixture(scope="session")
+def clips() -> list[Clip]:
+    """Clips of four speakers."""
+    return [flame_clip(name, n_frames, seed) for seed, (name, n_frames) in enumerate(LENGTHS.items())]
+
+
+@pytest.fixture(scope="session")
+def tfhp(clips: list[Clip], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small TFHP data set: three videos to train on, one each to validate and test."""
+    from diffposetalk.data.tfhp_write import write_tfhp
+
+    path = tmp_path_factory.mktemp("tfhp") / "set"
+    splits = {"train": ["Ann/000", "Bob/000", "Ann/001"], "val": ["Cem/007"], "test": ["Dot/000"]}
+    write_tfhp(clips, path, seg_len=20, splits=splits)
+    return path
+
+
+@pytest.fixture
+def reader(tfhp: Path) -> TfhpReader:
+    """Reads the small data set."""
+    from diffposetalk.data.tfhp import TfhpReader
+
+    return TfhpReader(tfhp)

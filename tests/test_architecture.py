@@ -16,13 +16,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "diffposetalk"
 
 LAYERS = """
-errors config asset_folder files arrays pickled_tensors pickles media speech arkit motion style mesh
-head
-nn.layers nn.speech_encoder nn.pretrained_speech nn.style_encoder nn.denoiser nn.packed nn
-noise diffusion guidance checkpoint style_model window generate stream
-metrics render least_squares surfaces correspondence retarget exchange track data released
-footage corpus train evaluate
-serve cli __init__ __main__
+errors progress config arkit parallel files media speech motion style geometry
+diffusion head model
+generate metrics render retarget exchange track data released_weights
+workshop.corpus workshop.footage workshop.train workshop.evaluate workshop
+cli __init__ __main__
 """.split()  # noqa: SIM905 (in groups, as documented)
 """A module imports only what is named before it; the modules of a package one another, but without cycles."""
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.cli import run
-from diffposetalk.files import check_run_folder
+from diffposetalk.files.atomic import check_run_folder
 from diffposetalk.media import save_audio
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
@@ -161,7 +161,7 @@ def test_wrong_style_file(animate: Animate, sample_path: Path) -> None:
 
 
 def test_style_of_another_encoder(animate: Animate, tmp_path: Path, sample_path: Path, other_model_path: Path) -> None:
-    from diffposetalk.generate import Talker
+    from diffposetalk.generate.talker import Talker
 
     Talker.from_pretrained(other_model_path).style("lively").save(tmp_path / "s.safetensors")
     code, line = animate(sample_path, "--style", tmp_path / "s.safetensors")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
-from diffposetalk.mesh import Material, Mesh, MeshSequence
+from diffposetalk.geometry.mesh import Material, Mesh, MeshSequence
 from diffposetalk.render import (
     Camera,
     Renderer,

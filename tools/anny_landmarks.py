@@ -1,4 +1,4 @@
-"""Find where MediaPipe's 478 face landmarks lie on the free head; writes `src/diffposetalk/head/anny_landmarks.npz`.
+"""Find where MediaPipe's 478 face landmarks lie on the free head; writes `src/diffposetalk/head/anny/landmarks.npz`.
 
 The head is rendered from several sides, with several people and expressions; MediaPipe's FaceMesh (version 0.10.21,
 whose wheel carries its models; it wants numpy < 2, so it lives in an environment of its own) finds the points in the
@@ -21,7 +21,7 @@ SIZE = 768
 VIEWS = [(a, e) for a in (-0.45, -0.22, 0.0, 0.22, 0.45) for e in (-0.15, 0.05, 0.25)]
 SMILE = {"mouthSmileLeft": 0.3, "mouthSmileRight": 0.3}
 EXPRESSIONS: list[dict[str, float]] = [{}, {"jawOpen": 0.2}, {"jawOpen": 0.35, **SMILE}]
-TARGET = Path(__file__).resolve().parents[1] / "src/diffposetalk/head/anny_landmarks.npz"
+TARGET = Path(__file__).resolve().parents[1] / "src/diffposetalk/head/anny/landmarks.npz"
 
 
 def _scenes(head):

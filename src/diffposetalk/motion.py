@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffposetalk.arrays import read_npz, write_npz
 from diffposetalk.errors import InputError, ModelError, UsageError
+from diffposetalk.files.npz import read_npz, write_npz
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from diffposetalk.errors import InputError, ModelError, UsageError
-from diffposetalk.files import HEADER_KEY, write_atomically
+from diffposetalk.files.atomic import HEADER_KEY, write_atomically
 from diffposetalk.motion import Motion, finite_float32
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from diffposetalk.asset_folder import ASSETS, asset_folder
 from diffposetalk.cli import run
 from diffposetalk.cli.picture import read_identity
 from diffposetalk.errors import InputError
+from diffposetalk.files.asset_folder import ASSETS, asset_folder
 from diffposetalk.head import load_head
 from diffposetalk.motion import Motion, flame_channels
 

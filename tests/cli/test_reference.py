@@ -12,9 +12,9 @@ import pytest
 from diffposetalk.cli.console import Console
 from diffposetalk.cli.reference import is_reference, read_style
 from diffposetalk.errors import InputError
+from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.model.style_reader import StyleModel
 from diffposetalk.motion import Motion, MotionSpace, flame_channels
-from diffposetalk.nn.style_encoder import StyleEncoder, StyleEncoderConfig
-from diffposetalk.style_model import StyleModel
 
 
 def reader(head: str) -> StyleModel:
@@ -61,7 +61,7 @@ def test_motion_of_flame_is_solved_for_on_the_head_given(monkeypatch: pytest.Mon
         asked.append(head)
         return Motion(np.zeros((50, 2)), ("jawOpen", "mouthClose"), motion.head_pose, motion.fps), None
 
-    monkeypatch.setattr("diffposetalk.retarget.to_arkit", to_arkit)
+    monkeypatch.setattr("diffposetalk.retarget.solve.to_arkit", to_arkit)
     monkeypatch.setattr("diffposetalk.head.load_head", lambda name: name)
     path = tmp_path / "smirk.npz"
     np.savez(path, expression_params=np.zeros((50, 5)), pose_params=np.zeros((50, 3)), jaw_params=np.zeros((50, 3)))

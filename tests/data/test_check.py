@@ -13,7 +13,7 @@ import pytest
 from diffposetalk.cli import run
 from diffposetalk.data.check import check
 from diffposetalk.data.clip import Clip
-from diffposetalk.data.statistics import Statistics
+from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.data.tfhp import TfhpReader
 from diffposetalk.data.tfhp_write import portable_pickle
 

@@ -13,13 +13,13 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.cli import run
-from diffposetalk.data import page as page_module
-from diffposetalk.data import svg
 from diffposetalk.data.clip import Clip
-from diffposetalk.data.left_out import read_manifest
-from diffposetalk.data.page import opening, write_page
+from diffposetalk.data.report import page as page_module
+from diffposetalk.data.report import svg
+from diffposetalk.data.report.left_out import read_manifest
+from diffposetalk.data.report.page import opening, write_page
+from diffposetalk.data.report.survey import Histogram, survey
 from diffposetalk.data.shards import write_shards
-from diffposetalk.data.survey import Histogram, survey
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech

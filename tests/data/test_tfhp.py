@@ -17,15 +17,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffposetalk.data import store
+from diffposetalk.data import lmdb_folder as store
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.coefficients import NAMES, Coefficients
 from diffposetalk.data.tfhp import FRAME_SAMPLES, TfhpReader
 from diffposetalk.data.tfhp_write import portable_pickle, write_tfhp
 from diffposetalk.errors import InputError, UsageError
+from diffposetalk.files.pickles import unpickle
 from diffposetalk.media import decode_bytes, flac_bytes
 from diffposetalk.motion import Motion
-from diffposetalk.pickles import unpickle
 from diffposetalk.speech import Speech
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.exchange.look import parts_of
-from diffposetalk.head.anny import AnnyHead
+from diffposetalk.exchange.scenes.look import parts_of
+from diffposetalk.head.anny.head import AnnyHead
 from diffposetalk.motion import Motion
 
 

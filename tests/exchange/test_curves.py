@@ -15,7 +15,7 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange import FORMATS, ExportOptions, Scene, export, format_of, load_motion
-from diffposetalk.exchange.livelink import timecode
+from diffposetalk.exchange.curves.livelink import timecode
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SpeechFile
 

@@ -10,7 +10,7 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.exchange import ExportOptions, Scene, export
-from diffposetalk.head.anny import AnnyHead
+from diffposetalk.head.anny.head import AnnyHead
 from diffposetalk.motion import Motion
 
 EXACT = 1e-6

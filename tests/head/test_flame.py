@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from diffposetalk.errors import InputError, ModelError
-from diffposetalk.head.flame import FlameHead
-from diffposetalk.head.flame_landmarks import contour_row
+from diffposetalk.head.flame.head import FlameHead
+from diffposetalk.head.flame.landmarks import contour_row
 from diffposetalk.motion import Motion, flame_channels
 
 TOLERANCE = 1e-5

@@ -11,9 +11,9 @@ import pytest
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError, ModelError
 from diffposetalk.head import load_head
-from diffposetalk.head.anny import AnnyHead
-from diffposetalk.head.flame import FlameHead
-from diffposetalk.head.free_flame import FreeFlame, make_free_flame
+from diffposetalk.head.anny.head import AnnyHead
+from diffposetalk.head.flame.free import FreeFlame, make_free_flame
+from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.motion import Motion
 
 MM = 1e3

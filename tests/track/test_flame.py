@@ -10,11 +10,11 @@ import pytest
 
 from diffposetalk.data.coefficients import Coefficients
 from diffposetalk.errors import ModelError
+from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.geometry.skinning import rotation_matrix
 from diffposetalk.head import load_head
-from diffposetalk.head.flame import FlameHead
-from diffposetalk.head.free_flame import make_free_flame
-from diffposetalk.head.landmarks import Landmarks
-from diffposetalk.head.skinning import rotation_matrix
+from diffposetalk.head.flame.free import make_free_flame
+from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.motion import Motion, MotionSpace, flame_channels
 from diffposetalk.track import of_landmarks
 from diffposetalk.track.camera import Pinhole

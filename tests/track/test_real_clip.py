@@ -27,8 +27,8 @@ def landmarker(shared: Path) -> Path:
 
 
 def test_a_clip_is_tracked_as_an_independent_tracker_does(shared: Path, landmarker: Path) -> None:
-    from diffposetalk.evaluate.tracking import Reference, compare, row
     from diffposetalk.track import track
+    from diffposetalk.workshop.evaluate.tracking import Reference, compare, row
 
     clip = "grid_id2_vcd_swwp2s"
     ours = track(shared / "clips" / f"{clip}.mpg", landmarker=landmarker)

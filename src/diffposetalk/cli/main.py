@@ -63,7 +63,7 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"diffposetalk {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, what in COMMANDS.items():
-        module = import_module(f"diffposetalk.cli.{name}")
+        module = import_module(f"diffposetalk.cli.commands.{name}")
         command = commands.add_parser(
             name,
             help=what,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
 from diffposetalk.errors import UsageError
-from diffposetalk.files import check_output
+from diffposetalk.files.atomic import check_output
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -139,7 +139,7 @@ class Outputs:
             For `--json`: `outputs`, and where another head's motion was solved for ARKit's channels, `residual`.
         """
         from diffposetalk.exchange import FORMATS, Scene, export_all
-        from diffposetalk.exchange.condition import Prepared
+        from diffposetalk.exchange.prepare import Prepared
 
         scene = Scene(pictures.head, pictures.identity, speech, self.options)
         prepared = Prepared(motion, scene)

@@ -11,10 +11,10 @@ from diffposetalk.media import VIDEOS
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
-    from diffposetalk.generate import Talker
+    from diffposetalk.generate.talker import Talker
+    from diffposetalk.model.style_reader import StyleModel
     from diffposetalk.motion import Motion
     from diffposetalk.style import Style
-    from diffposetalk.style_model import StyleModel
 
 
 def is_reference(path: Path) -> bool:
@@ -64,7 +64,7 @@ def read_reference(path: Path, on_flame: bool, flame: str, console: Console) -> 
     motion = load_motion(path)
     if motion.head == "flame" and not on_flame:
         from diffposetalk.head import load_head
-        from diffposetalk.retarget import to_arkit
+        from diffposetalk.retarget.solve import to_arkit
 
         return to_arkit(motion, load_head(flame))[0]
     return motion

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from diffposetalk.errors import UsageError
-from diffposetalk.files import check_output
+from diffposetalk.files.atomic import check_output
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> type:

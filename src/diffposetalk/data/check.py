@@ -14,9 +14,9 @@ import numpy as np
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.coefficients import NAMES, Coefficients
 from diffposetalk.data.convert import layout_of
+from diffposetalk.data.flame_statistics import Statistics
+from diffposetalk.data.lmdb_folder import Store
 from diffposetalk.data.shards import ShardReader
-from diffposetalk.data.statistics import Statistics
-from diffposetalk.data.store import Store
 from diffposetalk.data.tfhp import FPS, SPLITS, TfhpReader, speaker_of
 from diffposetalk.errors import InputError
 from diffposetalk.speech import Speech

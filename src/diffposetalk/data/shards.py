@@ -24,7 +24,7 @@ import numpy as np
 
 from diffposetalk.data.clip import Clip
 from diffposetalk.errors import InputError
-from diffposetalk.files import check_new_folder, write_error
+from diffposetalk.files.atomic import check_new_folder, write_error
 from diffposetalk.media import decode_bytes, flac_bytes
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech

@@ -20,10 +20,10 @@ import numpy as np
 
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
-from diffposetalk.data.store import Store
+from diffposetalk.data.lmdb_folder import Store
 from diffposetalk.errors import InputError
+from diffposetalk.files.pickles import unpickle
 from diffposetalk.media import decode_bytes
-from diffposetalk.pickles import unpickle
 from diffposetalk.speech import SAMPLE_RATE, Speech
 
 FPS = 25.0

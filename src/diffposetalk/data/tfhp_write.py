@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.data import store
+from diffposetalk.data import lmdb_folder as store
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.coefficients import NAMES, Coefficients
-from diffposetalk.data.statistics import Statistics
+from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.data.tfhp import FPS, FRAME_SAMPLES, SPLITS, TfhpReader
 from diffposetalk.errors import InputError
-from diffposetalk.files import check_new_folder, write_error
+from diffposetalk.files.atomic import check_new_folder, write_error
 from diffposetalk.media import flac_bytes
 from diffposetalk.speech import SAMPLE_RATE
 

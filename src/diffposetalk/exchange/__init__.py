@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.files import check_new_folder, check_output, replacing, replacing_folder
+from diffposetalk.files.atomic import check_new_folder, check_output, replacing, replacing_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from diffposetalk.exchange.condition import Prepared
+    from diffposetalk.exchange.prepare import Prepared
     from diffposetalk.head import HeadModel
     from diffposetalk.motion import Motion
-    from diffposetalk.retarget import Residual
+    from diffposetalk.retarget.solve import Residual
     from diffposetalk.speech import Speech, SpeechFile
 
 FPS_RANGE = (1.0, 240.0)
@@ -135,44 +135,44 @@ class Format:
 
 # fmt: off
 _ROWS = (
-    Format("motion", (".npz",), "our own motion file, lossless", "own:write", "own:read"),
+    Format("motion", (".npz",), "our own motion file, lossless", "curves.npz:write", "curves.npz:read"),
     # Curves
-    Format("livelink", (".csv",), "Live Link Face CSV: Unreal, Blender add-ons", "livelink:write", "csv_files:read",
+    Format("livelink", (".csv",), "Live Link Face CSV: Unreal, Blender add-ons", "curves.livelink:write", "curves.csv_files:read",
            hints=("livelink", "llf", "cal", "raw", "neutral"), arkit=True),
-    Format("nim", (".csv",), "Audio2Face-3D CSV (NIM samples)", "nim:write", "csv_files:read", hints=("nim", "a2f"),
+    Format("nim", (".csv",), "Audio2Face-3D CSV (NIM samples)", "curves.nim:write", "curves.csv_files:read", hints=("nim", "a2f"),
            default=False, arkit=True),
-    Format("table", (".csv",), "table of every channel, CSV", "table:write_csv", "csv_files:read", hints=("table",
+    Format("table", (".csv",), "table of every channel, CSV", "curves.table:write_csv", "curves.csv_files:read", hints=("table",
            "channels"), default=False),
-    Format("parquet", (".parquet",), "table of every channel, Parquet", "table:write_parquet", "table:read_parquet",
+    Format("parquet", (".parquet",), "table of every channel, Parquet", "curves.table:write_parquet", "curves.table:read_parquet",
            needs="pyarrow"),
-    Format("a2f", (".json",), "Audio2Face JSON: Maya, Unreal, iClone, Faceit", "a2f:write", "json_files:read",
+    Format("a2f", (".json",), "Audio2Face JSON: Maya, Unreal, iClone, Faceit", "curves.a2f:write", "curves.json_files:read",
            hints=("a2f",), arkit=True),
-    Format("lam", (".json",), "ARKit JSON of LAM and BEAT", "lam:write", "json_files:read", hints=("lam", "beat",
+    Format("lam", (".json",), "ARKit JSON of LAM and BEAT", "curves.lam:write", "curves.json_files:read", hints=("lam", "beat",
            "arkit"), default=False, arkit=True),
-    Format("talkinghead", (".json",), "TalkingHead (three.js), ARKit curves", "talkinghead:write",
+    Format("talkinghead", (".json",), "TalkingHead (three.js), ARKit curves", "curves.talkinghead:write",
            hints=("talkinghead",), default=False, arkit=True),
-    Format("talkinghead-visemes", (".json",), "TalkingHead (three.js), visemes", "talkinghead:write_visemes",
+    Format("talkinghead-visemes", (".json",), "TalkingHead (three.js), visemes", "curves.talkinghead:write_visemes",
            hints=("talkinghead_visemes",), default=False, arkit=True),
-    Format("azure", (".json",), "Azure viseme animation, 60 frames a second", "azure:write", hints=("azure",),
+    Format("azure", (".json",), "Azure viseme animation, 60 frames a second", "curves.azure:write", hints=("azure",),
            default=False, arkit=True, fps=60.0),
-    Format("visemes", (".json",), "the 15 Oculus visemes", "visemes:write", hints=("visemes", "ovr", "oculus"),
+    Format("visemes", (".json",), "the 15 Oculus visemes", "curves.visemes:write", hints=("visemes", "ovr", "oculus"),
            default=False, arkit=True),
-    Format("rhubarb", (".tsv",), "Rhubarb mouth shapes, TSV", "rhubarb:write_tsv", arkit=True),
-    Format("rhubarb-json", (".json",), "Rhubarb mouth shapes, JSON", "rhubarb:write_as_json", hints=("rhubarb",),
+    Format("rhubarb", (".tsv",), "Rhubarb mouth shapes, TSV", "curves.rhubarb:write_tsv", arkit=True),
+    Format("rhubarb-json", (".json",), "Rhubarb mouth shapes, JSON", "curves.rhubarb:write_as_json", hints=("rhubarb",),
            default=False, arkit=True),
-    Format("rhubarb-xml", (".xml",), "Rhubarb mouth shapes, XML", "rhubarb:write_xml", arkit=True),
-    Format("rhubarb-dat", (".dat",), "Rhubarb mouth shapes for Moho and OpenToonz", "rhubarb:write_dat", arkit=True),
-    Format("bvh", (".bvh",), "skeleton of neck, head, eyes", "bvh:write"),
-    Format("vrm", (".vrma",), "VRM animation: presets, gaze, head", "vrm:write", arkit=True),
-    Format("perfectsync", (".vrma",), "VRM animation: Perfect Sync", "vrm:write_perfect_sync", hints=("perfectsync",
+    Format("rhubarb-xml", (".xml",), "Rhubarb mouth shapes, XML", "curves.rhubarb:write_xml", arkit=True),
+    Format("rhubarb-dat", (".dat",), "Rhubarb mouth shapes for Moho and OpenToonz", "curves.rhubarb:write_dat", arkit=True),
+    Format("bvh", (".bvh",), "skeleton of neck, head, eyes", "scenes.bvh:write"),
+    Format("vrm", (".vrma",), "VRM animation: presets, gaze, head", "scenes.vrm:write", arkit=True),
+    Format("perfectsync", (".vrma",), "VRM animation: Perfect Sync", "scenes.vrm:write_perfect_sync", hints=("perfectsync",
            "perfect_sync"), default=False, arkit=True),
     # Scenes
-    Format("glb", (".glb",), "animated glTF 2.0: morph targets, joints, materials", "gltf:write", companions=True),
-    Format("usd", (".usda", ".usdc", ".usdz"), "USD: UsdSkel blend shapes, joints, materials", "usd:write",
+    Format("glb", (".glb",), "animated glTF 2.0: morph targets, joints, materials", "scenes.gltf:write", companions=True),
+    Format("usd", (".usda", ".usdc", ".usdz"), "USD: UsdSkel blend shapes, joints, materials", "scenes.usd:write",
            needs="pxr", companions=True),
-    Format("pc2", (".pc2",), "point cache, its resting OBJ beside it", "meshes:write_pc2", companions=True),
-    Format("obj", (".obj",), "folder of OBJ files, one a frame", "meshes:write_obj", folder=True),
-    Format("ply", (".ply",), "folder of PLY files, one a frame, coloured", "meshes:write_ply", folder=True),
+    Format("pc2", (".pc2",), "point cache, its resting OBJ beside it", "scenes.meshes:write_pc2", companions=True),
+    Format("obj", (".obj",), "folder of OBJ files, one a frame", "scenes.meshes:write_obj", folder=True),
+    Format("ply", (".ply",), "folder of PLY files, one a frame, coloured", "scenes.meshes:write_ply", folder=True),
 )
 # fmt: on
 
@@ -274,7 +274,7 @@ def export_all(
         UsageError, InputError: as `export`; all outputs are checked before the first is written.
     """
     from diffposetalk.exchange.companions import replacing_together
-    from diffposetalk.exchange.condition import Prepared
+    from diffposetalk.exchange.prepare import Prepared
 
     scene = scene or Scene()
     rows = [format_of(path, name) for path, name in outputs]

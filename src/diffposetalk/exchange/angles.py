@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffposetalk.exchange.names import arkit_weights
-from diffposetalk.head.skinning import rotation_matrix
+from diffposetalk.geometry.skinning import rotation_matrix
 from diffposetalk.motion import Motion
 
 GAZE_RAD = {"In": 0.6, "Out": 0.6, "Up": 0.5, "Down": 0.5}

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from diffposetalk.files import write_error
+from diffposetalk.files.atomic import write_error
 from diffposetalk.speech import Speech, SpeechFile
 
 

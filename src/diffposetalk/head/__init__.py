@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from diffposetalk.asset_folder import HEADS, asset_folder, placed
 from diffposetalk.errors import InputError, UsageError
+from diffposetalk.files.asset_folder import HEADS, asset_folder, placed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from diffposetalk.head.landmarks import Landmarks
-    from diffposetalk.mesh import Mesh, MeshSequence
+    from diffposetalk.geometry.landmarks import Landmarks
+    from diffposetalk.geometry.mesh import Mesh, MeshSequence
     from diffposetalk.motion import Motion
 
 
@@ -80,7 +80,7 @@ def load_head(name: str = "anny") -> HeadModel:
     Args:
         name: `anny`; `flame` (the FLAME file in the asset folder: 2020, else 2023, else a free head of its format),
             `flame2020`, `flame2023`, `flame-free`; or the path of a FLAME model (`.pkl`, `.npz`) or of a converted anny
-            head (`.npz`); or any mesh with named shapes (`.glb`, `.gltf`, `.npz`; see `head.targets.TargetsHead.load`).
+            head (`.npz`); or any mesh with named shapes (`.glb`, `.gltf`, `.npz`; see `head.shapes.head.TargetsHead.load`).
             FLAME heads come with all 300 identity and 100 expression coefficients; what uses fewer uses
             the leading ones.
 
@@ -91,40 +91,40 @@ def load_head(name: str = "anny") -> HeadModel:
     from pathlib import Path
 
     if name == "anny":
-        from diffposetalk.head.anny import AnnyHead
+        from diffposetalk.head.anny.head import AnnyHead
 
         return AnnyHead.load()
     if name == "flame" or name in HEADS:
         found = [path for each in HEADS if name in ("flame", each) for path in placed(each)]
         if not found:
-            from diffposetalk.head.flame_files import WHERE_FROM
+            from diffposetalk.head.flame.files import WHERE_FROM
 
             raise InputError(f"there is no {name} head in {asset_folder()}. {WHERE_FROM}")
         return _load_flame(found[0])
     path = Path(name)
     if path.suffix.lower() in (".glb", ".gltf"):
-        from diffposetalk.head.targets import TargetsHead
+        from diffposetalk.head.shapes.head import TargetsHead
 
         return TargetsHead.load(path)
     if path.suffix.lower() not in (".npz", ".pkl"):
         raise UsageError(
             f"unknown head '{name}'; known: anny, flame, {', '.join(HEADS)}, or a .pkl, .npz, .glb or .gltf file"
         )
-    from diffposetalk.head.flame_files import is_flame_file
+    from diffposetalk.head.flame.files import is_flame_file
 
     if is_flame_file(path):
         return _load_flame(path)
-    from diffposetalk.head.anny import AnnyHead, is_anny_file
+    from diffposetalk.head.anny.head import AnnyHead, is_anny_file
 
     if is_anny_file(path):
         return AnnyHead.load(path)
-    from diffposetalk.head.targets import TargetsHead
+    from diffposetalk.head.shapes.head import TargetsHead
 
     return TargetsHead.load(path)
 
 
 def _load_flame(path: Path) -> HeadModel:
-    from diffposetalk.head.flame import FlameHead
-    from diffposetalk.head.flame_files import N_EXPRESSION, N_IDENTITY
+    from diffposetalk.head.flame.files import N_EXPRESSION, N_IDENTITY
+    from diffposetalk.head.flame.head import FlameHead
 
     return FlameHead.load(path, N_IDENTITY, N_EXPRESSION)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.files import replacing, write_error
+from diffposetalk.files.atomic import replacing, write_error
 
 
 def save_audio(path: str | Path, samples: np.ndarray, sample_rate: int = 16000) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
-from diffposetalk.mesh import Material, Mesh
+from diffposetalk.geometry.mesh import Material, Mesh
 from diffposetalk.render.camera import Camera, look_at
 
 KEY_DIRECTION = np.array([0.50, 0.52, 0.69]) / np.linalg.norm([0.50, 0.52, 0.69])

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffposetalk.errors import UsageError
-from diffposetalk.files import write_atomically
+from diffposetalk.files.atomic import write_atomically
 from diffposetalk.media import VideoWriter
 from diffposetalk.render.camera import Camera
 from diffposetalk.render.gl import Renderer
 
 if TYPE_CHECKING:
+    from diffposetalk.geometry.mesh import Mesh, MeshSequence
     from diffposetalk.head import HeadModel
-    from diffposetalk.mesh import Mesh, MeshSequence
     from diffposetalk.motion import Motion
     from diffposetalk.speech import Speech, SpeechFile
 

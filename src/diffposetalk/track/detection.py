@@ -12,9 +12,9 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from diffposetalk.asset_folder import asset_folder, placed
 from diffposetalk.errors import InputError
-from diffposetalk.head.landmarks import N_MEDIAPIPE
+from diffposetalk.files.asset_folder import asset_folder, placed
+from diffposetalk.geometry.landmarks import N_MEDIAPIPE
 
 MOST_FACES = 4
 """As many faces as are looked for in one picture."""

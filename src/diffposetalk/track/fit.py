@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from diffposetalk.head.skinning import rotation_matrix
-from diffposetalk.least_squares import solve_programme
+from diffposetalk.geometry.least_squares import solve_programme
+from diffposetalk.geometry.skinning import rotation_matrix
 from diffposetalk.track.camera import Pinhole
 from diffposetalk.track.landmarks import (
     CHIN,

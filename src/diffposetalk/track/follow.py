@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.head.landmarks import N_MEDIAPIPE
+from diffposetalk.geometry.landmarks import N_MEDIAPIPE
 from diffposetalk.media import probe, read_frames
 from diffposetalk.track.detection import MOST_FACES, FaceFinder, open_finder
 from diffposetalk.track.landmarks import FaceLandmarks

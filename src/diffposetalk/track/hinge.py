@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.head.flame_files import JOINTS
-from diffposetalk.head.landmarks import Landmarks
-from diffposetalk.head.skinning import rotation_matrix
+from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.head.flame.files import JOINTS
 
 AXES = ("jaw_x", "jaw_y", "jaw_z")
 """Names of the rotation vector's weights; they come last."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.head.landmarks import N_MEDIAPIPE
+from diffposetalk.geometry.landmarks import N_MEDIAPIPE
 
 RIGHT_IRIS, LEFT_IRIS = 468, 473
 """Centres of the irises; four points of the edge follow each."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffposetalk.errors import ModelError
-from diffposetalk.head.landmarks import Landmarks
-from diffposetalk.retarget import JAW_HIGH, JAW_LOW, N_COEFFICIENTS
+from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.retarget.solve import JAW_HIGH, JAW_LOW, N_COEFFICIENTS
 from diffposetalk.track.hinge import AXES, Hinge
 from diffposetalk.track.landmarks import BROWS, EYE_CORNERS, IRISES, LID_PAIRS, LIDS, LIP_PAIRS, LIPS, OUTLINE
 
@@ -84,7 +84,7 @@ class LandmarkModel:
             ModelError: it lacks MediaPipe's landmarks, or has other channels.
         """
         from diffposetalk.arkit import INDEX
-        from diffposetalk.head.flame import FlameHead
+        from diffposetalk.head.flame.head import FlameHead
 
         if isinstance(head, FlameHead):
             return _of_flame(head)

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.arrays import write_npz
 from diffposetalk.errors import InputError, UsageError
+from diffposetalk.files.npz import write_npz
 from diffposetalk.motion import MOTION_FORMAT, Motion
 from diffposetalk.track.camera import Pinhole
 from diffposetalk.track.fit import Fit, Pose, fit

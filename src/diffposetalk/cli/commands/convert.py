@@ -1,0 +1,43 @@
+"""Convert a checkpoint of the authors' (.pt) into a model file; nothing in it is executed, every weight must fit.
+
+diffposetalk convert iter_0110000.pt --stats stats_train.npz --style-encoder iter_0034000.pt -o model.safetensors
+diffposetalk animate talk.wav --model model.safetensors --head generic_model.pkl --style style.npy -o talk.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.cli import values
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("checkpoint", metavar="CKPT.pt", help="a denoiser or a style encoder as the authors saved it")
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="where the model goes (.safetensors)")
+    parser.add_argument("--stats", metavar="NPZ", help="statistics of the training data (stats_train.npz)")
+    parser.add_argument("--style-encoder", metavar="CKPT.pt", help="the style encoder that goes with a denoiser")
+    parser.add_argument(
+        "--speech-config", metavar="JSON", help="configuration of a speech encoder that is not of base size"
+    )
+
+
+def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Convert, say what became of every key; return the result for `--json`."""
+    output = values.outputs([args.output], (".safetensors",))[0]
+    from diffposetalk.data.flame_statistics import Statistics
+    from diffposetalk.released_weights.convert import convert
+
+    statistics = Statistics.load(args.stats) if args.stats else None
+    conversion = convert(Path(args.checkpoint), statistics, args.style_encoder, args.speech_config)
+    conversion.model.save(output)
+    dropped = {key: why for mapped in conversion.mapped for key, why in mapped.dropped.items()}
+    n_weights = sum(len(mapped.tensors) for mapped in conversion.mapped)
+    console.say(str(output))
+    console.table([("weights", str(n_weights)), *dropped.items()])
+    return {"output": str(output), "weights": n_weights, "dropped": dropped}

@@ -1,0 +1,152 @@
+"""Tell what a file holds: a model, a style, motion, sound or video. Without a file: the bundled model and this machine.
+
+diffposetalk info
+diffposetalk info talk.npz talk.wav
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.errors import InputError
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("files", metavar="FILE", nargs="*", help="model, style, motion, sound or video")
+
+
+def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Describe every file; return the result for `--json`."""
+    described = [_describe(Path(file)) for file in args.files] or [_here()]
+    for about in described:
+        console.table([(name, _words(value)) for name, value in about.items() if value is not None])
+        if about is not described[-1]:
+            console.say("")
+    return {"files": described} if args.files else described[0]
+
+
+def _describe(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    suffix = path.suffix.lower()
+    from diffposetalk.exchange import suffixes as motions
+
+    if suffix == ".safetensors":
+        return {"file": str(path), **_tensors(path)}
+    if suffix in motions(reading=True):
+        return {"file": str(path), **_motion(path)}
+    from diffposetalk.media import probe
+
+    return {"file": str(path), "kind": "sound or video", **asdict(probe(path))}
+
+
+def _motion(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from diffposetalk.exchange import load_motion
+
+    motion = load_motion(path)
+    turn_deg = np.rad2deg(np.abs(motion.head_pose).max(axis=0, initial=0.0))
+    return {
+        "kind": "motion",
+        "head": motion.head,
+        "frames": len(motion),
+        "fps": motion.fps,
+        "seconds": round(motion.duration, 3),
+        "expression_channels": len(motion.expression_names),
+        "largest_pitch_yaw_roll_deg": [round(float(angle), 1) for angle in turn_deg],
+        "jaw_pose": motion.jaw_pose is not None,
+        "eye_pose": motion.eye_pose is not None,
+    }
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    import json
+
+    from safetensors import SafetensorError, safe_open
+
+    from diffposetalk.files.atomic import HEADER_KEY
+    from diffposetalk.style import Style
+
+    try:
+        with safe_open(path, "numpy") as file:
+            header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
+            shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError) as error:
+        raise InputError(f"{path}: is not a safetensors file that can be read ({error})") from error
+    kind = header.get("kind", "")
+    if kind == "diffposetalk.style":
+        style = Style.load(path)
+        return {"kind": "style", "source": style.source, "encoder": style.encoder, "dim": len(style.vector)}
+    if kind == "diffposetalk.style_encoder":
+        config, space = json.loads(header["config"]), json.loads(header["motion_space"])
+        return {
+            "kind": "style encoder",
+            "dim": config["dim"],
+            "head": space["head"],
+            "channels": len(space["channels"]),
+        }
+    if kind == "diffposetalk.model":
+        return {"kind": "model", "bytes": path.stat().st_size, **_model(header, shapes)}
+    raise InputError(f"{path}: is no model, style encoder or style of DiffPoseTalk")
+
+
+def _model(header: dict[str, str], shapes: list[list[int]]) -> dict[str, Any]:
+    import json
+    import math
+
+    config, space = json.loads(header["config"]), json.loads(header["motion_space"])
+    return {
+        "name": config.get("name"),
+        "parameters": sum(math.prod(shape) for shape in shapes),
+        "head": space["head"],
+        "fps": space["fps"],
+        "channels": len(space["channels"]),
+        "noise_schedule": f"{config.get('schedule', 'cosine')}, {config.get('noise_steps', 500)} steps",
+        "styles": list(json.loads(header.get("presets", "{}"))),
+    }
+
+
+def _here() -> dict[str, Any]:
+    import os
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from diffposetalk import __version__
+
+    def installed(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    weights = bundled_model()
+    return {
+        "diffposetalk": __version__,
+        "python": platform.python_version(),
+        "torch": installed("torch"),
+        "cores": os.cpu_count(),
+        "bundled_model": str(weights) if weights.exists() else "absent from this installation",
+        **(_model_only(weights) if weights.exists() else {}),
+    }
+
+
+def _model_only(path: Path) -> dict[str, Any]:
+    about = _tensors(path)
+    return {key: about[key] for key in ("parameters", "bytes", "head", "styles") if key in about}
+
+
+def bundled_model() -> Path:
+    """Return where the bundled model lies."""
+    return Path(__file__).parents[2] / "assets" / "lite.safetensors"
+
+
+def _words(value: Any) -> str:
+    return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)

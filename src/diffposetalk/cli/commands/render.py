@@ -1,0 +1,29 @@
+"""Draw motion as video (.mp4) or as a contact sheet (.png), or write it as any other file.
+
+diffposetalk render talk.npz --speech talk.wav -o talk.mp4
+diffposetalk render take.csv --speech take.wav -o take.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.cli import outputs, picture
+from diffposetalk.cli.commands.export import write_motion
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("motion", metavar="MOTION", help="motion (.npz, .csv, .json, .parquet)")
+    parser.add_argument("--speech", metavar="FILE", help="sound for the video")
+    outputs.add_arguments(parser)
+    picture.add_arguments(parser)
+
+
+def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Draw the motion into every output; return the result for `--json`."""
+    return write_motion(args, console)

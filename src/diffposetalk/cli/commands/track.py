@@ -1,0 +1,107 @@
+"""Read the motion of the main face of a video: head pose, 52 ARKit weights, and who it is on the free head.
+
+diffposetalk track talk.mp4 -o talk.npz
+diffposetalk track talk.mp4 -o talk.npz --overlay seen.mp4 --identity who.npy
+diffposetalk track interview.mp4 -o talk.npz --start 90 --seconds 30
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.cli import values
+from diffposetalk.errors import UsageError
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("video", metavar="VIDEO", help="video of a person who talks")
+    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="motion file (.npz)")
+    parser.add_argument("--overlay", metavar="OUT", help="the video with the fitted head drawn over it (.mp4)")
+    parser.add_argument("--identity", metavar="OUT", help="the person's coefficients (.npy), for `render --identity`")
+    parser.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (anny), or FLAME's file")
+    parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe's face_landmarker.task (the asset folder's)")
+    parser.add_argument("--fps", type=values.number(1, 240), default=25.0, metavar="N", help="of the motion (25)")
+    parser.add_argument("--fov", type=values.number(1, 150), metavar="DEG", help="camera's angle of view, longer side")
+    parser.add_argument("--take", type=values.whole(), metavar="N", help="which stretch between cuts, from 0 (longest)")
+    parser.add_argument(
+        "--start", type=values.number(0, 1e6), default=0.0, metavar="S", help="where to begin, seconds (0)"
+    )
+    parser.add_argument("--seconds", type=values.number(0.1, 1e6), metavar="S", help="how much to watch (all)")
+
+
+def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Track, write, and say how well it went; return the result for `--json`."""
+    output = values.outputs([args.output], (".npz",))[0]
+    overlay = values.outputs([args.overlay], (".mp4",))[0] if args.overlay else None
+    identity = values.outputs([args.identity], (".npy",))[0] if args.identity else None
+
+    from diffposetalk.track import track
+
+    started = time.monotonic()
+    with console.progress("tracking", "s") as progress:
+        found = track(
+            args.video, args.head, args.landmarker, args.fps, args.fov, args.take, args.start, args.seconds,
+            progress=lambda done, total, what: progress(done, total, what),
+        )  # fmt: skip
+    seconds = time.monotonic() - started
+    found.save(output)
+    if identity is not None:
+        import io
+
+        import numpy as np
+
+        from diffposetalk.files.atomic import write_atomically
+
+        buffer = io.BytesIO()
+        np.save(buffer, found.identity)
+        write_atomically(identity, buffer.getvalue())
+    if overlay is not None:
+        if overlay.resolve() == Path(args.video).resolve():
+            raise UsageError(f"{overlay}: is the video itself; name another file for the overlay")
+        from diffposetalk.track.overlay import write_overlay
+
+        with console.progress("drawing", "s") as progress:
+            write_overlay(args.video, found, overlay, progress)
+    quality = found.quality
+    for line in quality.warnings:
+        console.warn(f"{args.video}: {line}")
+    written = [str(path) for path in (output, identity, overlay) if path is not None]
+    for path in written:
+        console.say(path)
+    console.table(
+        [
+            ("motion", f"{len(found.motion)} frames at {found.motion.fps:g} fps, from {found.start_s:.2f} s"),
+            ("error", f"{quality.error_percent:.2f} % of the inter-ocular distance"),
+            (
+                "found",
+                f"in {100 * quality.coverage:.0f} % of the frames ({100 * quality.coverage_of_video:.0f} % of the video)",
+            ),
+            ("by", found.how),
+            (
+                "trembling",
+                f"{quality.jitter_percent:.2f} % of the inter-ocular distance, head {quality.head_jitter_deg:.2f} deg",
+            ),
+            (
+                "cuts, lost",
+                f"{quality.n_cuts} cuts, {quality.n_lost} frames without the face, {quality.n_others} other faces",
+            ),
+        ]
+    )
+    return {
+        "outputs": written,
+        "frames": len(found.motion),
+        "fps": found.motion.fps,
+        "start_s": found.start_s,
+        "takes": found.takes,
+        "quality": asdict(quality),
+        "landmarks": found.how,
+        "tracking_seconds": round(seconds, 3),
+    }

@@ -1,0 +1,52 @@
+"""Train a model by a recipe, a TOML file: configs/lite.toml on a corpus made by `diffposetalk corpus`, or
+configs/paper/denoiser.toml on a TFHP data set.
+
+A run that was stopped goes on where it was.
+
+  diffposetalk train configs/lite.toml -o runs/lite --set corpus=corpus
+  diffposetalk train configs/paper/denoiser.toml -o runs/paper --set data=HDTF_TFHP/lmdb --set head=flame.pkl
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.errors import DiffPoseTalkError, UsageError
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("recipe", metavar="RECIPE", help="TOML file")
+    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="where the run goes; made if absent")
+    parser.add_argument("--set", metavar="A.B=VALUE", action="append", default=[], help="change the recipe; repeatable")
+
+
+def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Train all stages; return the result for `--json`."""
+    try:
+        from diffposetalk.workshop.train.lite.recipe import train_recipe
+        from diffposetalk.workshop.train.paper.run import train_paper
+    except ModuleNotFoundError as error:
+        raise DiffPoseTalkError(f"training needs {error.name}: pip install 'diffposetalk[train]'") from error
+    from diffposetalk.config import read_config
+    from diffposetalk.files.atomic import check_run_folder
+
+    kinds = {"corpus": train_recipe, "paper": train_paper}
+    kind = read_config(args.recipe, args.set).get("kind", "corpus")
+    if kind not in kinds:
+        raise UsageError(f"{args.recipe}: unknown kind {kind!r}; choose from {', '.join(kinds)}")
+    output = check_run_folder(args.output)
+    with console.progress("training", "") as progress:
+
+        def show(stage: str, step: int, steps: int, named: dict[str, float]) -> None:
+            figures = " ".join(f"{name} {value:.3g}" for name, value in list(named.items())[:2])
+            progress(step, steps, f"{stage} {figures}".strip())
+
+        result = kinds[kind](args.recipe, output, args.set, show)
+    console.say(result["model"])
+    console.table([(name, f"{value:.3f}") for name, value in result["figures"].items()])
+    return result

@@ -1,0 +1,133 @@
+"""Statistics of FLAME coefficients: the file ``stats_train.npz`` beside a TFHP data set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
+from diffposetalk.data.moments import Moments
+from diffposetalk.errors import InputError
+from diffposetalk.files.npz import read_npz, write_npz
+from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
+
+MEASURES = ("mean", "std", "max", "min")
+"""What the file holds of each group: ``shape_mean`` ... ``pose_min``."""
+TRAINING_EPS = 1e-9
+"""Added to the spread in training (not at inference), as the released code does."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean, spread and range of each coefficient, by the file's names: ``statistics["exp_mean"]``."""
+
+    values: Mapping[str, np.ndarray]
+    """``(I,)``, ``(E,)`` or ``(6,)`` float32 by name."""
+    where: str = "statistics"
+    """The file, for errors."""
+
+    def __post_init__(self) -> None:
+        """Check names, widths and numbers; spreads that are used must be above 0 (jaw y and z are not used)."""
+        wanted = [f"{name}_{measure}" for name in NAMES for measure in MEASURES]
+        missing = [key for key in wanted if key not in self.values]
+        if missing:
+            raise InputError(f"{self.where}: not a statistics file, it lacks {', '.join(missing)}")
+        values = {}
+        for key in wanted:
+            value = np.asarray(self.values[key])
+            group = key.partition("_")[0]
+            width = POSE_WIDTH if group == "pose" else np.size(self.values[f"{group}_mean"])
+            if value.dtype.kind not in "fiu" or value.shape != (width,):
+                raise InputError(f"{self.where}: {key} must be ({width},) numbers, got {value.dtype} {value.shape}")
+            if not np.isfinite(value).all():
+                raise InputError(f"{self.where}: {key} holds numbers that are not finite")
+            if key.endswith("_std") and not (value[: 4 if group == "pose" else None] > 0).all():
+                raise InputError(f"{self.where}: {key} must be above 0; make the file anew: diffposetalk dataset stats")
+            values[key] = value.astype(np.float32)
+        object.__setattr__(self, "values", values)
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        return self.values[key]
+
+    @property
+    def widths(self) -> dict[str, int]:
+        """Width of each coefficient group."""
+        return {name: len(self.values[f"{name}_mean"]) for name in NAMES}
+
+    def normalise(self, coefficients: Coefficients, eps: float = TRAINING_EPS) -> Coefficients:
+        """Return ``(values - mean) / (std + eps)``.
+
+        Raises:
+            InputError: the coefficients have other widths.
+        """
+        found = {}
+        for name in NAMES:
+            values, mean = getattr(coefficients, name), self.values[f"{name}_mean"]
+            if values.shape[-1] != len(mean):
+                raise InputError(f"{self.where}: {name}_mean has {len(mean)} numbers, the data {values.shape[-1]}")
+            std = self.values[f"{name}_std"]
+            found[name] = (values - mean) / (std + np.float32(eps) if eps else std)
+        return Coefficients(**found)
+
+    def motion_space(self, head_pose: bool = True) -> MotionSpace:
+        """Return the space of motion vectors with these means and spreads, with or without the head's rotation."""
+        pose = slice(0, 4) if head_pose else slice(3, 4)
+        mean, std = (np.concatenate([self[f"exp_{part}"], self[f"pose_{part}"][pose]]) for part in ("mean", "std"))
+        channels = flame_channels(self.widths["exp"], head_pose)
+        rest = tuple(float(value) for value in self["pose_mean"][4:])
+        return MotionSpace("flame", 25.0, channels, mean, std, rest)  # type: ignore[arg-type]
+
+    def identity_space(self) -> IdentitySpace:
+        """Return the space of normalised identity coefficients."""
+        return IdentitySpace(self["shape_mean"], self["shape_std"])
+
+    @staticmethod
+    def load(path: str | Path) -> Statistics:
+        """Read a statistics file.
+
+        Raises:
+            InputError: the file is missing or no npz file, or a value is missing, of the wrong width or not usable.
+        """
+        return Statistics(read_npz(path, "statistics file"), str(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the file, whole or not at all."""
+        write_npz(path, self.values, compressed=False)
+
+    @staticmethod
+    def of(
+        parts: Iterable[Coefficients], progress: Callable[[int], None] | None = None, where: str = "statistics"
+    ) -> Statistics:
+        """Measure coefficients piece by piece, in float64.
+
+        Args:
+            parts: such as ``(reader.coefficients(video) for video in reader.split("train"))``.
+            progress: told the number of parts done.
+            where: named in errors.
+
+        Returns:
+            Each coefficient's mean and standard deviation over all frames (of the population), largest and smallest
+            value. A coefficient that never moves gets the spread 1, so that it is 0 when normalised.
+
+        Raises:
+            InputError: there are no frames.
+
+        Source: the released script takes a mean of spreads within windows instead, which is 0 for a constant identity.
+        """
+        moments = {name: Moments() for name in NAMES}
+        for done, part in enumerate(parts, 1):
+            for name in NAMES:
+                moments[name].add(getattr(part, name))
+            if progress:
+                progress(done)
+        if moments["exp"].n_rows == 0:
+            raise InputError(f"{where}: no frames to measure")
+        found = {}
+        for name, each in moments.items():
+            found[f"{name}_mean"] = each.mean
+            found[f"{name}_std"] = np.where(each.high > each.low, each.std, 1.0)
+            found[f"{name}_max"], found[f"{name}_min"] = each.high, each.low
+        return Statistics(found, where)

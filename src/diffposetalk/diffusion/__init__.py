@@ -1,0 +1,1 @@
+"""The diffusion process: noise schedules, samplers and classifier-free guidance, without networks."""

@@ -1,0 +1,292 @@
+"""Classifier-free guidance on speech and style: condition dropout, mixing, dynamic thresholding.
+
+With r(speech, style) the denoiser's prediction given speech or not, style or not, every mode of guidance is a
+weighted sum of such predictions; `guidance_entries` gives the terms with their weights, leaving out those of
+weight 0, and `guided` adds them up.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+from diffposetalk.diffusion.samplers import SAMPLERS, Sampler
+from diffposetalk.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+GuidanceMode: TypeAlias = Literal["incremental", "independent"]
+GUIDANCE_MODES: tuple[str, ...] = get_args(GuidanceMode)
+
+RELEASED_INDEPENDENT = "independent-released"
+"""The independent mode as the released code executes it: the second term starts from the guided result."""
+
+Threshold: TypeAlias = tuple[float, float, float]
+
+LARGEST_SEED = 2**63 - 1
+NEGLIGIBLE_WEIGHT = 1e-9
+
+INCREMENTAL_NO_STYLE = 0.35
+INCREMENTAL_NEITHER = 0.10
+INDEPENDENT_DROPOUT = 0.5
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How motion is drawn from the model; contradictions are refused on construction.
+
+    Raises:
+        UsageError: a value out of its range, not a number, or contradicting another.
+    """
+
+    sampler: Sampler | str = "dpmpp"
+    """Sampler: dpmpp (DPM-Solver++ 2M, best in few steps), ddim, or ddpm (every step of the schedule)."""
+    steps: int | None = None
+    """Noise steps a window; left out, the model's own for dpmpp, 25 for ddim, the whole schedule for ddpm."""
+    seed: int = 0
+    """Seed of all random draws; the same seed gives the same motion."""
+    speech_scale: float | None = None
+    """How strongly the speech drives the face: 1 as trained, more exaggerates it, 0 ignores the speech; left out, the
+    model's own value."""
+    style_scale: float | None = None
+    """How strongly the style colours the motion: 1 as trained, more exaggerates it, 0 ignores the style; left out, the
+    model's own value."""
+    guidance: GuidanceMode | str = "incremental"
+    """How both scales combine: incremental (style on top of speech) or independent (each against neither)."""
+    threshold: Threshold | None = None
+    """Dynamic thresholding of the normalised motion: (ratio, low, high), say (0.99, 1, 4); left out, none."""
+    head_scale: float = 1.0
+    """Amplitude of the head's motion: 1 as generated, 0 keeps the head still."""
+    expression_scale: float = 1.0
+    """Amplitude of the facial expression: 1 as generated."""
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise UsageError(f"unknown sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
+        if self.steps is not None:
+            _check_whole_number("steps", self.steps, 1, 100_000)
+        _check_whole_number("seed", self.seed, 0, LARGEST_SEED)
+        for name in ("speech_scale", "style_scale", "head_scale", "expression_scale"):
+            value = getattr(self, name)
+            if value is None and name in ("speech_scale", "style_scale"):
+                continue
+            if not _is_number(value) or not 0 <= value < math.inf:
+                raise UsageError(f"{name} must be a finite number of at least 0, not {value!r}")
+        _check_mode(self.guidance, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
+        if self.threshold is not None:
+            _check_threshold(self.threshold)
+
+
+# --------------------------------------------------------------------------------------------------
+# Guidance
+
+
+@dataclass(frozen=True)
+class GuidanceEntry:
+    """One evaluation of the denoiser and its weight in the guided result."""
+
+    speech: bool
+    """True: with the real speech; False: with the learned null speech."""
+    style: bool
+    """True: with the real style; False: with the learned null style."""
+    weight: float
+    """Factor of this prediction in the sum."""
+
+
+def guidance_entries(
+    speech_scale: float | None, style_scale: float | None, mode: GuidanceMode | str = "incremental"
+) -> tuple[GuidanceEntry, ...]:
+    """List the evaluations that guidance needs, with their weights.
+
+    incremental: `r(no, no) + a (r(speech, no) - r(no, no)) + s (r(speech, style) - r(speech, no))`;
+    independent: `r(no, no) + a (r(speech, no) - r(no, no)) + s (r(no, style) - r(no, no))`, which asks for a
+    denoiser trained with independent condition dropout: the incremental one never sees style without speech.
+
+    Args:
+        speech_scale: a; None does not guide by speech: it is simply given to every evaluation.
+        style_scale: s; None does not guide by style: it is simply given to every evaluation.
+        mode: how the two combine; "independent-released" is the released code's in-place update,
+            `y = r(no, no) + a (r(speech, no) - r(no, no))`, then `y + s (r(no, style) - y)`.
+
+    Returns:
+        The terms of weight other than 0, in the order null, speech, style; the weights add up to 1. In incremental
+        mode both scales 1 need a single evaluation, style scale 0 or speech scale 1 at most two.
+
+    Raises:
+        UsageError: an unknown mode.
+
+    Source: DiffPoseTalk (arXiv:2310.00434), section on guidance, and its released code.
+    """
+    _check_mode(mode, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
+    a, s = speech_scale, style_scale
+    weights: dict[tuple[bool, bool], float]  # (speech given, style given) -> weight
+    if a is None:
+        weights = {(True, True): 1.0} if s is None else {(True, False): 1 - s, (True, True): s}
+    elif s is None:
+        weights = {(False, True): 1 - a, (True, True): a}
+    elif mode == "incremental":
+        weights = {(False, False): 1 - a, (True, False): a - s, (True, True): s}
+    elif mode == "independent":
+        weights = {(False, False): 1 - a - s, (True, False): a, (False, True): s}
+    else:
+        weights = {(False, False): (1 - a) * (1 - s), (True, False): a * (1 - s), (False, True): s}
+    return tuple(
+        GuidanceEntry(speech, style, weight)
+        for (speech, style), weight in weights.items()
+        if abs(weight) > NEGLIGIBLE_WEIGHT
+    )
+
+
+def guided(
+    predictions: Tensor | Sequence[Tensor],
+    entries: Sequence[GuidanceEntry],
+    *,
+    threshold: Threshold | None = None,
+    threshold_each: bool = False,
+    last_frames: int | None = None,
+    valid: Tensor | None = None,
+) -> Tensor:
+    """Combine the predictions of the guidance entries: `y = sum_i w_i r_i`, then threshold it if asked.
+
+    Args:
+        predictions: `(K, B, T, D)`, one `(B, T, D)` prediction of x_0 for each of the K entries, in their order.
+        entries: the K entries.
+        threshold: (ratio, low, high) of `dynamic_threshold`; None is off.
+        threshold_each: threshold every prediction before the sum, as the released code does (the guided result is
+            then not bounded); otherwise the guided result.
+        last_frames: as in `dynamic_threshold`.
+        valid: as in `dynamic_threshold`.
+
+    Returns:
+        `(B, T, D)` guided prediction.
+
+    Raises:
+        ValueError: a number of predictions other than the number of entries.
+        UsageError: an impossible threshold.
+    """
+    if len(predictions) != len(entries):
+        raise ValueError(f"{len(predictions)} predictions for {len(entries)} guidance entries")
+    terms = list(predictions)
+    if threshold is not None and threshold_each:
+        terms = [dynamic_threshold(term, threshold, last_frames, valid) for term in terms]
+    result: Tensor = terms[0] * entries[0].weight
+    for term, entry in zip(terms[1:], entries[1:], strict=True):
+        result = result + term * entry.weight
+    if threshold is not None and not threshold_each:
+        result = dynamic_threshold(result, threshold, last_frames, valid)
+    return result
+
+
+def dynamic_threshold(
+    x_0: Tensor, threshold: Threshold, last_frames: int | None = None, valid: Tensor | None = None
+) -> Tensor:
+    """Clamp each sample to [-c, c], c being a high quantile of its absolute values, itself kept in bounds.
+
+    Args:
+        x_0: `(..., T, D)` normalised motion; each leading index is a sample with its own c.
+        threshold: (ratio, low, high): c = clamp(quantile(|x_0|, ratio), low, high).
+        last_frames: take the quantile over the last so many frames only (all frames are clamped); None is all.
+        valid: `(..., T)`, True where the frame is real: others are left out of the quantile; None is all.
+
+    Returns:
+        `(..., T, D)`, in the type of `x_0`. A sample without any valid frame is clamped to `low`.
+
+    Raises:
+        UsageError: an impossible threshold.
+
+    Source: Saharia et al. 2022 (Imagen), section 2.3, without their rescaling; bounds as in DiffPoseTalk's released
+    code, which takes the quantile over the current window's frames and applies this before guidance.
+    """
+    import torch
+
+    ratio, low, high = _check_threshold(threshold)
+    size = x_0.abs().float()
+    if valid is not None:
+        size = torch.where(valid[..., None], size, torch.nan)
+    if last_frames is not None:
+        size = size[..., -last_frames:, :]
+    limit = torch.nanquantile(size.flatten(start_dim=-2), ratio, dim=-1)
+    limit = torch.nan_to_num(limit, nan=low).clamp(low, high).to(x_0.dtype)[..., None, None]
+    return torch.maximum(torch.minimum(x_0, limit), -limit)
+
+
+# --------------------------------------------------------------------------------------------------
+# Condition dropout in training
+
+
+@dataclass(frozen=True, eq=False)
+class ConditionDropout:
+    """Which conditions of which samples are replaced by their learned null in a training step."""
+
+    speech: Tensor
+    """`(B,)` bool, True where the speech is dropped."""
+    style: Tensor
+    """`(B,)` bool, True where the style is dropped."""
+
+
+def condition_dropout(
+    uniform: Tensor,
+    mode: GuidanceMode | str = "incremental",
+    *,
+    no_style: float = INCREMENTAL_NO_STYLE,
+    neither: float = INCREMENTAL_NEITHER,
+    independent: float = INDEPENDENT_DROPOUT,
+) -> ConditionDropout:
+    """Turn uniform draws into dropped conditions.
+
+    Args:
+        uniform: draws in [0, 1): incremental `(B,)`; independent `(B, 2)`, for style and for speech.
+        mode: incremental drops the style alone or both, never the speech alone; independent drops each by itself.
+        no_style: incremental: share of samples without style only.
+        neither: incremental: share of samples without both.
+        independent: independent: share dropped of each.
+
+    Returns:
+        The dropped conditions.
+
+    Raises:
+        UsageError: an unknown mode, or shares that are no probabilities.
+        ValueError: draws of the wrong shape.
+
+    Source: DiffPoseTalk's released code as executed: full .55, no style .35, neither .10; independent .5 each.
+    """
+    _check_mode(mode, GUIDANCE_MODES)
+    if min(no_style, neither, independent) < 0 or no_style + neither > 1 or independent > 1:
+        raise UsageError(f"condition dropout needs shares, not {no_style}, {neither} and {independent}")
+    if mode == "incremental":
+        if uniform.ndim != 1:
+            raise ValueError(f"incremental dropout takes draws of shape (B,), not {tuple(uniform.shape)}")
+        return ConditionDropout(speech=uniform > 1 - neither, style=uniform > 1 - neither - no_style)
+    if uniform.ndim != 2 or uniform.shape[1] != 2:
+        raise ValueError(f"independent dropout takes draws of shape (B, 2), not {tuple(uniform.shape)}")
+    return ConditionDropout(speech=uniform[:, 1] < independent, style=uniform[:, 0] < independent)
+
+
+# --------------------------------------------------------------------------------------------------
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _check_whole_number(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise UsageError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+
+
+def _check_mode(mode: str, known: Sequence[str]) -> None:
+    if mode not in known:
+        raise UsageError(f"unknown guidance {mode!r}: choose from {', '.join(GUIDANCE_MODES)}")
+
+
+def _check_threshold(threshold: object) -> Threshold:
+    if isinstance(threshold, (tuple, list)) and len(threshold) == 3 and all(map(_is_number, threshold)):
+        ratio, low, high = threshold
+        if 0 < ratio <= 1 and 0 < low <= high < math.inf:
+            return ratio, low, high
+    raise UsageError(
+        f"threshold must be three numbers (ratio, low, high), 0 < ratio <= 1 and 0 < low <= high, not {threshold!r}"
+    )

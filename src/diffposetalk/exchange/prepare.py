@@ -1,0 +1,189 @@
+"""What is done to a motion on its way into a file: another head's channels, frame rate, knobs, clamping."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffposetalk.arkit import INDEX
+from diffposetalk.errors import DiffPoseTalkWarning, InputError, UsageError
+from diffposetalk.motion import Motion
+
+if TYPE_CHECKING:
+    from diffposetalk.exchange import ExportOptions, Format, Scene
+    from diffposetalk.retarget.solve import Residual
+
+REGIONS: dict[str, tuple[str, ...]] = {
+    "expression": ("",),
+    "brows": ("brow",),
+    "eyelids": ("eyeBlink", "eyeSquint", "eyeWide"),
+    "gaze": ("eyeLook",),
+    "cheeks": ("cheek",),
+    "nose": ("nose",),
+    "jaw": ("jaw",),
+    "mouth": ("mouth",),
+    "tongue": ("tongue",),
+    "head": (),
+}
+"""Regions that knobs name, as beginnings of channel names; `jaw`, `gaze` and `head` are the rotations too."""
+_POSES = {"head": "head_pose", "jaw": "jaw_pose", "gaze": "eye_pose"}
+_TURNS = {"head_pitch_deg": 0, "head_yaw_deg": 1, "head_roll_deg": 2}
+
+
+class Prepared:
+    """A motion as formats want it, each variant made once."""
+
+    def __init__(self, motion: Motion, scene: Scene) -> None:
+        """Take the motion; nothing is done before it is asked for.
+
+        Raises:
+            InputError: it has no frames.
+        """
+        if len(motion) == 0:
+            raise InputError("the motion has no frames, so there is nothing to write")
+        self.motion, self.scene = motion, scene
+        self._ready: dict[tuple[bool, float | None], Motion] = {}
+        self._arkit: Motion | None = None
+        self.residual = scene.residual
+
+    def motion_for(self, row: Format) -> tuple[Motion, Residual | None]:
+        """Return the motion for a format, and how far its points are off where it had to be solved for."""
+        solved = row.arkit and not speaks_arkit(self.motion)
+        fps = row.fps or self.scene.options.fps
+        if (solved, fps) not in self._ready:
+            motion = self._as_arkit() if solved else self.motion
+            self._ready[solved, fps] = condition(motion, replace(self.scene.options, fps=fps))
+        return self._ready[solved, fps], self.residual if solved else self.scene.residual
+
+    def _as_arkit(self) -> Motion:
+        if self._arkit is None:
+            from diffposetalk.retarget.solve import to_arkit
+
+            head = self.scene.head_of(self.motion)
+            self._arkit, self.residual = to_arkit(self.motion, head, identity=self.scene.identity)
+        return self._arkit
+
+
+def speaks_arkit(motion: Motion) -> bool:
+    """Whether every expression channel is ARKit's."""
+    return set(motion.expression_names) <= set(INDEX)
+
+
+def condition(motion: Motion, options: ExportOptions) -> Motion:
+    """Smooth, scale, shift, resample and clamp a motion, in this order.
+
+    Raises:
+        UsageError: a knob names no region and no channel of this motion.
+    """
+    for region, seconds in options.smoothing_s.items():
+        sigma = seconds * motion.fps
+        motion = _applied(motion, region, partial(_blurred, sigma=sigma), partial(_blurred_turns, sigma=sigma))
+    for region, gain in options.gain.items():
+        scale = partial(np.multiply, np.float32(gain))
+        motion = _applied(motion, region, scale, scale)
+    for region, offset in options.offset.items():
+        motion = _shifted(motion, region, offset)
+    if options.fps is not None:
+        motion = motion.resampled(options.fps)
+    return _clamped(motion) if options.clamp and speaks_arkit(motion) else motion
+
+
+def _columns(motion: Motion, region: str) -> list[int]:
+    beginnings = REGIONS.get(region, (region,))
+    return [i for i, name in enumerate(motion.expression_names) if name.startswith(beginnings)]
+
+
+def _applied(
+    motion: Motion,
+    region: str,
+    change: Callable[[np.ndarray], np.ndarray],
+    turn: Callable[[np.ndarray], np.ndarray],
+) -> Motion:
+    """Change what a region's name means: expression channels by `change` and rotations by `turn`."""
+    columns = _columns(motion, region) if region else []
+    pose = _POSES.get(region)
+    value = getattr(motion, pose) if pose else None
+    if not columns and value is None:
+        raise _unknown(motion, region)
+    changed: dict[str, Any] = {}
+    if columns:
+        expression = motion.expression.copy()
+        expression[:, columns] = change(expression[:, columns])
+        changed["expression"] = expression
+    if pose and value is not None:
+        changed[pose] = turn(value)
+    return replace(motion, **changed)
+
+
+def _shifted(motion: Motion, region: str, offset: float) -> Motion:
+    if region in _TURNS:
+        from diffposetalk.exchange.angles import euler_of, rotation_of
+
+        angles = euler_of(motion.head_pose)
+        angles[:, _TURNS[region]] += np.deg2rad(offset)
+        return replace(motion, head_pose=rotation_of(angles))
+    columns = _columns(motion, region)
+    if not columns:
+        if region == "head":
+            raise UsageError(f"an offset of the head is given by axis: {', '.join(_TURNS)}")
+        raise _unknown(motion, region)
+    expression = motion.expression.copy()
+    expression[:, columns] += np.float32(offset)
+    return replace(motion, expression=expression)
+
+
+def _unknown(motion: Motion, region: str) -> UsageError:
+    if region in REGIONS:
+        return UsageError(f"the motion of the head {motion.head} has nothing that belongs to the region {region!r}")
+    return UsageError(
+        f"no region or channel {region!r}; there are {', '.join(REGIONS)}, and beginnings of channel names"
+    )
+
+
+def _clamped(motion: Motion) -> Motion:
+    low, high = motion.expression.min(0), motion.expression.max(0)
+    beyond = np.flatnonzero((low < -1e-6) | (high > 1 + 1e-6))
+    if not len(beyond):
+        return (
+            motion if low.min() >= 0 and high.max() <= 1 else replace(motion, expression=motion.expression.clip(0, 1))
+        )
+    worst = max(beyond, key=lambda i: max(-low[i], high[i] - 1))
+    value = low[worst] if -low[worst] > high[worst] - 1 else high[worst]
+    warnings.warn(
+        f"{len(beyond)} channel(s) were clamped to [0, 1], the farthest {motion.expression_names[worst]} at {value:.3g}; "
+        "--no-clamp keeps them",
+        DiffPoseTalkWarning,
+        stacklevel=2,
+    )
+    return replace(motion, expression=motion.expression.clip(0, 1))
+
+
+def _kernel(sigma: float) -> np.ndarray:
+    reach = max(1, int(np.ceil(4 * sigma)))
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(sigma, 1e-6)) ** 2)
+    return weights / weights.sum()
+
+
+def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Average `(T, n)` over a Gaussian of `sigma` frames; the ends are held."""
+    kernel = _kernel(sigma)
+    reach = len(kernel) // 2
+    held = np.pad(values.astype(np.float64), ((reach, reach), (0, 0)), mode="edge")
+    return np.stack([np.convolve(column, kernel, "valid") for column in held.T], 1).astype(np.float32)
+
+
+def _blurred_turns(rotation_vectors: np.ndarray, sigma: float) -> np.ndarray:
+    """Average rotations `(T, 3 n)` over a Gaussian of `sigma` frames: the rotation nearest the mean matrix."""
+    from diffposetalk.exchange.angles import rotation_matrices, rotation_vectors_of
+
+    joints = rotation_vectors.reshape(len(rotation_vectors), -1, 3)
+    mean = _blurred(rotation_matrices(joints).reshape(len(joints), -1), sigma).reshape(*joints.shape[:2], 3, 3)
+    u, _, v = np.linalg.svd(mean)
+    u[..., -1] *= np.linalg.det(u @ v)[..., None]  # a rotation, not a reflection
+    nearest = u @ v
+    return rotation_vectors_of(nearest).reshape(rotation_vectors.shape)

@@ -1,0 +1,190 @@
+"""Baked vertices: a folder of numbered OBJ or PLY files, and PC2 point caches. Frames are made and written one by one.
+
+Large by nature: ten minutes of the free head are 2 GB as PC2, 6 GB as PLY, 14 GB as OBJ. GLB and USD say the same in a
+few megabytes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffposetalk.errors import InputError
+from diffposetalk.exchange.companions import write_sound
+from diffposetalk.exchange.scenes.look import Part, has_holes, parts_of, picture_of, srgb_bytes, vertex_colors
+from diffposetalk.exchange.scenes.rig import check_fits
+from diffposetalk.geometry.mesh import Mesh
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from diffposetalk.exchange import Scene
+    from diffposetalk.head import HeadModel
+    from diffposetalk.motion import Motion
+
+PC2_MAGIC = b"POINTCACHE2\x00"
+FRAME = "frame_{:05d}"
+"""How files of a sequence are called, the first number being 1, as animation programs count."""
+
+
+def write_obj(motion: Motion, path: Path, scene: Scene) -> None:
+    """Fill the folder `path` with `frame_00001.obj` and so on, materials, textures, sound and `sequence.json`.
+
+    Raises:
+        InputError: no frames, or not enough room on the disk.
+        ModelError: the motion does not fit the head.
+    """
+    head, mesh, first = _start(motion, scene)
+    before, after = _obj_frame(mesh, "head.mtl")
+    _check_room(path, len(motion) * (len(before) + len(_vertex_lines(first)) + len(after)))
+    _write_materials(mesh, path / "head.mtl", path)
+    for name, vertices in _frames(head, motion, scene):
+        (path / f"{name}.obj").write_bytes(before + _vertex_lines(vertices) + after)
+    _write_notes(motion, path, scene, ".obj")
+
+
+def write_ply(motion: Motion, path: Path, scene: Scene) -> None:
+    """Fill the folder `path` with `frame_00001.ply` and so on (binary, coloured vertices), sound and `sequence.json`.
+
+    Raises:
+        InputError: no frames, or not enough room on the disk.
+        ModelError: the motion does not fit the head.
+    """
+    head, mesh, _ = _start(motion, scene)
+    n_vertices, n_faces = len(mesh.vertices), len(mesh.faces)
+    header = (
+        "ply\nformat binary_little_endian 1.0\ncomment metres, Y up\n"
+        f"element vertex {n_vertices}\nproperty float x\nproperty float y\nproperty float z\n"
+        "property uchar red\nproperty uchar green\nproperty uchar blue\n"
+        f"element face {n_faces}\nproperty list uchar int vertex_indices\nend_header\n"
+    ).encode()
+    rows = np.zeros(n_vertices, np.dtype([("place", "<f4", 3), ("color", "u1", 3)]))
+    rows["color"] = srgb_bytes(vertex_colors(mesh))
+    triangles = np.zeros(n_faces, np.dtype([("n", "u1"), ("corners", "<i4", 3)]))
+    triangles["n"], triangles["corners"] = 3, mesh.faces
+    tail = triangles.tobytes()
+    _check_room(path, len(motion) * (len(header) + rows.nbytes + len(tail)))
+    for name, vertices in _frames(head, motion, scene):
+        rows["place"] = vertices
+        (path / f"{name}.ply").write_bytes(header + rows.tobytes() + tail)
+    _write_notes(motion, path, scene, ".ply")
+
+
+def write_pc2(motion: Motion, path: Path, scene: Scene) -> None:
+    """Write a point cache, and beside it `NAME_rest.obj`, whose points it moves, with materials, textures and sound.
+
+    Raises:
+        InputError: no frames, or not enough room on the disk.
+        ModelError: the motion does not fit the head.
+    """
+    head, mesh, _ = _start(motion, scene)
+    _check_room(path.parent, len(motion) * mesh.vertices.size * 4)
+    materials = path.with_name(f"{path.stem}_rest.mtl")
+    before, after = _obj_frame(mesh, materials.name)
+    rest = before + _vertex_lines(mesh.vertices) + after
+    path.with_name(f"{path.stem}_rest.obj").write_bytes(rest)
+    _write_materials(mesh, materials, path.with_name(f"{path.stem}_textures"))
+    write_sound(scene.speech, path)
+    with path.open("wb") as file:
+        # version, points, number of the first frame, frames a sample, samples
+        file.write(PC2_MAGIC + struct.pack("<iiffi", 1, len(mesh.vertices), 0.0, 1.0, len(motion)))
+        for vertices in head.iter_vertices(motion, scene.identity):
+            file.write(np.ascontiguousarray(vertices, "<f4").tobytes())
+
+
+def _start(motion: Motion, scene: Scene) -> tuple[HeadModel, Mesh, np.ndarray]:
+    """Return the head, its resting mesh and the first frame's vertices; a motion that does not fit fails here."""
+    head = scene.head_of(motion)
+    check_fits(head, motion, scene.identity)
+    return head, head.mesh(scene.identity), next(iter(head.iter_vertices(motion.slice(0, 1), scene.identity)))[0]
+
+
+def _frames(head: HeadModel, motion: Motion, scene: Scene) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield names and `(V, 3)` vertices, one frame after the other."""
+    number = 0
+    for piece in head.iter_vertices(motion, scene.identity):
+        for vertices in piece:
+            number += 1
+            yield FRAME.format(number), vertices
+
+
+def _check_room(folder: Path, n_bytes: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if n_bytes > free:
+        raise InputError(
+            f"the sequence takes {n_bytes / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left; "
+            "a .glb or .usdz says the same in a few megabytes"
+        )
+
+
+def _vertex_lines(vertices: np.ndarray) -> bytes:
+    """Say `(V, 3)` as OBJ lines, to the micrometre."""
+    return (b"v %.6f %.6f %.6f\n" * len(vertices)) % tuple(np.asarray(vertices, np.float64).reshape(-1).tolist())
+
+
+def _obj_frame(mesh: Mesh, materials: str) -> tuple[bytes, bytes]:
+    """Return what stands before and after the vertices in every OBJ file."""
+    before = f"# metres, Y up\nmtllib {materials}\no head\n"
+    lines: list[str] = []
+    if mesh.uv is not None:
+        points, place = np.unique(np.round(mesh.uv.reshape(-1, 2), 6), axis=0, return_inverse=True)
+        lines += [f"vt {u:.6f} {v:.6f}" for u, v in points.tolist()]
+        place = place.reshape(-1, 3) + 1
+    for part in parts_of(mesh):
+        if part.flipped:
+            continue
+        lines.append(f"usemtl {part.material.name}")
+        corners = part.triangles(mesh) + 1
+        if mesh.uv is None:
+            lines += [f"f {a} {b} {c}" for a, b, c in corners.tolist()]
+        else:
+            both = np.stack([corners, place[part.faces]], -1).reshape(-1, 6)
+            lines += ["f {}/{} {}/{} {}/{}".format(*row) for row in both.tolist()]
+    return before.encode(), ("\n".join(lines) + "\n").encode()
+
+
+def _write_materials(mesh: Mesh, path: Path, textures: Path) -> None:
+    """Write an MTL file and the textures it names, relative to itself."""
+    lines: list[str] = []
+    for part in parts_of(mesh):
+        if part.flipped:
+            continue
+        lines += _material_lines(part, path, textures)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _material_lines(part: Part, path: Path, textures: Path) -> list[str]:
+    look = part.material
+    red, green, blue = look.base_color
+    lines = [f"newmtl {look.name}", f"Kd {red:.4f} {green:.4f} {blue:.4f}", "Ks 0.04 0.04 0.04"]
+    lines.append(f"Ns {2 / max(look.roughness, 0.05) ** 4 - 2:.1f}")  # Blinn-Phong's exponent of that roughness
+    if look.texture is not None:
+        data, suffix = picture_of(look.texture)
+        textures.mkdir(exist_ok=True)
+        picture = textures / f"{look.name}{suffix}"
+        picture.write_bytes(data)
+        named = picture.relative_to(path.parent).as_posix()
+        lines.append(f"map_Kd {named}")
+        if has_holes(look):
+            lines.append(f"map_d -imfchan m {named}")
+    return [*lines, ""]
+
+
+def _write_notes(motion: Motion, folder: Path, scene: Scene, suffix: str) -> None:
+    """Write `sequence.json`: frame rate, number of frames, how they are called, the sound."""
+    sound = write_sound(scene.speech, folder / "head")
+    notes = {
+        "head": motion.head,
+        "fps": motion.fps,
+        "frames": len(motion),
+        "first": FRAME.format(1) + suffix,
+        "sound": sound,
+        "unit": "metre",
+        "up": "Y",
+    }
+    (folder / "sequence.json").write_text(json.dumps(notes, indent=1) + "\n", encoding="utf-8")

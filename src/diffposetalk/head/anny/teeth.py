@@ -1,0 +1,163 @@
+"""Teeth and gums of the free head, modelled tooth by tooth along the arches of the base mesh."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffposetalk.head.anny.parts import Part, grid_faces, material
+from diffposetalk.head.anny.source import BaseMesh
+
+WIDTHS = {"upper": (8.6, 6.7, 7.7, 7.1, 6.8, 10.2, 9.6), "lower": (5.3, 5.9, 6.9, 7.0, 7.2, 10.8, 10.2)}
+"""Mesiodistal widths from the middle backward, millimetres (Wheeler's averages); scaled to the arch."""
+DEPTHS = {"upper": (6.4, 5.8, 7.4, 8.6, 8.6, 10.0, 10.0), "lower": (5.6, 5.8, 7.0, 7.4, 7.8, 9.6, 9.4)}
+"""Thickness from lip or cheek to tongue, millimetres."""
+HEIGHTS = {"upper": (10.2, 9.0, 9.8, 8.2, 7.6, 7.0, 6.6), "lower": (8.8, 9.0, 10.0, 8.4, 7.8, 7.2, 6.8)}
+"""Crown heights, millimetres."""
+SET_BACK = {"upper": 0.0005, "lower": 0.0028}
+"""How far inside the base mesh's arch the labial faces lie, metres: the lower teeth bite behind the upper."""
+EDGE = {
+    "upper": (15069, 15086, 15071, 15070, 15085, 15078, 15077, 15076, 15080),
+    "lower": (15010, 15001, 15002, 15003, 15004, 15005, 15006, 15007, 15008),
+}
+"""Vertices of the base mesh along the biting edge on the cheek side, from the middle to the back on the left."""
+LOWERED = {"upper": 0.0018, "lower": 0.0}
+"""How far the teeth are moved down from the base mesh's, metres: a little of the upper shows under an open lip."""
+MOLAR = (
+    (-0.25, 0.7, 0.7, 0.0),
+    (0.3, 0.93, 1.0, 0.0),
+    (0.75, 1.0, 0.98, 0.0),
+    (0.95, 0.9, 0.8, 0.0),
+    (0.97, 0.3, 0.3, 0.0),
+)
+INCISOR = ((-0.25, 0.68, 0.8, 0.0), (0.2, 0.88, 0.92, 0.0), (0.65, 0.99, 0.62, 0.13), (0.94, 0.97, 0.3, 0.22),
+           (1.0, 0.86, 0.14, 0.24))  # fmt: skip
+"""Rings of a crown: place from neck (0) to edge (1), share of the width, of the depth, shift to the lips in depths."""
+ROUND = 10
+"""Vertices round each tooth."""
+
+
+@dataclass(frozen=True)
+class _Arch:
+    """A dental arch as a curve: place, outward normal and biting edge by length along it from the middle."""
+
+    length: np.ndarray
+    outer: np.ndarray
+    """`(n, 3)` on the labial side at the biting edge."""
+
+    def at(self, s: np.ndarray | float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return place, unit tangent and unit outward normal, each `(..., 3)`."""
+
+        def place(t: np.ndarray | float) -> np.ndarray:
+            return np.stack([np.interp(t, self.length, self.outer[:, k]) for k in range(3)], -1)
+
+        ahead = place(np.asarray(s) + 0.0015) - place(np.asarray(s) - 0.0015)
+        ahead[..., 1] = 0
+        tangent = ahead / np.linalg.norm(ahead, axis=-1, keepdims=True)
+        outward = np.stack([-tangent[..., 2], 0 * tangent[..., 0], tangent[..., 0]], -1)
+        return place(s), tangent, outward
+
+
+def _arch(neutral: np.ndarray, which: str) -> _Arch:
+    """Follow the labial biting edge of the base mesh's teeth from the right to the left."""
+    left = neutral[list(EDGE[which])] - [0, LOWERED[which], 0]
+    knots = np.concatenate([(left * [-1, 1, 1])[:0:-1], left])
+    chord = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(knots, axis=0), axis=1))])
+    places = np.linspace(0, chord[-1], 200)
+    curve = np.stack([np.interp(places, chord, knots[:, k]) for k in range(3)], -1)
+    for _ in range(60):  # round off the corners
+        curve[1:-1] = (curve[:-2] + 2 * curve[1:-1] + curve[2:]) / 4
+    length = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(curve, axis=0), axis=1))])
+    return _Arch(length - length[-1] / 2, curve)
+
+
+def build(base: BaseMesh, neutral: np.ndarray) -> list[Part]:
+    """Model both jaws: upper and lower teeth, upper and lower gums.
+
+    Each jaw follows the base mesh's teeth of that jaw as a rigid whole would, plus an affine change of shape.
+    """
+    parts = []
+    for which in ("upper", "lower"):
+        members = base.members(f"helper-{which}-teeth")
+        points = neutral[members]
+        arch = _arch(neutral, which)
+        carry = _affine(members, points)
+        for name, look, (rest, faces) in (
+            (f"{which}_teeth", "teeth", _teeth(arch, which)),
+            (f"{which}_gums", "gums", _gums(arch, which)),
+        ):
+            rest = rest.astype(np.float32)
+            uv = np.zeros((len(faces), 3, 2), np.float32)
+            none = np.full(len(rest), -1)
+            parts.append(Part(name, rest, faces, uv, material(look, len(faces)), none, carry(rest)))
+    return parts
+
+
+def _affine(members: np.ndarray, points: np.ndarray) -> Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]:
+    """Return what carries a field from the base mesh's teeth by the nearest affine map (least squares)."""
+    centre = points.mean(0)
+    solve = np.linalg.pinv(np.concatenate([points - centre, np.full((len(points), 1), 0.03)], 1))
+
+    def onto(rest: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        arms = np.concatenate([rest - centre, np.full((len(rest), 1), 0.03)], 1)
+        return lambda field: (arms @ (solve @ field[members])).astype(np.float32)
+
+    return onto
+
+
+def _teeth(arch: _Arch, which: str) -> tuple[np.ndarray, np.ndarray]:
+    widths = np.array(WIDTHS[which]) * 1e-3
+    widths *= min(1.0, 0.97 * arch.length[-1] / widths.sum())
+    down = -1.0 if which == "upper" else 1.0
+    points, faces, total = [], [], 0
+    for side in (-1, 1):
+        for k, width in enumerate(widths):
+            place, tangent, outward = arch.at(side * (widths[:k].sum() + width / 2))
+            crown = _crown(width, DEPTHS[which][k] * 1e-3, HEIGHTS[which][k] * 1e-3, molar=k >= 3)
+            local = place - outward * (SET_BACK[which] + DEPTHS[which][k] * 0.5e-3)
+            local = local + crown[..., :1] * tangent + crown[..., 1:2] * outward
+            local = local + (crown[..., 2:] * down) * np.array([0.0, 1.0, 0.0])
+            one = grid_faces(*crown.shape[:2])
+            if down < 0:
+                one = one[:, ::-1]
+            points.append(local.reshape(-1, 3))
+            faces.append(one + total)
+            total += crown.shape[0] * crown.shape[1]
+    return np.concatenate(points), np.concatenate(faces)
+
+
+def _crown(width: float, depth: float, height: float, molar: bool) -> np.ndarray:
+    """Model a crown as rings from the root to the biting edge: `(rings, ROUND, 3)` along, outward, toward the edge."""
+    turn = 2 * np.pi * (np.arange(ROUND) + 0.5) / ROUND
+    cosine, sine = np.cos(turn), np.sin(turn)
+    square = 0.55  # exponent of the rounded rectangle
+    along = np.sign(cosine) * np.abs(cosine) ** square
+    across = np.sign(sine) * np.abs(sine) ** square
+    rings = []
+    for place, wide, deep, shift in MOLAR if molar else INCISOR:
+        level = np.full(ROUND, (place - 1) * height)
+        rings.append(np.stack([along * wide * width * 0.49, (across * deep * 0.5 + shift) * depth, level], -1))
+    rings.append(np.broadcast_to(rings[-1].mean(0), (ROUND, 3)))
+    return np.array(rings)
+
+
+def _gums(arch: _Arch, which: str, n: int = 41) -> tuple[np.ndarray, np.ndarray]:
+    """Loft a rounded ridge along the roots, scalloped between the teeth."""
+    s = np.linspace(arch.length[0], arch.length[-1], n) * 0.99
+    place, _, outward = arch.at(s)
+    down = -1.0 if which == "upper" else 1.0
+    span = np.abs(s) / arch.length[-1]
+    depth = np.interp(span, [0, 1], [DEPTHS[which][0], DEPTHS[which][-1]]) * 1e-3
+    height = np.interp(span, [0, 1], [HEIGHTS[which][0], HEIGHTS[which][-1]]) * 1e-3
+    turn = np.linspace(np.pi, 2 * np.pi, 9)
+    rows = []
+    for angle in turn:
+        out = np.cos(angle) * (depth * 0.42 + 0.0010)
+        deep = -height * 0.84 - (0.010 if abs(np.cos(angle)) > 0.99 else 0.0012 * np.cos(angle) ** 2)
+        row = place - outward * (SET_BACK[which] + depth * 0.5)[:, None] + out[:, None] * outward
+        rows.append(row + down * deep[:, None] * np.array([0.0, 1.0, 0.0]))
+    grid = np.stack(rows)
+    faces = grid_faces(len(rows), n, closed=False)
+    return grid.reshape(-1, 3), faces if down > 0 else faces[:, ::-1]

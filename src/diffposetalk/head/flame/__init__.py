@@ -1,0 +1,1 @@
+"""FLAME from the user's own file, and a free head of the same format."""

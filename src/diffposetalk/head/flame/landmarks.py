@@ -1,0 +1,136 @@
+"""FLAME's landmarks: 51 that stay, an outline that goes with the head's turn, 68 that stay, and some of MediaPipe's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk.errors import InputError
+from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.geometry.skinning import Array, is_tensor, like, rotation_matrix
+from diffposetalk.head.flame.files import read_arrays
+
+EMBEDDING_KEYS = ("static_lmk_faces_idx", "static_lmk_bary_coords", "dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords",
+                  "full_lmk_faces_idx", "full_lmk_bary_coords")  # fmt: skip
+MEDIAPIPE_KEYS = ("lmk_face_idx", "lmk_b_coords", "landmark_indices")
+N_CONTOUR_DEG = 39
+"""Outlines are known for turns up to this many degrees to either side."""
+
+
+@dataclass(frozen=True)
+class FlameLandmarks:
+    """FLAME's 68 landmarks: 51 that stay, 17 of the contour that go with the head's turn, and all 68 that stay."""
+
+    static: Landmarks
+    """51: brows, nose, eyes, lips."""
+    contour: tuple[Landmarks, ...]
+    """79 times 17: the jaw's outline as seen at 0..39 degrees, then at -1..-39."""
+    full: Landmarks
+    """68: 17 of the contour, then the 51."""
+
+    def seen(self, vertices: Array, head_pose: Array | None, neck_pose: Array | None) -> Array:
+        """Return 17 landmarks of the outline that goes with the turn, then the 51: `(..., 68, 3)`.
+
+        Args:
+            vertices: `(..., V, 3)` metres.
+            head_pose: `(..., 3)` axis-angle of the root, radians; none for rest.
+            neck_pose: `(..., 3)` axis-angle of the neck, radians; none for rest.
+        """
+        lead = vertices.shape[:-2]
+        rows = np.broadcast_to(contour_row(head_pose, neck_pose), lead).reshape(-1)
+        flat = vertices.reshape((-1, *vertices.shape[-2:]))
+        corners = np.stack([row.corners for row in self.contour])[rows].reshape(len(rows), -1)
+        shares = like(np.stack([row.shares for row in self.contour])[rows], flat)
+        picked = flat[np.arange(len(rows))[:, None], corners].reshape((*lead, -1, 3, 3))
+        contour = (picked * shares.reshape((*lead, -1, 3))[..., None]).sum(-2)
+        if is_tensor(vertices):
+            import torch
+
+            return torch.cat([contour, self.static.of(vertices)], -2)
+        return np.concatenate([contour, self.static.of(vertices)], -2)
+
+
+def read_embedding(path: Path, faces: np.ndarray) -> FlameLandmarks:
+    """Read `landmark_embedding.npy`: FLAME's 68 landmarks, still and of the contour.
+
+    Raises:
+        InputError: it is missing, refused or damaged, or does not fit the head.
+    """
+    return embedding_of(read_arrays(path), faces, path)
+
+
+def embedding_of(values: dict[str, Any], faces: np.ndarray, where: object) -> FlameLandmarks:
+    """Make the 68 landmarks of arrays by FLAME's names."""
+    missing = [key for key in EMBEDDING_KEYS if key not in values]
+    if missing:
+        raise InputError(f"{where}: is not FLAME's landmark embedding, it lacks {', '.join(missing)}")
+    static = points_on(faces, values["static_lmk_faces_idx"], values["static_lmk_bary_coords"], where)
+    full = points_on(faces, values["full_lmk_faces_idx"], values["full_lmk_bary_coords"], where)
+    rows, shares = np.asarray(values["dynamic_lmk_faces_idx"]), np.asarray(values["dynamic_lmk_bary_coords"])
+    if rows.shape != (79, 17) or shares.shape != (79, 17, 3):
+        raise InputError(f"{where}: dynamic_lmk_faces_idx is {rows.shape}, FLAME has (79, 17)")
+    contour = tuple(points_on(faces, row, share, where) for row, share in zip(rows, shares))
+    if len(static) != 51 or len(full) != 68:
+        raise InputError(f"{where}: has {len(static)} still and {len(full)} full landmarks, FLAME has 51 and 68")
+    return FlameLandmarks(static, contour, full)
+
+
+def read_mediapipe(path: Path, faces: np.ndarray) -> tuple[Landmarks, np.ndarray]:
+    """Read `mediapipe_landmark_embedding.npz`.
+
+    Returns:
+        The points on the head, and `(L,)` which of MediaPipe's landmarks they are.
+
+    Raises:
+        InputError: it is missing or damaged, or does not fit the head.
+    """
+    return mediapipe_of(read_arrays(path), faces, path)
+
+
+def mediapipe_of(values: dict[str, Any], faces: np.ndarray, where: object) -> tuple[Landmarks, np.ndarray]:
+    """Make MediaPipe's landmarks of arrays by their names."""
+    missing = [key for key in MEDIAPIPE_KEYS if key not in values]
+    if missing:
+        raise InputError(f"{where}: is not a MediaPipe landmark embedding, it lacks {', '.join(missing)}")
+    points = points_on(faces, values["lmk_face_idx"], values["lmk_b_coords"], where)
+    indices = np.asarray(values["landmark_indices"]).reshape(-1).astype(np.int64)
+    if len(indices) != len(points):
+        raise InputError(f"{where}: {len(points)} landmarks but {len(indices)} landmark_indices")
+    return points, indices
+
+
+def points_on(faces: np.ndarray, rows: Any, shares: Any, where: object) -> Landmarks:
+    """Make points of triangle numbers and barycentric coordinates, dropping dimensions of 1 in front.
+
+    Raises:
+        InputError: they do not agree, or a triangle does not exist.
+    """
+    rows, shares = np.asarray(rows).reshape(-1), np.asarray(shares, np.float32).reshape(-1, 3)
+    if len(rows) != len(shares) or rows.dtype.kind not in "iu":
+        raise InputError(f"{where}: {len(rows)} landmark triangles but {len(shares)} coordinates")
+    if rows.size and (rows.min() < 0 or rows.max() >= len(faces)):
+        raise InputError(f"{where}: landmarks on triangle {rows.max()}, but the head has {len(faces)}")
+    return Landmarks(faces[rows], shares)
+
+
+def contour_row(head_pose: Array | None = None, neck_pose: Array | None = None) -> np.ndarray:
+    """Return which of FLAME's 79 outlines goes with a turn of the head.
+
+    Args:
+        head_pose: `(..., 3)` axis-angle of the root, radians; none for rest.
+        neck_pose: the same of the neck.
+
+    Returns:
+        `(...)` int64: 0 to 39 for turns of so many degrees to the left (+Y), 40 to 78 for 1 to 39 degrees to the right.
+    """
+    turn = np.eye(3)
+    for pose in (head_pose, neck_pose):
+        if pose is not None:
+            plain = pose.detach().cpu().numpy() if is_tensor(pose) else np.asarray(pose)
+            turn = turn @ rotation_matrix(plain)
+    degrees = np.rad2deg(np.arctan2(-turn[..., 2, 0], np.hypot(turn[..., 0, 0], turn[..., 1, 0])))
+    whole = np.round(np.minimum(degrees, N_CONTOUR_DEG)).astype(np.int64)
+    return np.where(whole >= 0, whole, np.where(whole < -N_CONTOUR_DEG, 2 * N_CONTOUR_DEG, N_CONTOUR_DEG - whole))

@@ -1,0 +1,1 @@
+"""Heads with named blend shapes, from npz or glTF files."""

@@ -1,0 +1,352 @@
+"""Any mesh with named shapes as a head: a neutral face and what each shape adds, such as an avatar's ARKit targets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk.arkit import INDEX
+from diffposetalk.errors import InputError, ModelError
+from diffposetalk.geometry import skinning
+from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.geometry.mesh import Material, Mesh, MeshSequence
+from diffposetalk.geometry.skinning import Array
+from diffposetalk.head.flame.files import read_arrays
+from diffposetalk.head.flame.landmarks import MEDIAPIPE_KEYS, mediapipe_of
+from diffposetalk.motion import Motion
+
+SKIN = Material("skin", (0.36, 0.2, 0.15), roughness=0.5, specular=0.3, subsurface=0.4, inside=(0.04, 0.01, 0.01))
+EYE = Material("eye", (0.75, 0.75, 0.75), roughness=0.1, specular=0.6)
+LIPS_BY = ("mouthRollLower", "mouthRollUpper", "mouthPucker", "mouthFunnel", "mouthClose")
+LIDS_BY = ("eyeBlinkLeft", "eyeBlinkRight")
+BROWS_BY = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
+"""Shapes that tell where lips, lids and brows are."""
+_LOWER = {name.lower(): name for name in INDEX}
+
+
+@dataclass(frozen=True)
+class TargetsHead:
+    """A head of named shapes; weights in [0, 1] add up, head rotation turns the whole mesh about `pivot`."""
+
+    name: str
+    neutral: np.ndarray = field(repr=False)
+    """`(V, 3)` metres, Y up, face toward +Z, +X the subject's left."""
+    faces: np.ndarray = field(repr=False)
+    """`(F, 3)` int32."""
+    expression_names: tuple[str, ...]
+    deltas: np.ndarray = field(repr=False)
+    """`(E, V, 3)` metres per unit."""
+    mediapipe: tuple[Landmarks, np.ndarray] | None = field(default=None, repr=False)
+    """MediaPipe's landmarks that are known on this head, and which those are."""
+    given_regions: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    """Vertex indices by name where known; others are found by the shapes."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "neutral", np.asarray(self.neutral, np.float32))
+        object.__setattr__(self, "deltas", np.asarray(self.deltas, np.float32))
+        object.__setattr__(self, "faces", np.asarray(self.faces, np.int32))
+        object.__setattr__(self, "expression_names", tuple(str(name) for name in self.expression_names))
+        n_vertices, n_names = len(self.neutral), len(self.expression_names)
+        if self.neutral.shape != (n_vertices, 3) or self.deltas.shape != (n_names, n_vertices, 3) or not n_names:
+            raise InputError(
+                f"{self.name}: {n_names} names and {n_vertices} vertices, but the shapes are {self.deltas.shape}"
+            )
+        if len(set(self.expression_names)) < n_names:
+            raise InputError(f"{self.name}: two shapes have one name")
+        if self.faces.ndim != 2 or self.faces.shape[1] != 3 or not len(self.faces):
+            raise InputError(f"{self.name}: faces must be (F, 3) triangles, got {self.faces.shape}")
+        if self.faces.min() < 0 or self.faces.max() >= n_vertices:
+            raise InputError(f"{self.name}: faces point outside its {n_vertices} vertices")
+        if not (np.isfinite(self.neutral).all() and np.isfinite(self.deltas).all()):
+            raise InputError(f"{self.name}: vertices or shapes hold numbers that are not finite")
+
+    @staticmethod
+    def of(
+        name: str,
+        neutral: np.ndarray,
+        faces: np.ndarray,
+        names: tuple[str, ...] | list[str],
+        deltas: np.ndarray,
+        mediapipe: tuple[Landmarks, np.ndarray] | None = None,
+        regions: dict[str, np.ndarray] | None = None,
+        metres: float | None = None,
+    ) -> TargetsHead:
+        """Make a head of arrays as they are found.
+
+        Names in other spellings of ARKit's (`browDown_L`, `JawOpen`, `mesh.eyeBlinkRight`) are brought to ours; halves
+        of an unsided channel (`browInnerUp_L`, `browInnerUp_R`) are added up. Quads are split.
+
+        Args:
+            name: what motions for it carry.
+            neutral: `(V, 3)`.
+            faces: `(F, 3)` or `(F, 4)`.
+            names: of the shapes.
+            deltas: `(E, V, 3)` what each adds, in the unit of `neutral`.
+            mediapipe: landmarks and their numbers, if known.
+            regions: vertex indices by name, if known.
+            metres: length of the unit; by default told from the size (a head is 0.1 to 3 m, else cm, else mm).
+
+        Raises:
+            InputError: the arrays do not fit one another.
+        """
+        faces = np.asarray(faces)
+        if faces.ndim == 2 and faces.shape[1] == 4:
+            faces = np.concatenate([faces[:, [0, 1, 2]], faces[:, [0, 2, 3]]])
+        places, moves = np.asarray(neutral, np.float64), np.asarray(deltas)
+        if metres is None:
+            height = float(np.ptp(places[:, 1])) if places.ndim == 2 and len(places) else 1.0
+            metres = 1.0 if height < 3 else 1e-2 if height < 100 else 1e-3
+        if len(moves) != len(names):
+            raise InputError(f"{name}: {len(names)} names but {len(moves)} shapes")
+        merged: dict[str, np.ndarray] = {}
+        for old, shape in zip(names, moves):
+            new = arkit_name(str(old))
+            merged[new] = merged[new] + shape if new in merged else shape
+        stacked = np.stack(list(merged.values())) if merged else np.zeros((0, len(places), 3))
+        return TargetsHead(
+            name, places * metres, faces, tuple(merged), stacked * metres, mediapipe, dict(regions or {})
+        )
+
+    @staticmethod
+    def load(path: str | Path) -> TargetsHead:
+        """Read a head from `.glb` or `.gltf` with named morph targets, or from `.npz`.
+
+        An npz has `neutral` (V, 3), `faces`, `names` (E) and `deltas` (E, V, 3); it may have `metres` (length of the
+        unit), MediaPipe's landmarks by the names of FLAME's embedding (`lmk_face_idx`, `lmk_b_coords`,
+        `landmark_indices`) and `region_lips`, `region_eyelids`, `region_upper_face` and others (vertex indices).
+
+        Raises:
+            InputError: it is missing, damaged, or has no named shapes.
+        """
+        path = Path(path)
+        if path.suffix.lower() in (".glb", ".gltf"):
+            from diffposetalk.head.shapes.gltf import read_targets
+
+            neutral, faces, names, deltas = read_targets(path)
+            return TargetsHead.of(path.stem, neutral, faces, names, deltas)
+        arrays = read_arrays(path)
+        missing = [key for key in ("neutral", "faces", "names", "deltas") if key not in arrays]
+        if missing:
+            raise InputError(
+                f"{path}: is not a head, it lacks {', '.join(missing)}; docs/retargeting.md tells how to make one of arrays"
+            )
+        faces = np.asarray(arrays["faces"])
+        marks = None
+        if set(MEDIAPIPE_KEYS) <= set(arrays):
+            marks = mediapipe_of(arrays, faces, path)
+        regions = {key[7:]: np.asarray(value) for key, value in arrays.items() if key.startswith("region_")}
+        metres = float(arrays["metres"]) if "metres" in arrays else None
+        names = [str(each) for each in arrays["names"]]
+        return TargetsHead.of(path.stem, arrays["neutral"], faces, names, arrays["deltas"], marks, regions, metres)
+
+    def save(self, path: str | Path) -> None:
+        """Write an npz that `load` reads, such as after giving a mesh landmarks."""
+        from diffposetalk.files.atomic import replacing
+
+        arrays = {"neutral": self.neutral, "faces": self.faces, "names": np.array(self.expression_names)}
+        arrays |= {"deltas": self.deltas, "metres": np.array(1.0)}
+        arrays |= {f"region_{name}": index for name, index in self.given_regions.items()}
+        if self.mediapipe is not None:
+            marks, numbers = self.mediapipe
+            rows = {tuple(sorted(corners)): row for row, corners in enumerate(self.faces.tolist())}
+            order = [rows[tuple(sorted(corners))] for corners in marks.corners.tolist()]
+            turned = [
+                [corners.index(c) for c in self.faces[row]] for row, corners in zip(order, marks.corners.tolist())
+            ]
+            shares = np.take_along_axis(marks.shares, np.array(turned), 1)
+            arrays |= dict(zip(MEDIAPIPE_KEYS, (np.array(order), shares, numbers)))
+        with replacing(Path(path)) as beside, beside.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+    @property
+    def n_vertices(self) -> int:
+        """V."""
+        return len(self.neutral)
+
+    @property
+    def identity_dim(self) -> int:
+        """0: such a head is one person."""
+        return 0
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """MediaPipe's landmarks as far as they are known.
+
+        Raises:
+            ModelError: none are.
+        """
+        if self.mediapipe is None:
+            raise ModelError(f"the head {self.name} has no MediaPipe landmarks")
+        return self.mediapipe[0]
+
+    @property
+    def mediapipe_indices(self) -> np.ndarray:
+        """`(L,)` which of MediaPipe's 478 landmarks `landmarks` are."""
+        if self.mediapipe is None:
+            raise ModelError(f"the head {self.name} has no MediaPipe landmarks")
+        return self.mediapipe[1]
+
+    @cached_property
+    def regions(self) -> dict[str, np.ndarray]:
+        """Vertex indices by name: skin, lips, eyelids, upper_face, and eyeballs where they are pieces of their own.
+
+        Found by the shapes unless given: skin is the largest connected piece, eyeballs are pieces that gaze moves but
+        blinking does not, the others are what a few shapes move most.
+        """
+        found = dict(self.given_regions)
+        pieces = connected(self.neutral, self.faces)
+        largest = np.bincount(pieces).argmax()
+        found.setdefault("skin", np.flatnonzero(pieces == largest))
+        for side, sign in (("Left", 1), ("Right", -1)):
+            ball = self._ball(pieces, int(largest), side, sign)
+            if len(ball):
+                found.setdefault(f"{side.lower()}_eye", ball)
+        skin = found["skin"]
+        for name, by, share in (
+            ("lips", LIPS_BY, 0.4),
+            ("eyelids", LIDS_BY, 0.25),
+            ("upper_face", BROWS_BY, 0.2),
+        ):
+            moved = self._moved(by)[skin]
+            found.setdefault(name, skin[moved >= share * moved.max()] if moved.max() > 0 else skin)
+        return found
+
+    def _moved(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return how far each vertex goes by the shapes named, each relative to its own largest movement `(V,)`."""
+        total = np.zeros(self.n_vertices)
+        for name in names:
+            if name in self.expression_names:
+                moved = np.linalg.norm(self.deltas[self.expression_names.index(name)], axis=1)
+                total = np.maximum(total, moved / max(float(moved.max()), 1e-12))
+        return total
+
+    def _ball(self, pieces: np.ndarray, skin: int, side: str, sign: int) -> np.ndarray:
+        """Return the vertices of an eyeball: the largest round piece that gaze turns and nothing else moves."""
+        gaze = self._moved(tuple(f"eyeLook{way}{side}" for way in ("In", "Out", "Up", "Down")))
+        other = self._moved(("jawOpen", f"eyeBlink{side}", f"browDown{side}"))
+        best = np.zeros(0, int)
+        for piece in np.unique(pieces[gaze > 0.05]):
+            index = np.flatnonzero(pieces == piece)
+            spread = np.ptp(self.neutral[index], axis=0)
+            is_round = spread.min() > 0.4 * spread.max()
+            if piece != skin and is_round and len(index) > max(len(best), 11) and other[index].max() < 0.05:
+                best = index
+        return best
+
+    def vertices(
+        self,
+        expression: Array,
+        head_pose: Array | None = None,
+        jaw_pose: Array | None = None,
+        identity: Array | None = None,
+    ) -> Array:
+        """Place every vertex: `(..., V, 3)` metres, of the kind of `expression` (numpy or torch).
+
+        Args:
+            expression: `(..., E)` in the order of `expression_names`.
+            head_pose: `(..., 3)` axis-angle, radians; turns the whole mesh about `pivot`.
+            jaw_pose: must be none.
+            identity: must be none or empty.
+
+        Raises:
+            ModelError: wrong widths, a jaw pose or an identity.
+        """
+        if jaw_pose is not None:
+            raise ModelError(f"the head {self.name} takes no jaw_pose: its jaw is a shape")
+        if identity is not None and identity.shape[-1]:
+            raise ModelError(f"the head {self.name} is one person: it takes no identity")
+        if expression.shape[-1] != len(self.expression_names):
+            raise ModelError(
+                f"the head {self.name} takes {len(self.expression_names)} channels, got {expression.shape[-1]}"
+            )
+        expression = skinning.floating(expression)
+        moved = skinning.like(self.neutral, expression)
+        moved = moved + skinning.blend_shapes(expression, skinning.like(self.deltas, expression))
+        if head_pose is None:
+            return moved
+        turn = skinning.rotation_matrix(skinning.like(head_pose, expression))
+        return skinning.rotate_about(moved, turn, skinning.like(self.pivot, expression))
+
+    @cached_property
+    def pivot(self) -> np.ndarray:
+        """`(3,)` metres, where the head turns: below and behind the face, a face's size from its middle."""
+        face = self.neutral[np.linalg.norm(self.deltas, axis=-1).max(0) > 1e-3]
+        face = face if len(face) else self.neutral
+        middle, height = 0.5 * (face.min(0) + face.max(0)), float(np.ptp(face[:, 1]))
+        return np.array([middle[0], middle[1] - 0.4 * height, middle[2] - 0.6 * height], np.float32)
+
+    def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
+        """Return what each shape adds to a region's vertices: `(E, n, 3)` metres per unit."""
+        if not isinstance(region, str):
+            return self.deltas[:, region]
+        if region not in self.regions:
+            raise ModelError(f"the head {self.name} has no region '{region}'; it has {', '.join(sorted(self.regions))}")
+        return self.deltas[:, self.regions[region]]
+
+    def mesh(self, identity: np.ndarray | None = None) -> Mesh:
+        """Return the resting surface in plain colours."""
+        ball = np.zeros(self.n_vertices, bool)
+        for name in ("left_eye", "right_eye"):
+            ball[self.regions.get(name, [])] = True
+        return Mesh(self.neutral, self.faces, None, (SKIN, EYE), ball[self.faces].all(1).astype(np.int32))
+
+    def iter_vertices(
+        self, motion: Motion, identity: np.ndarray | None = None, chunk: int = 64
+    ) -> Iterator[np.ndarray]:
+        """Yield the vertices of a motion in pieces of at most ``chunk`` frames, `(n, V, 3)` float32 metres.
+
+        ARKit channels that this head lacks have no effect, its channels that the motion lacks rest.
+
+        Raises:
+            ModelError: the motion has a channel that is neither this head's nor ARKit's.
+        """
+        expression = np.zeros((len(motion), len(self.expression_names)), np.float32)
+        for column, name in enumerate(motion.expression_names):
+            if name in self.expression_names:
+                expression[:, self.expression_names.index(name)] = motion.expression[:, column]
+            elif name not in INDEX:
+                raise ModelError(f"this motion does not fit the head {self.name}: it has the channel {name}")
+        for start in range(0, len(expression), chunk):
+            part = slice(start, start + chunk)
+            yield self.vertices(expression[part], motion.head_pose[part], identity=identity)
+
+    def mesh_sequence(self, motion: Motion, identity: np.ndarray | None = None) -> MeshSequence:
+        """Return the moving surface of a whole motion; `iter_vertices` needs less memory."""
+        pieces = list(self.iter_vertices(motion, identity))
+        vertices = np.concatenate(pieces) if pieces else np.zeros((0, self.n_vertices, 3), np.float32)
+        return MeshSequence(self.mesh(identity), vertices, motion.fps)
+
+
+def arkit_name(name: str) -> str:
+    """Bring a shape's name to ARKit's spelling if it is one of ARKit's channels in another; else return it as it is."""
+    plain = re.split(r"[.:|/]", name)[-1]
+    plain = re.sub(r"[_\s]?(L|Left|left)$", "Left", plain) if re.search(r"(_L|Left|_left)$", plain) else plain
+    plain = re.sub(r"[_\s]?(R|Right|right)$", "Right", plain) if re.search(r"(_R|Right|_right)$", plain) else plain
+    key = plain.replace("_", "").replace(" ", "").lower()
+    if key in _LOWER:
+        return _LOWER[key]
+    for side in ("left", "right"):
+        if key.endswith(side) and key.removesuffix(side) in _LOWER:
+            return _LOWER[key.removesuffix(side)]
+    return name
+
+
+def connected(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return the number of the connected piece of each vertex `(V,)`; vertices at one place count as one."""
+    _, same = np.unique(np.round(vertices, 7), axis=0, return_inverse=True)
+    corners = same.reshape(-1)[faces]
+    label = np.arange(int(same.max()) + 1)
+    while True:
+        lowest = label[corners].min(1)
+        new = label.copy()
+        np.minimum.at(new, corners.reshape(-1), np.repeat(lowest, 3))
+        np.minimum.at(new, label[corners].reshape(-1), np.repeat(lowest, 3))
+        new = new[new]
+        if np.array_equal(new, label):
+            return np.unique(label, return_inverse=True)[1][same.reshape(-1)]
+        label = new

@@ -1,0 +1,1 @@
+"""Networks (speech encoder, style encoder, denoiser) and the files they are stored in."""

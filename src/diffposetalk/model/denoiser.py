@@ -1,0 +1,283 @@
+"""The denoiser: a noisy motion window, its speech, a style, an identity and a noise step -> the clean window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from diffposetalk.errors import UsageError
+from diffposetalk.model.layers import DecoderBlock, SpeechCache, alignment_mask, sinusoid
+
+
+@dataclass(frozen=True)
+class DenoiserConfig:
+    """Sizes of the denoiser; the defaults are the paper's."""
+
+    motion_dim: int
+    """Width D of the motion vector."""
+    speech_dim: int
+    """Width of the speech encoder's features; where it is ``dim``, they go in as they are."""
+    style_dim: int = 128
+    """Width of the style vector; 0 for a model without styles."""
+    identity_dim: int = 0
+    """Width of the identity condition; 0 where motion does not depend on the person's shape."""
+    dim: int = 512
+    """Width of a token."""
+    n_layers: int = 8
+    """Decoder blocks."""
+    n_heads: int = 8
+    """Attention heads."""
+    feed_forward_factor: int = 4
+    """Hidden width of the feed-forward layers over ``dim``."""
+    dropout: float = 0.1
+    """Dropout while training."""
+    window: int = 100
+    """Frames L made at a time."""
+    context: int = 10
+    """Frames P of the past that are seen."""
+    align_width: int = 1
+    """Alignment mask: a motion frame sees speech frames closer than this; 0 for all."""
+    valid_indicator: bool = True
+    """Whether a channel marks real frames (1) against padding and context (0)."""
+    pre_norm: bool = False
+    """Normalise before each sub-layer instead of after the sum as in the paper."""
+    out_hidden: int = 0
+    """Width of a hidden layer (GELU) before the motion vector, in the released network half of ``dim``; 0 for none."""
+    droppable: tuple[Literal["speech", "style"], ...] = ("speech", "style")
+    """Conditions that have a learned null, so that guidance can go without them."""
+    noisy_scales: tuple[float, ...] = ()
+    """Not in the paper: Gaussian widths, frames, of running means of the noisy window. A frame sees them beside its own
+    noisy values, and they and the window itself are added to the result, each channel with a learned weight that
+    depends on the noise step: a Wiener filter from which a small model has less to learn. Empty: no filter."""
+
+    modulated: bool = False
+    """Not in the paper: style and noise step also scale and shift frames before the last layer, and weigh the filter of
+    ``noisy_scales`` (feature-wise modulation, Perez et al. 2018). One token that is only attended to says too little to a
+    small model of how far a head strays or how often eyes blink."""
+
+    def __post_init__(self) -> None:
+        if self.dim % self.n_heads or self.dim % 2:
+            raise UsageError(f"denoiser: dim {self.dim} must be even and a multiple of n_heads {self.n_heads}")
+        if "style" in self.droppable and not self.style_dim:
+            object.__setattr__(self, "droppable", tuple(name for name in self.droppable if name != "style"))
+        if any(width <= 0 for width in self.noisy_scales):
+            raise UsageError(f"denoiser: noisy_scales must be above 0, got {self.noisy_scales}")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All that stays the same over the noise steps of one window; made by `Denoiser.prepare`."""
+
+    caches: tuple[SpeechCache, ...]
+    """One per layer."""
+    person: Tensor
+    """``(B, dim)`` projected style and identity."""
+    context: Tensor
+    """``(B, P, dim)`` projected previous frames."""
+    valid: Tensor
+    """``(B, L)`` 1 where the frame is real."""
+
+
+class Denoiser(nn.Module):
+    """Transformer decoder that predicts the clean window x_0 (DiffPoseTalk, section 3).
+
+    One leading token carries identity, style and noise step; then P context frames and L noisy frames. A motion frame
+    attends to all frames and to its own speech frame.
+    """
+
+    means: Tensor
+
+    def __init__(self, config: DenoiserConfig) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.dim
+        self.step_embedding = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Linear(dim, dim))
+        self.person_projection = nn.Linear(max(config.style_dim + config.identity_dim, 1), dim)
+        n_views = 1 + len(config.noisy_scales)
+        self.motion_projection = nn.Linear(n_views * config.motion_dim + config.valid_indicator, dim)
+        self.speech_projection = nn.Identity() if config.speech_dim == dim else nn.Linear(config.speech_dim, dim)
+        self.positions = nn.Parameter(torch.randn(1 + config.context + config.window, dim) * 0.02)
+        self.blocks = nn.ModuleList(
+            DecoderBlock(
+                dim,
+                config.n_heads,
+                dim * config.feed_forward_factor,
+                config.dropout,
+                config.pre_norm,
+                config.align_width,
+            )
+            for _ in range(config.n_layers)
+        )
+        self.final_norm = nn.LayerNorm(dim) if config.pre_norm else nn.Identity()
+        self.out: nn.Module = nn.Linear(dim, config.motion_dim)
+        if config.out_hidden:
+            hidden = config.out_hidden
+            self.out = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, config.motion_dim))
+        self.filter_weights: nn.Linear | None = None
+        if config.noisy_scales:
+            self.register_buffer("means", running_means(config.window, config.noisy_scales), persistent=False)
+            self.filter_weights = nn.Linear(dim, n_views * config.motion_dim)
+            nn.init.zeros_(self.filter_weights.weight)
+            nn.init.zeros_(self.filter_weights.bias)
+        self.modulation: nn.Sequential | None = None
+        if config.modulated:
+            n_filter = n_views * config.motion_dim if config.noisy_scales else 0
+            last = nn.Linear(dim, 2 * dim + n_filter)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.modulation = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), last)
+        self.null_speech: nn.Parameter | None = None
+        self.null_style: nn.Parameter | None = None
+        if "speech" in config.droppable:
+            self.null_speech = nn.Parameter(torch.randn(config.speech_dim) * 0.02)
+        if "style" in config.droppable:
+            self.null_style = nn.Parameter(torch.zeros(config.style_dim))
+        self.start_motion = nn.Parameter(torch.zeros(config.context, config.motion_dim))
+        self.start_speech = nn.Parameter(torch.zeros(config.context, config.speech_dim))
+
+    def prepare(
+        self,
+        speech: Tensor,
+        style: Tensor | None = None,
+        identity: Tensor | None = None,
+        previous_motion: Tensor | None = None,
+        previous_speech: Tensor | None = None,
+        valid: Tensor | None = None,
+        speech_dropped: Tensor | None = None,
+        style_dropped: Tensor | None = None,
+    ) -> Conditions:
+        """Compute everything the noise steps of a window share.
+
+        Args:
+            speech: ``(B, L, speech_dim)`` features of the window.
+            style: ``(B, style_dim)``; None for the learned null style.
+            identity: ``(B, identity_dim)``; None for zeros.
+            previous_motion: ``(B, P, D)`` normalised; None for the learned start.
+            previous_speech: ``(B, P, speech_dim)``; None for the learned start.
+            valid: ``(B, L)`` True where the frame is real; None for all.
+            speech_dropped: ``(B,)`` True where the window's speech is replaced by the learned null.
+            style_dropped: ``(B,)`` True where the style is replaced by the learned null.
+
+        Raises:
+            UsageError: a condition is to be left out that the model has not learned to do without.
+        """
+        config, n_batch = self.config, len(speech)
+        if speech_dropped is not None:
+            speech = torch.where(speech_dropped[:, None, None], self._null("speech"), speech)
+        if previous_motion is None:
+            previous_motion = self.start_motion.expand(n_batch, -1, -1)
+        if previous_speech is None:
+            previous_speech = self.start_speech.expand(n_batch, -1, -1)
+        if valid is None:
+            valid = torch.ones(n_batch, config.window, device=speech.device)
+        frames = self.speech_projection(torch.cat([previous_speech, speech], dim=1))
+        views = [previous_motion]
+        if config.valid_indicator:
+            views.append(previous_motion.new_zeros(n_batch, config.context, 1))
+        views += [previous_motion] * len(config.noisy_scales)
+        return Conditions(
+            tuple(cast(DecoderBlock, block).prepare(frames) for block in self.blocks),
+            self._person(n_batch, speech, style, identity, style_dropped),
+            self.motion_projection(torch.cat(views, dim=-1)),
+            valid.to(speech.dtype),
+        )
+
+    def _person(
+        self,
+        n_batch: int,
+        like: Tensor,
+        style: Tensor | None,
+        identity: Tensor | None,
+        style_dropped: Tensor | None,
+    ) -> Tensor:
+        parts = []
+        if self.config.identity_dim:
+            parts.append(like.new_zeros(n_batch, self.config.identity_dim) if identity is None else identity)
+        if self.config.style_dim:
+            style = self._null("style").expand(n_batch, -1) if style is None else style
+            if style_dropped is not None:
+                style = torch.where(style_dropped[:, None], self._null("style"), style)
+            parts.append(style)
+        person = torch.cat(parts, dim=-1) if parts else like.new_zeros(n_batch, 1)
+        return self.person_projection(person)
+
+    def _null(self, condition: Literal["speech", "style"]) -> Tensor:
+        null = self.null_speech if condition == "speech" else self.null_style
+        if null is None:
+            raise UsageError(f"this model always takes its {condition}: it cannot be left out or guided by")
+        return null
+
+    def forward(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions) -> Tensor:
+        """Predict the clean window (or the noise in it) and the context.
+
+        Args:
+            x_n: ``(B, L, D)`` noisy, normalised motion.
+            noise_step: ``(B,)`` whole numbers, 1 (nearly clean) to N (noise).
+            conditions: from `prepare`, for the same batch.
+
+        Returns:
+            ``(B, P + L, D)``: the context frames as the network repeats them, then the predicted window.
+        """
+        return self._predict(x_n, noise_step, conditions, self.config.context + self.config.window)
+
+    def window(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions) -> Tensor:
+        """Predict the window alone, for several sets of conditions at once.
+
+        Args:
+            x_n: ``(B, L, D)`` noisy, normalised motion.
+            noise_step: ``(B,)`` whole numbers.
+            conditions: from `prepare`, for ``K B`` rows, the ``B`` of each set one after another; context and valid
+                frames are the same in all sets.
+
+        Returns:
+            ``(K, B, L, D)``, equal to that part of `forward` for each set.
+        """
+        n_sets = len(conditions.person) // len(x_n)
+        predicted = self._predict(x_n, noise_step, conditions, self.config.window)
+        return predicted.unflatten(0, (n_sets, len(x_n)))
+
+    def _predict(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions, n_last: int) -> Tensor:
+        config, n_batch = self.config, len(x_n)
+        n_sets = len(conditions.person) // n_batch
+        step = self.step_embedding(sinusoid(noise_step, config.dim).to(x_n.dtype))
+        smooth = [mean @ x_n for mean in self.means.to(x_n.dtype)] if config.noisy_scales else []
+        indicator = [conditions.valid[:n_batch, :, None]] if config.valid_indicator else []
+        frames = self.motion_projection(torch.cat([x_n, *indicator, *smooth], dim=-1)).repeat(n_sets, 1, 1)
+        head = conditions.person + step.repeat(n_sets, 1)
+        tokens = torch.cat([head[:, None], conditions.context, frames], dim=1) + self.positions
+        blocked = None
+        if config.align_width > 1:
+            blocked = alignment_mask(config.context + config.window, config.align_width, x_n.device)
+        for index, (block, cache) in enumerate(zip(self.blocks, conditions.caches)):
+            wanted = n_last if index == len(self.blocks) - 1 else 0
+            tokens = block(tokens, cache, blocked, wanted, n_sets if index == 0 else 1)
+        tokens = self.final_norm(tokens)
+        shares = None if self.filter_weights is None else self.filter_weights(step).repeat(n_sets, 1)
+        if self.modulation is not None:
+            told = self.modulation(head)
+            scale, shift, more = told.tensor_split((config.dim, 2 * config.dim), -1)
+            tokens = tokens * (1 + scale[:, None]) + shift[:, None]
+            shares = None if shares is None else shares + more
+        clean = self.out(tokens)
+        if shares is not None:
+            views = torch.stack([x_n, *smooth], dim=1).repeat(n_sets, 1, 1, 1)
+            filtered = (shares.unflatten(-1, (-1, 1, config.motion_dim)) * views).sum(1)
+            clean = clean + nn.functional.pad(filtered, (0, 0, n_last - config.window, 0))
+        return clean
+
+
+def running_means(n_frames: int, widths: Sequence[float]) -> Tensor:
+    """Return Gaussian averages over time as matrices ``(K, n_frames, n_frames)``, rows summing to 1 at the edges too.
+
+    Args:
+        n_frames: length of the window.
+        widths: K standard deviations, frames.
+    """
+    frame = torch.arange(n_frames, dtype=torch.float32)
+    distance = frame[:, None] - frame[None, :]
+    kernels = torch.stack([torch.exp(-0.5 * (distance / width) ** 2) for width in widths])
+    return kernels / kernels.sum(-1, keepdim=True)

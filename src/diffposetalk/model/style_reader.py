@@ -1,0 +1,107 @@
+"""A style encoder with the motion space it reads: motion -> style, and how it is kept in a file of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from diffposetalk.config import from_dict, to_dict
+from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError
+from diffposetalk.model.checkpoint import fingerprint, load_weights, read_tensors, weights, write_tensors
+from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.style import Style
+
+KIND = "diffposetalk.style_encoder"
+FORMAT = 1
+"""Version written into files; a reader refuses versions above its own."""
+SHORTEST_S = 1.0
+"""Seconds of motion below which no manner of speaking can be read."""
+
+
+@dataclass(frozen=True)
+class StyleModel:
+    """Reads styles from motion."""
+
+    encoder: StyleEncoder
+    space: MotionSpace
+
+    def __post_init__(self) -> None:
+        if self.space.dim != self.encoder.config.motion_dim:
+            raise ModelError(
+                f"the motion space has {self.space.dim} channels, the style encoder {self.encoder.config.motion_dim}"
+            )
+
+    def read_style(self, motion: Motion, source: str = "motion") -> Style:
+        """Read the manner of speaking from motion: the mean over windows that overlap by half.
+
+        Motion of one window's length gives the encoder's output itself.
+
+        Raises:
+            InputError: the motion is too short or lacks channels.
+        """
+        parameter = next(self.encoder.parameters())
+        try:
+            vectors = torch.from_numpy(self.space.encode(motion)).to(parameter.device)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
+        if len(vectors) < SHORTEST_S * self.space.fps:
+            raise InputError(
+                f"{source}: {motion.duration:.2f} s of motion is too short to read a style from (1 s at least)"
+            )
+        with torch.inference_mode():
+            styles = self.encoder(overlapping_windows(vectors, self.encoder.config.window))
+            mean = styles.mean(0)
+            if self.encoder.config.pooling != "mean":
+                mean = mean * (styles[0].norm() / mean.norm())
+        return Style(mean.cpu().numpy(), self.fingerprint, source)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the encoder's weights, by which styles name it."""
+        return fingerprint(self.encoder)
+
+    def save(self, path: str | Path) -> None:
+        """Write one file, atomically."""
+        header = {
+            "kind": KIND,
+            "format_version": str(FORMAT),
+            "config": json.dumps(to_dict(self.encoder.config)),
+            "motion_space": json.dumps(self.space.to_dict()),
+        }
+        write_tensors(path, {f"style_encoder.{k}": v for k, v in weights(self.encoder).items()}, header)
+
+    @staticmethod
+    def load(path: str | Path) -> StyleModel:
+        """Read a file written by `save`.
+
+        Raises:
+            ModelError: the file is missing, of another kind or of a newer format, or a weight does not fit.
+        """
+        tensors, header = read_tensors(path, KIND)
+        if int(header.get("format_version", 0)) > FORMAT:
+            raise ModelError(
+                f"{path}: style encoder format {header['format_version']} is newer than this program reads"
+            )
+        try:
+            config = from_dict(StyleEncoderConfig, json.loads(header["config"]), f"{path}: config")
+            space = MotionSpace.from_dict(json.loads(header["motion_space"]))
+        except (KeyError, json.JSONDecodeError) as error:
+            raise ModelError(f"{path}: the header is damaged ({error})") from None
+        except DiffPoseTalkError as error:
+            raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+        encoder = StyleEncoder(config)
+        load_weights(encoder, {k.removeprefix("style_encoder."): v for k, v in tensors.items()}, path)
+        return StyleModel(encoder.eval().requires_grad_(False), space)
+
+
+def overlapping_windows(vectors: Tensor, window: int) -> Tensor:
+    """Cut ``(T, D)`` into windows that overlap by half and reach the end: ``(N, window, D)``, or the whole if shorter."""
+    last = max(0, len(vectors) - window)
+    starts = sorted({*range(0, last, window // 2), last})
+    return torch.stack([vectors[start : start + window] for start in starts])

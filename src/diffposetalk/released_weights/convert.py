@@ -1,0 +1,222 @@
+"""The authors' checkpoints -> our model files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from diffposetalk.data.flame_statistics import Statistics
+from diffposetalk.diffusion.noise import NoiseSchedule
+from diffposetalk.errors import DiffPoseTalkError, ModelError
+from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, build_model, load_weights
+from diffposetalk.model.denoiser import DenoiserConfig
+from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
+from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
+from diffposetalk.released_weights.files import ReleasedCheckpoint, read_released, speech_architecture
+from diffposetalk.released_weights.keys import Mapped, map_denoiser, map_style_encoder
+
+CONDITIONS: tuple[tuple[Literal["speech", "style"], str], ...] = (("speech", "audio"), ("style", "style"))
+"""Names of what guidance may leave out: ours and theirs."""
+FPS = 25.0
+"""Frames a second: two features of the speech encoder each."""
+IDENTITY_DIM = 100
+"""Shape coefficients of FLAME that every released denoiser takes."""
+N_EXPRESSION = 50
+"""Expression coefficients, where neither options nor statistics tell."""
+SAMPLING = SamplingDefaults(speech_scale=1.15, style_scale=3.0, steps=10, continue_motion=False)
+"""The authors' guidance; the number of steps is for the fast sampler, which they do not have."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A converted model and what became of every key."""
+
+    model: Model | StyleModel
+    mapped: tuple[Mapped, ...]
+    """Of each file read."""
+
+
+def convert(
+    path: str | Path,
+    statistics: Statistics | None = None,
+    style_encoder: str | Path | None = None,
+    speech_config: str | Path | None = None,
+) -> Conversion:
+    """Convert a released checkpoint; every weight must find its place.
+
+    Args:
+        path: a denoiser's or a style encoder's ``.pt`` file.
+        statistics: of the training data. Needed where the training used some: without, motion would be violent.
+        style_encoder: for a denoiser, the style encoder's ``.pt`` file that goes with it.
+        speech_config: for a denoiser, the configuration of its speech encoder; None for the file beside it, or base
+            size.
+
+    Raises:
+        InputError: a file cannot be read.
+        ModelError: it is no such checkpoint, or contradicts its options or the statistics.
+    """
+    checkpoint = read_released(path)
+    if checkpoint.kind == "style encoder":
+        if style_encoder is not None:
+            raise ModelError(f"{path}: is a style encoder itself; --style-encoder goes with a denoiser")
+        return converted_style_encoder(checkpoint, statistics)
+    conversion = converted_denoiser(checkpoint, statistics, speech_config)
+    if style_encoder is None:
+        return conversion
+    other = read_released(style_encoder)
+    if other.kind != "style encoder":
+        raise ModelError(f"{style_encoder}: is a {other.kind}, not a style encoder")
+    style = converted_style_encoder(other, statistics)
+    model = conversion.model
+    assert isinstance(model, Model) and isinstance(style.model, StyleModel)
+    try:
+        config = replace(model.config, style_encoder=style.model.encoder.config)
+    except DiffPoseTalkError as error:
+        raise ModelError(f"{style_encoder} does not go with {path}: {error}") from None
+    whole = Model(**{**model.__dict__, "config": config, "style_encoder": style.model.encoder})
+    return Conversion(whole, (*conversion.mapped, *style.mapped))
+
+
+def converted_denoiser(
+    checkpoint: ReleasedCheckpoint, statistics: Statistics | None = None, speech_config: str | Path | None = None
+) -> Conversion:
+    """Convert a denoiser that has been read; see `convert`."""
+    get, weights = checkpoint.needed, checkpoint.weights
+    for name, known in (("architecture", "decoder"), ("rot_repr", "aa")):
+        if checkpoint.option(name, known) != known:
+            raise ModelError(f"{checkpoint.path}: {name} {checkpoint.option(name)!r} is not supported, only {known!r}")
+    if float(checkpoint.option("fps", FPS)) != FPS:
+        raise ModelError(
+            f"{checkpoint.path}: was trained at {checkpoint.option('fps')} frames a second, only {FPS:g} is supported"
+        )
+    dim = int(get("feature_dim"))
+    motion_dim = _width(checkpoint, "start_motion_feat", -1)
+    style_dim = _width(checkpoint, "denoising_net.person_proj.weight", 1) - IDENTITY_DIM
+    if style_dim < 0:
+        raise ModelError(
+            f"{checkpoint.path}: 'denoising_net.person_proj.weight' takes fewer than {IDENTITY_DIM} numbers"
+        )
+    guided = {word.strip() for word in str(checkpoint.option("guiding_conditions") or "").split(",")}
+    denoiser = DenoiserConfig(
+        motion_dim=motion_dim,
+        speech_dim=dim,
+        style_dim=style_dim,
+        identity_dim=IDENTITY_DIM,
+        dim=dim,
+        n_layers=int(get("n_layers")),
+        n_heads=int(get("n_heads")),
+        feed_forward_factor=int(get("mlp_ratio")),
+        window=int(get("n_motions")),
+        context=int(get("n_prev_motions")),
+        align_width=_align_width(checkpoint),
+        valid_indicator=bool(checkpoint.option("use_indicator")),
+        out_hidden=_width(checkpoint, "denoising_net.motion_dec.0.weight", 0),
+        droppable=tuple(ours for ours, theirs in CONDITIONS if theirs in guided),
+    )
+    try:
+        config = ModelConfig(
+            str(checkpoint.option("exp_name") or checkpoint.path.stem),
+            PretrainedSpeechConfig(dim, speech_architecture(checkpoint, speech_config)),
+            denoiser,
+            schedule=get("diff_schedule"),
+            noise_steps=int(get("n_diff_steps")),
+            target=get("target"),
+            padding=checkpoint.option("pad_mode", "zero"),
+            sampling=SAMPLING,
+        )
+        schedule = NoiseSchedule.make(config.schedule, config.noise_steps)
+        mapped = map_denoiser(weights, denoiser, schedule, checkpoint.path)
+        model = build_model(config, *motion_spaces(checkpoint, statistics, motion_dim))
+    except DiffPoseTalkError as error:
+        raise ModelError(str(error) if str(checkpoint.path) in str(error) else f"{checkpoint.path}: {error}") from None
+    for name, network in model.networks.items():
+        load_weights(network, mapped.of(name), f"{checkpoint.path} ({name})")
+        network.eval().requires_grad_(False)
+    return Conversion(model, (mapped,))
+
+
+def converted_style_encoder(checkpoint: ReleasedCheckpoint, statistics: Statistics | None = None) -> Conversion:
+    """Convert a style encoder that has been read; see `convert`."""
+    get = checkpoint.needed
+    motion_dim = _width(checkpoint, "motion_proj.weight", 1)
+    encoder = StyleEncoder(
+        StyleEncoderConfig(
+            motion_dim=motion_dim,
+            dim=int(get("feature_dim")),
+            n_layers=int(get("n_layers")),
+            n_heads=int(get("n_heads")),
+            feed_forward_factor=int(get("mlp_ratio")),
+            window=int(get("n_motions")),
+            pre_norm=False,
+            pooling="mean",
+            positions="length",
+        )
+    )
+    mapped = map_style_encoder(checkpoint.weights, checkpoint.path)
+    load_weights(encoder, mapped.of("style_encoder"), checkpoint.path)
+    space, _ = motion_spaces(checkpoint, statistics, motion_dim)
+    return Conversion(StyleModel(encoder.eval().requires_grad_(False), space), (mapped,))
+
+
+def motion_spaces(
+    checkpoint: ReleasedCheckpoint, statistics: Statistics | None, motion_dim: int
+) -> tuple[MotionSpace, IdentitySpace]:
+    """Return the motion and the identity space that a released network was trained in.
+
+    Args:
+        checkpoint: names, in its options, whether statistics were used and whether the head was.
+        statistics: of the training data.
+        motion_dim: width D of the motion vector in the weights.
+
+    Raises:
+        ModelError: statistics are missing, or of other widths than the network.
+    """
+    import numpy as np
+
+    without = checkpoint.option("no_head_pose")
+    if without is None:  # said by neither generation's name
+        without = motion_dim == (statistics.widths["exp"] if statistics else N_EXPRESSION) + 1
+    head_pose = not without
+    n_expression = motion_dim - (4 if head_pose else 1)
+    channels = flame_channels(n_expression, head_pose)
+    if statistics is None:
+        if checkpoint.option("stats_file") is not None:
+            name = Path(str(checkpoint.option("stats_file"))).name
+            raise ModelError(
+                f"{checkpoint.path}: was trained with the statistics {name}: give that file with --stats; without, "
+                "motion would be violent"
+            )
+        unit = np.zeros(motion_dim), np.ones(motion_dim)
+        return MotionSpace("flame", FPS, channels, *unit), IdentitySpace(np.zeros(IDENTITY_DIM), np.ones(IDENTITY_DIM))
+    widths = {"exp": n_expression, "shape": IDENTITY_DIM}
+    for group, width in widths.items():
+        if statistics.widths[group] != width:
+            raise ModelError(
+                f"{statistics.where}: {group}_mean has {statistics.widths[group]} numbers, {checkpoint.path} was "
+                f"trained on {width}"
+            )
+    pose = slice(0, 4) if head_pose else slice(3, 4)
+    mean, std = (
+        np.concatenate([statistics[f"exp_{part}"], statistics[f"pose_{part}"][pose]]) for part in ("mean", "std")
+    )
+    rest = tuple(float(value) for value in statistics["pose_mean"][4:6])
+    space = MotionSpace("flame", FPS, channels, mean, std, rest)  # type: ignore[arg-type]
+    return space, IdentitySpace(statistics["shape_mean"], statistics["shape_std"])
+
+
+def _align_width(checkpoint: ReleasedCheckpoint) -> int:
+    """Return the alignment mask's width, from the mask itself where the options do not say."""
+    width = checkpoint.option("align_mask_width")
+    if width is not None:
+        return int(width)
+    mask = checkpoint.weights.get("denoising_net.alignment_mask")
+    return 0 if mask is None else int((~mask[1].bool()).sum())
+
+
+def _width(checkpoint: ReleasedCheckpoint, key: str, axis: int) -> int:
+    if key not in checkpoint.weights:
+        raise ModelError(f"{checkpoint.path}: the weight {key!r} is missing")
+    return int(checkpoint.weights[key].shape[axis])

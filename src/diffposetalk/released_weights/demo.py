@@ -1,0 +1,164 @@
+"""Long speech as the authors' demo treats it, faults included, for comparison with what they published.
+
+What differs from `generate.talker.Talker`: the whole speech is standardised and encoded at once (memory grows with its length);
+speech that goes beyond the window grid by less than a frame squeezes all features in time and loses its last frame; every
+window starts from the same noise; independent guidance takes its second step from the already guided result;
+thresholding comes before guidance; the jaw's y and z come back as the data's mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffposetalk.diffusion.guidance import RELEASED_INDEPENDENT, SamplingOptions
+from diffposetalk.diffusion.samplers import standard_normal
+from diffposetalk.errors import UsageError
+from diffposetalk.generate.talker import SpeechSource, Talker
+from diffposetalk.generate.window import sample_window
+from diffposetalk.model.pretrained_speech import FRAME_SAMPLES, PretrainedSpeechEncoder, pad_to_frames, resample_linear
+from diffposetalk.motion import Motion
+from diffposetalk.speech import SAMPLE_RATE
+from diffposetalk.style import Style
+
+
+def demo(
+    talker: Talker,
+    speech: SpeechSource,
+    n_samples: int = 1,
+    style: str | Path | Style | Motion | None = None,
+    options: SamplingOptions | None = None,
+    identity: np.ndarray | None = None,
+    *,
+    context_features: bool = True,
+) -> Iterator[list[Motion]]:
+    """Generate window after window as the authors' demo does: each item holds the next frames of every take.
+
+    Args:
+        talker: with converted weights.
+        speech: at 16 kHz; all of it is read at once.
+        n_samples: takes.
+        style: as for `Talker.style`.
+        options: how to sample; None for the demo's sampler, ddpm, with the model's scales.
+        identity: ``(I,)`` shape coefficients.
+        context_features: encode the whole speech at once; else each window's alone.
+
+    Raises:
+        UsageError: the model was not converted from released weights.
+    """
+    given = talker.style(style)
+    options = talker.options(options or SamplingOptions(sampler="ddpm"), given is not None)
+    generators = [torch.Generator().manual_seed(options.seed + k) for k in range(n_samples)]
+    like = torch.empty(n_samples, talker.model.config.denoiser.window, talker.model.space.dim)
+    draws = iter(lambda: standard_normal(like, generators), None)
+    samples = np.concatenate(list(speech.blocks()))
+    for window in demo_windows(talker, samples, given, options, identity, draws, context_features=context_features):
+        motions = (released_motion(talker, take) for take in window.cpu().numpy())
+        yield [motion.scaled(options.expression_scale, options.head_scale) for motion in motions]
+
+
+def demo_windows(
+    talker: Talker,
+    samples: np.ndarray,
+    style: Style | None,
+    options: SamplingOptions,
+    identity: np.ndarray | None,
+    noises: Iterable[Tensor],
+    *,
+    context_features: bool = True,
+) -> Iterator[Tensor]:
+    """Yield window after window as the authors' demo does.
+
+    Args:
+        talker: with converted weights.
+        samples: ``(n,)`` at 16 kHz, all of the speech.
+        style: of the model; None for the learned null style.
+        options: with both scales filled in (`Talker.options`); "independent" guidance is done the released way.
+        identity: ``(I,)`` shape coefficients; None for the mean person.
+        noises: ``(B, L, D)`` standard normal draws in the order of use: the start, shared by all windows, then each
+            window's noise for the steps N .. 2. The batch is of as many takes.
+        context_features: encode the whole speech at once; else each window's alone.
+
+    Yields:
+        ``(B, t, D)`` normalised motion; ``t`` is L but in the last window, which ends with the speech.
+    """
+    model, config = talker.model, talker.model.config.denoiser
+    if options.guidance == "independent":
+        options = replace(options, guidance=RELEASED_INDEPENDENT)
+    features, n_padded = demo_features(talker, samples, context_features)
+    draws = iter(noises)
+    x_T = next(draws).to(talker.device)
+    n = len(x_T)
+    person = talker.identity(identity)
+    vector = None if style is None else torch.from_numpy(style.vector).to(talker.device)
+    previous_motion = previous_speech = None
+    for index, window in enumerate(features):
+        n_valid = config.window - (n_padded if index == len(features) - 1 else 0)
+        motion = sample_window(
+            model,
+            talker.schedule,
+            options,
+            x_T,
+            window.expand(n, -1, -1),
+            None if vector is None else vector.expand(n, -1),
+            None if person is None else person.expand(n, -1),
+            previous_motion,
+            previous_speech,
+            (torch.arange(config.window, device=talker.device) < n_valid).expand(n, -1),
+            noises=(draw.to(talker.device) for draw in draws),
+            threshold_each=True,
+        )
+        previous_motion = motion[:, -config.context :]
+        previous_speech = window[-config.context :].expand(n, -1, -1)
+        yield motion[:, :n_valid]
+
+
+def demo_features(talker: Talker, samples: np.ndarray, context_features: bool = True) -> tuple[Sequence[Tensor], int]:
+    """Return the features of each window, ``(L, dim)``, and the number of padded frames in the last one.
+
+    Raises:
+        UsageError: the model does not hear by a network of the HuBERT family.
+    """
+    encoder, window = talker.model.speech_encoder, talker.model.config.denoiser.window
+    if not isinstance(encoder, PretrainedSpeechEncoder):
+        raise UsageError("released behaviour is for models converted from the authors' checkpoints")
+    fps = talker.model.space.fps
+    clip_frames = int(len(samples) / SAMPLE_RATE * fps)  # off by one for some lengths, as released
+    n_windows = 1 if clip_frames <= window else math.ceil(clip_frames / window)
+    audio = encoder.standardise(torch.from_numpy(np.asarray(samples, np.float32)).to(talker.device)[None])
+    missing = max(0, n_windows * window * FRAME_SAMPLES - audio.shape[-1])
+    replicate = talker.model.config.padding == "replicate"
+    fill = audio[:, -1:].expand(-1, missing) if replicate else audio.new_zeros(1, missing)
+    audio = torch.cat([audio, fill], -1)
+    size = window * FRAME_SAMPLES
+    with torch.inference_mode():
+        if context_features:
+            whole = released_features(encoder, audio, n_windows * window)[0]
+            windows = list(whole.split(window))
+        else:
+            parts = [audio[:, k * size : (k + 1) * size] for k in range(n_windows)]
+            windows = [released_features(encoder, part, window)[0] for part in parts]
+    return windows, math.ceil(missing / FRAME_SAMPLES)
+
+
+def released_features(encoder: PretrainedSpeechEncoder, audio: Tensor, n_frames: int) -> Tensor:
+    """Return features ``(B, F, dim)`` of standardised audio ``(B, n)`` as released: a surplus is squeezed in, not cut."""
+    convolved = encoder.convolved(pad_to_frames(audio))[:, : 4 * n_frames]
+    return encoder.framed(encoder.contextual(resample_linear(convolved, 2 * n_frames)), n_frames)
+
+
+def released_motion(talker: Talker, vectors: np.ndarray) -> Motion:
+    """Return the motion of normalised ``(T, D)`` vectors, the jaw's y and z at the data's mean as released."""
+    space = talker.model.space
+    motion = space.decode(vectors)
+    if motion.jaw_pose is None:
+        return motion
+    jaw = motion.jaw_pose.copy()
+    jaw[:, 1:] = space.jaw_rest
+    return replace(motion, jaw_pose=jaw)

@@ -1,0 +1,388 @@
+"""Motion on one head -> motion on another: the weights that move corresponding points alike.
+
+Displacements of points on the source, with the head at rest, are scaled to the target's size; bounded least squares
+finds the target's weights. Head rotation passes through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffposetalk.arkit import CHANNELS, INDEX, MIRROR
+from diffposetalk.errors import UsageError
+from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.geometry.least_squares import solve_weights
+from diffposetalk.motion import Motion
+from diffposetalk.retarget.correspondence import Correspondence, neutral_of
+
+if TYPE_CHECKING:
+    from diffposetalk.head import HeadModel
+
+__all__ = ["Correspondence", "Options", "Residual", "retarget", "solve_weights", "to_arkit"]
+
+MM = 1e3
+EYEBALL_MM = 12.0
+"""Radius on which a turn of the eyes is weighed against displacements of the skin."""
+GAZE = 0.05
+"""Importance of each eye's turn beside that of the points, which is 1 in all."""
+PASSED = ("eyeLook", "tongueOut")
+"""Channels that go by name alone where both heads have them: hardly a point of the skin tells of them."""
+GAPS = 2.0
+"""Importance of how far lips and lids are apart, beside where they are."""
+TRIAL = 0.05
+"""How far a control is moved to see what it does (weights, or radians)."""
+STRETCH, AROUND = 1024, 64
+"""Frames that are solved for at a time, and how many before and after them are solved along for the pull in time."""
+CHUNK = 64
+"""Frames whose vertices are in memory at a time."""
+JAW_ROUNDS = 4
+"""Times that what a turning jaw adds to its tangent is taken into account."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Pulls of the solver, against the weighted mean square distance of all points in mm^2."""
+
+    ridge: float = 5e-4
+    """Keeps weights small that the points do not ask for, mm^2 per unit^2."""
+    sparsity: float = 1e-3
+    """Cost of each unit of a weight, mm^2: rather few weights than many."""
+    temporal: float = 5e-4
+    """Keeps weights near those of the frame before, mm^2 per unit^2."""
+    symmetry: float = 5e-4
+    """Keeps left near right, mm^2 per unit^2."""
+    by_name: float = 20.0
+    """Where both heads have channels of one name: pull toward the source's weight, in parts of what the shape itself
+    moves (its mean square over that of the average shape, to the power 1/2). Large: weights are copied, small: points
+    decide; 20 keeps weights within about 0.05 and still opens and closes the mouth more as the source does than copied
+    weights would."""
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not (np.isfinite(value) and value >= 0):
+                raise UsageError(f"{name} must be 0 or more, got {value}")
+
+
+@dataclass(frozen=True)
+class Residual:
+    """How far the target's points are from where the source's motion would have them, millimetres on the target."""
+
+    mean_mm: float
+    p95_mm: float
+    worst_mm: float
+    regions_mm: dict[str, float] = field(default_factory=dict)
+    """Mean by region."""
+    moved_mm: float = 0.0
+    """Mean displacement that was asked for, to judge the others by."""
+
+    @staticmethod
+    def of(distance_mm: np.ndarray, regions: tuple[str, ...], moved_mm: np.ndarray) -> Residual:
+        """Sum up distances `(T, n)` of points of the given regions."""
+        if not distance_mm.size:
+            return Residual(0.0, 0.0, 0.0)
+        names = np.array(regions)
+        by_region = {name: float(distance_mm[:, names == name].mean()) for name in sorted(set(regions))}
+        return Residual(
+            float(distance_mm.mean()),
+            float(np.percentile(distance_mm, 95)),
+            float(distance_mm.max()),
+            by_region,
+            float(moved_mm.mean()),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what an output's metadata keeps."""
+        return {
+            "mean_mm": round(self.mean_mm, 4),
+            "p95_mm": round(self.p95_mm, 4),
+            "worst_mm": round(self.worst_mm, 4),
+            "moved_mm": round(self.moved_mm, 4),
+            "regions_mm": {name: round(value, 4) for name, value in self.regions_mm.items()},
+        }
+
+
+def retarget(
+    motion: Motion,
+    source: HeadModel,
+    target: HeadModel,
+    correspondence: Correspondence | None = None,
+    options: Options | None = None,
+    identity: np.ndarray | None = None,
+) -> tuple[Motion, Residual]:
+    """Find the motion of one head that moves its face as another's moves.
+
+    Args:
+        motion: of the source head.
+        source: the head that the motion is for.
+        target: the head to move: ARKit weights stay in [0, 1]; a FLAME head gets coefficients, jaw and eyes.
+        correspondence: which points are which; found from the heads when not given.
+        options: the solver's pulls.
+        identity: `(I,)` of the source's person; none for its mean face.
+
+    Returns:
+        The motion on the target, head rotation and frame rate as they were, and how far its points are off.
+
+    Raises:
+        ModelError: the motion does not fit the source, or the heads have nothing in common.
+    """
+    options = options or Options()
+    points = correspondence or Correspondence.between(source, target)
+    controls = _Controls.of(target, points.target)
+    found, distances, asked = [], [], []
+    for start in range(0, max(len(motion), 1), STRETCH):
+        before = min(start, AROUND)
+        kept = slice(before, before + STRETCH)
+        stretch = motion.slice(start - before, start + STRETCH + AROUND)
+        wanted, turns = _displacements(stretch, source, points.source, identity)
+        wanted = MM * points.scale * (wanted @ points.rotation.T)
+        if turns is not None:
+            turns = (turns.reshape(-1, 2, 3) @ points.rotation.T).reshape(-1, 6)
+        weights, reached = _solve(stretch, wanted, turns, controls, points, options)
+        found.append(controls.motion(weights[kept], stretch.slice(kept.start, kept.stop)))
+        distances.append(np.linalg.norm(reached[kept] - wanted[kept], axis=-1).astype(np.float32))
+        asked.append(np.linalg.norm(wanted[kept], axis=-1).astype(np.float32))
+    return Motion.joined(found), Residual.of(np.concatenate(distances), points.regions, np.concatenate(asked))
+
+
+def _solve(
+    motion: Motion,
+    wanted: np.ndarray,
+    turns: np.ndarray | None,
+    controls: _Controls,
+    points: Correspondence,
+    options: Options,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the controls' weights `(T, C)` for displacements `(T, n, 3)`, mm, and where they bring the points."""
+
+    def rows(displacements: np.ndarray, eyes: np.ndarray | None) -> np.ndarray:
+        """Lay what counts side by side: points, gaps, and turns of the eyes."""
+        parts = [displacements * np.sqrt(points.weights)[:, None]]
+        if points.gaps:
+            upper, lower = np.array(points.gaps).T
+            parts.append((displacements[:, upper] - displacements[:, lower]) * np.sqrt(GAPS / len(upper)))
+        if eyes is not None:
+            parts.append(eyes.reshape(len(eyes), 2, 3) * (EYEBALL_MM * np.sqrt(GAZE)))
+        stacked = np.concatenate(parts, 1)
+        return stacked.reshape(len(stacked), 3 * stacked.shape[1])
+
+    eyes = turns is not None and controls.turns is not None
+    moves = rows(controls.basis_mm, controls.turns if eyes else None)
+    toward, known = _by_name(motion, controls.names)
+    own = (moves**2).sum(1)
+    named = options.by_name * known * np.sqrt(own * own.mean())
+    ridge = options.ridge * controls.stiffness + named
+    passed = np.array([name.startswith(PASSED) for name in controls.names]) & (known > 0)
+    start = np.clip(toward, controls.low, controls.high)
+    low, high = np.where(passed, start, controls.low), np.where(passed, start, controls.high)
+    weights, missed = start, np.zeros_like(wanted)
+    for _ in range(JAW_ROUNDS if controls.bends else 1):
+        weights = solve_weights(
+            moves,
+            rows(wanted + missed, turns if eyes else None),
+            low,
+            high,
+            ridge,
+            options.temporal * controls.stiffness,
+            options.sparsity,
+            options.symmetry,
+            controls.pairs,
+            weights,
+            toward * named / np.maximum(ridge, 1e-12),
+        )
+        reached = controls.place(weights)
+        if controls.bends:
+            missed = np.tensordot(weights, controls.basis_mm, 1) - reached
+    return weights, reached
+
+
+def to_arkit(
+    motion: Motion,
+    head: HeadModel | None = None,
+    arkit_head: HeadModel | None = None,
+    options: Options | None = None,
+    identity: np.ndarray | None = None,
+    correspondence: Correspondence | None = None,
+) -> tuple[Motion, Residual]:
+    """Say a motion in the 52 ARKit weights on the free head.
+
+    The jaw's rotation becomes jawOpen, jawLeft, jawRight and jawForward by the solve, the eyes' the gaze channels; head
+    rotation passes through. A motion that has ARKit channels already gets all 52 in our order, and nothing is solved.
+
+    Args:
+        motion: of any head, such as FLAME.
+        head: the head it is for; loaded by the motion's `head` when not given.
+        arkit_head: the head whose ARKit shapes are meant; by default the free head.
+        options: the solver's pulls.
+        identity: `(I,)` of the person; none for the mean face.
+        correspondence: from `head` to `arkit_head`, when it is known already.
+
+    Returns:
+        The motion for the ARKit head, and how far its points are off; all zeros where nothing was solved.
+
+    Raises:
+        ModelError: the motion does not fit the head.
+        InputError: the head is not there.
+    """
+    if set(motion.expression_names) <= set(INDEX):
+        full = np.zeros((len(motion), len(CHANNELS)), np.float32)
+        full[:, [INDEX[name] for name in motion.expression_names]] = motion.expression
+        same = Motion(full, CHANNELS, motion.head_pose, motion.fps, "anny")
+        return same, Residual(0.0, 0.0, 0.0)
+    from diffposetalk.head import load_head
+
+    head = head or load_head(motion.head)
+    return retarget(motion, head, arkit_head or load_head("anny"), correspondence, options, identity)
+
+
+def _by_name(motion: Motion, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the source's weights `(T, C)` of the target's channels, and which of them it has `(C,)`, 0 or 1."""
+    toward, known = np.zeros((len(motion), len(names))), np.zeros(len(names))
+    for column, name in enumerate(names):
+        if name in INDEX and name in motion.expression_names:
+            toward[:, column], known[column] = motion.channel(name), 1.0
+    return toward, known
+
+
+def _displacements(
+    motion: Motion, head: HeadModel, points: Landmarks, identity: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return how far points move `(T, n, 3)` m with the head at rest, and how the eyes turn `(T, 6)` rad, if it has any."""
+    rest = neutral_of(head, identity)
+    still = replace(motion, head_pose=np.zeros_like(motion.head_pose))
+    moved, turned = [np.zeros((0, len(points), 3))], []
+    for vertices in head.iter_vertices(still, identity, CHUNK):
+        moved.append(points.of(vertices.astype(np.float64)) - points.of(rest))
+        turned.append(eye_turns(head, vertices, rest))
+    turns = [each for each in turned if each is not None]
+    return np.concatenate(moved), np.concatenate(turns) if turns else None
+
+
+def eye_turns(head: HeadModel, vertices: np.ndarray, rest: np.ndarray) -> np.ndarray | None:
+    """Return the rotation vectors of left and right eyeball `(T, 6)`, or none where the head has no eyeballs."""
+    found = []
+    for name in ("left_eye", "right_eye"):
+        ball = head.regions.get(name, ())
+        if len(ball) < 12:
+            return None
+        a = rest[ball] - rest[ball].mean(0)
+        b = vertices[:, ball].astype(np.float64)
+        b = b - b.mean(1, keepdims=True)
+        u, _, vt = np.linalg.svd(b.transpose(0, 2, 1) @ a)
+        u[..., 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
+        found.append(_rotation_vectors(u @ vt))
+    return np.concatenate(found, 1)
+
+
+def _rotation_vectors(rotations: np.ndarray) -> np.ndarray:
+    """Return the rotation vectors `(..., 3)` of matrices that turn by less than half a circle."""
+    r = rotations
+    sine = 0.5 * np.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1)
+    length = np.linalg.norm(sine, axis=-1)
+    angle = np.arctan2(length, 0.5 * (np.trace(r, axis1=-2, axis2=-1) - 1))
+    return sine * (angle / np.maximum(length, 1e-12))[..., None]
+
+
+@dataclass(frozen=True)
+class _Controls:
+    """What can be moved on a head, within which bounds, and what it does to some points."""
+
+    head: Any
+    points: Landmarks
+    names: tuple[str, ...]
+    low: np.ndarray
+    high: np.ndarray
+    stiffness: np.ndarray
+    """`(C,)` what the pulls count for this control."""
+    basis_mm: np.ndarray
+    """`(C, n, 3)`, at rest."""
+    turns: np.ndarray | None
+    """`(C, 6)` rotation vectors of the eyes per unit."""
+    bends: bool
+    """Whether a control is a rotation, so that the basis is a tangent only."""
+    place: Any
+    """`(T, C) -> (T, n, 3)` displacements, mm."""
+
+    @staticmethod
+    def of(head: HeadModel, points: Landmarks) -> _Controls:
+        from diffposetalk.head.flame.head import FlameHead
+
+        return _flame_controls(head, points) if isinstance(head, FlameHead) else _shape_controls(head, points)
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Left and right channels."""
+        where = {name: index for index, name in enumerate(self.names)}
+        return [
+            (where[name], where[MIRROR[name]])
+            for name in self.names
+            if name.endswith("Left")
+            and MIRROR.get(name) in where
+            and not name.startswith(("jaw", "mouthLeft", "eyeLook"))
+        ]
+
+    def motion(self, weights: np.ndarray, like: Motion) -> Motion:
+        """Make a motion of weights `(T, C)`; head rotation and frame rate as another's."""
+        count = len(self.head.expression_names) if not self.bends else len(self.names) - 9
+        poses: dict[str, Any] = {}
+        if self.bends:
+            poses = {"jaw_pose": weights[:, count : count + 3], "eye_pose": weights[:, count + 3 :]}
+        return Motion(weights[:, :count], self.names[:count], like.head_pose, like.fps, self.head.name, **poses)
+
+
+def _shape_controls(head: HeadModel, points: Landmarks) -> _Controls:
+    """Weights of named shapes, in [0, 1]."""
+    used = np.unique(points.corners)
+    shapes = MM * head.expression_basis(used).astype(np.float64)
+    renumbered = Landmarks(np.searchsorted(used, points.corners), points.shares)
+    basis = renumbered.of(shapes)
+    tried = TRIAL * np.eye(len(shapes), dtype=np.float32)
+    turns = eye_turns(head, np.asarray(head.vertices(tried)), neutral_of(head))
+    turns = None if turns is None else turns / TRIAL
+    n = len(shapes)
+    return _Controls(
+        head,
+        points,
+        tuple(head.expression_names),
+        np.zeros(n),
+        np.ones(n),
+        np.ones(n),
+        basis,
+        turns,
+        False,
+        lambda weights: np.tensordot(weights, basis, 1),
+    )
+
+
+N_COEFFICIENTS, COEFFICIENT_LIMIT = 50, 10.0
+JAW_LOW, JAW_HIGH = (-0.1, -0.3, -0.3), (0.9, 0.3, 0.3)
+EYE_LIMIT = 0.9
+"""FLAME's leading expression coefficients and how far they, the jaw and the eyes may go (spreads; radians)."""
+
+
+def _flame_controls(head: Any, points: Landmarks) -> _Controls:
+    """FLAME's coefficients, its jaw and its eyes."""
+    used = np.unique(points.corners)
+    part, renumbered = head.part(used), Landmarks(np.searchsorted(used, points.corners), points.shares)
+    count = min(N_COEFFICIENTS, len(head.expression_names))
+    rest = renumbered.of(part.neutral(np.arange(len(used))).astype(np.float64))
+
+    def place(values: np.ndarray) -> np.ndarray:
+        moved = [np.zeros((0, len(points), 3))]
+        for start in range(0, len(values), 256):
+            v = values[start : start + 256]
+            moved.append(renumbered.of(part.vertices(v[:, :count], None, v[:, count : count + 3])) - rest)
+        return MM * np.concatenate(moved)
+
+    trial = TRIAL * np.eye(count + 9)
+    basis = (place(trial) - place(-trial)) / (2 * TRIAL)
+    turns = np.zeros((count + 9, 6))
+    turns[count + 3 :] = np.eye(6)
+    names = (*head.expression_names[:count], *(f"jaw_{axis}" for axis in "xyz"), *(f"eye_{i}" for i in range(6)))
+    limit = np.full(count, COEFFICIENT_LIMIT)
+    eyes = np.full(6, EYE_LIMIT)
+    low, high = (np.concatenate(each) for each in ((-limit, JAW_LOW, -eyes), (limit, JAW_HIGH, eyes)))
+    stiffness = np.concatenate([np.full(count, 0.1), np.ones(3), np.full(6, 0.1)])
+    return _Controls(head, points, names, low, high, stiffness, basis, turns, True, place)

@@ -1,0 +1,99 @@
+"""Resting surfaces laid on one another: similarity, smooth warp, and the nearest points that face the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffposetalk.geometry.landmarks import Landmarks
+
+LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)], np.float64) / 4
+"""Points tried on every triangle."""
+
+
+def similarity(a: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return scale, rotation and shift with `b = scale rotation a + shift` in the least-squares sense.
+
+    Source: Umeyama: Least-squares estimation of transformation parameters between two point patterns (1991).
+    """
+    mean_a, mean_b = a.mean(0), b.mean(0)
+    u, s, vt = np.linalg.svd((b - mean_b).T @ (a - mean_a))
+    sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
+    rotation = (u * sign) @ vt
+    scale = float((s * sign).sum() / ((a - mean_a) ** 2).sum())
+    return scale, rotation, mean_b - scale * rotation @ mean_a
+
+
+@dataclass(frozen=True)
+class Warp:
+    """A smooth map of space: affine, and a sum of distances to some points."""
+
+    centres: np.ndarray
+    bends: np.ndarray
+    affine: np.ndarray
+
+    @staticmethod
+    def fit(start: np.ndarray, end: np.ndarray, smooth: float) -> Warp:
+        """Fit a biharmonic spline that takes `start` `(n, 3)` near `end`; `smooth` is a length, 0 interpolates."""
+        n = len(start)
+        kernel = -np.linalg.norm(start[:, None] - start[None], axis=-1)
+        system = np.zeros((n + 4, n + 4))
+        system[:n, :n] = kernel + smooth * np.eye(n)
+        system[:n, n:] = np.concatenate([start, np.ones((n, 1))], 1)
+        system[n:, :n] = system[:n, n:].T
+        found = np.linalg.lstsq(system, np.concatenate([end, np.zeros((4, 3))]), rcond=1e-12)[0]
+        return Warp(start, found[:n], found[n:])
+
+    @staticmethod
+    def none() -> Warp:
+        """Return the warp that leaves everything where it is."""
+        return Warp(np.zeros((1, 3)), np.zeros((1, 3)), np.concatenate([np.eye(3), np.zeros((1, 3))]))
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        """Move points `(m, 3)`."""
+        kernel = -np.linalg.norm(points[:, None] - self.centres[None], axis=-1)
+        return kernel @ self.bends + points @ self.affine[:3] + self.affine[3]
+
+
+def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return unit normals of the vertices `(V, 3)`."""
+    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
+    face = np.cross(b - a, c - a)
+    total = np.zeros_like(vertices)
+    for corner in range(3):
+        np.add.at(total, faces[:, corner], face)
+    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
+
+
+class Surface:
+    """The skin of a resting head, asked for the nearest points that face a given way."""
+
+    def __init__(self, vertices: np.ndarray, faces: np.ndarray, skin: np.ndarray) -> None:
+        held = np.zeros(len(vertices), bool)
+        held[skin] = True
+        self.vertices, self.faces = vertices, faces[held[faces].all(1)]
+        self.directions = normals(vertices, self.faces)
+        corners = vertices[self.faces]
+        self.centres, self.facing = corners.mean(1), self.directions[self.faces].mean(1)
+        self.size = float(np.linalg.norm(corners - self.centres[:, None], axis=-1).mean())
+
+    def nearest(self, points: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, Landmarks, np.ndarray]:
+        """Return positions `(m, 3)`, the points on triangles, and their distances `(m,)`, infinite if none faces so."""
+        where, shares, distances = [], [], []
+        for start in range(0, len(points), 64):
+            p, d = points[start : start + 64], directions[start : start + 64]
+            squares = (p**2).sum(1)[:, None] + (self.centres**2).sum(1)[None] - 2 * p @ self.centres.T
+            squares = np.where(d @ self.facing.T > 0.4, squares, np.inf)
+            few = np.argpartition(squares, 12, axis=1)[:, :12]
+            rows = self.faces[few]
+            tried = np.einsum("lc,mfcx->mflx", LATTICE, self.vertices[rows])
+            apart = ((tried - p[:, None, None]) ** 2).sum(-1)
+            apart = np.where(np.isfinite(np.take_along_axis(squares, few, 1))[..., None], apart, np.inf)
+            best = apart.reshape(len(p), -1).argmin(1)
+            face, lattice = best // len(LATTICE), best % len(LATTICE)
+            where.append(rows[np.arange(len(p)), face])
+            shares.append(LATTICE[lattice])
+            distances.append(np.sqrt(apart.reshape(len(p), -1)[np.arange(len(p)), best]))
+        marks = Landmarks(np.concatenate(where).astype(np.int32), np.concatenate(shares).astype(np.float32))
+        return marks.of(self.vertices), marks, np.concatenate(distances)

@@ -1,0 +1,1 @@
+"""Texts and phones of the training corpus."""

@@ -1,0 +1,1 @@
+"""Motion of the training corpus: from phones to lips, head, brows and eyes."""

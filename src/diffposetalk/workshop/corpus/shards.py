@@ -1,0 +1,266 @@
+"""The corpus on disk: one safetensors file per speaker for speech, one for motion, and a manifest.
+
+    corpus.json                    how it was made (`build` refuses to mix two recipes in one folder)
+    manifest.jsonl                 one line per finished speaker
+    speech/<speaker>.safetensors   `<clip>/audio (n,) int16` at 16 kHz, `<clip>/phones (P,) uint8`,
+                                   `<clip>/times (P, 2) float32` seconds, `<clip>/stress (P,) uint8`
+    motion/<speaker>.safetensors   `manner (M,) float32`, `<clip>/expression (T, E) float16`,
+                                   `<clip>/head_pose (T, 3) float32`
+
+Texts, names and versions are JSON in each file's header, under the key `about`. Speech and motion are separate so that
+motion can be made anew without speaking again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk.errors import InputError
+from diffposetalk.files.atomic import replacing
+from diffposetalk.motion import Motion
+from diffposetalk.speech import SAMPLE_RATE, Speech
+from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, Phone
+
+SHARD_FORMAT = 1
+"""Version written into shards; a reader refuses versions above its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerInfo:
+    """Who speaks in a shard."""
+
+    speaker: str
+    """Name, also of the files: `s00042`."""
+    voice: str
+    """Name of the voice in `voices`."""
+    language: str
+    """Two-letter code."""
+    transform: tuple[float, float, float]
+    """Resampling, formant factor and tilt in dB (`VoiceTransform`)."""
+    rate: float
+    """Speed relative to the voice's own."""
+    pitch: float
+    """Pitch relative to the voice's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusClip:
+    """Some seconds of one speaker: sound with phones and, where it has been made, motion."""
+
+    name: str
+    """`<speaker>/<number>`."""
+    speaker: SpeakerInfo
+    """Whose clip it is."""
+    speech: Speech
+    """16 kHz mono."""
+    phones: tuple[Phone, ...]
+    """Tile the whole speech."""
+    text: str
+    """What is said, sentences separated by spaces."""
+    motion: Motion | None
+    """Face and head at the same times as the speech; None before the motion stage."""
+    manner: np.ndarray | None
+    """`(M,)` float32 manner of the speaker; None before the motion stage."""
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return len(self.speech.samples) / self.speech.sample_rate
+
+
+def speech_path(folder: Path, speaker: str) -> Path:
+    """Return where a speaker's speech is kept."""
+    return folder / "speech" / f"{speaker}.safetensors"
+
+
+def motion_path(folder: Path, speaker: str) -> Path:
+    """Return where a speaker's motion is kept."""
+    return folder / "motion" / f"{speaker}.safetensors"
+
+
+def save_speech(folder: Path, info: SpeakerInfo, clips: Sequence[tuple[np.ndarray, Sequence[Phone], str]]) -> Path:
+    """Write a speaker's speech, whole or not at all.
+
+    Args:
+        folder: the corpus.
+        info: the speaker.
+        clips: samples `(n,)` float32, phones and text of each clip.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    for number, (samples, phones, _) in enumerate(clips):
+        tensors[f"{number:03d}/audio"] = np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)
+        tensors[f"{number:03d}/phones"] = np.array([SYMBOL_INDEX[p.symbol] for p in phones], dtype=np.uint8)
+        tensors[f"{number:03d}/times"] = np.array([[p.start, p.end] for p in phones], dtype=np.float32)
+        tensors[f"{number:03d}/stress"] = np.array([p.stress for p in phones], dtype=np.uint8)
+    about = {
+        "format": SHARD_FORMAT,
+        "kind": "speech",
+        "speaker": asdict(info),
+        "texts": [text for *_, text in clips],
+        "symbols": list(SYMBOL_INDEX),
+        "sample_rate": SAMPLE_RATE,
+    }
+    return _write(speech_path(folder, info.speaker), tensors, about)
+
+
+def save_motion(folder: Path, speaker: str, manner: np.ndarray, motions: Sequence[Motion]) -> Path:
+    """Write a speaker's motion, whole or not at all.
+
+    Args:
+        folder: the corpus.
+        speaker: name of the speaker.
+        manner: `(M,)`.
+        motions: one per clip of the speech shard.
+    """
+    tensors: dict[str, np.ndarray] = {"manner": np.asarray(manner, dtype=np.float32)}
+    for number, motion in enumerate(motions):
+        tensors[f"{number:03d}/expression"] = motion.expression.astype(np.float16)
+        tensors[f"{number:03d}/head_pose"] = motion.head_pose.astype(np.float32)
+    about = {
+        "format": SHARD_FORMAT,
+        "kind": "motion",
+        "speaker": speaker,
+        "fps": motions[0].fps,
+        "head": motions[0].head,
+        "expression_names": list(motions[0].expression_names),
+    }
+    return _write(motion_path(folder, speaker), tensors, about)
+
+
+def list_speakers(folder: str | Path) -> list[str]:
+    """Return the names of all speakers whose speech is complete, in order.
+
+    Raises:
+        InputError: the folder holds no corpus.
+    """
+    found = sorted(
+        path.stem for path in (Path(folder) / "speech").glob("*.safetensors") if not path.name.startswith(".")
+    )
+    if not found:
+        raise InputError(f"{folder}: no corpus here (no speech/*.safetensors); make one with `diffposetalk corpus`")
+    return found
+
+
+def load_shard(folder: str | Path, speaker: str) -> tuple[CorpusClip, ...]:
+    """Read all clips of one speaker, with motion where it has been made.
+
+    Raises:
+        InputError: a file is missing, broken or of a newer format, or speech and motion disagree.
+    """
+    folder = Path(folder)
+    tensors, about = _read(speech_path(folder, speaker), "speech")
+    symbols = about["symbols"]
+    info = SpeakerInfo(**{**about["speaker"], "transform": tuple(about["speaker"]["transform"])})
+    moving: dict[str, np.ndarray] = {}
+    moving_about: dict[str, Any] = {}
+    if motion_path(folder, speaker).exists():
+        moving, moving_about = _read(motion_path(folder, speaker), "motion")
+    clips = []
+    for number, text in enumerate(about["texts"]):
+        key = f"{number:03d}"
+        samples = tensors[f"{key}/audio"].astype(np.float32) / 32767.0
+        phones = tuple(
+            Phone(symbols[symbol], float(start), float(end), int(stress))
+            for symbol, (start, end), stress in zip(
+                tensors[f"{key}/phones"], tensors[f"{key}/times"], tensors[f"{key}/stress"]
+            )
+        )
+        motion = None
+        if moving:
+            if f"{key}/expression" not in moving:
+                raise InputError(
+                    f"{motion_path(folder, speaker)}: has no clip {key}; make the motion again (--remotion)"
+                )
+            motion = Motion(
+                expression=moving[f"{key}/expression"].astype(np.float32),
+                expression_names=tuple(moving_about["expression_names"]),
+                head_pose=moving[f"{key}/head_pose"],
+                fps=moving_about["fps"],
+                head=moving_about["head"],
+            )
+        clips.append(
+            CorpusClip(
+                f"{speaker}/{key}",
+                info,
+                Speech(samples, about["sample_rate"]),
+                phones,
+                text,
+                motion,
+                moving.get("manner"),
+            )
+        )
+    return tuple(clips)
+
+
+def shard_summary(folder: str | Path, speaker: str) -> tuple[SpeakerInfo, list[float], bool]:
+    """Return who speaks in a shard, the seconds of each clip and whether motion exists, without reading the sound.
+
+    Raises:
+        InputError: the shard is missing or broken.
+    """
+    from safetensors import safe_open
+
+    path = speech_path(Path(folder), speaker)
+    with _naming(path), safe_open(path, framework="numpy") as file:
+        about = json.loads((file.metadata() or {})["about"])
+        seconds = [
+            file.get_slice(f"{number:03d}/audio").get_shape()[0] / about["sample_rate"]
+            for number in range(len(about["texts"]))
+        ]
+    info = SpeakerInfo(**{**about["speaker"], "transform": tuple(about["speaker"]["transform"])})
+    return info, seconds, motion_path(Path(folder), speaker).exists()
+
+
+def iter_clips(folder: str | Path, speakers: Sequence[str] | None = None) -> Iterator[CorpusClip]:
+    """Yield every clip of a corpus, speaker after speaker.
+
+    Args:
+        folder: the corpus.
+        speakers: names to read, or None for all.
+
+    Raises:
+        InputError: see `list_speakers` and `load_shard`.
+    """
+    for speaker in list_speakers(folder) if speakers is None else speakers:
+        yield from load_shard(folder, speaker)
+
+
+def _write(path: Path, tensors: dict[str, np.ndarray], about: dict[str, Any]) -> Path:
+    from safetensors.numpy import save_file
+
+    with replacing(path) as beside:
+        save_file(tensors, beside, metadata={"about": json.dumps(about, ensure_ascii=False, sort_keys=True)})
+    return path
+
+
+def _read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    from safetensors import safe_open
+
+    with _naming(path), safe_open(path, framework="numpy") as file:
+        about = json.loads((file.metadata() or {}).get("about", "{}"))
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
+    if about.get("kind") != kind:
+        raise InputError(f"{path}: not a {kind} shard of a corpus")
+    if about.get("format", 0) > SHARD_FORMAT:
+        raise InputError(f"{path}: format {about['format']} is newer than this version reads ({SHARD_FORMAT})")
+    return tensors, about
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Turn what reading a shard may raise into one line that names the file."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: not found; is this a corpus folder?") from error
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: broken shard ({error}); delete it and run `diffposetalk corpus` again") from error

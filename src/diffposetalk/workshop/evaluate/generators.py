@@ -1,0 +1,98 @@
+"""What evaluation measures: anything that turns speech into motion."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from diffposetalk.arkit import CHANNELS, INDEX
+from diffposetalk.errors import UsageError
+from diffposetalk.motion import Motion
+from diffposetalk.speech import Speech
+from diffposetalk.style import Style
+
+if TYPE_CHECKING:
+    from diffposetalk.generate.talker import Talker
+
+AnyStyle = str | Style | Motion | None
+"""A preset's name or file, a style, motion to read one from, or the generator's own choice."""
+
+
+class Generator(Protocol):
+    """Speech in, motion out."""
+
+    def __call__(self, speech: Speech, *, seed: int = 0, style: AnyStyle = None) -> Motion:
+        """Return motion for the speech; another seed gives another sample, the same seed the same one."""
+        ...
+
+
+def energy_follower(speech: Speech, *, seed: int = 0, style: AnyStyle = None) -> Motion:
+    """Move the jaw with the loudness of 40 ms around each frame: a stand-in and a floor, not a talking head.
+
+    Returns:
+        Motion of the head "anny" at 25 fps; ``seed`` and ``style`` change nothing.
+    """
+    n_frames = max(1, round(speech.duration * 25))
+    hop = round(speech.sample_rate / 25)
+    padded = np.pad(speech.samples.astype(np.float64), (hop // 2, 2 * hop))
+    loudness = np.sqrt((padded[: (n_frames + 1) * hop].reshape(-1, hop)[:n_frames] ** 2).mean(-1))
+    expression = np.zeros((n_frames, len(CHANNELS)), np.float32)
+    expression[:, INDEX["jawOpen"]] = np.clip(0.5 * loudness / max(np.percentile(loudness, 95), 1e-3), 0, 1)
+    return Motion(expression, CHANNELS, np.zeros((n_frames, 3), np.float32), 25.0)
+
+
+@dataclass(frozen=True)
+class ModelGenerator:
+    """A model with its sampling options as a `Generator`."""
+
+    talker: Talker
+    """The model."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Fields of `SamplingOptions` that differ from the model's own."""
+
+    def __call__(self, speech: Speech, *, seed: int = 0, style: AnyStyle = None) -> Motion:
+        """Return motion for the speech."""
+        return self.talker.generate(speech, style, seed=seed, **self.options)
+
+    def takes(self, speech: Speech, n_takes: int, style: AnyStyle = None) -> list[Motion]:
+        """Return the motion of seeds ``0..n_takes - 1``, made in one batch."""
+        return self.talker.generate_many(speech, n_takes, style, seed=0, **self.options)
+
+
+def takes(generate: Generator, speech: Speech, n_takes: int, style: AnyStyle = None) -> list[Motion]:
+    """Return the motion of seeds ``0..n_takes - 1``; in one batch where the generator can."""
+    if isinstance(generate, ModelGenerator):
+        return generate.takes(speech, n_takes, style)
+    return [generate(speech, seed=seed, style=style) for seed in range(n_takes)]
+
+
+def load_generator(what: str, **options: Any) -> Generator:
+    """Return the generator that a command line names.
+
+    Args:
+        what: ``energy``; ``module:function`` with the signature of `Generator`; else a model's name or file.
+        options: sampling options of a model (``steps``, ``speech_scale``, ...).
+
+    Raises:
+        UsageError: there is no such thing, or it takes no options.
+        ModelError: the model cannot be loaded.
+    """
+    if what == "energy":
+        if options:
+            raise UsageError(f"the generator 'energy' has no options, got {', '.join(options)}")
+        return energy_follower
+    module, colon, function = what.partition(":")
+    if colon and not Path(what).exists():
+        try:
+            made: Generator = getattr(importlib.import_module(module), function)
+        except (ImportError, AttributeError) as error:
+            raise UsageError(f"--generator {what}: {error}") from None
+        return made
+    from diffposetalk.generate.talker import Talker
+
+    return ModelGenerator(Talker.from_pretrained(what), options)

@@ -1,0 +1,114 @@
+"""How a run learned: the loss terms of training (thin) and validation (dots) of each of its stages, over the steps."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.files.atomic import check_output, replacing
+from diffposetalk.workshop.evaluate import command
+
+STAGES = ("speech", "style", "denoiser")
+"""Folders of a run, in the order of training."""
+SMOOTH = 50
+"""Steps over which training losses are averaged."""
+
+
+def read_log(path: Path) -> dict[int, dict[str, float]]:
+    """Read a stage's ``log.jsonl`` by step; of steps made twice, after an interruption, the later counts.
+
+    Raises:
+        InputError: the file is missing or no log.
+    """
+    found: dict[int, dict[str, float]] = {}
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+            found[int(row["step"])] = row
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise InputError(f"{path}: line {number} is not of a training log ({error})") from None
+    return dict(sorted(found.items()))
+
+
+def plot(path: Path, logs: dict[str, dict[int, dict[str, float]]], title: str) -> dict[str, dict[str, list[float]]]:
+    """Draw the terms of each stage.
+
+    Args:
+        path: PNG to write.
+        logs: by stage, from `read_log`.
+        title: above the picture.
+
+    Returns:
+        First and last validated value of each term, by stage.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise DiffPoseTalkError("plots need matplotlib: pip install 'diffposetalk[train]'") from None
+    panels = [
+        (stage, key.removeprefix("val_"))
+        for stage, rows in logs.items()
+        for key in dict.fromkeys(key for row in rows.values() for key in row)
+        if key.startswith("val_")
+    ]
+    if not panels:
+        raise InputError("the run has not been validated yet; nothing to draw")
+    n_columns = min(4, len(panels))
+    n_rows = -(-len(panels) // n_columns)
+    figure = Figure(figsize=(3.2 * n_columns, 2.3 * n_rows), layout="constrained")
+    places = np.atleast_1d(figure.subplots(n_rows, n_columns)).ravel()
+    ends: dict[str, dict[str, list[float]]] = {}
+    for (stage, term), place in zip(panels, places):
+        rows = logs[stage]
+        learned = np.array([(step, row[term]) for step, row in rows.items() if term in row])
+        validated = np.array([(step, row[f"val_{term}"]) for step, row in rows.items() if f"val_{term}" in row])
+        width = min(SMOOTH, len(learned))
+        mean = np.convolve(learned[:, 1], np.ones(width) / width, "valid")
+        place.plot(learned[width - 1 :, 0], mean, lw=0.8, color="0.6", label="training")
+        place.plot(validated[:, 0], validated[:, 1], "o-", ms=3, lw=1, color="#c0392b", label="validation")
+        if min(mean.min(), validated[:, 1].min()) > 0:
+            place.set_yscale("log")
+        place.set_title(f"{stage}: {term}", fontsize=8)
+        place.tick_params(labelsize=7, which="both")
+        ends.setdefault(stage, {})[term] = [float(validated[0, 1]), float(validated[-1, 1])]
+    places[0].legend(fontsize=7)
+    for place in places[len(panels) :]:
+        place.axis("off")
+    figure.suptitle(title, fontsize=9)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=100)
+    return ends
+
+
+def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
+    """Draw from command-line arguments."""
+    options = command.parser("learning_plot", __doc__ or "", generator=False)
+    options.add_argument("run", type=Path, help="folder of `diffposetalk train`")
+    options.add_argument("-o", "--out", type=Path, required=True, help="PNG to write")
+    chosen = options.parse_args(argv)
+    check_output(chosen.out, (".png",))
+    paths = {stage: chosen.run / stage / "log.jsonl" for stage in STAGES}
+    logs = {stage: read_log(path) for stage, path in paths.items() if path.exists()}
+    if not logs:
+        raise InputError(f"{chosen.run}: no run of `diffposetalk train` (no log in {', '.join(STAGES)})")
+    ends = plot(chosen.out, logs, chosen.run.name)
+    rows = [
+        (stage, term, *(f"{value:.3g}" for value in values))
+        for stage, terms in ends.items()
+        for term, values in terms.items()
+    ]
+    return ends, command.table(("stage", "validated term", "first", "last"), rows), chosen.json
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

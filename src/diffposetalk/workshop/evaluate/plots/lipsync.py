@@ -1,0 +1,130 @@
+"""Listen with your eyes: sound, phones, generated lip gap and, where there is one, that of the tracked lips."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.files.atomic import check_output, replacing
+from diffposetalk.metrics import blink_frames
+from diffposetalk.metrics.curves import OPEN, PRESSED
+from diffposetalk.metrics.lips import mouth_gap
+from diffposetalk.motion import Motion
+from diffposetalk.speech import Speech
+from diffposetalk.workshop.evaluate import command
+from diffposetalk.workshop.evaluate.alignment import align
+from diffposetalk.workshop.evaluate.generators import load_generator, takes
+from diffposetalk.workshop.evaluate.recordings import FPS, tracked_aperture, transcripts
+
+_SEALED, _OPENED = "#c0392b", "#2e86c1"
+
+
+def plot(
+    path: Path,
+    speech: Speech,
+    motions: Mapping[str, Motion],
+    phones: Sequence[tuple[str, float, float]] = (),
+    tracked: np.ndarray | None = None,
+    title: str = "",
+) -> None:
+    """Draw one recording and the motions made for it.
+
+    Args:
+        path: PNG to write.
+        speech: what is heard.
+        motions: by what to call them in the legend.
+        phones: drawn over the spectrogram; p, b, m shaded red through all panels, open vowels blue.
+        tracked: ``(T,)`` tracked aperture at `FPS`, drawn in a panel of its own.
+        title: above the picture.
+
+    Raises:
+        DiffPoseTalkError: matplotlib is not installed, or the file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise DiffPoseTalkError("plots need matplotlib: pip install 'diffposetalk[train]'") from None
+    below = {} if tracked is None else {"tracked gap / face": 2.0}
+    rows = {"sound": 1.0, "phones": 2.0, "generated gap (mm)": 2.0, **below, "lids": 0.8, "head (deg)": 1.3}
+    shown, heights = list(rows), list(rows.values())
+    figure = Figure(figsize=(max(10.0, 2.2 * speech.duration), 1.35 * sum(heights)), layout="constrained")
+    panels = dict(zip(shown, figure.subplots(len(shown), 1, sharex=True, height_ratios=heights)))
+    seconds = np.arange(len(speech)) / speech.sample_rate
+    panels["sound"].plot(seconds, speech.samples, lw=0.4, color="0.3")
+    panels["phones"].specgram(speech.samples, NFFT=400, noverlap=240, Fs=speech.sample_rate, cmap="magma", vmin=-130)
+    panels["phones"].set_ylim(0, 8000)
+    for name, motion in motions.items():
+        times = np.arange(len(motion)) / motion.fps
+        panels["generated gap (mm)"].plot(times, mouth_gap(motion) * 1e3, lw=1.3, label=name)
+        lid = (motion.channel("eyeBlinkLeft") + motion.channel("eyeBlinkRight")) / 2
+        panels["lids"].plot(times, lid, lw=0.9)
+        panels["lids"].plot(times[blink_frames(lid)], lid[blink_frames(lid)], "v", ms=4, color="0.2")
+    for axis, label in enumerate(("pitch", "yaw", "roll")):
+        panels["head (deg)"].plot(times, np.rad2deg(motion.head_pose[:, axis]), lw=0.9, label=label)
+    if tracked is not None:
+        panels["tracked gap / face"].plot(np.arange(len(tracked)) / FPS, tracked, lw=1.3, color="0.1")
+    for symbol, start, end in phones:
+        if symbol != "sil":
+            panels["phones"].text((start + end) / 2, 7000, symbol, ha="center", fontsize=8, color="white")
+            panels["phones"].axvline(start, color="white", lw=0.3)
+        color = _SEALED if symbol in PRESSED else _OPENED if symbol in OPEN else None
+        for panel in panels.values() if color else ():
+            panel.axvspan(start, end, color=color, alpha=0.18, lw=0)
+    for name, panel in panels.items():
+        panel.set_ylabel(name, fontsize=8)
+        panel.tick_params(labelsize=7)
+        if "gap" in name:
+            panel.set_ylim(bottom=0)
+    panels["generated gap (mm)"].legend(fontsize=7, loc="upper right")
+    panels["head (deg)"].legend(fontsize=7, loc="upper right", ncols=3)
+    panels["sound"].set_xlim(0, speech.duration)
+    panels["sound"].set_title(title, fontsize=9)
+    panels["head (deg)"].set_xlabel("seconds", fontsize=8)
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=90)
+
+
+def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
+    """Draw from command-line arguments."""
+    options = command.parser("lipsync_plot", __doc__ or "")
+    options.add_argument("speech", type=Path, help="sound or video; tracks and words of known recordings are found")
+    options.add_argument("--words", default=None, help="what is said, if it is not a known recording (English)")
+    options.add_argument("--takes", type=int, default=2, help="samples to draw (default: %(default)s)")
+    options.add_argument("--seconds", type=float, default=12.0, help="how much of it to draw (default: %(default)s)")
+    options.add_argument("-o", "--out", type=Path, required=True, help="PNG to write")
+    chosen = options.parse_args(argv)
+    check_output(chosen.out, (".png",))
+    speech = Speech.load(chosen.speech)
+    words = chosen.words or _known_words(chosen.realdata, chosen.speech.stem)
+    phones = align(speech.samples, words) if words else []
+    track = chosen.realdata / "tracks" / f"{chosen.speech.stem}.npz"
+    tracked = tracked_aperture(track) if track.exists() else None
+    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
+    made = takes(generate, speech, max(1, chosen.takes), chosen.style)
+    until = min(speech.duration, chosen.seconds)
+    n_frames = max(1, int(until * FPS))
+    plot(
+        chosen.out,
+        speech.slice(0, until),
+        {f"seed {seed}": motion.resampled(FPS).slice(0, n_frames) for seed, motion in enumerate(made)},
+        [phone for phone in phones if phone[2] <= until],
+        None if tracked is None else tracked[:n_frames],
+        f"{chosen.speech.name}, {chosen.generator}" + (f': "{words}"' if words else ""),
+    )
+    return {"out": chosen.out, "words": words, "n_phones": len(phones)}, f"wrote {chosen.out}", chosen.json
+
+
+def _known_words(realdata: Path, name: str) -> str | None:
+    try:
+        return next((known.words for known in transcripts(realdata) if known.name == name), None)
+    except InputError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

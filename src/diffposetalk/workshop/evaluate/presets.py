@@ -1,0 +1,129 @@
+"""Is each preset recognised? Generated motion is read by a style encoder that the generator was not trained with."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk.metrics import nearest_centroid
+from diffposetalk.motion import Motion
+from diffposetalk.speech import Speech
+from diffposetalk.workshop.corpus.motion.manner import PRESETS
+from diffposetalk.workshop.evaluate import command, references
+from diffposetalk.workshop.evaluate.generators import Generator, load_generator, takes
+from diffposetalk.workshop.evaluate.recordings import real_speech
+
+TARGET = 0.9
+"""Share of generated motions whose nearest preset must be the right one."""
+Encoder = Callable[[Motion], np.ndarray]
+"""Motion in, style vector ``(S,)`` out."""
+
+
+def recognise(
+    generate: Generator,
+    encode: Encoder,
+    presets: Mapping[str, Sequence[Motion]],
+    speeches: Mapping[str, Speech],
+    n_takes: int = 1,
+) -> dict[str, Any]:
+    """Generate in every preset and ask the encoder which it was.
+
+    Args:
+        generate: the generator; it knows the presets by name.
+        encode: a style encoder that the generator was not trained with.
+        presets: reference motions of each preset, of which the centroids are made.
+        speeches: what is said, by name.
+        n_takes: samples of each preset and speech.
+
+    Returns:
+        ``accuracy``; ``per_preset``; ``confusion`` (rows: the preset asked for, columns: recognised, counts);
+        ``per_speech``; ``reference_accuracy`` of the reference motions among each other (each left out of its own
+        centroid): about what the encoder can tell at all; ``target_met``.
+    """
+    names = list(presets)
+    known = {name: np.stack([_unit(encode(motion)) for motion in presets[name]]) for name in names}
+    centroids = np.stack([known[name].mean(0) for name in names])
+    right: list[bool] = []
+    for row, name in enumerate(names):
+        for left_out in range(len(known[name]) if len(known[name]) > 1 else 0):
+            others = centroids.copy()
+            others[row] = np.delete(known[name], left_out, axis=0).mean(0)
+            right.append(nearest_centroid(known[name][left_out : left_out + 1], others)[0] == row)
+    confusion = np.zeros((len(names), len(names)), int)
+    per_speech: dict[str, list[bool]] = {name: [] for name in speeches}
+    for row, name in enumerate(names):
+        for said, speech in speeches.items():
+            vectors = np.stack([encode(motion) for motion in takes(generate, speech, n_takes, name)])
+            for guess in nearest_centroid(vectors, centroids):
+                confusion[row, guess] += 1
+                per_speech[said].append(bool(guess == row))
+    accuracy = float(np.trace(confusion) / confusion.sum())
+    return {
+        "accuracy": accuracy,
+        "n": int(confusion.sum()),
+        "per_preset": {name: float(confusion[i, i] / confusion[i].sum()) for i, name in enumerate(names)},
+        "confusion": {name: dict(zip(names, confusion[i].tolist())) for i, name in enumerate(names)},
+        "per_speech": {said: float(np.mean(hits)) for said, hits in per_speech.items()},
+        "reference_accuracy": float(np.mean(right)) if right else float("nan"),
+        "target_met": accuracy >= TARGET,
+    }
+
+
+def load_encoder(path: Path) -> Encoder:
+    """Return the style encoder of a file: one alone (`held_out` makes such), or that of a whole model.
+
+    Raises:
+        UsageError: there is no such file.
+        ModelError: it is neither.
+    """
+    from diffposetalk.generate.talker import Talker
+    from diffposetalk.model.checkpoint import header_kind
+    from diffposetalk.model.style_reader import KIND, StyleModel
+
+    reader = StyleModel.load(path) if header_kind(path) == KIND else Talker.from_pretrained(path)
+    return lambda motion: reader.read_style(motion).vector
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Lay the result out as a table with a verdict."""
+    names = list(result["confusion"])
+    rows = [
+        [name, *(result["confusion"][name][other] for other in names), result["per_preset"][name]] for name in names
+    ]
+    return "\n".join(
+        [
+            command.table(["asked for \\ recognised", *names, "share right"], rows),
+            "",
+            f"nearest preset right: {result['accuracy']:.3f} of {result['n']} motions",
+            f"reference motions among each other: {result['reference_accuracy']:.3f}",
+            f"at least {TARGET:g}: {command.verdict(result['target_met'])}",
+        ]
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
+    """Run the test from command-line arguments."""
+    options = command.parser("presets", __doc__ or "")
+    options.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="made by evaluate.held_out")
+    options.add_argument("--takes", type=int, default=2, help="samples of preset and speech (default: %(default)s)")
+    options.add_argument("--references", type=int, default=12, help="reference motions a preset (default: %(default)s)")
+    chosen = options.parse_args(argv)
+    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
+    spoken = references.utterances(chosen.references)
+    known = {name: references.motions(manner, spoken) for name, manner in PRESETS.items()}
+    speeches = real_speech(chosen.realdata, shortest_s=4.0)
+    result = recognise(generate, load_encoder(chosen.encoder), known, speeches, max(1, chosen.takes))
+    result |= {"generator": chosen.generator, "encoder": chosen.encoder}
+    return result, report(result), chosen.json
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-12)
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,166 @@
+"""The real recordings that evaluation listens to: tracked faces, and speech whose words are known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk.errors import InputError
+from diffposetalk.files.npz import read_npz
+from diffposetalk.metrics import mean_gap
+from diffposetalk.speech import Speech
+
+FPS = 25.0
+"""Frames per second at which lips are compared."""
+UPPER_INNER_LIP = (82, 13, 312)
+"""MediaPipe face mesh: three points on the upper lip's inner edge..."""
+LOWER_INNER_LIP = (87, 14, 317)
+"""... and those opposite on the lower lip."""
+FOREHEAD, CHIN = 10, 152
+"""MediaPipe face mesh: top and bottom of the face."""
+_GRID_WORDS = (
+    {"b": "bin", "l": "lay", "p": "place", "s": "set"},
+    {"b": "blue", "g": "green", "r": "red", "w": "white"},
+    {"a": "at", "b": "by", "i": "in", "w": "with"},
+    None,
+    dict(zip("z123456789", ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"))),
+    {"a": "again", "n": "now", "p": "please", "s": "soon"},
+)
+
+
+@dataclass(frozen=True)
+class TrackedClip:
+    """A filmed face: its sound, and how far the tracker saw its lips apart."""
+
+    name: str
+    speech: Speech
+    aperture: np.ndarray
+    """``(T,)`` inner-lip gap over face height, at `FPS`; frame i is at ``i / FPS`` seconds of the sound."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """A recording whose words are known."""
+
+    name: str
+    path: Path
+    words: str
+
+
+def tracked_clips(realdata: Path) -> list[TrackedClip]:
+    """Load every clip that has a track.
+
+    Raises:
+        InputError: the folder is absent or holds no pair of clip and track.
+    """
+    found = []
+    for track in sorted((realdata / "tracks").glob("*.npz")):
+        clips = sorted((realdata / "clips").glob(f"{track.stem}.*"))
+        if clips:
+            found.append(TrackedClip(track.stem, Speech.load(clips[0]), tracked_aperture(track)))
+    if not found:
+        raise InputError(f"{realdata}: no clips/ with tracks/ here; name the folder with --realdata")
+    return found
+
+
+def tracked_aperture(path: Path) -> np.ndarray:
+    """Read a track's inner-lip gap over face height, interpolated to `FPS`.
+
+    The gap is the mean of three opposite pairs of inner-lip landmarks in the image; the face height runs from
+    landmark 10 to 152 in the same frame. Frames without a face are bridged.
+
+    Args:
+        path: npz with ``landmark_idx (K)``, ``landmarks_px (N, K, 3)``, ``time (N)`` seconds, ``detected (N)``.
+
+    Returns:
+        ``(T,)`` ratio.
+
+    Raises:
+        InputError: landmarks are missing or no frame shows a face.
+    """
+    arrays = read_npz(path, "track of landmarks")
+    if missing := {"landmark_idx", "landmarks_px", "time", "detected"} - arrays.keys():
+        raise InputError(f"{path}: not a track of landmarks, it lacks {', '.join(sorted(missing))}")
+    points, times = arrays["landmarks_px"][..., :2].astype(np.float64), arrays["time"]
+    column = {int(index): k for k, index in enumerate(arrays["landmark_idx"])}
+    detected = arrays["detected"].astype(bool)
+    try:
+        upper, lower = ([column[i] for i in lips] for lips in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+        height = np.linalg.norm(points[:, column[FOREHEAD]] - points[:, column[CHIN]], axis=-1)
+    except KeyError as index:
+        raise InputError(f"{path}: the track lacks face mesh landmark {index}") from None
+    ratio = mean_gap(points, upper, lower) / height
+    seen = detected & np.isfinite(ratio)
+    if not seen.any():
+        raise InputError(f"{path}: the tracker saw no face")
+    n_frames = int(np.floor(times[-1] * FPS + 1e-6)) + 1
+    return np.interp(np.arange(n_frames) / FPS, times[seen], ratio[seen])
+
+
+def transcripts(realdata: Path) -> list[Transcript]:
+    """List the English recordings whose words are known: LJ Speech, two SpeechBrain speakers, GRID.
+
+    Raises:
+        InputError: none is there.
+    """
+    found = []
+    for path in sorted((realdata / "speech").glob("*.flac")):
+        words = _lj_speech(realdata / "speech/ljspeech_metadata.csv").get(path.stem)
+        if words:
+            found.append(Transcript(path.stem, path, words))
+    for name, words in _speechbrain(realdata / "speech/speechbrain_ASR_train.json").items():
+        path = realdata / f"speech/{name}.wav"
+        if path.exists():
+            found.append(Transcript(name, path, words))
+    for path in sorted((realdata / "clips").glob("grid_*")):
+        found.append(Transcript(path.stem, path, grid_sentence(path.stem.rsplit("_", 1)[-1])))
+    if not found:
+        raise InputError(f"{realdata}: no recordings with transcripts here; name the folder with --realdata")
+    return found
+
+
+def real_speech(realdata: Path, shortest_s: float = 0.0) -> dict[str, Speech]:
+    """Load the recordings of ``speech/`` by name, those of at least ``shortest_s`` seconds.
+
+    Raises:
+        InputError: none is there.
+    """
+    found = {}
+    for path in sorted((realdata / "speech").glob("*.*")):
+        if path.suffix in (".wav", ".flac"):
+            speech = Speech.load(path)
+            if speech.duration >= shortest_s:
+                found[path.stem] = speech
+    if not found:
+        raise InputError(f"{realdata}: no speech/ recordings of {shortest_s:g} s here; name the folder with --realdata")
+    return found
+
+
+def grid_sentence(code: str) -> str:
+    """Return the sentence of a GRID file name: ``bbaf2n`` is "bin blue at f two now".
+
+    Raises:
+        InputError: the name follows another scheme.
+    """
+    try:
+        if len(code) != 6:
+            raise KeyError(code)
+        return " ".join(letter if words is None else words[letter] for letter, words in zip(code, _GRID_WORDS))
+    except KeyError:
+        raise InputError(f"{code}: not the name of a GRID sentence") from None
+
+
+def _lj_speech(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    rows = (line.split("|") for line in path.read_text(encoding="utf-8").splitlines())
+    return {row[0]: row[-1] for row in rows if len(row) >= 2}
+
+
+def _speechbrain(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    return {name: entry["wrd"] for name, entry in json.loads(path.read_text(encoding="utf-8")).items()}

@@ -1,0 +1,98 @@
+"""Are the joins between windows seen? Speed and acceleration there against those inside windows."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from diffposetalk.metrics import Seams, seams
+from diffposetalk.motion import Motion
+from diffposetalk.speech import Speech
+from diffposetalk.workshop.evaluate import command
+from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
+from diffposetalk.workshop.evaluate.recordings import real_speech
+
+_LIPS = ("jaw", "mouth", "tongue")
+
+
+def groups(motion: Motion) -> dict[str, np.ndarray]:
+    """Return a motion's channels by group: ``lips`` (jaw, mouth, tongue), ``upper_face`` (the rest), ``head`` (rad)."""
+    lips = [i for i, name in enumerate(motion.expression_names) if name.startswith(_LIPS)]
+    upper = [i for i in range(len(motion.expression_names)) if i not in set(lips)]
+    return {
+        "lips": motion.expression[:, lips],
+        "upper_face": motion.expression[:, upper],
+        "head": motion.head_pose,
+    }
+
+
+def measure(
+    generate: Generator, speech: Speech, window: int = 100, n_takes: int = 1, style: AnyStyle = None
+) -> dict[str, Any]:
+    """Generate a long take and compare joins with the rest.
+
+    Args:
+        generate: the generator.
+        speech: of many windows.
+        window: frames from one join to the next.
+        n_takes: samples, whose results are averaged.
+        style: handed to the generator.
+
+    Returns:
+        Per group the fields of `metrics.Seams`; ``control``, the same measured in the middle of windows, where
+        nothing is joined; ``n_joins``; ``targets_met``: mean speed at joins within the 99th percentile of that
+        inside.
+    """
+    made = takes(generate, speech, n_takes, style)
+    found: dict[str, dict[str, float]] = {}
+    control: dict[str, dict[str, float]] = {}
+    for group in groups(made[0]):
+        values = [groups(motion)[group] for motion in made]
+        found[group] = _mean([seams(v, made[0].fps, window) for v in values])
+        control[group] = _mean([seams(v, made[0].fps, window, first=window + window // 2) for v in values])
+    return {
+        "groups": found,
+        "control": control,
+        "n_joins": n_takes * ((len(made[0]) - 1) // window),
+        "window": window,
+        "targets_met": {group: values["at_joins"] <= values["inside_p99"] for group, values in found.items()},
+    }
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Lay the result out as a table with a verdict."""
+    rows = [
+        [place, *values.values()]
+        for group, found in result["groups"].items()
+        for place, values in ((group, found), (f"{group}, mid-window", result["control"][group]))
+    ]
+    header = ["group", "speed at joins", "inside", "inside p99", "joins beyond p99", "acceleration ratio"]
+    verdicts = (f"{group} within p99: {command.verdict(met)}" for group, met in result["targets_met"].items())
+    return "\n".join([command.table(header, rows), f"{result['n_joins']} joins; units per second", *verdicts])
+
+
+def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
+    """Run the measurement from command-line arguments."""
+    options = command.parser("seams", __doc__ or "")
+    options.add_argument("--window", type=int, default=100, help="frames between joins (default: %(default)s)")
+    options.add_argument("--takes", type=int, default=2, help="samples (default: %(default)s)")
+    chosen = options.parse_args(argv)
+    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
+    parts = real_speech(chosen.realdata, shortest_s=2.0).values()
+    speech = Speech(np.concatenate([part.samples for part in parts]), 16000)
+    result = measure(generate, speech, chosen.window, max(1, chosen.takes), chosen.style)
+    result["generator"] = chosen.generator
+    return result, report(result), chosen.json
+
+
+def _mean(parts: Sequence[Seams]) -> dict[str, float]:
+    rows = [asdict(part) for part in parts]
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

@@ -1,0 +1,167 @@
+"""Does a manner come through? Statistics of references, filmed or synthetic, against motion made in their style, and
+whether the two halves of a reference have closer styles than different people."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from diffposetalk.metrics import manner_statistics, statistics_correlation
+from diffposetalk.metrics.lips import mouth_gap
+from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.speech import Speech
+from diffposetalk.workshop.evaluate import command, references
+from diffposetalk.workshop.evaluate.generators import Generator, load_generator, takes
+from diffposetalk.workshop.evaluate.recordings import real_speech
+
+TARGET = 0.7
+"""Correlation over references that each statistic aims at."""
+SPEECHES = ("jfk", "LJ001-0001", "Claire_neutral", "spk1_snt1", "english_slow")
+"""Recordings that are spoken in each style, where they are there; else the first five."""
+
+
+def measure(
+    generate: Generator,
+    people: Mapping[str, Motion],
+    speeches: Sequence[Speech],
+    n_takes: int = 2,
+) -> dict[str, Any]:
+    """Generate the same speech in the style of each reference and compare statistics over references.
+
+    Spreads grow with the length they are measured over, and rates of short clips are coarse: generated motion is
+    therefore cut into pieces as long as the reference, whose statistics are averaged.
+
+    Args:
+        generate: takes a `Motion` as style.
+        people: motion of different people or takes, by name.
+        speeches: what is said, the same for all.
+        n_takes: samples of each.
+
+    Returns:
+        ``correlation`` by statistic; ``reference`` and ``generated``: statistics by name of the reference.
+    """
+    asked = {name: statistics_of(motion) for name, motion in people.items()}
+    made = {}
+    for name, motion in people.items():
+        pieces = [
+            statistics_of(piece)
+            for speech in speeches
+            for take in takes(generate, speech, n_takes, motion)
+            for piece in pieces_of(take, motion.duration)
+        ]
+        made[name] = {key: float(np.mean([piece[key] for piece in pieces])) for key in pieces[0]}
+    return {
+        "correlation": statistics_correlation(list(asked.values()), list(made.values())),
+        "reference": asked,
+        "generated": made,
+        "n": len(asked),
+    }
+
+
+def statistics_of(motion: Motion) -> dict[str, float]:
+    """Return `manner_statistics` and, in millimetres on the motion's head, how far the lips are apart."""
+    gap = mouth_gap(motion) * 1000
+    lips = {"lip_gap_mean_mm": float(gap.mean()), "lip_gap_p95_mm": float(np.percentile(gap, 95))}
+    return lips | manner_statistics(motion)
+
+
+def pieces_of(motion: Motion, seconds: float) -> list[Motion]:
+    """Cut motion into whole pieces of a length; shorter motion is one piece."""
+    size = max(2, round(seconds * motion.fps))
+    starts = range(0, max(1, len(motion) - size + 1), size)
+    return [motion.slice(start, start + size) for start in starts]
+
+
+def halves(read: Callable[[Motion], np.ndarray], people: Mapping[str, Motion]) -> dict[str, Any]:
+    """Ask which other half of a clip has the style closest to each half's.
+
+    Args:
+        read: style vector ``(S,)`` of motion.
+        people: clips of different people or takes, by name.
+
+    Returns:
+        ``retrieved``: share of halves whose nearest other half (cosine) is their own; ``same`` and ``different``: mean
+        cosines; ``ranked``: share of pairs (own half, other's half) in which the own one is closer.
+    """
+    names = [name for name in people for _ in range(2)]
+    vectors = []
+    for motion in people.values():
+        middle = len(motion) // 2
+        vectors += [read(motion.slice(0, middle)), read(motion.slice(middle, len(motion)))]
+    unit = np.stack([vector / np.linalg.norm(vector) for vector in vectors])
+    cosine = unit @ unit.T
+    own = np.array([[a == b for b in names] for a in names])
+    np.fill_diagonal(cosine, -np.inf)
+    nearest = cosine.argmax(1)
+    mate = np.arange(len(names)) ^ 1
+    same, different = cosine[np.arange(len(names)), mate], [row[~mine] for row, mine in zip(cosine, own)]
+    return {
+        "retrieved": float(np.mean(nearest == mate)),
+        "ranked": float(np.mean([np.mean(others < mine) for mine, others in zip(same, different)])),
+        "same": float(np.mean(same)),
+        "different": float(np.mean(np.concatenate(different))),
+        "n": len(names),
+    }
+
+
+def mean_face(motion: Motion, space: MotionSpace) -> np.ndarray:
+    """Return the mean of each channel of the face: the floor that a style encoder is held against.
+
+    The head is left out: its mean tells how the camera stood, which two halves of a clip always share.
+    """
+    return space.encode(motion).mean(0)[space.parts["expression"]]
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Lay the result out as a table."""
+    keys = list(result["correlation"])
+
+    def spread(side: str, key: str) -> list[float]:
+        values = np.array([row[key] for row in result[side].values()])
+        return [float(values.mean()), float(values.std())]
+
+    rows = [[key, result["correlation"][key], *spread("reference", key), *spread("generated", key)] for key in keys]
+    header = ["statistic", "r", "reference mean", "spread", "generated mean", "spread"]
+    lines = [command.table(header, rows), f"{result['n']} references; aim {TARGET:g} for each"]
+    for key, by in (("halves", "style"), ("floor", "mere mean of the face's channels")):
+        if key not in result:
+            continue
+        found = result[key]
+        lines.append(
+            f"halves of a reference, by their {by}: {found['retrieved']:.2f} of {found['n']} find their own other half "
+            f"first; own half closer than another person's in {found['ranked']:.3f} of pairs; cosine {found['same']:.3f} against "
+            f"{found['different']:.3f}"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
+    """Run the comparison from command-line arguments."""
+    options = command.parser("style_statistics", __doc__ or "")
+    references.add_arguments(options)
+    options.add_argument("--takes", type=int, default=2, help="samples of each speech (default: %(default)s)")
+    chosen = options.parse_args(argv)
+    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
+    people = references.chosen(chosen)
+    result = measure(generate, people, _speeches(chosen), max(1, chosen.takes)) | {"generator": chosen.generator}
+    talker = getattr(generate, "talker", None)
+    if talker is not None:
+        result["halves"] = halves(lambda motion: talker.read_style(motion).vector, people)
+        result["floor"] = halves(lambda motion: mean_face(motion, talker.space), people)
+    return result, report(result), chosen.json
+
+
+def _speeches(chosen: argparse.Namespace) -> list[Speech]:
+    """What is said in every style: real recordings, or for synthetic manners synthetic speech as long as theirs."""
+    if chosen.manners:
+        return [said.speech for said in references.utterances(3, seed=references.SEED + 1, sentences=6)]
+    spoken = real_speech(chosen.realdata, shortest_s=4.0)
+    return [spoken[name] for name in SPEECHES if name in spoken] or list(spoken.values())[: len(SPEECHES)]
+
+
+if __name__ == "__main__":
+    sys.exit(command.run(main))

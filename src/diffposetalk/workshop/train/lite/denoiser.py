@@ -1,0 +1,175 @@
+"""Stage 3: the denoiser learns motion from speech features and styles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from diffposetalk.diffusion.guidance import condition_dropout
+from diffposetalk.diffusion.noise import NoiseSchedule, add_noise
+from diffposetalk.model.checkpoint import load_weights, weights
+from diffposetalk.model.denoiser import Denoiser, DenoiserConfig
+from diffposetalk.model.style_encoder import StyleEncoder
+from diffposetalk.motion import MotionSpace
+from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
+from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
+from diffposetalk.workshop.train.losses import LinearSurface, difference_loss, join_loss, smoothness_loss
+
+
+@dataclass(frozen=True)
+class DenoiserStage:
+    """Configuration of the denoiser's training."""
+
+    denoiser: DenoiserConfig
+    loop: LoopConfig
+    weights: dict[str, float]
+    """Factor of each loss term; see `DenoiserLosses`."""
+    windows: WindowConfig = field(default_factory=WindowConfig)
+    regions: dict[str, float] = field(default_factory=lambda: {"lips": 0.6, "eyelids": 0.2, "upper_face": 0.2})
+    """Share of each region of the head in the vertex losses."""
+    schedule: Literal["cosine", "linear", "quadratic", "sigmoid"] = "cosine"
+    """Noise schedule."""
+    noise_steps: int = 500
+    """Steps N of the schedule."""
+    independent_share: float = 0.0
+    """Share of samples whose conditions are dropped independently, as `independent` guidance asks for; the others
+    are dropped incrementally, as in the paper."""
+
+
+class DenoiserLosses:
+    """The loss terms of one batch.
+
+    ``x_0`` on normalised channels; ``vertex``, ``vertex_velocity`` (mm^2) and ``smoothness`` on the chosen regions with
+    the head at rest; ``gap`` (mm^2) on the openings between the lips; ``head``, ``head_velocity``, ``head_smoothness``
+    on normalised head pose; ``join`` across the window's start.
+
+    Source: DiffPoseTalk, section 3.3; the gap term is ours.
+    """
+
+    def __init__(
+        self,
+        stage: DenoiserStage,
+        windows: Windows,
+        style_encoder: StyleEncoder,
+        space: MotionSpace,
+        surface: LinearSurface,
+        gaps: np.ndarray,
+    ) -> None:
+        self.stage, self.windows, self.style_encoder, self.space = stage, windows, style_encoder, space
+        self.surface = surface
+        self.gaps = torch.from_numpy(gaps.astype(np.float32)) * 1000
+        self.schedule = NoiseSchedule.make(stage.schedule, stage.noise_steps)
+
+    def __call__(self, network: nn.Module, turn: Turn) -> dict[str, Tensor]:
+        """Draw a batch and return the loss terms by name."""
+        assert isinstance(network, Denoiser)
+        device, rng, n = next(network.parameters()).device, turn.rng, turn.n
+        batch = self.windows.draw(rng, n).to(device)
+        with torch.no_grad():
+            style = self.style_encoder(batch.reference)
+        no_speech, no_style = self._dropped(rng, n)
+        continues = batch.continues[:, None, None]
+        conditions = network.prepare(
+            batch.features,
+            style,
+            None,
+            torch.where(continues, batch.previous_motion, network.start_motion),
+            torch.where(continues, batch.previous_features, network.start_speech),
+            batch.valid,
+            no_speech.to(device),
+            no_style.to(device),
+        )
+        noise_step = torch.from_numpy(rng.integers(1, self.schedule.n_steps + 1, n)).to(device)
+        eps = torch.from_numpy(rng.standard_normal(tuple(batch.motion.shape), np.float32)).to(device)
+        x_n = add_noise(batch.motion, noise_step, eps, self.schedule)
+        predicted = network(x_n, noise_step, conditions)[:, network.config.context :].float()
+        return self.terms(predicted, batch.motion, batch.previous_motion, batch.continues, batch.valid)
+
+    def _dropped(self, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
+        uniform = torch.from_numpy(rng.random((n, 3)))
+        incremental = condition_dropout(uniform[:, 0], "incremental")
+        independent = condition_dropout(uniform[:, :2], "independent")
+        chosen = uniform[:, 2] < self.stage.independent_share
+        return (
+            torch.where(chosen, independent.speech, incremental.speech),
+            torch.where(chosen, independent.style, incremental.style),
+        )
+
+    def terms(
+        self, predicted: Tensor, truth: Tensor, previous: Tensor, continues: Tensor, valid: Tensor
+    ) -> dict[str, Tensor]:
+        """Compare predicted with true windows ``(B, L, D)``; see the class for the terms."""
+        where = self.space.parts
+        std = torch.from_numpy(self.space.std).to(predicted.device)
+        weights, true_weights = ((x * std)[..., where["expression"]] for x in (predicted, truth))
+        surface, true_surface = self.surface(weights), self.surface(true_weights)
+        gaps = self.gaps.to(predicted.device)
+        terms = {
+            "x_0": difference_loss(predicted, truth, valid),
+            "vertex": difference_loss(surface, true_surface, valid),
+            "vertex_velocity": difference_loss(surface, true_surface, valid, order=1),
+            "smoothness": smoothness_loss(surface, valid),
+            "gap": difference_loss(weights @ gaps, true_weights @ gaps, valid),
+            "join": join_loss(predicted, truth, previous, continues),
+        }
+        if "head_pose" in where:
+            head, true_head = predicted[..., where["head_pose"]], truth[..., where["head_pose"]]
+            terms |= {
+                "head": difference_loss(head, true_head, valid),
+                "head_velocity": difference_loss(head, true_head, valid, order=1),
+                "head_smoothness": smoothness_loss(head, valid),
+            }
+        return terms
+
+
+def train_denoiser(
+    stage: DenoiserStage,
+    training: Sequence[EncodedClip],
+    validation: Sequence[EncodedClip],
+    style_encoder: StyleEncoder,
+    space: MotionSpace,
+    surface: LinearSurface,
+    gaps: np.ndarray,
+    out: Path,
+    header: dict[str, str],
+    device: str = "cpu",
+    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    start: Denoiser | None = None,
+) -> Denoiser:
+    """Train the denoiser; the style encoder stays as it is.
+
+    Args:
+        stage: configuration.
+        training: clips to learn from.
+        validation: clips of other speakers.
+        style_encoder: from stage 2.
+        space: of the clips' motion.
+        surface: vertices for the geometric losses.
+        gaps: ``(E, G)`` metres of lip opening per unit of each expression weight, at G places along the lips.
+        out: folder for state and log.
+        header: identity of the run.
+        device: where to train.
+        progress: see `train`.
+        start: whose weights it begins from; none for fresh ones.
+
+    Raises:
+        ModelError: the weights to begin from are of another size.
+    """
+    style_encoder = style_encoder.to(device).eval().requires_grad_(False)
+    torch.manual_seed(stage.loop.seed)
+    denoiser = Denoiser(stage.denoiser)
+    if start is not None:
+        load_weights(denoiser, weights(start), "the denoiser to start from")
+    denoiser.to(device)
+    losses = [
+        DenoiserLosses(stage, Windows(clips, stage.windows, space), style_encoder, space, surface, gaps)
+        for clips in (training, validation)
+    ]
+    train(denoiser, losses[0], losses[1], stage.weights, stage.loop, out, header, progress)
+    return denoiser

@@ -1,0 +1,203 @@
+"""From corpus or data set to what the stages learn from: augmented copies, labels, encoded clips, preset references."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from diffposetalk.data.shards import ShardReader
+from diffposetalk.errors import InputError
+from diffposetalk.files.atomic import write_atomically
+from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
+from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, Phone
+from diffposetalk.workshop.corpus.motion.articulation import articulate
+from diffposetalk.workshop.corpus.motion.manner import PRESETS, Manner
+from diffposetalk.workshop.corpus.shards import iter_clips, list_speakers, load_shard
+from diffposetalk.workshop.train.lite.augment import SAMPLE_RATE, augment
+from diffposetalk.workshop.train.lite.speech import SpeechClip
+from diffposetalk.workshop.train.lite.windows import EncodedClip
+
+FPS = 25.0
+HEAD_CHANNELS = ("head_x", "head_y", "head_z")
+LABEL_HZ = 50
+Report = Callable[[int, int, dict[str, float]], None]
+MOUTH_PREFIXES = ("jaw", "mouth", "cheekPuff", "tongue")
+"""Channels of the neutral speaker's mouth that the speech encoder learns to foretell."""
+
+
+@dataclass(frozen=True)
+class MovingClip:
+    """The motion of one corpus clip."""
+
+    speaker: str
+    """Name of the speaker."""
+    motion: Motion
+    manner: np.ndarray
+    """``(M,)`` the speaker's manner, empty where unknown."""
+
+
+Versions = tuple[np.ndarray, ...]
+"""The same speech several times, each ``(n,)`` int16 at 16 kHz: itself, then augmented copies."""
+
+
+def split_speakers(corpus: Path, validation_share: float) -> tuple[list[str], list[str]]:
+    """Divide a corpus's speakers into those to learn from and those held out, by a hash of their names."""
+    speakers = list_speakers(corpus)
+    ranked = sorted(speakers, key=lambda name: hashlib.sha256(name.encode()).digest())
+    n_held_out = max(1, round(len(speakers) * validation_share))
+    if len(speakers) <= n_held_out:
+        raise InputError(f"{corpus}: {len(speakers)} speakers are too few to hold some out; make a larger corpus")
+    held_out = set(ranked[:n_held_out])
+    return [name for name in speakers if name not in held_out], sorted(held_out)
+
+
+def make_copies(
+    corpus: Path, speakers: Sequence[str], folder: Path, n_copies: int, report: Report | None = None
+) -> None:
+    """Write ``n_copies`` augmented copies of every clip, a file a speaker; finished files are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = [name for name in speakers if n_copies and not (folder / f"{name}.safetensors").exists()]
+    with ProcessPoolExecutor() as pool:
+        jobs = [pool.submit(_copy_speaker, corpus, name, folder, n_copies) for name in waiting]
+        for done, job in enumerate(jobs, 1):
+            job.result()
+            if report:
+                report(done, len(jobs), {})
+
+
+def _copy_speaker(corpus: Path, speaker: str, folder: Path, n_copies: int) -> None:
+    from safetensors.numpy import save
+
+    tensors = {}
+    for clip in load_shard(corpus, speaker):
+        for k, version in enumerate(versions_of(clip.name, clip.speech.samples, n_copies)[1:]):
+            tensors[f"{clip.name}/{k}"] = version
+    write_atomically(folder / f"{speaker}.safetensors", save(tensors))
+
+
+def versions_of(name: str, samples: np.ndarray, n_copies: int) -> Versions:
+    """Return speech ``(n,)`` at 16 kHz and ``n_copies`` disturbed by chance that depends on the clip's name alone."""
+    copies = (augment(samples, np.random.default_rng([*name.encode(), k])) for k in range(n_copies))
+    return tuple(_to_int16(version) for version in (samples, *copies))
+
+
+def shard_clips(
+    folder: Path, split: str, space: MotionSpace, n_copies: int, report: Report | None = None
+) -> tuple[list[MovingClip], list[Versions]]:
+    """Read a split of a data set of shards, whose motion is on the space's head.
+
+    Raises:
+        InputError: there is no such split, or motion of other heads or without the space's channels.
+    """
+    reader = ShardReader(folder)
+    total = sum(n for name, n in reader.counts.items() if name.startswith(f"{split}-"))
+    clips, versions = [], []
+    for done, clip in enumerate(reader.clips(split), 1):
+        if clip.motion.head != space.head:
+            raise InputError(f"{folder}: {clip.name} is on the head {clip.motion.head!r}, the model on {space.head!r}")
+        clips.append(MovingClip(clip.speaker, clip.motion.resampled(space.fps), np.zeros(0, np.float32)))
+        versions.append(versions_of(clip.name, clip.speech.resampled(SAMPLE_RATE).samples, n_copies))
+        if report:
+            report(done, max(done, total), {})
+    return clips, versions
+
+
+def speech_clips(corpus: Path, speakers: Sequence[str], copies: Path, n_copies: int) -> list[SpeechClip]:
+    """Read speech, its augmented copies and its labels."""
+    from safetensors.numpy import load_file
+
+    clips = []
+    for speaker in speakers:
+        augmented = load_file(copies / f"{speaker}.safetensors") if n_copies else {}
+        for clip in load_shard(corpus, speaker):
+            n_frames = len(clip.speech.samples) // FRAME_SAMPLES
+            versions = (_to_int16(clip.speech.samples), *(augmented[f"{clip.name}/{k}"] for k in range(n_copies)))
+            motion = articulate(clip.speech, clip.phones, Manner(), np.random.default_rng(0), FPS)
+            mouth = [name.startswith(MOUTH_PREFIXES) for name in motion.expression_names]
+            clips.append(
+                SpeechClip(versions, phone_labels(clip.phones, 2 * n_frames), motion.expression[:n_frames, mouth])
+            )
+    spread = np.concatenate([clip.curves for clip in clips[:200]])
+    mean, std = spread.mean(0), np.maximum(spread.std(0), 0.02)
+    return [SpeechClip(clip.versions, clip.phones, (clip.curves - mean) / std) for clip in clips]
+
+
+def phone_labels(phones: Sequence[Phone], n_steps: int) -> np.ndarray:
+    """Return the number of the phone at the middle of each 20 ms step: ``(n_steps,)`` int64."""
+    times = (np.arange(n_steps) + 0.5) / LABEL_HZ
+    ends = np.array([phone.end for phone in phones])
+    index = np.minimum(np.searchsorted(ends, times, side="right"), len(phones) - 1)
+    return np.array([SYMBOL_INDEX[phone.symbol] for phone in phones], np.int64)[index]
+
+
+def read_motions(corpus: Path, speakers: Sequence[str]) -> list[MovingClip]:
+    """Read the motion of every clip.
+
+    Raises:
+        InputError: the motion stage of the corpus has not been run.
+    """
+    clips = []
+    for clip in iter_clips(corpus, speakers):
+        if clip.motion is None or clip.manner is None:
+            raise InputError(f"{corpus}: {clip.name} has no motion yet; run `diffposetalk corpus` to the end")
+        clips.append(MovingClip(clip.speaker.speaker, clip.motion, clip.manner))
+    return clips
+
+
+@torch.inference_mode()
+def encode_clips(
+    clips: Sequence[MovingClip],
+    speech: Sequence[Versions],
+    encoder: SpeechEncoder,
+    space: MotionSpace,
+    first_speaker: int,
+    report: Report | None = None,
+) -> list[EncodedClip]:
+    """Normalise motion and encode every version of the speech.
+
+    Args:
+        clips: with motion.
+        speech: of the same clips, in the same order.
+        encoder: trained speech encoder.
+        space: of the motion.
+        first_speaker: number given to the first speaker.
+        report: told of progress.
+    """
+    numbers: dict[str, int] = {}
+    encoded = []
+    for done, (clip, versions) in enumerate(zip(clips, speech, strict=True), 1):
+        n_frames = min(len(clip.motion), len(versions[0]) // FRAME_SAMPLES)
+        wave = np.stack([version[: n_frames * FRAME_SAMPLES] for version in versions])
+        features = encoder(torch.from_numpy(wave.astype(np.float32) / 32768)).numpy().astype(np.float16)
+        number = numbers.setdefault(clip.speaker, first_speaker + len(numbers))
+        encoded.append(EncodedClip(space.encode(clip.motion)[:n_frames], features, number, clip.manner))
+        if report:
+            report(done, len(clips), {})
+    return encoded
+
+
+def preset_motions(corpus: Path, speakers: Sequence[str], seconds: float) -> dict[str, Motion]:
+    """Articulate held-out speech in every preset's manner, ``seconds`` of each."""
+    clips = []
+    for clip in iter_clips(corpus, speakers):
+        clips.append(clip)
+        if sum(item.duration for item in clips) >= seconds:
+            break
+    return {
+        name: Motion.joined(
+            articulate(clip.speech, clip.phones, manner, np.random.default_rng([7, k]), FPS)
+            for k, clip in enumerate(clips)
+        )
+        for name, manner in PRESETS.items()
+    }
+
+
+def _to_int16(samples: np.ndarray) -> np.ndarray:
+    return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)

@@ -1,0 +1,35 @@
+"""Whatever a parser raises becomes one line with the file's name."""
+
+from __future__ import annotations
+
+import pytest
+
+from diffposetalk.errors import InputError, UsageError
+from diffposetalk.files.parsing import first_line, parsing
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), ValueError("bad\nlong text"), RecursionError(), OverflowError("inf")])
+def test_any_failure_names_the_file(error: Exception) -> None:
+    with (
+        pytest.raises(InputError, match=r"^a\.npz: not a readable motion file \(.+\)$") as caught,
+        parsing("a.npz", "motion file"),
+    ):
+        raise error
+    assert "\n" not in str(caught.value)
+
+
+def test_our_own_errors_pass() -> None:
+    with pytest.raises(UsageError, match="^as it was$"), parsing("a.npz", "motion file"):
+        raise UsageError("as it was")
+
+
+def test_missing_and_too_large() -> None:
+    with pytest.raises(InputError, match=r"^gone\.npz: no such motion file$"), parsing("gone.npz", "motion file"):
+        open("/nowhere/gone.npz")
+    with pytest.raises(InputError, match="more memory"), parsing("a.npz", "motion file"):
+        raise MemoryError
+
+
+def test_long_messages_are_cut() -> None:
+    assert len(first_line(ValueError("x" * 54000))) == 160
+    assert first_line(RecursionError()) == "RecursionError"
