@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from diffposetalk.errors import InputError, UsageError
@@ -19,13 +21,13 @@ def test_any_failure_names_the_file(error: Exception) -> None:
 
 
 def test_our_own_errors_pass() -> None:
-    with pytest.raises(UsageError, match="^as it was$"), parsing("a.npz", "motion file"):
+    with pytest.raises(UsageError, match=r"^as it was$"), parsing("a.npz", "motion file"):
         raise UsageError("as it was")
 
 
 def test_missing_and_too_large() -> None:
     with pytest.raises(InputError, match=r"^gone\.npz: no such motion file$"), parsing("gone.npz", "motion file"):
-        open("/nowhere/gone.npz")
+        Path("/nowhere/gone.npz").read_bytes()
     with pytest.raises(InputError, match="more memory"), parsing("a.npz", "motion file"):
         raise MemoryError
 
