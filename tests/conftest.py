@@ -64,11 +64,8 @@ def talker(bundled_model: Path) -> Talker:
 
 @pytest.fixture(scope="session")
 def reference() -> Path:
-    """The folder of reference numbers beside the project; skips where it is absent."""
-    folder = ROOT.parent / "shared" / "reference"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/reference, which is absent")
-    return folder
+    """The folder of numbers computed with the authors' code."""
+    return ROOT / "tests" / "reference"
 
 
 def write_flame(n_vertices: int, seed: int, path: Path) -> Path:

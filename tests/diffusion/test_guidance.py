@@ -23,7 +23,6 @@ from diffposetalk.diffusion.guidance import (
 )
 from diffposetalk.errors import UsageError
 
-REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
 scales = st.floats(0, 8)
 
 # A prediction for each (speech given, style given).
@@ -148,9 +147,8 @@ def test_dropout_refuses_nonsense() -> None:
         condition_dropout(torch.rand(3, 2), "incremental")
 
 
-@pytest.mark.skipif(not (REFERENCE / "train_forward.npz").exists(), reason="no reference data in ../shared/reference")
-def test_dropout_takes_the_reference_draws() -> None:
-    with np.load(REFERENCE / "train_forward.npz") as recorded:
+def test_dropout_takes_the_reference_draws(reference: Path) -> None:
+    with np.load(reference / "train_forward.npz") as recorded:
         u = torch.from_numpy(recorded["incremental_draw0_rand"])
         pair = torch.from_numpy(np.stack([recorded[f"independent_draw{i}_rand"] for i in (0, 1)], axis=1))
     drop = condition_dropout(u)

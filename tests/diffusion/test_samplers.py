@@ -27,11 +27,6 @@ from diffposetalk.diffusion.samplers import (
 )
 from diffposetalk.errors import UsageError
 
-REFERENCE = Path(__file__).parents[2].parent / "shared" / "reference"
-needs_reference = pytest.mark.skipif(
-    not (REFERENCE / "schedules.npz").exists(), reason="no reference data in ../shared/reference"
-)
-
 COSINE = NoiseSchedule.make("cosine", 500)
 
 
@@ -95,17 +90,16 @@ def rms(x: Tensor) -> float:
 # Schedules and the forward process
 
 
-@needs_reference
 @pytest.mark.parametrize("n_steps", [500, 20])
 @pytest.mark.parametrize("kind", SCHEDULE_KINDS)
-def test_schedules_equal_the_released_ones(kind: str, n_steps: int) -> None:
-    with np.load(REFERENCE / "schedules.npz") as recorded:
-        reference = {key: recorded[f"{kind}_{n_steps}_{key}"] for key in ("betas", "alphas", "alpha_bars")}
+def test_schedules_equal_the_released_ones(kind: str, n_steps: int, reference: Path) -> None:
+    with np.load(reference / "schedules.npz") as recorded:
+        released = {key: recorded[f"{kind}_{n_steps}_{key}"] for key in ("betas", "alphas", "alpha_bars")}
         stds = {f: recorded[f"{kind}_{n_steps}_sigmas_{f}"] for f in ("inflex", "flex", "flexibility0p3")}
     schedule = NoiseSchedule.make(kind, n_steps)
-    np.testing.assert_array_equal(schedule.betas.numpy(), reference["betas"])
-    np.testing.assert_array_equal(schedule.alphas.numpy(), reference["alphas"])
-    np.testing.assert_array_max_ulp(schedule.alpha_bar.numpy(), reference["alpha_bars"], maxulp=1)
+    np.testing.assert_array_equal(schedule.betas.numpy(), released["betas"])
+    np.testing.assert_array_equal(schedule.alphas.numpy(), released["alphas"])
+    np.testing.assert_array_max_ulp(schedule.alpha_bar.numpy(), released["alpha_bars"], maxulp=1)
     for flexibility, name in ((0.0, "inflex"), (1.0, "flex"), (0.3, "flexibility0p3")):
         np.testing.assert_allclose(schedule.posterior_std(flexibility).numpy(), stds[name], rtol=3e-4, atol=1e-8)
 
