@@ -197,7 +197,7 @@ def test_a_run_is_refused_where_no_folder_can_be(capsys: Captured, tmp_path: Pat
 def test_damaged_motion(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "m.npz").write_bytes(b"PK\x03\x04 not really")
     assert run(["render", str(tmp_path / "m.npz"), "-o", str(tmp_path / "m.mp4")]) == 1
-    assert "m.npz: not a motion file" in capsys.readouterr().err
+    assert "m.npz: not a readable motion file" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["m.npz"]
 
 

@@ -82,7 +82,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such motion"):
         Motion.load(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(InputError, match="not a motion file"):
+    with pytest.raises(InputError, match="not a readable motion file"):
         Motion.load(tmp_path / "text.npz")
     with pytest.raises(DiffPoseTalkError, match="could not be written"):
         make_motion().save(tmp_path / "missing" / "a.npz")
