@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffposetalk.diffusion.guidance import SamplingOptions
 from diffposetalk.diffusion.noise import NoiseSchedule
+from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.window import sample_window
 from diffposetalk.model.checkpoint import Model, ModelConfig, build_model
 from diffposetalk.model.denoiser import DenoiserConfig

@@ -96,6 +96,9 @@ class Speech:
         """Return the number of samples."""
         return len(self.samples)
 
+    def __repr__(self) -> str:
+        return f"Speech({self.duration:.2f} s at {self.sample_rate} Hz)"
+
     def resampled(self, sample_rate: int) -> Speech:
         """Return the same sound at another rate (soxr, high quality)."""
         if sample_rate == self.sample_rate:

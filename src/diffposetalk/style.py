@@ -38,6 +38,9 @@ class Style:
         if self.vector.ndim != 1:
             raise InputError(f"a style vector must be (S,), got {self.vector.shape}")
 
+    def __repr__(self) -> str:
+        return f"Style({self.source!r}, {len(self.vector)} numbers, encoder {self.encoder or 'unknown'})"
+
     @staticmethod
     def from_motion(motion: Motion, reader: StyleReader, source: str = "motion") -> Style:
         """Read the manner of speaking from motion with a model, such as a `Talker`."""

@@ -1,9 +1,7 @@
-"""Guidance, thresholding, condition dropout and sampling options, against the formulas written out."""
+"""Guidance, thresholding and condition dropout against the formulas written out."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,6 @@ from torch import Tensor
 
 from diffposetalk.diffusion.guidance import (
     RELEASED_INDEPENDENT,
-    SamplingOptions,
     condition_dropout,
     dynamic_threshold,
     guidance_entries,
@@ -155,45 +152,3 @@ def test_dropout_takes_the_reference_draws(reference: Path) -> None:
     assert torch.equal(drop.style, u > 0.55) and torch.equal(drop.speech, u > 0.9)
     drop = condition_dropout(pair, "independent")
     assert torch.equal(drop.style, pair[:, 0] < 0.5) and torch.equal(drop.speech, pair[:, 1] < 0.5)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"sampler": "euler"},
-        {"steps": 0},
-        {"steps": -1},
-        {"steps": 2.5},
-        {"steps": True},
-        {"seed": -1},
-        {"seed": 2**63},
-        {"seed": 1.0},
-        {"speech_scale": -0.1},
-        {"style_scale": math.nan},
-        {"head_scale": math.inf},
-        {"expression_scale": "1"},
-        {"head_scale": None},
-        {"guidance": "joint"},
-        {"threshold": (0.99, 4, 1)},
-        {"threshold": (1.5, 1, 4)},
-        {"threshold": (0.99, 1)},
-        {"threshold": (math.nan, 1, 4)},
-        {"threshold": (0.99, 1, math.inf)},
-        {"threshold": 0.99},
-    ],
-    ids=str,
-)
-def test_options_refuse_nonsense_in_one_line_that_names_it(change: dict[str, object]) -> None:
-    with pytest.raises(UsageError) as caught:
-        SamplingOptions(**change)  # type: ignore[arg-type]
-    message = str(caught.value)
-    assert "\n" not in message and next(iter(change)) in message and len(message) < 160
-
-
-def test_options_default_to_the_fast_sampler_and_stay_as_made() -> None:
-    options = SamplingOptions()
-    assert options.sampler == "dpmpp" and options.threshold is None
-    assert options.steps is options.speech_scale is options.style_scale is None  # the model's own
-    assert dataclasses.replace(options, seed=3, threshold=(0.99, 1, 4)) != options
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        options.seed = 1  # type: ignore[misc]

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.diffusion.guidance import SamplingOptions
 from diffposetalk.errors import InputError, ModelError, UsageError
+from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
 from diffposetalk.generate.window import continued, windows_of_features
 from diffposetalk.model.checkpoint import Model, SamplingDefaults

@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffposetalk.diffusion.guidance import SamplingOptions
 from diffposetalk.diffusion.noise import NoiseSchedule
+from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
 from diffposetalk.generate.window import sample_window
 from diffposetalk.model.style_reader import StyleModel

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from diffposetalk.data.coefficients import Coefficients
-from diffposetalk.diffusion.guidance import SamplingOptions
+from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
 from diffposetalk.generate.window import sample_window
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
-from diffposetalk.diffusion.samplers import SAMPLERS, Sampler
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,58 +25,11 @@ RELEASED_INDEPENDENT = "independent-released"
 
 Threshold: TypeAlias = tuple[float, float, float]
 
-LARGEST_SEED = 2**63 - 1
 NEGLIGIBLE_WEIGHT = 1e-9
 
 INCREMENTAL_NO_STYLE = 0.35
 INCREMENTAL_NEITHER = 0.10
 INDEPENDENT_DROPOUT = 0.5
-
-
-@dataclass(frozen=True)
-class SamplingOptions:
-    """How motion is drawn from the model; contradictions are refused on construction.
-
-    Raises:
-        UsageError: a value out of its range, not a number, or contradicting another.
-    """
-
-    sampler: Sampler | str = "dpmpp"
-    """Sampler: dpmpp (DPM-Solver++ 2M, best in few steps), ddim, or ddpm (every step of the schedule)."""
-    steps: int | None = None
-    """Noise steps a window; left out, the model's own for dpmpp, 25 for ddim, the whole schedule for ddpm."""
-    seed: int = 0
-    """Seed of all random draws; the same seed gives the same motion."""
-    speech_scale: float | None = None
-    """How strongly the speech drives the face: 1 as trained, more exaggerates it, 0 ignores the speech; left out, the
-    model's own value."""
-    style_scale: float | None = None
-    """How strongly the style colours the motion: 1 as trained, more exaggerates it, 0 ignores the style; left out, the
-    model's own value."""
-    guidance: GuidanceMode | str = "incremental"
-    """How both scales combine: incremental (style on top of speech) or independent (each against neither)."""
-    threshold: Threshold | None = None
-    """Dynamic thresholding of the normalised motion: (ratio, low, high), say (0.99, 1, 4); left out, none."""
-    head_scale: float = 1.0
-    """Amplitude of the head's motion: 1 as generated, 0 keeps the head still."""
-    expression_scale: float = 1.0
-    """Amplitude of the facial expression: 1 as generated."""
-
-    def __post_init__(self) -> None:
-        if self.sampler not in SAMPLERS:
-            raise UsageError(f"unknown sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
-        if self.steps is not None:
-            _check_whole_number("steps", self.steps, 1, 100_000)
-        _check_whole_number("seed", self.seed, 0, LARGEST_SEED)
-        for name in ("speech_scale", "style_scale", "head_scale", "expression_scale"):
-            value = getattr(self, name)
-            if value is None and name in ("speech_scale", "style_scale"):
-                continue
-            if not _is_number(value) or not 0 <= value < math.inf:
-                raise UsageError(f"{name} must be a finite number of at least 0, not {value!r}")
-        _check_mode(self.guidance, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
-        if self.threshold is not None:
-            _check_threshold(self.threshold)
 
 
 # --------------------------------------------------------------------------------------------------
@@ -120,7 +72,7 @@ def guidance_entries(
 
     Source: DiffPoseTalk (arXiv:2310.00434), section on guidance, and its released code.
     """
-    _check_mode(mode, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
+    check_mode(mode, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
     a, s = speech_scale, style_scale
     weights: dict[tuple[bool, bool], float]  # (speech given, style given) -> weight
     if a is None:
@@ -202,7 +154,7 @@ def dynamic_threshold(
     """
     import torch
 
-    ratio, low, high = _check_threshold(threshold)
+    ratio, low, high = check_threshold(threshold)
     size = x_0.abs().float()
     if valid is not None:
         size = torch.where(valid[..., None], size, torch.nan)
@@ -253,7 +205,7 @@ def condition_dropout(
 
     Source: DiffPoseTalk's released code as executed: full .55, no style .35, neither .10; independent .5 each.
     """
-    _check_mode(mode, GUIDANCE_MODES)
+    check_mode(mode, GUIDANCE_MODES)
     if min(no_style, neither, independent) < 0 or no_style + neither > 1 or independent > 1:
         raise UsageError(f"condition dropout needs shares, not {no_style}, {neither} and {independent}")
     if mode == "incremental":
@@ -268,22 +220,28 @@ def condition_dropout(
 # --------------------------------------------------------------------------------------------------
 
 
-def _is_number(value: object) -> bool:
+def is_number(value: object) -> bool:
+    """Return whether a value is an int or a float; True and False are not numbers here."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _check_whole_number(name: str, value: object, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise UsageError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+def check_mode(mode: str, known: Sequence[str]) -> None:
+    """Refuse an unknown mode of guidance.
 
-
-def _check_mode(mode: str, known: Sequence[str]) -> None:
+    Raises:
+        UsageError: the mode is not among the known ones.
+    """
     if mode not in known:
         raise UsageError(f"unknown guidance {mode!r}: choose from {', '.join(GUIDANCE_MODES)}")
 
 
-def _check_threshold(threshold: object) -> Threshold:
-    if isinstance(threshold, (tuple, list)) and len(threshold) == 3 and all(map(_is_number, threshold)):
+def check_threshold(threshold: object) -> Threshold:
+    """Return (ratio, low, high) as given.
+
+    Raises:
+        UsageError: these are not three numbers with 0 < ratio <= 1 and 0 < low <= high.
+    """
+    if isinstance(threshold, (tuple, list)) and len(threshold) == 3 and all(map(is_number, threshold)):
         ratio, low, high = threshold
         if 0 < ratio <= 1 and 0 < low <= high < math.inf:
             return ratio, low, high

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffposetalk.diffusion.guidance import SamplingOptions
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.diffusion.samplers import standard_normal
 from diffposetalk.errors import InputError, ModelError, UsageError
+from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.window import continued, fading, sample_window, windows_of_features
 from diffposetalk.model.checkpoint import Model, load_model
 from diffposetalk.model.packed import packed
@@ -65,6 +65,10 @@ class Talker:
             join[:, where] = fading(len(join), JOIN_FRAMES.get(part, JOIN_FACE), self.device)[:, None]
         self._join = join
         self._initial_noise = torch.tensor(noise, device=self.device)
+
+    def __repr__(self) -> str:
+        presets = f"styles {', '.join(self.presets)}" if self.presets else "no preset styles"
+        return f"Talker({self.model.config.name!r} on {self.device}, head {self.space.head!r}, {presets})"
 
     @staticmethod
     def from_pretrained(name: str | Path = "lite", device: str = "cpu") -> Talker:

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffposetalk.diffusion.guidance import SamplingOptions, guidance_entries, guided
+from diffposetalk.diffusion.guidance import guidance_entries, guided
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.diffusion.samplers import sample
 from diffposetalk.errors import UsageError
+from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.model.checkpoint import Model, Padding
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffposetalk.diffusion.guidance import RELEASED_INDEPENDENT, SamplingOptions
+from diffposetalk.diffusion.guidance import RELEASED_INDEPENDENT
 from diffposetalk.diffusion.samplers import standard_normal
 from diffposetalk.errors import UsageError
+from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import SpeechSource, Talker
 from diffposetalk.generate.window import sample_window
 from diffposetalk.model.pretrained_speech import FRAME_SAMPLES, PretrainedSpeechEncoder, pad_to_frames, resample_linear

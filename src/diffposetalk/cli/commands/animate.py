@@ -15,7 +15,7 @@ from diffposetalk.cli import outputs, picture, values
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
-    from diffposetalk.diffusion.guidance import SamplingOptions
+    from diffposetalk.generate.options import SamplingOptions
     from diffposetalk.generate.talker import Talker
     from diffposetalk.motion import Motion
     from diffposetalk.style import Style
@@ -116,7 +116,7 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
     """
     from dataclasses import fields
 
-    from diffposetalk.diffusion.guidance import SamplingOptions
+    from diffposetalk.generate.options import SamplingOptions
 
     named = {field.name: getattr(args, field.name, None) for field in fields(SamplingOptions)}
     if args.compat and args.sampler is None:

@@ -1,0 +1,71 @@
+"""How motion is sampled from a model: the options of Python, of the command line and of every integration."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from diffposetalk.diffusion.guidance import (
+    GUIDANCE_MODES,
+    RELEASED_INDEPENDENT,
+    GuidanceMode,
+    Threshold,
+    check_mode,
+    check_threshold,
+    is_number,
+)
+from diffposetalk.diffusion.samplers import SAMPLERS, Sampler
+from diffposetalk.errors import UsageError
+
+LARGEST_SEED = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class SamplingOptions:
+    """How motion is drawn from the model; contradictions are refused on construction.
+
+    Raises:
+        UsageError: a value out of its range, not a number, or contradicting another.
+    """
+
+    sampler: Sampler | str = "dpmpp"
+    """Sampler: dpmpp (DPM-Solver++ 2M, best in few steps), ddim, or ddpm (every step of the schedule)."""
+    steps: int | None = None
+    """Noise steps a window; left out, the model's own for dpmpp, 25 for ddim, the whole schedule for ddpm."""
+    seed: int = 0
+    """Seed of all random draws; the same seed gives the same motion."""
+    speech_scale: float | None = None
+    """How strongly the speech drives the face: 1 as trained, more exaggerates it, 0 ignores the speech; left out, the
+    model's own value."""
+    style_scale: float | None = None
+    """How strongly the style colours the motion: 1 as trained, more exaggerates it, 0 ignores the style; left out, the
+    model's own value."""
+    guidance: GuidanceMode | str = "incremental"
+    """How both scales combine: incremental (style on top of speech) or independent (each against neither)."""
+    threshold: Threshold | None = None
+    """Dynamic thresholding of the normalised motion: (ratio, low, high), say (0.99, 1, 4); left out, none."""
+    head_scale: float = 1.0
+    """Amplitude of the head's motion: 1 as generated, 0 keeps the head still."""
+    expression_scale: float = 1.0
+    """Amplitude of the facial expression: 1 as generated."""
+
+    def __post_init__(self) -> None:
+        if self.sampler not in SAMPLERS:
+            raise UsageError(f"unknown sampler {self.sampler!r}: choose from {', '.join(SAMPLERS)}")
+        if self.steps is not None:
+            _check_whole_number("steps", self.steps, 1, 100_000)
+        _check_whole_number("seed", self.seed, 0, LARGEST_SEED)
+        for name in ("speech_scale", "style_scale", "head_scale", "expression_scale"):
+            value = getattr(self, name)
+            if value is None and name in ("speech_scale", "style_scale"):
+                continue
+            if not is_number(value) or not 0 <= value < math.inf:
+                raise UsageError(f"{name} must be a finite number of at least 0, not {value!r}")
+        check_mode(self.guidance, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
+        if self.threshold is not None:
+            check_threshold(self.threshold)
+
+
+def _check_whole_number(name: str, value: object, low: int, high: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise UsageError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
