@@ -30,6 +30,7 @@ COMMANDS = {
     "corpus": "make training data: synthesised speech with facial and head motion",
     "dataset": "look into, convert and make data sets to train on",
     "train": "train a model by a recipe",
+    "evaluate": "measure a model on real recordings",
 }
 
 INTERRUPTED = 130

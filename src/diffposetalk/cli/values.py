@@ -87,3 +87,14 @@ def shares(text: str) -> tuple[float, ...]:
         return tuple(number(0)(part) for part in text.split(","))
     except argparse.ArgumentTypeError as error:
         raise argparse.ArgumentTypeError(f"{text!r}: write numbers such as 0.7,0.3 ({error})") from None
+
+
+def add_general(parser: argparse.ArgumentParser) -> None:
+    """Add the options that every command has to a command's own command."""
+    general = parser.add_argument_group("general")
+    for flag, what in (
+        ("--json", "print one JSON object on stdout instead of text"),
+        ("--quiet", "show no progress"),
+        ("--debug", "show the whole trace of an error"),
+    ):
+        general.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=what)

@@ -14,11 +14,12 @@ from diffposetalk.motion import Motion
 _CHUNK = 128
 
 
-def mouth_gap(motion: Motion) -> np.ndarray:
-    """Measure the inner-lip gap of a motion on the average face of its head, the head being at rest.
+def mouth_gap(motion: Motion, head: Any = None) -> np.ndarray:
+    """Measure the inner-lip gap of a motion on the average face of a head, the head being at rest.
 
     Args:
-        motion: for a head that knows its lips (``lip_gap``), such as "anny".
+        motion: of the channels of a head that knows its lips (``lip_gap``), such as "anny".
+        head: that head; None for the one that the motion is for.
 
     Returns:
         ``(T,)`` metres, 0 where lips touch or overlap.
@@ -26,9 +27,11 @@ def mouth_gap(motion: Motion) -> np.ndarray:
     Raises:
         ModelError: the head cannot tell.
     """
-    head = _head(motion.head)
+    head = head or _head(motion.head)
     if not hasattr(head, "lip_gap"):
-        raise ModelError(f"the head '{motion.head}' does not tell how far its lips are apart")
+        raise ModelError(f"the head '{head.name}' does not define lip_gap, which mouth_gap needs")
+    if missing := set(head.expression_names) - set(motion.expression_names):
+        raise ModelError(f"the motion lacks channels of the head '{head.name}': {', '.join(sorted(missing)[:5])}")
     columns = [motion.expression_names.index(name) for name in head.expression_names]
     parts = [
         np.asarray(head.lip_gap(head.vertices(motion.expression[start : start + _CHUNK, columns])))

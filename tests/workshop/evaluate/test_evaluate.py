@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from diffposetalk.arkit import CHANNELS, INDEX
+from diffposetalk.cli import run
+from diffposetalk.cli.commands.evaluate import MEASURES, read_options
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate import closures, command, presets, real_lips, seams
+from diffposetalk.workshop.evaluate import closures, presets, real_lips, seams
 from diffposetalk.workshop.evaluate.generators import energy_follower, load_generator, takes
 from diffposetalk.workshop.evaluate.plots import lipsync as lipsync_plot
 from diffposetalk.workshop.evaluate.recordings import TrackedClip, grid_sentence, tracked_aperture, transcripts
@@ -148,16 +150,37 @@ def test_generators_by_name():
 
 
 def test_options_and_errors_are_one_line(capsys, tmp_path):
-    assert command.read_options(["steps=8", "style_scale=1.5", "sampler=ddim"]) == {
+    assert read_options(["steps=8", "style_scale=1.5", "sampler=ddim"]) == {
         "steps": 8,
         "style_scale": 1.5,
         "sampler": "ddim",
     }
     with pytest.raises(UsageError):
-        command.read_options(["steps"])
-    assert command.run(real_lips.main, ["--realdata", str(tmp_path), "--generator", "energy"]) == 1
+        read_options(["steps"])
+    assert run(["evaluate", "real-lips", "--recordings", str(tmp_path), "--generator", "energy"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: ") and error.count("\n") == 1
+    assert error.startswith("diffposetalk: ") and error.count("\n") == 1
+    assert run(["evaluate", "seams"]) == 2
+    assert "--recordings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_takes_the_options_of_the_command_line(name):
+    import argparse
+    import importlib
+    import inspect
+
+    from diffposetalk.cli.commands import evaluate
+
+    parser = argparse.ArgumentParser()
+    evaluate.add_arguments(parser)
+    (measures,) = (action for action in parser._actions if action.dest == "measure")
+    declared = {action.dest for action in measures.choices[name]._actions} - {"help", "json", "quiet", "debug"}
+    if "option" in declared:
+        declared = declared - {"option"} | {"options"}
+    module = importlib.import_module(f"diffposetalk.workshop.evaluate.{MEASURES[name].module}")
+    assert set(inspect.signature(module.evaluate).parameters) == declared | {"progress"}
+    assert callable(module.report)
 
 
 def test_aperture_of_a_track_skips_frames_without_a_face(tmp_path):
@@ -191,7 +214,9 @@ def test_the_plot_is_a_picture(tmp_path):
 
 @real
 def test_real_lips_with_the_stand_in(capsys):
-    code = command.run(real_lips.main, ["--json", "--realdata", str(REALDATA), "--generator", "energy", "--seeds", "1"])
+    code = run(
+        ["evaluate", "real-lips", "--json", "--recordings", str(REALDATA), "--generator", "energy", "--samples", "1"]
+    )
     result = json.loads(capsys.readouterr().out)
     assert code == 0 and len(result["per_clip"]) == 10
     assert 0 < result["mean"]["r0"] < 0.3  # loudness alone is far from enough

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from diffposetalk.errors import InputError
-from diffposetalk.workshop.evaluate.plots.learning import main, read_log
+from diffposetalk.workshop.evaluate.plots.learning import evaluate, read_log, report
 
 
 def write_log(folder: Path, n_steps: int) -> None:
@@ -24,7 +24,8 @@ def test_a_run_is_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     write_log(tmp_path / "run" / "style", 20)
     write_log(tmp_path / "run" / "denoiser", 30)
-    ends, text, _ = main([str(tmp_path / "run"), "-o", str(tmp_path / "a.png")])
+    ends = evaluate(tmp_path / "run", tmp_path / "a.png")
+    text = report(ends)
     assert ends["style"]["fit"] == pytest.approx([0.5, 0.2]) and "denoiser" in text
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
     assert list(read_log(tmp_path / "run" / "style" / "log.jsonl")) == list(range(1, 21))
@@ -32,8 +33,8 @@ def test_a_run_is_drawn(tmp_path: Path) -> None:
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no run of"):
-        main([str(tmp_path), "-o", str(tmp_path / "a.png")])
+        evaluate(tmp_path, tmp_path / "a.png")
     (tmp_path / "style").mkdir()
     (tmp_path / "style" / "log.jsonl").write_text('{"step": 1}\nnonsense\n')
     with pytest.raises(InputError, match="line 2"):
-        main([str(tmp_path), "-o", str(tmp_path / "a.png")])
+        evaluate(tmp_path, tmp_path / "a.png")

@@ -71,13 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--seg-len", type=values.whole(1, 100000), default=100, metavar="N", help="frames in a TFHP segment (100)"
         )
     for action in (check, convert, stats, show, corpus, films):
-        general = action.add_argument_group("general")
-        for flag, what in (
-            ("--json", "print one JSON object on stdout instead of text"),
-            ("--quiet", "show no progress"),
-            ("--debug", "show the whole trace of an error"),
-        ):
-            general.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=what)
+        values.add_general(action)
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ from diffposetalk.metrics import Closures, blink_frames, closing_time, closures
 from diffposetalk.metrics.curves import OPEN, PRESSED
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
+from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate import command
 from diffposetalk.workshop.evaluate.alignment import Phones, aligned
 from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
 from diffposetalk.workshop.evaluate.recordings import FPS, transcripts
+from diffposetalk.workshop.evaluate.tables import table, verdict
 
 TARGET_SHARE = 0.75
 """Share of p/b/m intervals that must seal."""
@@ -181,12 +181,12 @@ def report(result: Mapping[str, Any]) -> str:
         f"gap in p b m over gap in open vowels: {result['gap_ratio']:.3f}",
         f"open vowels sealed by mistake: {result['false_closures']:.3f} of {result['n_open']}",
         "",
-        command.table(
+        table(
             ["phones", "n", "mean gap / p95", "sealed"],
             [[group, found["n"], found["mean_gap"], found["sealed"]] for group, found in result["per_class"].items()],
         ),
         "",
-        command.table(
+        table(
             ["recording", "sealed", "of", "gap ratio"],
             [[name, r["sealed"], r["n"], r["gap_ratio"]] for name, r in result["per_recording"].items()],
         ),
@@ -199,7 +199,7 @@ def report(result: Mapping[str, Any]) -> str:
             f"silence after {place}: shut after {found['closing_s']:.2f} s, {found['closed_share']:.2f} of the time "
             f"after 0.3 s, {found['blinks_per_minute']:.0f} blinks a minute, head moves {found['head_std_deg']:.2f} deg"
         )
-    return "\n".join(lines + [f"{name.replace('_', ' ')}: {command.verdict(met)}" for name, met in checks.items()])
+    return "\n".join(lines + [f"{name.replace('_', ' ')}: {verdict(met)}" for name, met in checks.items()])
 
 
 def cuts(phones: Phones) -> dict[str, float]:
@@ -209,23 +209,30 @@ def cuts(phones: Phones) -> dict[str, float]:
     return ({"a vowel cut short": max(vowels)[1]} if vowels else {}) | {"the last phone": last}
 
 
-def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
-    """Run the measurement from command-line arguments."""
-    options = command.parser("closures", __doc__ or "")
-    options.add_argument("--seeds", type=int, default=3, help="samples of each recording (default: %(default)s)")
-    options.add_argument("--cache", type=Path, default=None, help="JSON file that keeps alignments between runs")
-    chosen = options.parse_args(argv)
-    recordings, left_out = aligned(transcripts(chosen.realdata), chosen.cache)
-    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
-    result = measure(generate, recordings, max(1, chosen.seeds), style=chosen.style)
-    name = next((n for n in ("LJ001-0004", "LJ001-0001") if n in recordings), next(iter(recordings)))
-    speech, phones = recordings[name]
-    result["silence"] = {
-        place: silence(generate, speech, cut, style=chosen.style) for place, cut in cuts(phones).items()
-    }
-    result |= {"left_out": left_out, "generator": chosen.generator}
-    return result, report(result), chosen.json
+def evaluate(
+    recordings: Path,
+    generator: str = "lite",
+    options: Mapping[str, Any] | None = None,
+    style: AnyStyle = None,
+    samples: int = 3,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure closures on recordings whose words are known, and rest in digital silence.
 
-
-if __name__ == "__main__":
-    sys.exit(command.run(main))
+    Args:
+        recordings: folder with speech, clips and their transcripts.
+        generator: as for `load_generator`, with its options.
+        options: sampling options.
+        style: manner that is spoken in.
+        samples: motions generated for each recording.
+        cache: JSON file that keeps phone alignments.
+        progress: not called yet: the whole takes a minute or two.
+    """
+    spoken, left_out = aligned(transcripts(recordings), cache)
+    generate = load_generator(generator, **(options or {}))
+    result = measure(generate, spoken, samples, style=style)
+    name = next((n for n in ("LJ001-0004", "LJ001-0001") if n in spoken), next(iter(spoken)))
+    speech, phones = spoken[name]
+    result["silence"] = {place: silence(generate, speech, cut, style=style) for place, cut in cuts(phones).items()}
+    return result | {"left_out": left_out, "generator": generator}

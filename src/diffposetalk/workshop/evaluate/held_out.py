@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +13,9 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.files.atomic import check_output
 from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.progress import Progress
 from diffposetalk.workshop.corpus.motion.manner import Manner
-from diffposetalk.workshop.evaluate import command, references
+from diffposetalk.workshop.evaluate import references
 
 if TYPE_CHECKING:
     from diffposetalk.model.style_reader import StyleModel
@@ -35,7 +35,7 @@ class Speaker:
     """``(M,)`` float32 parameters of the manner in [0, 1]; empty where unknown."""
 
 
-def speakers(n_speakers: int, n_sentences: int = 48, per_speaker: int = 3, seed: int = SEED) -> list[Speaker]:
+def drawn_speakers(n_speakers: int, n_sentences: int = 48, per_speaker: int = 3, seed: int = SEED) -> list[Speaker]:
     """Return speakers whose manners are drawn at random, some sentences each.
 
     Raises:
@@ -96,17 +96,27 @@ def fit(
     return StyleModel(network.eval().requires_grad_(False), space)
 
 
-def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
-    """Train an encoder from command-line arguments."""
-    options = command.parser("held_out", __doc__ or "", generator=False)
-    options.add_argument("-o", "--out", type=Path, required=True, help="file to write (.safetensors)")
-    options.add_argument("--speakers", type=int, default=300, help="(default: %(default)s)")
-    options.add_argument("--steps", type=int, default=1200, help="(default: %(default)s)")
-    chosen = options.parse_args(argv)
-    check_output(chosen.out, (".safetensors",))
-    fit(speakers(max(20, chosen.speakers)), chosen.steps).save(chosen.out)
-    return {"out": chosen.out}, f"wrote {chosen.out}", chosen.json
+def evaluate(
+    output: str | Path, speakers: int = 300, steps: int = 1200, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Train a style encoder and write it.
+
+    Args:
+        output: file to write (.safetensors).
+        speakers: how many people to learn from.
+        steps: of the optimiser.
+        progress: told the steps.
+    """
+    check_output(output, (".safetensors",))
+
+    def step(done: int, total: int, _values: dict[str, float]) -> None:
+        if progress is not None:
+            progress(done, total, "training")
+
+    fit(drawn_speakers(speakers), steps, progress=step).save(output)
+    return {"output": str(output)}
 
 
-if __name__ == "__main__":
-    sys.exit(command.run(main))
+def report(result: Mapping[str, Any]) -> str:
+    """Say what was written."""
+    return f"wrote {result['output']}"

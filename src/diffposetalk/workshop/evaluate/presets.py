@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,13 @@ import numpy as np
 
 from diffposetalk.metrics import nearest_centroid
 from diffposetalk.motion import Motion
+from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.motion.manner import PRESETS
-from diffposetalk.workshop.evaluate import command, references
+from diffposetalk.workshop.evaluate import references as reference_motions
 from diffposetalk.workshop.evaluate.generators import Generator, load_generator, takes
 from diffposetalk.workshop.evaluate.recordings import real_speech
+from diffposetalk.workshop.evaluate.tables import table, verdict
 
 TARGET = 0.9
 """Share of generated motions whose nearest preset must be the right one."""
@@ -96,34 +97,42 @@ def report(result: Mapping[str, Any]) -> str:
     ]
     return "\n".join(
         [
-            command.table(["asked for \\ recognised", *names, "share right"], rows),
+            table(["asked for \\ recognised", *names, "share right"], rows),
             "",
             f"nearest preset right: {result['accuracy']:.3f} of {result['n']} motions",
             f"reference motions among each other: {result['reference_accuracy']:.3f}",
-            f"at least {TARGET:g}: {command.verdict(result['target_met'])}",
+            f"at least {TARGET:g}: {verdict(result['target_met'])}",
         ]
     )
 
 
-def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
-    """Run the test from command-line arguments."""
-    options = command.parser("presets", __doc__ or "")
-    options.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="made by evaluate.held_out")
-    options.add_argument("--takes", type=int, default=2, help="samples of preset and speech (default: %(default)s)")
-    options.add_argument("--references", type=int, default=12, help="reference motions a preset (default: %(default)s)")
-    chosen = options.parse_args(argv)
-    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
-    spoken = references.utterances(chosen.references)
-    known = {name: references.motions(manner, spoken) for name, manner in PRESETS.items()}
-    speeches = real_speech(chosen.realdata, shortest_s=4.0)
-    result = recognise(generate, load_encoder(chosen.encoder), known, speeches, max(1, chosen.takes))
-    result |= {"generator": chosen.generator, "encoder": chosen.encoder}
-    return result, report(result), chosen.json
+def evaluate(
+    recordings: Path,
+    encoder: Path,
+    generator: str = "lite",
+    options: Mapping[str, Any] | None = None,
+    samples: int = 2,
+    references: int = 12,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Recognise the presets in generated motion by a style encoder of its own.
+
+    Args:
+        recordings: folder with speech.
+        encoder: style encoder made by `held_out`.
+        generator: as for `load_generator`, with its options.
+        options: sampling options.
+        samples: motions for each preset and recording.
+        references: reference motions of each preset.
+        progress: not called yet.
+    """
+    generate = load_generator(generator, **(options or {}))
+    spoken = reference_motions.utterances(references)
+    known = {name: reference_motions.motions(manner, spoken) for name, manner in PRESETS.items()}
+    speeches = real_speech(recordings, shortest_s=4.0)
+    result = recognise(generate, load_encoder(encoder), known, speeches, samples)
+    return result | {"generator": generator, "encoder": str(encoder)}
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
-
-
-if __name__ == "__main__":
-    sys.exit(command.run(main))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,10 @@ import numpy as np
 from diffposetalk.metrics import LagCorrelation, lag_correlation, standardised
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
-from diffposetalk.workshop.evaluate import command
+from diffposetalk.progress import Progress
 from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
 from diffposetalk.workshop.evaluate.recordings import FPS, TrackedClip, tracked_clips
+from diffposetalk.workshop.evaluate.tables import table, verdict
 
 TARGET_R = 0.42
 """What the mean of ten samples must pass: a linear map fitted on 42 such clips reaches it."""
@@ -29,10 +30,13 @@ def generated_apertures(
     n_takes: int,
     gap_of: Callable[[Motion], np.ndarray] = mouth_gap,
     style: AnyStyle = None,
+    progress: Progress | None = None,
 ) -> list[dict[str, np.ndarray]]:
     """Return the generated lip gap at `FPS` for each clip's sound, for seeds 0, 1...: by name, ``(T,)`` metres."""
     found: list[dict[str, np.ndarray]] = [{} for _ in range(n_takes)]
-    for clip in clips:
+    for number, clip in enumerate(clips):
+        if progress is not None:
+            progress(number, len(clips), clip.name)
         for take, motion in zip(found, takes(generate, clip.speech, n_takes, style)):
             take[clip.name] = gap_of(motion.resampled(FPS))
     return found
@@ -119,7 +123,7 @@ def report(result: Mapping[str, Any]) -> str:
     header = ["clip", "one: r0", "best lag", "best r", f"mean of {n}: r0", "best lag", "best r"]
     each = np.array(result["each_seed_r0"])
     lines = [
-        command.table(header, rows),
+        table(header, rows),
         "",
         f"single samples: pooled r0 {each.mean():.3f} (lowest {each.min():.3f}, highest {each.max():.3f})",
         "mean at lags -8..8: " + " ".join(f"{r:.2f}" for r in result["mean"]["r_at_lag"].values()),
@@ -130,26 +134,50 @@ def report(result: Mapping[str, Any]) -> str:
         lines.append(
             f"linear floor on these clips: r0 {floor['r0']:.3f}, best {floor['best_r']:.3f} at {floor['best_lag']:+d}"
         )
-    lines += [f"{name.replace('_', ' ')}: {command.verdict(met)}" for name, met in result["targets_met"].items()]
+    lines += [f"{name.replace('_', ' ')}: {verdict(met)}" for name, met in result["targets_met"].items()]
     return "\n".join(lines)
 
 
-def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
-    """Run the comparison from command-line arguments."""
-    options = command.parser("real_lips", __doc__ or "")
-    options.add_argument("--seeds", type=int, default=10, help="samples to average (default: %(default)s)")
-    options.add_argument("--no-floor", action="store_true", help="do not fit the linear floor")
-    chosen = options.parse_args(argv)
-    clips = tracked_clips(chosen.realdata)
-    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
-    samples = generated_apertures(generate, clips, max(1, chosen.seeds), style=chosen.style)
-    result = compare(samples, clips) | {"generator": chosen.generator}
-    if not chosen.no_floor:
-        floor = linear_floor(clips)
-        result["floor"] = summary(
-            lag_correlation([floor[clip.name] for clip in clips], [clip.aperture for clip in clips])
-        )
-    return result, report(result), chosen.json
+def evaluate(
+    recordings: Path,
+    generator: str = "lite",
+    options: Mapping[str, Any] | None = None,
+    style: AnyStyle = None,
+    samples: int = 10,
+    floor: bool = True,
+    head: str | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Compare generated lips with those of tracked faces.
+
+    Args:
+        recordings: folder of clips and tracks.
+        generator: as for `load_generator`, with its options.
+        options: sampling options.
+        style: manner that is spoken in.
+        samples: motions generated for each clip.
+        floor: whether the linear map from log-mels is fitted, too.
+        head: head on which the lip gap is measured; None for the one that the motion is for.
+        progress: told how many clips are done.
+    """
+    clips = tracked_clips(recordings)
+    gap_of = mouth_gap if head is None else gap_on(head)
+    generate = load_generator(generator, **(options or {}))
+    curves = generated_apertures(generate, clips, samples, gap_of, style, progress)
+    result = compare(curves, clips) | {"generator": generator}
+    if floor:
+        linear = linear_floor(clips)
+        apertures = [clip.aperture for clip in clips]
+        result["floor"] = summary(lag_correlation([linear[clip.name] for clip in clips], apertures))
+    return result
+
+
+def gap_on(head: str) -> Callable[[Motion], np.ndarray]:
+    """Return a function of motion that gives the lip gap on the named head, ``(T,)`` metres."""
+    from diffposetalk.head import load_head
+
+    model = load_head(head)
+    return lambda motion: mouth_gap(motion, model)
 
 
 def _log_mels(clip: TrackedClip, n_mels: int = 26, width_s: float = 0.04) -> np.ndarray:
@@ -171,7 +199,3 @@ def _log_mels(clip: TrackedClip, n_mels: int = 26, width_s: float = 0.04) -> np.
 
 def _mel(hertz: float) -> float:
     return float(2595 * np.log10(1 + hertz / 700))
-
-
-if __name__ == "__main__":
-    sys.exit(command.run(main))

@@ -50,19 +50,19 @@ class Transcript:
     words: str
 
 
-def tracked_clips(realdata: Path) -> list[TrackedClip]:
+def tracked_clips(folder: Path) -> list[TrackedClip]:
     """Load every clip that has a track.
 
     Raises:
         InputError: the folder is absent or holds no pair of clip and track.
     """
     found = []
-    for track in sorted((realdata / "tracks").glob("*.npz")):
-        clips = sorted((realdata / "clips").glob(f"{track.stem}.*"))
+    for track in sorted((folder / "tracks").glob("*.npz")):
+        clips = sorted((folder / "clips").glob(f"{track.stem}.*"))
         if clips:
             found.append(TrackedClip(track.stem, Speech.load(clips[0]), tracked_aperture(track)))
     if not found:
-        raise InputError(f"{realdata}: no clips/ with tracks/ here; name the folder with --realdata")
+        raise InputError(f"{folder}: no clips/ with tracks/ here; name the folder with --recordings")
     return found
 
 
@@ -100,42 +100,42 @@ def tracked_aperture(path: Path) -> np.ndarray:
     return np.interp(np.arange(n_frames) / FPS, times[seen], ratio[seen])
 
 
-def transcripts(realdata: Path) -> list[Transcript]:
+def transcripts(folder: Path) -> list[Transcript]:
     """List the English recordings whose words are known: LJ Speech, two SpeechBrain speakers, GRID.
 
     Raises:
         InputError: none is there.
     """
     found = []
-    for path in sorted((realdata / "speech").glob("*.flac")):
-        words = _lj_speech(realdata / "speech/ljspeech_metadata.csv").get(path.stem)
+    for path in sorted((folder / "speech").glob("*.flac")):
+        words = _lj_speech(folder / "speech/ljspeech_metadata.csv").get(path.stem)
         if words:
             found.append(Transcript(path.stem, path, words))
-    for name, words in _speechbrain(realdata / "speech/speechbrain_ASR_train.json").items():
-        path = realdata / f"speech/{name}.wav"
+    for name, words in _speechbrain(folder / "speech/speechbrain_ASR_train.json").items():
+        path = folder / f"speech/{name}.wav"
         if path.exists():
             found.append(Transcript(name, path, words))
-    for path in sorted((realdata / "clips").glob("grid_*")):
+    for path in sorted((folder / "clips").glob("grid_*")):
         found.append(Transcript(path.stem, path, grid_sentence(path.stem.rsplit("_", 1)[-1])))
     if not found:
-        raise InputError(f"{realdata}: no recordings with transcripts here; name the folder with --realdata")
+        raise InputError(f"{folder}: no recordings with transcripts here; name the folder with --recordings")
     return found
 
 
-def real_speech(realdata: Path, shortest_s: float = 0.0) -> dict[str, Speech]:
+def real_speech(folder: Path, shortest_s: float = 0.0) -> dict[str, Speech]:
     """Load the recordings of ``speech/`` by name, those of at least ``shortest_s`` seconds.
 
     Raises:
         InputError: none is there.
     """
     found = {}
-    for path in sorted((realdata / "speech").glob("*.*")):
+    for path in sorted((folder / "speech").glob("*.*")):
         if path.suffix in (".wav", ".flac"):
             speech = Speech.load(path)
             if speech.duration >= shortest_s:
                 found[path.stem] = speech
     if not found:
-        raise InputError(f"{realdata}: no speech/ recordings of {shortest_s:g} s here; name the folder with --realdata")
+        raise InputError(f"{folder}: no speech/ recordings of {shortest_s:g} s here; name the folder with --recordings")
     return found
 
 

@@ -3,7 +3,6 @@ model in manners that are known, by seeds that no corpus has."""
 
 from __future__ import annotations
 
-import argparse
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,24 +22,18 @@ SEED = 770_001
 """First seed of reference sentences, far from those of training corpora."""
 
 
-def add_arguments(options: argparse.ArgumentParser) -> None:
-    """Let people choose between filmed references and synthetic manners; `chosen` reads what they chose."""
-    options.add_argument("--references", type=Path, metavar="DIR", help="videos or motion (default: REALDATA/clips)")
-    options.add_argument("--manners", type=int, default=0, metavar="N", help="use N synthetic manners instead")
-
-
-def chosen(options: argparse.Namespace) -> dict[str, Motion]:
-    """Return the references that the command line asks for, by name.
+def references(folder: Path, manners: int = 0) -> dict[str, Motion]:
+    """Return the motion of a folder's files by name, or of so many synthetic manners instead.
 
     Raises:
         InputError: the folder has none.
         DiffPoseTalkError: no voice is installed to make synthetic ones.
     """
-    if options.manners:
-        return synthetic(options.manners)
+    if manners:
+        return synthetic(manners)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DiffPoseTalkWarning)
-        return filmed(options.references or options.realdata / "clips")
+        return filmed(folder)
 
 
 def filmed(folder: Path) -> dict[str, Motion]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from diffposetalk.metrics import Seams, seams
 from diffposetalk.motion import Motion
+from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate import command
 from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
 from diffposetalk.workshop.evaluate.recordings import real_speech
+from diffposetalk.workshop.evaluate.tables import table, verdict
 
 _LIPS = ("jaw", "mouth", "tongue")
 
@@ -71,28 +72,36 @@ def report(result: Mapping[str, Any]) -> str:
         for place, values in ((group, found), (f"{group}, mid-window", result["control"][group]))
     ]
     header = ["group", "speed at joins", "inside", "inside p99", "joins beyond p99", "acceleration ratio"]
-    verdicts = (f"{group} within p99: {command.verdict(met)}" for group, met in result["targets_met"].items())
-    return "\n".join([command.table(header, rows), f"{result['n_joins']} joins; units per second", *verdicts])
+    verdicts = (f"{group} within p99: {verdict(met)}" for group, met in result["targets_met"].items())
+    return "\n".join([table(header, rows), f"{result['n_joins']} joins; units per second", *verdicts])
 
 
-def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
-    """Run the measurement from command-line arguments."""
-    options = command.parser("seams", __doc__ or "")
-    options.add_argument("--window", type=int, default=100, help="frames between joins (default: %(default)s)")
-    options.add_argument("--takes", type=int, default=2, help="samples (default: %(default)s)")
-    chosen = options.parse_args(argv)
-    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
-    parts = real_speech(chosen.realdata, shortest_s=2.0).values()
+def evaluate(
+    recordings: Path,
+    generator: str = "lite",
+    options: Mapping[str, Any] | None = None,
+    style: AnyStyle = None,
+    samples: int = 2,
+    window: int = 100,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure the joins between windows over all recordings, one after another as one speech.
+
+    Args:
+        recordings: folder with speech.
+        generator: as for `load_generator`, with its options.
+        options: sampling options.
+        style: manner that is spoken in.
+        samples: motions generated.
+        window: frames between joins.
+        progress: not called yet.
+    """
+    generate = load_generator(generator, **(options or {}))
+    parts = real_speech(recordings, shortest_s=2.0).values()
     speech = Speech(np.concatenate([part.samples for part in parts]), 16000)
-    result = measure(generate, speech, chosen.window, max(1, chosen.takes), chosen.style)
-    result["generator"] = chosen.generator
-    return result, report(result), chosen.json
+    return measure(generate, speech, window, samples, style) | {"generator": generator}
 
 
 def _mean(parts: Sequence[Seams]) -> dict[str, float]:
     rows = [asdict(part) for part in parts]
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-
-
-if __name__ == "__main__":
-    sys.exit(command.run(main))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ import torch
 
 from diffposetalk.errors import UsageError
 from diffposetalk.motion import Motion, MotionSpace
-from diffposetalk.workshop.evaluate import command, references
+from diffposetalk.progress import Progress
+from diffposetalk.workshop.evaluate import references as reference_motions
+from diffposetalk.workshop.evaluate.tables import table
 from diffposetalk.workshop.train.lite.views import Disturbance
 
 DISTURBANCES: dict[str, Disturbance] = {
@@ -86,26 +88,31 @@ def report(result: Mapping[str, Any]) -> str:
     """Lay the result out as a table."""
     rows = [[name, *values.values()] for name, values in result["disturbances"].items()]
     header = ["disturbed by", "other half found first", "cosine to itself", "cosine to others"]
-    return "\n".join([command.table(header, rows), f"{result['n']} people, half against half"])
+    return "\n".join([table(header, rows), f"{result['n']} people, half against half"])
 
 
-def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
-    """Run the test from command-line arguments."""
+def evaluate(
+    recordings: Path,
+    references: Path | None = None,
+    manners: int = 0,
+    model: str = "lite",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Measure how much a style changes when its reference is disturbed.
+
+    Args:
+        recordings: folder whose ``clips`` are the references where no other folder is named.
+        references: folder of videos or motion.
+        manners: so many synthetic manners instead.
+        model: whose style encoder is measured.
+        progress: not called yet.
+    """
     from diffposetalk.generate.talker import Talker
 
-    options = command.parser("style_robustness", __doc__ or "", generator=False)
-    options.add_argument("--model", default="lite", help="whose style encoder (default: %(default)s)")
-    references.add_arguments(options)
-    chosen = options.parse_args(argv)
-    talker = Talker.from_pretrained(chosen.model)
-    people = references.chosen(chosen)
-    result = measure(lambda motion: talker.read_style(motion).vector, people, talker.space)
-    return result, report(result), chosen.json
+    talker = Talker.from_pretrained(model)
+    people = reference_motions.references(references or recordings / "clips", manners)
+    return measure(lambda motion: talker.read_style(motion).vector, people, talker.space)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:
     return vector / max(float(np.linalg.norm(vector)), 1e-12)
-
-
-if __name__ == "__main__":
-    sys.exit(command.run(main))

@@ -3,9 +3,8 @@ whether the two halves of a reference have closer styles than different people."
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,12 @@ import numpy as np
 from diffposetalk.metrics import manner_statistics, statistics_correlation
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate import command, references
+from diffposetalk.workshop.evaluate import references as reference_motions
 from diffposetalk.workshop.evaluate.generators import Generator, load_generator, takes
 from diffposetalk.workshop.evaluate.recordings import real_speech
+from diffposetalk.workshop.evaluate.tables import table
 
 TARGET = 0.7
 """Correlation over references that each statistic aims at."""
@@ -126,7 +127,7 @@ def report(result: Mapping[str, Any]) -> str:
 
     rows = [[key, result["correlation"][key], *spread("reference", key), *spread("generated", key)] for key in keys]
     header = ["statistic", "r", "reference mean", "spread", "generated mean", "spread"]
-    lines = [command.table(header, rows), f"{result['n']} references; aim {TARGET:g} for each"]
+    lines = [table(header, rows), f"{result['n']} references; aim {TARGET:g} for each"]
     for key, by in (("halves", "style"), ("floor", "mere mean of the face's channels")):
         if key not in result:
             continue
@@ -139,29 +140,41 @@ def report(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
-    """Run the comparison from command-line arguments."""
-    options = command.parser("style_statistics", __doc__ or "")
-    references.add_arguments(options)
-    options.add_argument("--takes", type=int, default=2, help="samples of each speech (default: %(default)s)")
-    chosen = options.parse_args(argv)
-    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
-    people = references.chosen(chosen)
-    result = measure(generate, people, _speeches(chosen), max(1, chosen.takes)) | {"generator": chosen.generator}
+def evaluate(
+    recordings: Path,
+    references: Path | None = None,
+    manners: int = 0,
+    generator: str = "lite",
+    options: Mapping[str, Any] | None = None,
+    samples: int = 2,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Compare the statistics of references with those of motion generated in their style.
+
+    Args:
+        recordings: folder with speech; its ``clips`` are the references where no other folder is named.
+        references: folder of videos or motion.
+        manners: so many synthetic manners instead.
+        generator: as for `load_generator`, with its options.
+        options: sampling options.
+        samples: motions for each reference and recording.
+        progress: not called yet.
+    """
+    generate = load_generator(generator, **(options or {}))
+    people = reference_motions.references(references or recordings / "clips", manners)
+    result = measure(generate, people, _speeches(recordings, manners), samples) | {"generator": generator}
     talker = getattr(generate, "talker", None)
     if talker is not None:
         result["halves"] = halves(lambda motion: talker.read_style(motion).vector, people)
         result["floor"] = halves(lambda motion: mean_face(motion, talker.space), people)
-    return result, report(result), chosen.json
+    return result
 
 
-def _speeches(chosen: argparse.Namespace) -> list[Speech]:
+def _speeches(recordings: Path, manners: int) -> list[Speech]:
     """What is said in every style: real recordings, or for synthetic manners synthetic speech as long as theirs."""
-    if chosen.manners:
-        return [said.speech for said in references.utterances(3, seed=references.SEED + 1, sentences=6)]
-    spoken = real_speech(chosen.realdata, shortest_s=4.0)
+    if manners:
+        return [
+            spoken.speech for spoken in reference_motions.utterances(3, seed=reference_motions.SEED + 1, sentences=6)
+        ]
+    spoken = real_speech(recordings, shortest_s=4.0)
     return [spoken[name] for name in SPEECHES if name in spoken] or list(spoken.values())[: len(SPEECHES)]
-
-
-if __name__ == "__main__":
-    sys.exit(command.run(main))

@@ -1,24 +1,20 @@
-"""Is video tracked rightly? Our motion of some clips against independent tracks of the same clips, clip by clip.
-
-python -m diffposetalk.workshop.evaluate.tracking CLIPS TRACKS [--landmarker FILE] [--json OUT]
-"""
+"""Is video tracked rightly? Our motion of some clips against independent tracks of the same clips, clip by clip."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.errors import InputError
 from diffposetalk.files.npz import read_npz
+from diffposetalk.media import VIDEOS
 from diffposetalk.metrics import blink_frames
+from diffposetalk.progress import Progress
 from diffposetalk.track import Track
 from diffposetalk.track.fit import OPEN_SHARE, SHUT
 from diffposetalk.track.landmarks import CHIN, FOREHEAD, LIP_PAIRS, lid_opening, lip_aperture
@@ -34,7 +30,6 @@ NEAR_S = 0.12
 """Blinks as near as this are the same."""
 BLINK = (0.5, 0.25)
 """Closure at which a blink begins and below which the next may, of ours and of the reference's scores."""
-VIDEO = (".mp4", ".mpg", ".mpeg", ".mov", ".avi", ".mkv", ".webm", ".m4v")
 
 
 @dataclass(frozen=True)
@@ -191,43 +186,46 @@ HEADER = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Track every clip of a folder that has a reference, print the table; 1 if something is not as good as asked for."""
-    parser = argparse.ArgumentParser(prog="python -m diffposetalk.workshop.evaluate.tracking", description=__doc__)
-    parser.add_argument("clips", type=Path, help="folder of videos")
-    parser.add_argument("tracks", type=Path, help="folder of npz files of the same names")
-    parser.add_argument("--landmarker", type=Path, help="MediaPipe's face_landmarker.task")
-    parser.add_argument("--head", default="anny", help="head to fit: anny, or a FLAME file")
-    parser.add_argument("--only", default="", help="clips whose name contains this")
-    parser.add_argument("--json", type=Path, help="write all numbers here")
-    args = parser.parse_args(arguments)
+def evaluate(
+    recordings: Path,
+    landmarker: Path | None = None,
+    head: str = "anny",
+    only: str = "",
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Track every clip that has an independent track, and compare.
+
+    Args:
+        recordings: folder with ``clips`` (videos) and ``tracks`` (npz files of the same names).
+        landmarker: MediaPipe's face_landmarker.task.
+        head: head to fit: anny, or a FLAME file.
+        only: clips whose name contains this.
+        progress: told how many clips are done.
+
+    Raises:
+        InputError: there is no clip with a track.
+    """
     from diffposetalk.head import load_head
     from diffposetalk.track import track
 
-    found: dict[str, Any] = {}
-    try:
-        clips = [
-            path for path in sorted(args.clips.glob("*")) if path.suffix.lower() in VIDEO and args.only in path.name
-        ]
-        clips = [path for path in clips if (args.tracks / f"{path.stem}.npz").is_file()]
-        if not clips:
-            raise InputError(f"{args.clips}: no videos here of which {args.tracks} has a track")
-        head = load_head(args.head)
-        print(HEADER)
-        for path in clips:
-            started = time.monotonic()
-            ours = track(path, head, args.landmarker)
-            seconds = time.monotonic() - started
-            found[path.stem] = compare(ours, Reference.load(args.tracks / f"{path.stem}.npz"))
-            found[path.stem] |= {"seconds": seconds, "fps": len(ours.face) / seconds}
-            print(row(path.stem, found[path.stem]), flush=True)
-    except DiffPoseTalkError as error:
-        print(f"diffposetalk: {error}", file=sys.stderr)
-        return error.exit_code
-    if args.json:
-        args.json.write_text(json.dumps(found, indent=2) + "\n")
-    return int(any(each["missed"] for each in found.values()))
+    tracks = {path.stem: path for path in sorted((recordings / "tracks").glob("*.npz"))}
+    clips = [path for path in sorted((recordings / "clips").glob("*")) if path.suffix.lower() in VIDEOS]
+    clips = [path for path in clips if path.stem in tracks and only in path.name]
+    if not clips:
+        raise InputError(f"{recordings}: no video in clips/ that has a track in tracks/")
+    model = load_head(head)
+    rows: dict[str, Any] = {}
+    for number, path in enumerate(clips):
+        if progress is not None:
+            progress(number, len(clips), path.stem)
+        started = time.monotonic()
+        ours = track(path, model, landmarker)
+        seconds = time.monotonic() - started
+        rows[path.stem] = compare(ours, Reference.load(tracks[path.stem]))
+        rows[path.stem] |= {"seconds": seconds, "fps": len(ours.face) / seconds}
+    return {"clips": rows, "exit_code": int(any(values["missed"] for values in rows.values()))}
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def report(result: Mapping[str, Any]) -> str:
+    """Lay the result out as a table, a line for each clip."""
+    return "\n".join([HEADER, *(row(name, values) for name, values in result["clips"].items())])

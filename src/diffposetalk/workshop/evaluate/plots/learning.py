@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import check_output, replacing
-from diffposetalk.workshop.evaluate import command
+from diffposetalk.progress import Progress
+from diffposetalk.workshop.evaluate.tables import table
 
 STAGES = ("speech", "style", "denoiser")
 """Folders of a run, in the order of training."""
@@ -90,25 +89,33 @@ def plot(path: Path, logs: dict[str, dict[int, dict[str, float]]], title: str) -
     return ends
 
 
-def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
-    """Draw from command-line arguments."""
-    options = command.parser("learning_plot", __doc__ or "", generator=False)
-    options.add_argument("run", type=Path, help="folder of `diffposetalk train`")
-    options.add_argument("-o", "--out", type=Path, required=True, help="PNG to write")
-    chosen = options.parse_args(argv)
-    check_output(chosen.out, (".png",))
-    paths = {stage: chosen.run / stage / "log.jsonl" for stage in STAGES}
-    logs = {stage: read_log(path) for stage, path in paths.items() if path.exists()}
+def evaluate(folder: Path, output: str | Path, progress: Progress | None = None) -> dict[str, dict[str, list[float]]]:
+    """Draw the losses of a training run.
+
+    Args:
+        folder: of `diffposetalk train`.
+        output: picture to write (.png).
+        progress: not called: this is quick.
+
+    Returns:
+        First and last validated value of each term, by stage.
+
+    Raises:
+        InputError: the folder holds no run.
+    """
+    path = check_output(output, (".png",))
+    paths = {stage: folder / stage / "log.jsonl" for stage in STAGES}
+    logs = {stage: read_log(log) for stage, log in paths.items() if log.exists()}
     if not logs:
-        raise InputError(f"{chosen.run}: no run of `diffposetalk train` (no log in {', '.join(STAGES)})")
-    ends = plot(chosen.out, logs, chosen.run.name)
+        raise InputError(f"{folder}: no run of `diffposetalk train` (no log in {', '.join(STAGES)})")
+    return plot(path, logs, folder.name)
+
+
+def report(result: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
+    """Lay out the first and the last validated value of each term."""
     rows = [
         (stage, term, *(f"{value:.3g}" for value in values))
-        for stage, terms in ends.items()
+        for stage, terms in result.items()
         for term, values in terms.items()
     ]
-    return ends, command.table(("stage", "validated term", "first", "last"), rows), chosen.json
-
-
-if __name__ == "__main__":
-    sys.exit(command.run(main))
+    return table(("stage", "validated term", "first", "last"), rows)

