@@ -211,8 +211,7 @@ def test_torch_agrees_and_carries_gradients(head: AnnyHead) -> None:
 
 
 def test_people_differ_but_look_from_the_same_place(head: AnnyHead) -> None:
-    rng = np.random.default_rng(3)
-    people = rng.standard_normal((20, head.identity_dim)).astype(np.float32)
+    people = np.stack([head.draw_identity(seed) for seed in range(20)])
     placed = head.vertices(np.zeros((20, 52), np.float32), identity=people)
     balls = [placed[:, head.regions[name]] for name in ("left_eye", "right_eye")]
     centres = np.array([(ball.min(1) + ball.max(1)) / 2 for ball in balls])
@@ -224,6 +223,57 @@ def test_people_differ_but_look_from_the_same_place(head: AnnyHead) -> None:
     assert ((width > 0.12) & (width < 0.24)).all()
     gaps = [MM * head.lip_gap(head.vertices(face(jawOpen=0.3, mouthClose=0.3), identity=who), who) for who in people]
     assert np.abs(gaps).max() < 0.5
+
+
+@pytest.fixture(scope="module")
+def crowd(head: AnnyHead) -> np.ndarray:
+    """The faces at rest of 200 seeds, `(200, V, 3)`."""
+    people = np.stack([head.draw_identity(seed) for seed in range(200)])
+    return head.vertices(np.zeros((200, 52), np.float32), identity=people)
+
+
+def test_a_seed_is_a_person(head: AnnyHead) -> None:
+    assert np.array_equal(head.draw_identity(3), head.draw_identity(3))
+    people = np.stack([head.draw_identity(seed) for seed in range(200)])
+    assert np.linalg.norm(people[:, None] - people[None], axis=-1)[np.triu_indices(200, 1)].min() > 0.5
+
+
+def test_lips_of_all_people_are_shut(head: AnnyHead, crowd: np.ndarray) -> None:
+    assert np.abs(MM * head.lip_gap(crowd)).max() < 0.5
+    upper, lower = head.data["lip_seam"].T
+    parted = (crowd[:, upper] - crowd[:, lower]) - (head.data["vertices"][upper] - head.data["vertices"][lower])
+    assert MM * np.linalg.norm(parted, axis=-1).mean() < 0.2 and MM * np.linalg.norm(parted, axis=-1).max() < 1.2
+    worst = 2.5 * np.sign(np.random.default_rng(0).standard_normal((50, head.identity_dim))).astype(np.float32)
+    far = head.vertices(np.zeros((50, 52), np.float32), identity=worst)
+    assert np.abs(MM * head.lip_gap(far)).max() < 4, "lips stay near one another even far outside the population"
+
+
+def test_brows_of_all_people_are_calm(head: AnnyHead, crowd: np.ndarray) -> None:
+    brows = np.arange(*head.data["parts"][-1])
+    rest = head.data["vertices"][brows]
+    for side in (-1, 1):
+        inner = brows[(side * rest[:, 0] > 0) & (np.abs(rest[:, 0]) < 0.02)]
+        outer = brows[side * rest[:, 0] > 0.042]
+        height = MM * (crowd[:, inner, 1].mean(1) - head.data["vertices"][inner, 1].mean())
+        slant = height - MM * (crowd[:, outer, 1].mean(1) - head.data["vertices"][outer, 1].mean())
+        assert np.abs(height).max() < 3.5 and np.abs(slant).max() < 2
+
+
+def test_no_face_is_folded_or_flat(head: AnnyHead, crowd: np.ndarray) -> None:
+    skin, rest = head.regions["skin"], head.data["vertices"]
+    faces = head.faces[np.isin(head.faces, skin).all(1)]
+    faces = faces[rest[faces, 1].min(1) > -0.12]
+    edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
+    long = np.linalg.norm(rest[edges[:, 0]] - rest[edges[:, 1]], axis=1)
+    edges, long = edges[long > 1e-3], long[long > 1e-3]
+    stretch = np.linalg.norm(crowd[:, edges[:, 0]] - crowd[:, edges[:, 1]], axis=-1) / long
+    assert ((stretch < 0.5) | (stretch > 2)).mean(1).max() < 0.01
+    normals, turned = (np.cross(p[..., faces[:, 1], :] - p[..., faces[:, 0], :], p[..., faces[:, 2], :] - p[..., faces[:, 0], :])
+                       for p in (rest, crowd))  # fmt: skip
+    assert ((normals * turned).sum(-1) < 0).mean(1).max() < 0.01
+    points = head.landmarks.of(crowd)
+    nose = MM * (points[:, 1, 2] - points[:, [129, 358], 2].mean(1))
+    assert nose.min() > 12 and nose.max() < 27
 
 
 def test_presets_are_plausible_people(head: AnnyHead) -> None:

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
     from diffposetalk.speech import SpeechFile
 
-MOST_DRAWN = 100
-"""A seed draws no more coefficients than this: as many as the paper's model knows of FLAME's 300."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the picture."""
@@ -116,8 +113,7 @@ def read_identity(word: str | None, head: HeadModel | None = None) -> np.ndarray
     if word.isdigit():
         from diffposetalk.head import load_head
 
-        n = min((head or load_head("anny")).identity_dim, MOST_DRAWN)
-        return np.clip(np.random.default_rng(int(word)).standard_normal(n), -2.5, 2.5).astype(np.float32)
+        return (head or load_head("anny")).draw_identity(int(word))
     path = Path(word)
     if path.suffix.lower() not in (".npy", ".json"):
         raise UsageError(f"--identity {word}: give a whole number as a seed, or a .npy or .json file of coefficients")

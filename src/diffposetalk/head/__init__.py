@@ -41,6 +41,10 @@ class HeadModel(Protocol):
         """How many identity coordinates there are."""
         ...
 
+    def draw_identity(self, seed: int) -> np.ndarray:
+        """Draw a plausible person: identity ``(n,)`` float32, ``n`` at most `identity_dim`; the same for one seed."""
+        ...
+
     @property
     def regions(self) -> dict[str, np.ndarray]:
         """Vertex indices by name; every head has lips, eyelids and upper_face."""

@@ -13,43 +13,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError
-from diffposetalk.head.anny import parts, source, texture
+from diffposetalk.head.anny import parts, people, source, texture
 from diffposetalk.head.anny.parts import Part
 from diffposetalk.head.anny.teeth import build as teeth
-
-IDENTITY_DIM = 40
-N_PEOPLE = 400
-"""Drawn at random to find the principal directions of identity."""
-JOINTS = ("neck", "head")
-PRESETS = {
-    "female": source.Phenotype(gender=1.0),
-    "male": source.Phenotype(gender=0.0, muscle=0.6),
-    "african-female": source.Phenotype(gender=1.0, african=1.0, asian=0.0, caucasian=0.0),
-    "african-male": source.Phenotype(gender=0.0, african=1.0, asian=0.0, caucasian=0.0),
-    "asian-female": source.Phenotype(gender=1.0, african=0.0, asian=1.0, caucasian=0.0),
-    "asian-male": source.Phenotype(gender=0.0, african=0.0, asian=1.0, caucasian=0.0),
-    "caucasian-female": source.Phenotype(gender=1.0, african=0.0, asian=0.0, caucasian=1.0),
-    "caucasian-male": source.Phenotype(gender=0.0, african=0.0, asian=0.0, caucasian=1.0),
-    "old-female": source.Phenotype(gender=0.9, age=1.0),
-    "old-male": source.Phenotype(gender=0.1, age=1.0),
-    "round": source.Phenotype(weight=1.0, muscle=0.3),
-    "lean": source.Phenotype(weight=0.0),
-}
-"""Named people; their identity vectors are the nearest that the principal directions reach."""
 
 TRUNK = (
     "root", "spine", "clavicle", "shoulder", "upperarm", "lowerarm", "breast", "pelvis", "wrist", "finger",
     "metacarpal", "upperleg", "lowerleg", "foot", "toe",
 )  # fmt: skip
 """How the names of bones start that a head does not move."""
-
-UNSHAPED = ("-trans-in", "-trans-out", "head-trans-", "neck-trans-", "head-angle-", "-push1-", "-push2-", "head-age-")
-"""Local changes left out of the identity space: they shift or skew parts rather than tell people apart."""
 
 LIP_COLUMNS = (
     ((468, 474, 520, 537), (494, 493, 523, 540)),
@@ -98,7 +76,12 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
     expression[:, head.rigid_eye >= 0] = 0
 
     report("finding the principal directions of identity")
-    identity, presets, joints, joint_basis = _identity(base, neutral, phenotypes, folder, head)
+    regions = _regions(head, base, folder, expression)
+    seam = people.lip_seam(head.rest, regions["lips"], expression)
+    skin_faces = head.faces[(head.faces >= head.start["skin"][0]).all(1) & (head.faces < head.start["skin"][1]).all(1)]
+    identity = _identity(base, phenotypes, folder, head, people.shut_lips(head.rest, skin_faces, seam))
+    n_vertices = len(head.rest)
+    joints = np.stack([neutral[base.joint(name)].mean(0) for name in ("neck", "head", "l-eye", "r-eye")])
     weights = source.read_skin_weights(folder, n_base)
     report("painting")
     parted = head.rest + 0.45 * expression[INDEX["jawOpen"]]
@@ -110,18 +93,20 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
         "tint": texture.tint(parted, head.faces, head.vertex_material),
         "face_material": head.face_material,
         "expression": expression,
-        "identity": identity,
+        "identity": identity.directions[:, :n_vertices],
         "joints": joints,
-        "joint_identity": joint_basis,
+        "joint_identity": identity.directions[:, n_vertices:],
         "joint_weights": _joint_weights(head, weights),
         "eye_of_vertex": head.rigid_eye,
         "base_index": head.base_index,
         "parts": np.array(list(head.start.values()), np.int32),
         "eye_rotation": eye_rotation,
-        "preset_names": np.array(list(PRESETS)),
-        "presets": presets,
+        "preset_names": np.array(list(people.PRESETS)),
+        "presets": identity.presets,
+        "people": identity.people,
+        "lip_seam": seam,
         **{f"texture_{name}": image for name, image in pictures.items()},
-        **{f"region_{name}": index for name, index in _regions(head, base, folder, expression).items()},
+        **{f"region_{name}": index for name, index in regions.items()},
         **_lip_arrays(head, neutral),
         **_landmarks(head),
     }
@@ -211,60 +196,18 @@ def _eye_rotation(base: source.BaseMesh, neutral: np.ndarray, delta: np.ndarray)
 
 
 def _identity(
-    base: source.BaseMesh, neutral: np.ndarray, phenotypes: source.PhenotypeTargets, folder: Path, head: Joined
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Draw people, take the principal directions of their heads, scaled so that each coordinate is N(0, 1)."""
-    rng = np.random.default_rng(0)
-    every = source.read_local_changes(folder, len(base.vertices)).items()
-    changes = {name: _sparse(*ends) for name, ends in every if not any(word in name for word in UNSHAPED)}
+    base: source.BaseMesh, phenotypes: source.PhenotypeTargets, folder: Path, head: Joined, shut: Callable[..., Any]
+) -> people.Identity:
+    """Find the identity space of vertices and joints, lips shut."""
     marks = [base.joint(name) for name in ("neck", "head", "l-eye", "r-eye")]
-    average = phenotypes.displacement(source.Phenotype())
 
     def whole(shape: np.ndarray) -> np.ndarray:
         shape = shape - _eye_middle(base, shape)
-        return np.concatenate([head.carry(shape), *[shape[mark].mean(0, keepdims=True) for mark in marks]]).ravel()
+        return np.concatenate([shut(head.carry(shape)), *[shape[mark].mean(0, keepdims=True) for mark in marks]])
 
-    rows = []
-    for _ in range(N_PEOPLE):
-        race = rng.dirichlet(np.full(3, 0.7))
-        person = source.Phenotype(
-            float(rng.beta(0.6, 0.6)), float(rng.uniform(0.6, 0.9)), float(rng.beta(3, 3)), float(rng.beta(3, 3)), *race
-        )
-        shape = phenotypes.displacement(person) - average
-        for name in changes:
-            if name.startswith("r-"):
-                continue
-            amount = 0.25 * rng.standard_normal()
-            both = [(name, amount)]
-            if name.startswith("l-"):
-                both.append(("r-" + name[2:], amount + 0.05 * rng.standard_normal()))
-            for each, value in both:
-                index, plus, minus = changes[each]
-                shape[index] += plus * value if value > 0 else minus * -value
-        rows.append(whole(shape))
-    table = np.array(rows, np.float32)
-    table -= table.mean(0)
-    face = np.repeat(np.concatenate([head.rest[:, 1] > -0.16, np.ones(len(marks), bool)]), 3)
-    gram = (table * face) @ (table * face).T
-    values, vectors = np.linalg.eigh(gram)
-    order = np.argsort(values)[::-1][:IDENTITY_DIM]
-    scores = vectors[:, order]
-    directions = scores.T @ table / np.sqrt(len(rows))
-    basis = directions * face
-    inverse = np.linalg.pinv(basis)
-    presets = np.array(
-        [whole(phenotypes.displacement(person) - average) * face @ inverse for person in PRESETS.values()]
-    )
-    directions = directions.reshape(IDENTITY_DIM, -1, 3)
-    n_vertices = len(head.rest)
-    joints = np.stack([neutral[mark].mean(0) for mark in marks])
-    return directions[:, :n_vertices], presets, joints, directions[:, n_vertices:]
-
-
-def _sparse(plus: np.ndarray, minus: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Keep the vertices that a local change moves: their indices and the displacements to either end."""
-    index = np.flatnonzero((plus != 0).any(1) | (minus != 0).any(1))
-    return index, plus[index], minus[index]
+    changes = source.read_local_changes(folder, len(base.vertices))
+    mask = np.concatenate([head.rest[:, 1] > -0.16, np.ones(len(marks), bool)])
+    return people.identity_space(changes, phenotypes, whole, mask)
 
 
 def _joint_weights(head: Joined, weights: dict[str, np.ndarray]) -> np.ndarray:

@@ -22,14 +22,17 @@ from diffposetalk.files.atomic import replacing, write_error
 from diffposetalk.files.npz import npz_names, read_npz
 from diffposetalk.geometry import skinning
 from diffposetalk.geometry.landmarks import Landmarks
-from diffposetalk.geometry.mesh import Material, Mesh, MeshSequence
+from diffposetalk.geometry.mesh import Material, Mesh
 from diffposetalk.geometry.skinning import Array
+from diffposetalk.head.base import BaseHead
 from diffposetalk.motion import Motion
 
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 """Part of the cache file's name: raised whenever the conversion changes."""
 NECK_SHARE = 0.4
 """The part of the head's rotation vector that the neck joint takes; the head joint takes the rest."""
+BLENDED = (0.15, 0.45)
+"""Smallest and largest share of the second person in a person who is drawn."""
 
 MATERIALS = (
     Material("skin", (1.0, 1.0, 1.0), roughness=0.46, specular=0.35, subsurface=0.5),
@@ -88,7 +91,7 @@ def _progress_line(step: str) -> None:
 
 
 @dataclass(frozen=True)
-class AnnyHead:
+class AnnyHead(BaseHead):
     """The free head: 52 ARKit channels, head rotation shared by neck and head, identity by principal directions."""
 
     data: dict[str, np.ndarray] = field(repr=False)
@@ -141,6 +144,20 @@ class AnnyHead:
     def presets(self) -> dict[str, np.ndarray]:
         """Named people: name to identity `(I,)`."""
         return dict(zip(self.data["preset_names"].tolist(), self.data["presets"], strict=True))
+
+    def draw_identity(self, seed: int) -> np.ndarray:
+        """Draw a person: a blend of two people of the population, which stays as plausible as they are.
+
+        Args:
+            seed: the same seed gives the same person.
+
+        Returns:
+            ``(I,)`` float32.
+        """
+        rng = np.random.default_rng(seed)
+        one, other = rng.choice(len(self.data["people"]), 2, replace=False)
+        share = rng.uniform(*BLENDED)
+        return ((1 - share) * self.data["people"][one] + share * self.data["people"][other]).astype(np.float32)
 
     @cached_property
     def landmarks(self) -> Landmarks:
@@ -303,10 +320,6 @@ class AnnyHead:
         for start in range(0, len(expression), chunk):
             part = slice(start, start + chunk)
             yield self.vertices(expression[part], motion.head_pose[part], identity=identity)
-
-    def mesh_sequence(self, motion: Motion, identity: np.ndarray | None = None) -> MeshSequence:
-        """Return the moving surface of a whole motion; `iter_vertices` needs less memory."""
-        return MeshSequence.of(self.mesh(identity), self.iter_vertices(motion, identity), motion.fps)
 
     def _ordered(self, motion: Motion) -> np.ndarray:
         names = tuple(motion.expression_names)

@@ -22,8 +22,9 @@ import numpy as np
 from diffposetalk.errors import ModelError
 from diffposetalk.geometry import skinning
 from diffposetalk.geometry.landmarks import Landmarks
-from diffposetalk.geometry.mesh import Mesh, MeshSequence
+from diffposetalk.geometry.mesh import Mesh
 from diffposetalk.geometry.skinning import Array
+from diffposetalk.head.base import BaseHead
 from diffposetalk.head.flame.files import JOINTS, FlameModel, read_masks, read_model
 from diffposetalk.head.flame.landmarks import (
     EMBEDDING_KEYS,
@@ -45,7 +46,7 @@ MASK_FILES = ("FLAME_masks.pkl",)
 
 
 @dataclass(frozen=True)
-class FlameHead:
+class FlameHead(BaseHead):
     """FLAME as a `HeadModel`; every method takes numpy or torch and is differentiable with torch."""
 
     model: FlameModel = field(repr=False)
@@ -378,10 +379,6 @@ class FlameHead:
             jaw, eyes = (None if pose is None else pose[part] for pose in (motion.jaw_pose, motion.eye_pose))
             here = expression[part]
             yield self._place(person, here, self._rotations(here, (motion.head_pose[part], None, jaw), eyes, None))
-
-    def mesh_sequence(self, motion: Motion, identity: np.ndarray | None = None) -> MeshSequence:
-        """Return the moving surface of a whole motion; `iter_vertices` needs less memory."""
-        return MeshSequence.of(self.mesh(identity), self.iter_vertices(motion, identity), motion.fps)
 
     def _ordered(self, motion: Motion) -> np.ndarray:
         names = tuple(motion.expression_names)

@@ -14,8 +14,9 @@ from diffposetalk.arkit import INDEX
 from diffposetalk.errors import InputError, ModelError
 from diffposetalk.geometry import skinning
 from diffposetalk.geometry.landmarks import Landmarks
-from diffposetalk.geometry.mesh import Material, Mesh, MeshSequence
+from diffposetalk.geometry.mesh import Material, Mesh
 from diffposetalk.geometry.skinning import Array
+from diffposetalk.head.base import BaseHead
 from diffposetalk.head.flame.files import read_arrays
 from diffposetalk.head.flame.landmarks import MEDIAPIPE_KEYS, mediapipe_of
 from diffposetalk.motion import Motion
@@ -30,7 +31,7 @@ _LOWER = {name.lower(): name for name in INDEX}
 
 
 @dataclass(frozen=True)
-class TargetsHead:
+class TargetsHead(BaseHead):
     """A head of named shapes; weights in [0, 1] add up, head rotation turns the whole mesh about `pivot`."""
 
     name: str
@@ -314,12 +315,6 @@ class TargetsHead:
         for start in range(0, len(expression), chunk):
             part = slice(start, start + chunk)
             yield self.vertices(expression[part], motion.head_pose[part], identity=identity)
-
-    def mesh_sequence(self, motion: Motion, identity: np.ndarray | None = None) -> MeshSequence:
-        """Return the moving surface of a whole motion; `iter_vertices` needs less memory."""
-        pieces = list(self.iter_vertices(motion, identity))
-        vertices = np.concatenate(pieces) if pieces else np.zeros((0, self.n_vertices, 3), np.float32)
-        return MeshSequence(self.mesh(identity), vertices, motion.fps)
 
 
 def arkit_name(name: str) -> str:
