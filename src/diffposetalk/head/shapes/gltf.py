@@ -1,149 +1,209 @@
-"""Named morph targets out of a glTF file (.glb, or .gltf with its buffers): the meshes that have them, and the rest."""
+"""Named morph targets of a glTF file (.glb, or .gltf with its buffers), as its meshes stand in the scene."""
 
 from __future__ import annotations
 
-import base64
-import json
-import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from diffposetalk.arkit import INDEX
 from diffposetalk.errors import InputError
+from diffposetalk.files.limits import check_bytes
+from diffposetalk.files.parsing import parsing
 from diffposetalk.geometry import skinning
+from diffposetalk.head.shapes.container import WHAT, Container
+from diffposetalk.head.shapes.names import arkit_name, few, viseme_names
+from diffposetalk.head.shapes.vrm import Binds, expressions, faces_backward
 
-_KINDS = {5120: np.int8, 5121: np.uint8, 5122: np.int16, 5123: np.uint16, 5125: np.uint32, 5126: np.float32}
-_WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 TRIANGLES = 4
+BYTES_VERTEX = 300
+"""Memory that a vertex takes while its mesh is placed."""
+BYTES_MOVE = 40
+"""Memory that a vertex of a morph target takes."""
 
 
 def read_targets(path: Path) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
     """Read the resting surface of a scene and its named morph targets.
 
-    Meshes that share a target's name (face, teeth, lashes) move together. Where meshes stand in the scene is taken into
-    account; joints are left at rest.
+    Meshes that share a target's name (face, teeth, lashes) move together. Meshes stand where the scene puts them:
+    by their node, or by the joints of their skin as the nodes hold them (so quantised positions, whose scale lies in
+    the inverse bind matrices, come out in metres). Names are read from ``targetNames`` of mesh or primitive, else from
+    the accessors, and from VRM expressions that are called like ARKit's channels.
 
     Returns:
-        Vertices `(V, 3)`, triangles `(F, 3)`, names, and what each target adds `(E, V, 3)`, in the file's unit.
+        Vertices ``(V, 3)``, triangles ``(F, 3)``, names, and what each target adds ``(E, V, 3)`` float32, in the
+        file's unit; the face toward +Z.
 
     Raises:
-        InputError: the file is missing, damaged, compressed, or has no named morph targets.
+        InputError: the file is missing, damaged, too large, compressed in a way that cannot be read here, or has no
+            named morph targets, or only visemes.
     """
-    try:
-        return _Scene(path).targets()
-    except InputError:
-        raise
-    except (KeyError, IndexError, ValueError, TypeError, struct.error) as error:
-        raise InputError(f"{path}: not a readable glTF file ({type(error).__name__}: {error})") from None
+    with parsing(path, WHAT), np.errstate(over="ignore", invalid="ignore"):
+        return _Scene(Container(path)).targets()
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """One primitive, placed in the scene."""
+
+    rest: np.ndarray
+    faces: np.ndarray
+    moves: dict[str, np.ndarray]
 
 
 class _Scene:
-    """A file's JSON and its buffers."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-        self.inside = b""
-        if data[:4] == b"glTF":
-            length = struct.unpack_from("<I", data, 12)[0]
-            if len(data) < struct.unpack_from("<I", data, 8)[0]:
-                raise InputError(f"{path}: is cut short")
-            self.inside = data[20 + length + 8 :]
-            data = data[20 : 20 + length]
-        self.json: dict[str, Any] = json.loads(data)
-        needed = set(self.json.get("extensionsRequired", ())) & {
-            "KHR_draco_mesh_compression",
-            "EXT_meshopt_compression",
-        }
-        if needed:
-            raise InputError(f"{path}: its meshes are compressed ({', '.join(sorted(needed))}); save it without")
-        self.buffers = [self._buffer(each) for each in self.json.get("buffers", ())]
-
-    def _buffer(self, described: dict[str, Any]) -> bytes:
-        uri = described.get("uri")
-        if uri is None:
-            return self.inside
-        if uri.startswith("data:"):
-            return base64.b64decode(uri.partition(",")[2])
-        beside = (self.path.parent / uri).resolve()
-        if beside.parent != self.path.parent.resolve():
-            raise InputError(f"{self.path}: its buffer {uri} does not lie beside it")
-        try:
-            return beside.read_bytes()
-        except OSError:
-            raise InputError(f"{self.path}: its buffer {uri} is missing") from None
-
-    def _accessor(self, index: int) -> np.ndarray:
-        """Return the array `(count, width)` of an accessor."""
-        about = self.json["accessors"][index]
-        width, kind = _WIDTHS[about["type"]], np.dtype(_KINDS[about["componentType"]])
-        values = np.zeros((about["count"], width), kind)
-        if "bufferView" in about:
-            values = self._view(about["bufferView"], about.get("byteOffset", 0), about["count"], width, kind).copy()
-        if "sparse" in about:
-            sparse = about["sparse"]
-            at, what = sparse["indices"], sparse["values"]
-            offset, kind_at = at.get("byteOffset", 0), np.dtype(_KINDS[at["componentType"]])
-            rows = self._view(at["bufferView"], offset, sparse["count"], 1, kind_at)[:, 0]
-            offset = what.get("byteOffset", 0)
-            values[rows] = self._view(what["bufferView"], offset, sparse["count"], width, kind)
-        if about.get("normalized") and kind.kind in "iu":
-            return np.maximum(values / float(np.iinfo(kind.name).max), -1.0)
-        return values
-
-    def _view(self, index: int, offset: int, count: int, width: int, kind: np.dtype[Any]) -> np.ndarray:
-        view = self.json["bufferViews"][index]
-        stride = view.get("byteStride") or width * kind.itemsize
-        start = view.get("byteOffset", 0) + offset
-        data = self.buffers[view["buffer"]]
-        return np.ndarray((count, width), kind, data, start, (stride, kind.itemsize))
+    def __init__(self, file: Container) -> None:
+        self.file, self.path = file, file.path
+        self.places = self._places()
+        self.binds, self.expression_names = expressions(file.json)
 
     def targets(self) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
-        pieces: list[tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]] = []
-        for node, place in self._nodes():
-            mesh = self.json["meshes"][node["mesh"]]
-            linear, shift = (np.eye(3), np.zeros(3)) if "skin" in node else (place[:3, :3], place[:3, 3])
-            for part in mesh["primitives"]:
-                if part.get("mode", TRIANGLES) != TRIANGLES:
-                    continue
-                rest = self._accessor(part["attributes"]["POSITION"]).astype(np.float64)
-                index = self._accessor(part["indices"])[:, 0] if "indices" in part else np.arange(len(rest))
-                names = mesh.get("extras", {}).get("targetNames") or part.get("extras", {}).get("targetNames") or []
-                moves = {
-                    str(name): self._accessor(target["POSITION"]).astype(np.float64) @ linear.T
-                    for name, target in zip(names, part.get("targets", ()))
-                    if "POSITION" in target
-                }
-                pieces.append((rest @ linear.T + shift, index.reshape(-1, 3).astype(np.int64), moves))
-        names = list(dict.fromkeys(name for _, _, moves in pieces for name in moves))
-        if not names:
-            raise InputError(f"{self.path}: has no named morph targets (extras.targetNames of a mesh)")
-        deltas, faces, first = [], [], 0
-        for rest, index, moves in pieces:
-            deltas.append(np.stack([moves.get(name, np.zeros_like(rest)) for name in names]))
-            faces.append(index + first)
-            first += len(rest)
-        return np.concatenate([p[0] for p in pieces]), np.concatenate(faces), names, np.concatenate(deltas, 1)
+        shown = [
+            (number, part)
+            for number, node in enumerate(self.file.nodes)
+            if "mesh" in node and number in self.places
+            for part in self.file.json["meshes"][node["mesh"]]["primitives"]
+            if part.get("mode", TRIANGLES) == TRIANGLES
+        ]
+        counts = [self.file.count(part["attributes"]["POSITION"]) for _, part in shown]
+        moved = sum(count * len(part.get("targets", ())) for count, (_, part) in zip(counts, shown))
+        check_bytes(self.path, BYTES_VERTEX * sum(counts) + BYTES_MOVE * moved, WHAT)
+        pieces = [self._piece(number, part) for number, part in shown]
+        names = list(dict.fromkeys(name for piece in pieces for name in piece.moves))
+        self._check_names(names, any(part.get("targets") for _, part in shown))
+        n_vertices = sum(len(piece.rest) for piece in pieces)
+        check_bytes(self.path, BYTES_MOVE * n_vertices * len(names), WHAT)
+        deltas, faces, first = np.zeros((len(names), n_vertices, 3), np.float32), [], 0
+        rows = {name: row for row, name in enumerate(names)}
+        for piece in pieces:
+            for name, move in piece.moves.items():
+                deltas[rows[name], first : first + len(piece.rest)] = move
+            faces.append(piece.faces + first)
+            first += len(piece.rest)
+        rest = np.concatenate([piece.rest for piece in pieces])
+        if faces_backward(self.file.json):
+            turn = np.array([-1, 1, -1])
+            rest, deltas = rest * turn, deltas * turn.astype(np.float32)
+        return rest, np.concatenate(faces), names, deltas
 
-    def _nodes(self) -> list[tuple[dict[str, Any], np.ndarray]]:
-        """Return the nodes that show a mesh, and where each stands, `(4, 4)`."""
-        nodes = self.json.get("nodes", [])
-        below = {child for node in nodes for child in node.get("children", ())}
-        found: list[tuple[dict[str, Any], np.ndarray]] = []
-        todo = [(index, np.eye(4)) for index in range(len(nodes)) if index not in below]
-        for _ in range(10 * len(nodes) + 1):
-            if not todo:
+    def _check_names(self, names: list[str], has_targets: bool) -> None:
+        channels = {arkit_name(name) for name in names} & set(INDEX)
+        if channels:
+            return
+        every = [*names, *self.expression_names]
+        visemes = viseme_names(every)
+        if len(visemes) >= 5:
+            raise InputError(
+                f"{self.path}: its shapes are visemes ({few(visemes)}), not ARKit's 52 channels (jawOpen, "
+                "mouthSmileLeft, ...); for such a head write visemes with "
+                "`diffposetalk export motion.npz -o talk_visemes.json` (also talk_talkinghead_visemes.json, talk_azure.json)"
+            )
+        if not names:
+            what = "its morph targets have no names" if has_targets else "has no named morph targets"
+            raise InputError(
+                f"{self.path}: {what}; ARKit's 52 channels (jawOpen, mouthSmileLeft, ...) are looked for in targetNames "
+                "of meshes and primitives, in names of accessors and in VRM expressions"
+            )
+
+    def _piece(self, number: int, part: dict[str, Any]) -> _Piece:
+        node = self.file.nodes[number]
+        mesh = self.file.json["meshes"][node["mesh"]]
+        arrays = self.file.draco(part)
+
+        def attribute(name: str) -> np.ndarray | None:
+            index = part["attributes"].get(name)
+            if index is None:
+                return None
+            return arrays[name] if name in arrays else self.file.accessor(index)
+
+        rest = attribute("POSITION")
+        assert rest is not None
+        if "indices" in arrays:
+            faces = arrays["indices"]
+        else:
+            faces = self.file.accessor(part["indices"])[:, 0] if "indices" in part else np.arange(len(rest))
+        place = self.places[number]
+        if "skin" in node:
+            place = self._skinned(node["skin"], attribute, len(rest), place)
+        linear = place[..., :3, :3]
+        faces = faces.reshape(-1, 3).astype(np.int64)
+        if np.linalg.det(linear.reshape(-1, 3, 3).mean(0)) < 0:
+            faces = faces[:, ::-1]
+        moves = {name: _turned(linear, move) for name, move in self._moves(mesh, node["mesh"], part).items()}
+        return _Piece(_turned(linear, rest) + place[..., :3, 3], faces, moves)
+
+    def _moves(self, mesh: dict[str, Any], number: int, part: dict[str, Any]) -> dict[str, np.ndarray]:
+        """Return what each named target adds, before the scene moves it."""
+        targets = part.get("targets", ())
+        lists = [each.get("extras") or {} for each in (mesh, part)]
+        names: list[Any] = next((each["targetNames"] for each in lists if each.get("targetNames")), [])
+        moves: dict[str, np.ndarray] = {}
+        for index, target in enumerate(targets):
+            if "POSITION" not in target:
+                continue
+            name = names[index] if index < len(names) else None
+            name = name or (target.get("extras") or {}).get("name") or self.file.accessor_name(target["POSITION"])
+            if name:
+                moves[str(name)] = self.file.accessor(target["POSITION"])
+        known = {arkit_name(name) for name in moves}
+        for channel, weights in self.binds.get(number, Binds()).items():
+            parts = [
+                weight * self.file.accessor(targets[index]["POSITION"]).astype(np.float64)
+                for index, weight in weights.items()
+            ]
+            if channel not in known and parts:
+                moves[channel] = np.sum(parts, axis=0)
+        return moves
+
+    def _skinned(self, skin: int, attribute: Any, n_vertices: int, place: np.ndarray) -> np.ndarray:
+        """Return where the joints of a skin put each vertex, ``(V, 4, 4)``."""
+        about = self.file.json["skins"][skin]
+        joints = np.stack([self.places[joint] for joint in about["joints"]])
+        if "inverseBindMatrices" in about:
+            inverse = self.file.accessor(about["inverseBindMatrices"]).astype(np.float64)
+            joints = joints @ inverse[: len(joints)].reshape(-1, 4, 4).transpose(0, 2, 1)
+        blend, total = np.zeros((n_vertices, 4, 4)), np.zeros(n_vertices)
+        for index in range(8):
+            numbers, weights = attribute(f"JOINTS_{index}"), attribute(f"WEIGHTS_{index}")
+            if numbers is None or weights is None:
                 break
-            index, above = todo.pop(0)
-            here = above @ _local(nodes[index])
-            if "mesh" in nodes[index]:
-                found.append((nodes[index], here))
-            todo += [(child, here) for child in nodes[index].get("children", ())]
-        return found
+            for column in range(numbers.shape[1]):
+                share = weights[:, column].astype(np.float64)
+                blend += share[:, None, None] * joints[numbers[:, column].astype(np.int64)]
+                total += share
+        if not total.any():
+            return place
+        blend[total == 0], total[total == 0] = joints[0], 1.0
+        return blend / total[:, None, None]
+
+    def _places(self) -> dict[int, np.ndarray]:
+        """Return where each node stands, ``(4, 4)``.
+
+        Raises:
+            InputError: the nodes are not a tree.
+        """
+        nodes = self.file.nodes
+        below = {child for node in nodes for child in node.get("children", ())}
+        places: dict[int, np.ndarray] = {}
+        waiting = [(number, np.eye(4)) for number in range(len(nodes)) if number not in below]
+        while waiting:
+            number, above = waiting.pop()
+            if number in places:
+                raise InputError(f"{self.path}: its nodes are not a tree: node {number} has two parents")
+            places[number] = above @ _local(nodes[number])
+            waiting += [(child, places[number]) for child in nodes[number].get("children", ())]
+        lost = next((number for number in range(len(nodes)) if number not in places), None)
+        if lost is not None:
+            raise InputError(f"{self.path}: its nodes are not a tree: node {lost} is below itself")
+        return places
+
+
+def _turned(linear: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Apply one matrix ``(3, 3)``, or one for each vertex ``(V, 3, 3)``, to ``(V, 3)``."""
+    vectors = vectors.astype(np.float64)
+    return vectors @ linear.T if linear.ndim == 2 else np.einsum("vij,vj->vi", linear, vectors)
 
 
 def _local(node: dict[str, Any]) -> np.ndarray:

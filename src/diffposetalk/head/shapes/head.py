@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from diffposetalk.arkit import INDEX
 from diffposetalk.errors import InputError, ModelError
+from diffposetalk.files.parsing import parsing
 from diffposetalk.geometry import skinning
 from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.mesh import Material, Mesh
@@ -19,6 +20,7 @@ from diffposetalk.geometry.skinning import Array
 from diffposetalk.head.base import BaseHead
 from diffposetalk.head.flame.files import read_arrays
 from diffposetalk.head.flame.landmarks import MEDIAPIPE_KEYS, mediapipe_of
+from diffposetalk.head.shapes.names import few, spelling, viseme_names
 from diffposetalk.motion import Motion
 
 SKIN = Material("skin", (0.36, 0.2, 0.15), roughness=0.5, specular=0.3, subsurface=0.4, inside=(0.04, 0.01, 0.01))
@@ -27,7 +29,6 @@ LIPS_BY = ("mouthRollLower", "mouthRollUpper", "mouthPucker", "mouthFunnel", "mo
 LIDS_BY = ("eyeBlinkLeft", "eyeBlinkRight")
 BROWS_BY = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
 """Shapes that tell where lips, lids and brows are."""
-_LOWER = {name.lower(): name for name in INDEX}
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,8 @@ class TargetsHead(BaseHead):
     ) -> TargetsHead:
         """Make a head of arrays as they are found.
 
-        Names in other spellings of ARKit's (`browDown_L`, `JawOpen`, `mesh.eyeBlinkRight`) are brought to ours; halves
-        of an unsided channel (`browInnerUp_L`, `browInnerUp_R`) are added up. Quads are split.
+        Names in other spellings of ARKit's (`browDown_L`, `JawOpen`, `mesh.eyeBlinkRight`, `A25_Jaw_Open`) are brought
+        to ours; halves of an unsided channel (`browInnerUp_L`, `browInnerUp_R`) are added up. Quads are split.
 
         Args:
             name: what motions for it carry.
@@ -104,10 +105,7 @@ class TargetsHead(BaseHead):
             metres = 1.0 if height < 3 else 1e-2 if height < 100 else 1e-3
         if len(moves) != len(names):
             raise InputError(f"{name}: {len(names)} names but {len(moves)} shapes")
-        merged: dict[str, np.ndarray] = {}
-        for old, shape in zip(names, moves):
-            new = arkit_name(str(old))
-            merged[new] = merged[new] + shape if new in merged else shape
+        merged = _by_channel([str(each) for each in names], moves)
         stacked = np.stack(list(merged.values())) if merged else np.zeros((0, len(places), 3))
         return TargetsHead(
             name, places * metres, faces, tuple(merged), stacked * metres, mediapipe, dict(regions or {})
@@ -129,8 +127,13 @@ class TargetsHead(BaseHead):
             from diffposetalk.head.shapes.gltf import read_targets
 
             neutral, faces, names, deltas = read_targets(path)
-            return TargetsHead.of(path.stem, neutral, faces, names, deltas)
-        arrays = read_arrays(path)
+            with parsing(path, "head"):
+                return TargetsHead.of(path.stem, neutral, faces, names, deltas)
+        with parsing(path, "head"):
+            return TargetsHead._of_arrays(read_arrays(path), path)
+
+    @staticmethod
+    def _of_arrays(arrays: dict[str, Any], path: Path) -> TargetsHead:
         missing = [key for key in ("neutral", "faces", "names", "deltas") if key not in arrays]
         if missing:
             raise InputError(
@@ -142,8 +145,11 @@ class TargetsHead(BaseHead):
             marks = mediapipe_of(arrays, faces, path)
         regions = {key[7:]: np.asarray(value) for key, value in arrays.items() if key.startswith("region_")}
         metres = float(arrays["metres"]) if "metres" in arrays else None
-        names = [str(each) for each in arrays["names"]]
-        return TargetsHead.of(path.stem, arrays["neutral"], faces, names, arrays["deltas"], marks, regions, metres)
+        names = [str(each) for each in np.atleast_1d(arrays["names"])]
+        try:
+            return TargetsHead.of(path.stem, arrays["neutral"], faces, names, arrays["deltas"], marks, regions, metres)
+        except InputError as error:
+            raise InputError(f"{path}: {str(error).removeprefix(f'{path.stem}: ')}") from None
 
     def save(self, path: str | Path) -> None:
         """Write an npz that `load` reads, such as after giving a mesh landmarks."""
@@ -304,8 +310,10 @@ class TargetsHead(BaseHead):
         ARKit channels that this head lacks have no effect, its channels that the motion lacks rest.
 
         Raises:
-            ModelError: the motion has a channel that is neither this head's nor ARKit's.
+            ModelError: the motion has a channel that is neither this head's nor ARKit's, or none that this head has.
         """
+        if not set(motion.expression_names) & set(self.expression_names):
+            raise ModelError(self._mismatch(motion))
         expression = np.zeros((len(motion), len(self.expression_names)), np.float32)
         for column, name in enumerate(motion.expression_names):
             if name in self.expression_names:
@@ -316,19 +324,42 @@ class TargetsHead(BaseHead):
             part = slice(start, start + chunk)
             yield self.vertices(expression[part], motion.head_pose[part], identity=identity)
 
+    def _mismatch(self, motion: Motion) -> str:
+        """Say that a motion and this head have no channel in common, and which they have."""
+        line = (
+            f"the head {self.name} has none of the motion's channels: it has {few(self.expression_names)}; "
+            f"the motion has {few(motion.expression_names)}"
+        )
+        if viseme_names(self.expression_names):
+            line += "; for a head of visemes use `diffposetalk export motion.npz -o talk_visemes.json`"
+        return line
 
-def arkit_name(name: str) -> str:
-    """Bring a shape's name to ARKit's spelling if it is one of ARKit's channels in another; else return it as it is."""
-    plain = re.split(r"[.:|/]", name)[-1]
-    plain = re.sub(r"[_\s]?(L|Left|left)$", "Left", plain) if re.search(r"(_L|Left|_left)$", plain) else plain
-    plain = re.sub(r"[_\s]?(R|Right|right)$", "Right", plain) if re.search(r"(_R|Right|_right)$", plain) else plain
-    key = plain.replace("_", "").replace(" ", "").lower()
-    if key in _LOWER:
-        return _LOWER[key]
-    for side in ("left", "right"):
-        if key.endswith(side) and key.removesuffix(side) in _LOWER:
-            return _LOWER[key.removesuffix(side)]
-    return name
+
+def _by_channel(names: Sequence[str], moves: np.ndarray) -> dict[str, np.ndarray]:
+    """Bring names to ARKit's and join the shapes of one channel.
+
+    Halves of a channel without sides add up. Where a channel has several spellings, as of face, teeth and lashes, each
+    moves the vertices that the ones before leave at rest.
+    """
+    whole: dict[str, list[np.ndarray]] = {}
+    halves: dict[str, np.ndarray] = {}
+    for name, move in zip(names, moves):
+        new = spelling(name)
+        whole.setdefault(new.channel, [])
+        if new.half:
+            halves[new.channel] = halves[new.channel] + move if new.channel in halves else move
+        elif name == new.channel:
+            whole[new.channel].insert(0, move)
+        else:
+            whole[new.channel].append(move)
+    merged: dict[str, np.ndarray] = {}
+    for channel, layers in whole.items():
+        layers = [*layers, halves[channel]] if channel in halves else layers
+        merged[channel] = layers[0]
+        for layer in layers[1:]:
+            moved = (merged[channel] != 0).any(-1, keepdims=True)
+            merged[channel] = np.where(moved, merged[channel], layer)
+    return merged
 
 
 def connected(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
