@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diffposetalk.errors import InputError, UsageError
+from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.files.parsing import first_line, parsing
 
 
@@ -25,6 +25,15 @@ def test_our_own_errors_pass() -> None:
         raise UsageError("as it was")
 
 
+def test_our_own_errors_name_the_file_once_in_one_line_of_moderate_length() -> None:
+    with pytest.raises(ModelError, match=r"^a\.npz: as it was$"), parsing("a.npz", "motion file"):
+        raise ModelError("as it was")
+    with pytest.raises(InputError, match=r"^in b/a\.npz: bad text$"), parsing("b/a.npz", "motion file"):
+        raise InputError("in b/a.npz: bad\ntext")
+    with pytest.raises(UsageError, match=r"^x{597}\.\.\.$"), parsing("a.npz", "motion file"):
+        raise UsageError("x" * 54000)
+
+
 def test_missing_and_too_large() -> None:
     with pytest.raises(InputError, match=r"^gone\.npz: no such motion file$"), parsing("gone.npz", "motion file"):
         Path("/nowhere/gone.npz").read_bytes()
@@ -35,3 +44,4 @@ def test_missing_and_too_large() -> None:
 def test_long_messages_are_cut() -> None:
     assert len(first_line(ValueError("x" * 54000))) == 160
     assert first_line(RecursionError()) == "RecursionError"
+    assert first_line(KeyError("fps")) == "it lacks 'fps'"

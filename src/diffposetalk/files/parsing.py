@@ -6,10 +6,12 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError
 
 LONGEST = 160
 """Characters of a library's message that are passed on."""
+LONGEST_OWN = 600
+"""Characters of a message of our own, beyond the file's name."""
 
 
 @contextlib.contextmanager
@@ -17,7 +19,8 @@ def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     """Raise `InputError` for whatever goes wrong inside while a user's file is read.
 
     Parsers meet damaged files, and the exceptions of zip, JSON, numpy, PyAV and our own code have no common base.
-    Our own errors pass unchanged: they already say what is wrong.
+    Our own errors keep their type. Where an `InputError` or `ModelError` does not name the file, its name is put in
+    front; a message that is too long or has several lines becomes one line of moderate length.
 
     Args:
         path: the file that is read.
@@ -28,8 +31,11 @@ def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     """
     try:
         yield
-    except DiffPoseTalkError:
-        raise
+    except DiffPoseTalkError as error:
+        message = _one_line(path if isinstance(error, (InputError, ModelError)) else "", str(error))
+        if message == str(error):
+            raise
+        raise type(error)(message) from error
     except FileNotFoundError:
         raise InputError(f"{path}: no such {what}") from None
     except MemoryError:
@@ -38,8 +44,20 @@ def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
         raise InputError(f"{path}: not a readable {what} ({first_line(error)})") from error
 
 
+def _one_line(path: str | os.PathLike[str], message: str) -> str:
+    """Return a message as one line of moderate length that names the file."""
+    name, line = os.fspath(path), message
+    if "\n" in line or "\r" in line:
+        line = " ".join(line.split())
+    if name not in line:
+        line = f"{name}: {line}"
+    return line if len(line) <= len(name) + LONGEST_OWN else line[: len(name) + LONGEST_OWN - 3] + "..."
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, at most `LONGEST` characters; its type where it has no message."""
+    if isinstance(error, KeyError) and error.args:
+        return f"it lacks {str(error.args[0])[:LONGEST]!r}"
     lines = str(error).strip().splitlines()
     line = lines[0].strip() if lines else ""
     if not line:
