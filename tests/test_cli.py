@@ -46,7 +46,7 @@ def test_animate_writes_motion_as_long_as_the_speech(
     motion = Motion.load(tmp_path / "a.npz")
     assert len(motion) == result["frames"] == 38  # every begun 40 ms
     assert result["outputs"] == [str(tmp_path / "a.npz")]
-    assert result["style"] == "preset neutral"
+    assert result["style"] == "neutral"
 
 
 def test_same_seed_same_bytes_other_seed_other_motion(tmp_path: Path, short: Path, tiny_model_path: Path) -> None:

@@ -6,20 +6,12 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.files.atomic import HEADER_KEY, write_atomically
-from diffposetalk.motion import Motion, finite_float32
-
-
-class StyleReader(Protocol):
-    """What can read a style from motion."""
-
-    def read_style(self, motion: Motion, source: str) -> Style:
-        """Return the manner of speaking in ``motion``."""
+from diffposetalk.motion import finite_float32
 
 
 @dataclass(frozen=True)
@@ -40,11 +32,6 @@ class Style:
 
     def __repr__(self) -> str:
         return f"Style({self.source!r}, {len(self.vector)} numbers, encoder {self.encoder or 'unknown'})"
-
-    @staticmethod
-    def from_motion(motion: Motion, reader: StyleReader, source: str = "motion") -> Style:
-        """Read the manner of speaking from motion with a model, such as a `Talker`."""
-        return reader.read_style(motion, source)
 
     @staticmethod
     def blended(styles: Sequence[Style], shares: Sequence[float] | None = None) -> Style:

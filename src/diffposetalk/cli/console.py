@@ -46,10 +46,14 @@ class Console:
 
     def fail(self, message: str, exit_code: int) -> int:
         """Print one line about what went wrong; return the exit code."""
+        self.finish({"error": self.complain(message), "exit_code": exit_code})
+        return exit_code
+
+    def complain(self, message: str) -> str:
+        """Print one line about what went wrong; return it."""
         line = " ".join(message.split())
         print(f"diffposetalk: {line}", file=sys.stderr)
-        self.finish({"error": line, "exit_code": exit_code})
-        return exit_code
+        return line
 
     def warn(self, message: str) -> None:
         """Print one line of warning."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,8 +14,11 @@ from torch import Tensor
 
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.diffusion.samplers import standard_normal
-from diffposetalk.errors import InputError, ModelError, UsageError
+from diffposetalk.errors import ModelError, UsageError
 from diffposetalk.generate.options import SamplingOptions
+from diffposetalk.generate.pretrained import model_path, usable_device
+from diffposetalk.generate.speech_of import SpeechSource, SpeechStream, speech_of
+from diffposetalk.generate.style_of import StyleSource, style_of
 from diffposetalk.generate.window import continued, fading, sample_window, windows_of_features
 from diffposetalk.model.checkpoint import Model, load_model
 from diffposetalk.model.packed import packed
@@ -24,24 +27,14 @@ from diffposetalk.model.style_reader import StyleModel
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.style import Style
 
-ASSETS = Path(__file__).parents[1] / "assets"
-BUNDLED = ("lite",)
-"""Models that come with the package."""
+if TYPE_CHECKING:
+    from diffposetalk.head import HeadModel
+    from diffposetalk.progress import Progress
+
 DEFAULT_STYLE = "neutral"
 JOIN_FRAMES = {"head_pose": 30}
 """Frames over which a window gives up what it was moved by to continue the one before; other parts: `JOIN_FACE`."""
 JOIN_FACE = 5
-
-
-class SpeechSource(Protocol):
-    """What `Speech` and `SpeechFile` have in common."""
-
-    @property
-    def sample_rate(self) -> int:
-        """Hz."""
-
-    def blocks(self, block_s: float = 1.0) -> Iterator[np.ndarray]:
-        """Yield ``(n,)`` float32 samples, block after block."""
 
 
 class Talker:
@@ -104,48 +97,46 @@ class Talker:
         """Names of the styles that came with the model."""
         return tuple(self.model.presets)
 
-    def style(self, style: str | Path | Style | Motion | None) -> Style | None:
-        """Turn a preset's name, a file, or a motion into a style.
+    def style(
+        self,
+        style: StyleSource | None,
+        *,
+        head: str | HeadModel | None = None,
+        landmarker: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Style | None:
+        """Return the manner of speaking that something shows: ``talker.style("clip.mp4")``.
 
-        A file is a ``.style.safetensors``, a motion ``.npz``, or a bare vector ``.npy`` as the released code writes it
-        (which cannot tell what encoder made it). None is the neutral preset, or no style where a model has none.
+        Args:
+            style: a preset's name, a style file, a vector, a motion of any program, a video, a `Motion` or a `Style`
+                (see `style_of`). None: the preset "neutral", or no style where the model has no such preset.
+            head: as in `style_of`.
+            landmarker: as in `style_of`.
+            progress: as in `style_of`.
 
         Raises:
-            UsageError: no preset and no file is called so, or the model knows no styles.
+            UsageError: there is no such preset and no such file, or the model takes no styles.
+            InputError: the file cannot be read, or its motion is too short.
             ModelError: the style was made by another encoder.
         """
-        if style is None and DEFAULT_STYLE not in self.model.presets:
-            return None
+        if style is None:
+            if DEFAULT_STYLE not in self.model.presets:
+                return None
+            style = DEFAULT_STYLE
         if not self.model.config.denoiser.style_dim:
-            raise UsageError(f"the model {self.model.config.name!r} knows no styles; leave the style out")
-        if isinstance(style, Motion):
-            return Style.from_motion(style, self)
-        if not isinstance(style, Style):
-            name = DEFAULT_STYLE if style is None else str(style)
-            if name in self.model.presets:
-                return self.model.presets[name]
-            path = Path(name)
-            if not path.exists():
-                raise UsageError(f"no style {name!r}: presets are {', '.join(self.presets)}, and no file is called so")
-            if path.suffix == ".npz":
-                return Style.from_motion(Motion.load(path), self, source=path.name)
-            if path.suffix == ".npy":
-                style = Style.load_vector(path, self._encoder)
-            else:
-                style = Style.load(path)
+            raise UsageError(f"the model {self.model.config.name!r} takes no style; leave the style out")
+        result = style_of(style, self._reader, self.model.presets, head=head, landmarker=landmarker, progress=progress)
         style_dim = self.model.config.denoiser.style_dim
-        if style.vector.shape != (style_dim,):
+        if result.vector.shape != (style_dim,):
             raise ModelError(
-                f"the style from {style.source!r} has {len(style.vector)} numbers, the model takes {style_dim}"
+                f"the style from {result.source!r} has {len(result.vector)} numbers, the model takes {style_dim}"
             )
-        if self.model.style_encoder is None:
-            return style
-        if style.encoder != self._encoder:
+        if self.model.style_encoder is not None and result.encoder != self._encoder:
             raise ModelError(
-                f"the style from {style.source!r} was read by another style encoder ({style.encoder}) than this model's "
+                f"the style from {result.source!r} was read by another style encoder ({result.encoder}) than this model's "
                 f"({self._encoder}); read it again with `diffposetalk style`"
             )
-        return style
+        return result
 
     def read_style(self, motion: Motion, source: str = "motion") -> Style:
         """Read the manner of speaking from motion: the mean over windows that overlap by half.
@@ -163,58 +154,100 @@ class Talker:
     def generate(
         self,
         speech: SpeechSource,
-        style: str | Path | Style | Motion | None = None,
+        style: StyleSource | None = None,
         options: SamplingOptions | None = None,
         identity: np.ndarray | None = None,
+        *,
+        sample_rate: int | None = None,
+        progress: Progress | None = None,
         **changes: object,
     ) -> Motion:
         """Generate the motion of one take, as long as the speech.
 
         Args:
-            speech: `Speech`, or `SpeechFile` to keep memory constant for any length.
-            style: as for `style`.
+            speech: a sound or video file, an array of samples with its ``sample_rate``, `Speech` or `SpeechFile`; files
+                are read piece by piece, so that memory does not grow with their length.
+            style: as in `style`: a preset's name, a file, a video, ...
             options: how to sample; keyword arguments such as ``seed=3`` change single fields of it.
             identity: ``(I,)`` shape coefficients, for models whose motion depends on them.
+            sample_rate: Hz of an array of samples.
+            progress: called after each window with seconds done and seconds in all.
             changes: fields of `SamplingOptions`.
         """
-        return self.generate_many(speech, 1, style, options, identity, **changes)[0]
+        return self.generate_many(
+            speech, 1, style, options, identity, sample_rate=sample_rate, progress=progress, **changes
+        )[0]
 
     def generate_many(
         self,
         speech: SpeechSource,
         n_samples: int,
-        style: str | Path | Style | Motion | None = None,
+        style: StyleSource | None = None,
         options: SamplingOptions | None = None,
         identity: np.ndarray | None = None,
+        *,
+        sample_rate: int | None = None,
+        progress: Progress | None = None,
         **changes: object,
     ) -> list[Motion]:
-        """Generate several takes at once; take k is what `generate` makes from ``seed + k``."""
-        takes: list[list[Motion]] = [[] for _ in range(n_samples)]
-        for window in self.windows(speech, n_samples, style, options, identity, **changes):
-            for take, motion in zip(takes, window):
-                take.append(motion)
-        return [Motion.joined(take) for take in takes]
+        """Generate several takes of one speech at once; take k is what `generate` makes from ``seed + k``."""
+        return joined_takes(
+            self.windows(
+                speech, n_samples, style, options, identity, sample_rate=sample_rate, progress=progress, **changes
+            )
+        )
+
+    def frames(
+        self,
+        speech: SpeechSource,
+        style: StyleSource | None = None,
+        options: SamplingOptions | None = None,
+        identity: np.ndarray | None = None,
+        *,
+        sample_rate: int | None = None,
+        progress: Progress | None = None,
+        **changes: object,
+    ) -> Iterator[Motion]:
+        """Yield the motion of `generate` frame by frame, each a `Motion` of one frame, as it is made.
+
+        Frames are made 4 s at a time, so that the first ones are there after the first window.
+        """
+        windows = self.windows(
+            speech, 1, style, options, identity, sample_rate=sample_rate, progress=progress, **changes
+        )
+        for (window,) in windows:
+            for index in range(len(window)):
+                yield window.slice(index, index + 1)
 
     def windows(
         self,
         speech: SpeechSource,
         n_samples: int = 1,
-        style: str | Path | Style | Motion | None = None,
+        style: StyleSource | None = None,
         options: SamplingOptions | None = None,
         identity: np.ndarray | None = None,
+        *,
+        sample_rate: int | None = None,
+        progress: Progress | None = None,
         **changes: object,
     ) -> Iterator[list[Motion]]:
-        """Generate window after window: each item holds the next 4 s (at most) of every take."""
+        """Generate window after window: each item holds the next 4 s (at most) of every take.
+
+        Wrong arguments are refused at once, before the first window is asked for.
+        """
         if n_samples < 1:
             raise UsageError(f"samples must be at least 1, got {n_samples}")
-        given = self.style(style)
-        options = self._options(options, changes, given is not None)
-        vector = None if given is None else torch.from_numpy(given.vector).to(self.device)
+        stream = speech_of(speech, round(FRAME_SAMPLES * self.model.space.fps), sample_rate)
+        resolved = self.style(style)
+        options = self._options(options, changes, resolved is not None)
         person = self.identity(identity)
-        if speech.sample_rate != FRAME_SAMPLES * self.model.space.fps:
-            raise InputError(
-                f"the model hears {FRAME_SAMPLES * self.model.space.fps:g} Hz, not {speech.sample_rate} Hz"
-            )
+        windows = self._windows(stream, n_samples, resolved, options, person)
+        return reported(windows, getattr(stream, "duration", None), progress)
+
+    def _windows(
+        self, speech: SpeechStream, n_samples: int, style: Style | None, options: SamplingOptions, person: Tensor | None
+    ) -> Iterator[list[Motion]]:
+        vector = None if style is None else torch.from_numpy(style.vector).to(self.device)
         generators = [torch.Generator().manual_seed(options.seed + k) for k in range(n_samples)]
         config = self.model.config.denoiser
         previous_motion = previous_speech = None
@@ -317,30 +350,18 @@ class Talker:
         )
 
 
-def model_path(name: str | Path) -> Path:
-    """Return the file of a bundled model, or the model file itself.
+def reported(
+    windows: Iterator[list[Motion]], duration_s: float | None, progress: Progress | None
+) -> Iterator[list[Motion]]:
+    """Pass windows on and call ``progress`` after each with the seconds done and the speech's duration."""
+    seconds = 0.0
+    for window in windows:
+        seconds += window[0].duration
+        if progress is not None:
+            progress(seconds, duration_s)
+        yield window
 
-    Raises:
-        UsageError: no bundled model and no file is called so.
-    """
-    path = ASSETS / f"{name}.safetensors" if str(name) in BUNDLED else Path(name)
-    if not path.exists():
-        raise UsageError(f"no model {str(name)!r}: neither bundled ({', '.join(BUNDLED)}) nor a file")
-    return path
 
-
-def usable_device(name: str) -> torch.device:
-    """Return the device of that name.
-
-    Raises:
-        UsageError: torch knows none of that name, or cannot use it on this machine.
-    """
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(
-            f"the device {name!r} cannot be used here ({reason}); leave it out for the processor"
-        ) from None
-    return device
+def joined_takes(windows: Iterable[list[Motion]]) -> list[Motion]:
+    """Join windows, each a list with a motion for every take, to one motion for every take."""
+    return [Motion.joined(parts) for parts in zip(*windows)]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -21,47 +21,61 @@ from diffposetalk.diffusion.guidance import RELEASED_INDEPENDENT
 from diffposetalk.diffusion.samplers import standard_normal
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.options import SamplingOptions
-from diffposetalk.generate.talker import SpeechSource, Talker
+from diffposetalk.generate.speech_of import SpeechSource, speech_of
+from diffposetalk.generate.style_of import StyleSource
+from diffposetalk.generate.talker import Talker, reported
 from diffposetalk.generate.window import sample_window
 from diffposetalk.model.pretrained_speech import FRAME_SAMPLES, PretrainedSpeechEncoder, pad_to_frames, resample_linear
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.style import Style
 
+if TYPE_CHECKING:
+    from diffposetalk.progress import Progress
+
 
 def demo(
     talker: Talker,
     speech: SpeechSource,
     n_samples: int = 1,
-    style: str | Path | Style | Motion | None = None,
+    style: StyleSource | None = None,
     options: SamplingOptions | None = None,
     identity: np.ndarray | None = None,
     *,
     context_features: bool = True,
+    progress: Progress | None = None,
 ) -> Iterator[list[Motion]]:
     """Generate window after window as the authors' demo does: each item holds the next frames of every take.
 
     Args:
         talker: with converted weights.
-        speech: at 16 kHz; all of it is read at once.
+        speech: as for `Talker.generate`; all of it is read at once.
         n_samples: takes.
         style: as for `Talker.style`.
         options: how to sample; None for the demo's sampler, ddpm, with the model's scales.
         identity: ``(I,)`` shape coefficients.
         context_features: encode the whole speech at once; else each window's alone.
+        progress: called after each window with seconds done and seconds in all.
 
     Raises:
         UsageError: the model was not converted from released weights.
     """
-    given = talker.style(style)
-    options = talker.options(options or SamplingOptions(sampler="ddpm"), given is not None)
+    stream = speech_of(speech, SAMPLE_RATE)
+    resolved = talker.style(style)
+    options = talker.options(options or SamplingOptions(sampler="ddpm"), resolved is not None)
     generators = [torch.Generator().manual_seed(options.seed + k) for k in range(n_samples)]
     like = torch.empty(n_samples, talker.model.config.denoiser.window, talker.model.space.dim)
     draws = iter(lambda: standard_normal(like, generators), None)
-    samples = np.concatenate(list(speech.blocks()))
-    for window in demo_windows(talker, samples, given, options, identity, draws, context_features=context_features):
-        motions = (released_motion(talker, take) for take in window.cpu().numpy())
-        yield [motion.scaled(options.expression_scale, options.head_scale) for motion in motions]
+
+    def windows() -> Iterator[list[Motion]]:
+        samples = np.concatenate(list(stream.blocks()))
+        for window in demo_windows(
+            talker, samples, resolved, options, identity, draws, context_features=context_features
+        ):
+            motions = (released_motion(talker, take) for take in window.cpu().numpy())
+            yield [motion.scaled(options.expression_scale, options.head_scale) for motion in motions]
+
+    return reported(windows(), getattr(stream, "duration", None), progress)
 
 
 def demo_windows(

@@ -2,110 +2,150 @@
 
 diffposetalk animate talk.wav -o talk.mp4
 diffposetalk animate talk.wav --style lively --seed 7 -o talk.mp4 -o talk.npz -o talk.glb -o talk.csv
+diffposetalk animate a.wav b.wav more/ -o out/ --format mp4,npz
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from diffposetalk.cli import outputs, picture, values
+from diffposetalk.cli import batch, outputs, picture, values
+from diffposetalk.cli.option_help import help_of
+from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.generate.options import SamplingOptions
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from diffposetalk.cli.console import Console
-    from diffposetalk.generate.options import SamplingOptions
-    from diffposetalk.generate.talker import Talker
     from diffposetalk.motion import Motion
-    from diffposetalk.style import Style
+    from diffposetalk.speech import SpeechFile
+
+SAMPLING: dict[str, dict[str, Any]] = {
+    "seed": {"type": values.whole(), "metavar": "N"},
+    "sampler": {"choices": ("dpmpp", "ddim", "ddpm")},
+    "steps": {"type": values.whole(1, 100_000), "metavar": "N"},
+    "guidance": {"choices": ("incremental", "independent")},
+    "speech_scale": {"type": values.number(0), "metavar": "X"},
+    "style_scale": {"type": values.number(0), "metavar": "X"},
+    "threshold": {"type": values.threshold, "metavar": "R,LOW,HIGH"},
+    "head_scale": {"type": values.number(0), "metavar": "X"},
+    "expression_scale": {"type": values.number(0), "metavar": "X"},
+}
+"""Field of `SamplingOptions` -> how its option is read."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("speech", metavar="SPEECH", help="any sound or video file")
+    parser.add_argument("speech", metavar="SPEECH", nargs="+", help="sound or video files, or folders of them")
     outputs.add_arguments(parser)
-    parser.add_argument("--contact-sheet", metavar="PNG", help="also a picture of frames taken through the video")
-    parser.add_argument("--style", metavar="NAME|FILE", help="manner of speaking (neutral), or a video of it")
-    parser.add_argument("--samples", type=values.whole(1, 1000), default=1, metavar="N", help="different results (1)")
-    parser.add_argument("--model", default="lite", metavar="NAME|FILE", help="model (lite, the bundled one)")
-    parser.add_argument("--device", default="cpu", metavar="NAME", help="where the networks run: cpu, cuda, mps (cpu)")
-    parser.add_argument("--max-hours", type=values.number(0.001), default=4.0, metavar="H", help="longest speech (4)")
+    parser.add_argument("--contact-sheet", metavar="PNG", help="also write a picture of frames taken through the video")
+    parser.add_argument(
+        "--style",
+        metavar="NAME|FILE",
+        help="manner of speaking: a preset, a style file, a motion, or a video of somebody who talks (default: neutral)",
+    )
+    parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe face_landmarker.task for a video as style")
+    parser.add_argument(
+        "--samples", type=values.whole(1, 1000), default=1, metavar="N", help="number of different results (default: 1)"
+    )
+    parser.add_argument("--model", default="lite", metavar="NAME|FILE", help="model (default: lite, the bundled one)")
+    parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda, cuda:1 or mps (default: cpu)")
+    parser.add_argument(
+        "--max-hours", type=values.number(0.001), default=4.0, metavar="H", help="longest speech (default: 4)"
+    )
     sampling = parser.add_argument_group("sampling")
-    sampling.add_argument("--seed", type=values.whole(), default=0, metavar="N", help="same seed, same motion (0)")
-    sampling.add_argument("--sampler", choices=("dpmpp", "ddim", "ddpm"), help="(dpmpp)")
-    sampling.add_argument("--steps", type=values.whole(1, 100_000), metavar="N", help="network evaluations a window")
-    sampling.add_argument("--guidance", choices=("incremental", "independent"), help="(incremental)")
-    sampling.add_argument("--speech-scale", type=values.number(0), metavar="X", help="how strongly speech drives it")
-    sampling.add_argument("--style-scale", type=values.number(0), metavar="X", help="how strongly the style shows")
+    for name, how in SAMPLING.items():
+        sampling.add_argument(f"--{name.replace('_', '-')}", help=help_of(SamplingOptions, name), **how)
     sampling.add_argument(
         "--compat", action="store_true", help="treat long speech as the authors' demo does (converted weights only)"
     )
-    sampling.add_argument("--threshold", type=values.threshold, metavar="R,LOW,HIGH", help="dynamic thresholding")
-    motion = parser.add_argument_group("motion")
-    motion.add_argument("--head-scale", type=values.number(0), metavar="X", help="amplitude of head motion; 0: still")
-    motion.add_argument("--expression-scale", type=values.number(0), metavar="X", help="amplitude of expression")
     picture.add_arguments(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Generate, then write everything asked for; return the result for `--json`."""
     sheet = values.outputs([args.contact_sheet], (".png",)) if args.contact_sheet else []
-    wanted = outputs.Outputs.of(args, tuple(sheet))
+    jobs = batch.jobs(args, tuple(sheet))
     options = sampling_options(args)
+    if not batch.has_several(args):
+        speech = _speech(jobs[0].speech, args)  # refused before the model is loaded
+        return Animator(args, options, console, jobs).animate(speech, jobs[0].outputs)
 
+    animator = Animator(args, options, console, jobs)
+    results: list[dict[str, Any]] = []
+    errors: list[dict[str, Any]] = []
+    for job in jobs:
+        try:
+            results.append({"speech": str(job.speech)} | animator.animate(_speech(job.speech, args), job.outputs))
+        except DiffPoseTalkError as error:
+            errors.append({"speech": str(job.speech), "error": str(error)})
+    for failure in errors:
+        console.complain(failure["error"])
+    if errors:
+        console.complain(f"{len(errors)} of {len(jobs)} sounds failed; the others are written")
+    return {"results": results, "errors": errors, "exit_code": 1 if errors else 0}
+
+
+def _speech(path: Path, args: argparse.Namespace) -> SpeechFile:
     from diffposetalk.speech import SpeechFile
 
-    speech = SpeechFile(Path(args.speech), max_duration=args.max_hours * 3600)
-    pictures = picture.Picture(args, console)
-
-    from diffposetalk.generate.talker import Talker
-    from diffposetalk.motion import Motion
-
-    talker = Talker.from_pretrained(args.model, args.device)
-    style = talker.style(_motion_style(args.style, talker, console, args.head))
-    if wanted.pictures:
-        pictures.head_for(talker.model.space.head)  # refused before the work
-    if args.compat:
-        from diffposetalk.released_weights.demo import demo
-
-        windows = demo(talker, speech, args.samples, style, options, pictures.identity)
-    else:
-        windows = talker.windows(speech, args.samples, style, options, pictures.identity)
-    started = time.monotonic()
-    takes: list[list[Motion]] = [[] for _ in range(args.samples)]
-    with console.progress("speaking", "s") as progress:
-        seconds = 0.0
-        for window in windows:
-            for take, part in zip(takes, window):
-                take.append(part)
-            seconds += window[0].duration
-            progress(seconds, speech.duration)
-    motions = [Motion.joined(take) for take in takes]
-    generation_s = time.monotonic() - started
-    written: dict[str, Any] = {"outputs": []}
-    for index, motion in enumerate(motions):
-        one = wanted.write(motion, pictures, speech, console, index, len(motions))
-        written = {**one, "outputs": written["outputs"] + one["outputs"]}
-    return {
-        **written,
-        "duration": motions[0].duration,
-        "frames": len(motions[0]),
-        "fps": motions[0].fps,
-        "style": style.source if style else None,
-        "seed": args.seed,
-        "generation_seconds": round(generation_s, 3),
-        "rendering_seconds": round(pictures.seconds, 3),
-    }
+    return SpeechFile(path, max_duration=args.max_hours * 3600)
 
 
-def _motion_style(word: str | None, talker: Talker, console: Console, head: str | None) -> str | Style | None:
-    """Read `--style` where it is motion or a video of somebody; leave it as it is otherwise."""
-    from diffposetalk.cli.reference import is_reference, read_style
+class Animator:
+    """Model, style and head of one command line: read once, used for every sound."""
 
-    if word is None or word in talker.presets or not is_reference(Path(word)) or not Path(word).exists():
-        return word
-    return read_style(Path(word), talker, console, head if talker.space.head == "flame" else None)
+    def __init__(
+        self, args: argparse.Namespace, options: SamplingOptions, console: Console, jobs: list[batch.Job]
+    ) -> None:
+        """Read everything that can be refused before the work."""
+        from diffposetalk.generate.talker import Talker
+
+        self.args, self.options, self.console = args, options, console
+        self.pictures = picture.Picture(args, console)
+        self.talker = Talker.from_pretrained(args.model, args.device)
+        with console.progress("tracking", "s") as progress:
+            self.style = self.talker.style(args.style, head=args.head, landmarker=args.landmarker, progress=progress)
+        if any(job.outputs.pictures for job in jobs):
+            self.pictures.head_for(self.talker.space.head)
+
+    def animate(self, speech: SpeechFile, wanted: outputs.Outputs) -> dict[str, Any]:
+        """Generate motion for one sound and write it; return what `--json` says about it."""
+        started, drawing_s = time.monotonic(), self.pictures.seconds
+        motions = self._motions(speech)
+        generation_s = time.monotonic() - started
+        written: dict[str, Any] = {"outputs": []}
+        for index, motion in enumerate(motions):
+            one = wanted.write(motion, self.pictures, speech, self.console, index, len(motions))
+            written = {**one, "outputs": written["outputs"] + one["outputs"]}
+        return {
+            **written,
+            "duration": motions[0].duration,
+            "frames": len(motions[0]),
+            "fps": motions[0].fps,
+            "style": self.style.source if self.style else None,
+            "seed": self.options.seed,
+            "generation_seconds": round(generation_s, 3),
+            "rendering_seconds": round(self.pictures.seconds - drawing_s, 3),
+        }
+
+    def _motions(self, speech: SpeechFile) -> list[Motion]:
+        n_samples, identity = self.args.samples, self.pictures.identity
+        with self.console.progress("speaking", "s") as progress:
+            if not self.args.compat:
+                return self.talker.generate_many(
+                    speech, n_samples, self.style, self.options, identity, progress=progress
+                )
+            from diffposetalk.generate.talker import joined_takes
+            from diffposetalk.released_weights.demo import demo
+
+            return joined_takes(
+                demo(self.talker, speech, n_samples, self.style, self.options, identity, progress=progress)
+            )
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:
@@ -114,10 +154,6 @@ def sampling_options(args: argparse.Namespace) -> SamplingOptions:
     Raises:
         UsageError: they contradict one another.
     """
-    from dataclasses import fields
-
-    from diffposetalk.generate.options import SamplingOptions
-
     named = {field.name: getattr(args, field.name, None) for field in fields(SamplingOptions)}
     if args.compat and args.sampler is None:
         named["sampler"] = "ddpm"

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
     from diffposetalk.generate.talker import Talker
     from diffposetalk.model.style_reader import StyleModel
-    from diffposetalk.style import Style
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,21 +26,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "references",
         metavar="REFERENCE",
         nargs="*",
-        help="motion (.npz, .csv, .json, .parquet) or video of at least some seconds, or a style; several are mixed",
+        help="preset, style file, motion (.npz, .csv, .json, .parquet) or video of at least some seconds; several are mixed",
     )
     parser.add_argument("-o", "--output", metavar="OUT", help="where the style goes (.safetensors)")
-    parser.add_argument("--shares", type=values.shares, metavar="A,B,...", help="of several references (equal)")
+    parser.add_argument(
+        "--shares", type=values.shares, metavar="A,B,...", help="share of each reference (default: equal)"
+    )
     parser.add_argument(
         "--model",
         default="lite",
         metavar="NAME|FILE",
-        help="model whose style encoder reads it (lite), or that encoder",
+        help="model whose style encoder reads it, or a file of that encoder alone (default: lite, the bundled one)",
     )
     parser.add_argument(
         "--head",
         metavar="NAME|FILE",
-        help="FLAME that motion of FLAME is for, or a video is fitted on for a model of FLAME",
+        help="FLAME head of a reference that is FLAME motion; for a FLAME model also the head that videos are tracked on",
     )
+    parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe face_landmarker.task for videos")
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -61,26 +63,20 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         console.table(list(presets.items()) or [("this model brings no styles",)])
         return {"model": args.model, "presets": presets}
 
+    from diffposetalk.generate.style_of import style_of
+
     reader = _reader(args.model)
-    style = Style.blended([_style(word, reader, console, args.head) for word in args.references], args.shares)
+    styles: list[Style] = []
+    for word in args.references:
+        with console.progress("tracking", "s") as progress:
+            how: dict[str, Any] = {"head": args.head, "landmarker": args.landmarker, "progress": progress}
+            style = reader.style(word, **how) if isinstance(reader, Talker) else style_of(word, reader, {}, **how)
+        assert style is not None, "a word always means a style"
+        styles.append(style)
+    style = Style.blended(styles, args.shares)
     style.save(output)
     console.say(str(output))
     return {"output": str(output), "source": style.source, "encoder": style.encoder}
-
-
-def _style(word: str, reader: StyleModel | Talker, console: Console, head: str | None) -> Style:
-    """Return the style that a word of the command line means: read from motion or a video, or made before."""
-    from diffposetalk.cli.reference import is_reference, read_style
-    from diffposetalk.generate.talker import Talker
-    from diffposetalk.style import Style
-
-    path = Path(word)
-    presets = reader.presets if isinstance(reader, Talker) else ()
-    if word not in presets and is_reference(path):
-        return read_style(path, reader, console, head)
-    style = reader.style(word) if isinstance(reader, Talker) else Style.load(path)
-    assert style is not None, "a word always means one"
-    return style
 
 
 def _reader(model: str) -> StyleModel | Talker:

@@ -17,7 +17,8 @@ import torch
 from diffposetalk.config import load_config, to_dict
 from diffposetalk.data.tfhp import SPLITS
 from diffposetalk.errors import UsageError
-from diffposetalk.generate.talker import Talker, model_path
+from diffposetalk.generate.pretrained import model_path
+from diffposetalk.generate.talker import Talker
 from diffposetalk.head import load_head
 from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, fingerprint, load_model
 from diffposetalk.model.speech_encoder import SpeechEncoder

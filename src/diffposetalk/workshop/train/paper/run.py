@@ -14,7 +14,7 @@ from torch import Tensor
 from diffposetalk.config import load_config, to_dict
 from diffposetalk.data.tfhp import speaker_of
 from diffposetalk.diffusion.noise import NoiseSchedule
-from diffposetalk.generate.talker import model_path
+from diffposetalk.generate.pretrained import model_path
 from diffposetalk.head import load_head
 from diffposetalk.model.checkpoint import (
     Model,

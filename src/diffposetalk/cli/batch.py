@@ -1,0 +1,108 @@
+"""Several sounds in one call of `animate`: which sounds, and the names of what is written for each."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from diffposetalk.cli.outputs import PICTURES, Outputs
+from diffposetalk.errors import InputError, UsageError
+from diffposetalk.media import VIDEOS
+
+SOUNDS = (
+    ".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".weba", ".mka", ".wma", ".aif", ".aiff", ".caf",
+    ".w64", ".amr", ".au",
+)  # fmt: skip
+"""File name endings that are taken for sound when a folder is given."""
+DEFAULT_FORMAT = "mp4"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One sound and what is made from it."""
+
+    speech: Path
+    outputs: Outputs
+
+
+def jobs(args: argparse.Namespace, pictures: tuple[Path, ...] = ()) -> list[Job]:
+    """Return the jobs of a command line; every output is checked before any work.
+
+    Args:
+        args: with ``speech`` (files or folders), ``output`` and ``format``.
+        pictures: further drawn outputs; one sound only.
+
+    Raises:
+        UsageError: no folder for several sounds, an unknown format, two sounds of one name, or an output that cannot be
+            written.
+        InputError: a folder without sounds.
+    """
+    if not (has_several(args) or _is_folder(args.output)):
+        return [Job(Path(args.speech[0]), Outputs.of(args, pictures))]
+    if pictures:
+        raise UsageError("--contact-sheet goes with one sound and -o FILE; with a folder write --format mp4,png")
+    if len(args.output) != 1 or (Path(args.output[0]).suffix and not Path(args.output[0]).is_dir()):
+        raise UsageError("several sounds need one folder to write to, such as -o out/; --format says which files")
+    folder = Path(args.output[0])
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; several sounds need a folder to write to")
+    speeches = _sounds(args.speech)
+    first: dict[str, Path] = {}
+    for speech in speeches:
+        other = first.setdefault(speech.stem, speech)
+        if other is not speech:
+            raise UsageError(f"{other} and {speech} would be written under one name; rename one, or use two folders")
+    names = {speech: _names(speech.stem, args.format or DEFAULT_FORMAT) for speech in speeches}
+    folder.mkdir(parents=True, exist_ok=True)
+    options = vars(args) | {"format": None}
+    return [
+        Job(speech, Outputs.of(argparse.Namespace(**options | {"output": [str(folder / name) for name in each]})))
+        for speech, each in names.items()
+    ]
+
+
+def has_several(args: argparse.Namespace) -> bool:
+    """Return whether a command line asks for more than one sound file."""
+    return len(args.speech) > 1 or Path(args.speech[0]).is_dir()
+
+
+def _is_folder(output: Sequence[str]) -> bool:
+    return len(output) == 1 and (output[0].endswith(("/", os.sep)) or Path(output[0]).is_dir())
+
+
+def _sounds(words: Sequence[str]) -> list[Path]:
+    """Return the files that are named, and those with an ending of sound or video in the folders that are named."""
+    speeches: list[Path] = []
+    for path in map(Path, words):
+        inside = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
+        found = [each for each in inside if not path.is_dir() or each.suffix.lower() in (*SOUNDS, *VIDEOS)]
+        if not found:
+            raise InputError(f"{path}: this folder holds no sound or video files")
+        speeches += found
+    return list(dict.fromkeys(speeches))
+
+
+def _names(stem: str, formats: str) -> list[str]:
+    """Return the file names for one sound, one for each format of a list such as ``mp4,npz,livelink``."""
+    from diffposetalk.exchange import FORMATS, format_of, suffixes
+
+    names = []
+    for word in formats.split(","):
+        ending = "." + word.strip().lower().removeprefix(".")
+        if ending in (*PICTURES, *suffixes()):
+            names.append(stem + ending)
+            continue
+        row = FORMATS.get(word.strip())
+        if row is None:
+            known = ", ".join(dict.fromkeys((*(each[1:] for each in PICTURES), *FORMATS)))
+            raise UsageError(f"unknown format {word!r}; there are {known}")
+        ending = row.suffixes[0]
+        plain, hinted = stem + ending, [f"{stem}_{hint}{ending}" for hint in row.hints]
+        fitting = [name for name in (plain, *hinted) if format_of(name).name == row.name]
+        if not fitting:
+            raise UsageError(f"{plain}: this name means another format than {row.name}; rename the sound")
+        names.append(fitting[0])
+    return list(dict.fromkeys(names))

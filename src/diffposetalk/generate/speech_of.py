@@ -1,0 +1,80 @@
+"""Whatever holds speech -> samples at the rate of the model: a file, an array, `Speech`, `SpeechFile`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+
+from diffposetalk.errors import InputError, UsageError
+from diffposetalk.speech import Speech, SpeechFile
+
+MOST_CHANNELS = 32
+"""A two-dimensional array has its channels along its shorter side, which is at most this long."""
+
+
+class SpeechStream(Protocol):
+    """Speech that is read block by block; `Speech` and `SpeechFile` are such streams."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz."""
+
+    def blocks(self, block_s: float = 1.0) -> Iterator[np.ndarray]:
+        """Yield ``(n,)`` float32 samples, block after block."""
+
+
+SpeechSource: TypeAlias = str | os.PathLike[str] | np.ndarray | SpeechStream
+"""A sound or video file, samples ``(n,)`` or ``(n, channels)``, or a `SpeechStream`."""
+
+
+def speech_of(source: SpeechSource, rate: int, sample_rate: int | None = None) -> SpeechStream:
+    """Return speech at the sample rate that a model expects.
+
+    Args:
+        source: a sound or video file (read piece by piece, so that any length fits in memory); an array of samples
+            ``(n,)``, ``(n, channels)`` or ``(channels, n)``, floats in [-1, 1] or whole numbers at full scale; `Speech`;
+            `SpeechFile`; or any other `SpeechStream`.
+        rate: Hz that the model expects.
+        sample_rate: Hz of an array.
+
+    Raises:
+        UsageError: an array without its sample rate, or a sample rate for anything but an array.
+        InputError: it is not sound, or a stream of another rate that cannot be resampled.
+    """
+    if hasattr(source, "__array__"):
+        if sample_rate is None:
+            raise UsageError(
+                "an array of samples needs its rate: pass sample_rate=44100, or whatever it was recorded at"
+            )
+        return Speech.from_array(_mono(np.asarray(source)), sample_rate).resampled(rate)
+    if sample_rate is not None:
+        raise UsageError("sample_rate goes with an array of samples; files and Speech say their own")
+    if isinstance(source, (str, os.PathLike)):
+        return SpeechFile(Path(source), rate)
+    if isinstance(source, Speech):
+        return source.resampled(rate)
+    if isinstance(source, SpeechFile):
+        return source if source.sample_rate == rate else replace(source, sample_rate=rate)
+    if not (hasattr(source, "blocks") and hasattr(source, "sample_rate")):
+        raise UsageError(
+            f"speech must be a file, an array with sample_rate, Speech or SpeechFile, not {type(source).__name__}"
+        )
+    if source.sample_rate != rate:
+        raise InputError(f"expected speech at {rate} Hz, got {source.sample_rate} Hz; resample it first")
+    return source
+
+
+def _mono(samples: np.ndarray) -> np.ndarray:
+    """Return the mean over channels, ``(n,)``, of an array of sound; integers become floats at their full scale."""
+    if samples.size == 0:
+        return samples.ravel()
+    if samples.ndim != 2 or min(samples.shape) > MOST_CHANNELS:
+        return samples  # one channel; or no sound, which `Speech` refuses
+    if samples.dtype.kind == "i":
+        samples = samples.astype(np.float32) / float(-np.iinfo(samples.dtype).min)
+    return samples.mean(axis=int(np.argmin(samples.shape)))

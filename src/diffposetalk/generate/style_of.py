@@ -1,0 +1,120 @@
+"""Whatever shows a manner of speaking -> `Style`: a preset, a style file, a vector, motion of any program, a video."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+from diffposetalk.errors import DiffPoseTalkWarning, InputError, ModelError, UsageError
+from diffposetalk.media import VIDEOS
+from diffposetalk.motion import Motion
+from diffposetalk.style import Style
+
+if TYPE_CHECKING:
+    from diffposetalk.head import HeadModel
+    from diffposetalk.model.style_reader import StyleModel
+    from diffposetalk.progress import Progress
+
+StyleSource: TypeAlias = str | os.PathLike[str] | Style | Motion | np.ndarray
+"""A preset's name, a file of style, vector, motion or video, a `Style`, a `Motion`, or a vector ``(S,)``."""
+STYLE_FILES = (".safetensors",)
+VECTOR_FILES = (".npy",)
+
+
+def style_of(
+    source: StyleSource,
+    reader: StyleModel | None,
+    presets: Mapping[str, Style],
+    *,
+    head: str | HeadModel | None = None,
+    landmarker: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Style:
+    """Return the manner of speaking that a source shows.
+
+    Args:
+        source: the name of a preset; a style file (``.safetensors``); a style vector (``.npy`` or an array), which does
+            not say what encoder made it; a motion of any program (``.npz``, ``.csv``, ``.json``, ...); a video of
+            somebody who talks; or a `Style` or a `Motion`.
+        reader: the style encoder with its motion space; None where the model has none.
+        presets: styles by name.
+        head: FLAME head, by name or file, on which a video is tracked for a model of FLAME, or which a motion of FLAME
+            is for. None: the FLAME head in the asset folder.
+        landmarker: MediaPipe's face landmark model; None for the one that `track` finds.
+        progress: called while a video is tracked, in seconds of the video.
+
+    Raises:
+        UsageError: there is no such preset and no such file, or it is of a kind that shows no manner.
+        InputError: the file cannot be read, or its motion is too short.
+        ModelError: motion or video is given and the model has no style encoder.
+    """
+    encoder = reader.fingerprint if reader else ""
+    if isinstance(source, Style):
+        return source
+    if isinstance(source, Motion):
+        return _style_of_motion(source, "motion", reader, head)
+    if isinstance(source, np.ndarray):
+        return Style(source, encoder, "array")
+    name = os.fspath(source)
+    if name in presets:
+        return replace(presets[name], source=name)
+    path = Path(name)
+    if not path.exists():
+        known = f"the presets are {', '.join(presets)}" if presets else "this model has no presets"
+        raise UsageError(f"no style {name!r}: {known}, and there is no such file")
+    suffix = path.suffix.lower()
+    if suffix in STYLE_FILES:
+        return Style.load(path)
+    if suffix in VECTOR_FILES:
+        return Style.load_vector(path, encoder)
+    if suffix in VIDEOS:
+        return _style_of_motion(_tracked(path, reader, head, landmarker, progress), path.name, reader, head)
+    from diffposetalk.exchange import load_motion, suffixes
+
+    if suffix not in suffixes(reading=True):
+        known = ", ".join((*STYLE_FILES, *VECTOR_FILES, *suffixes(reading=True), *VIDEOS))
+        raise UsageError(f"{path}: cannot read a style from a '{suffix}' file; use a preset or one of {known}")
+    return _style_of_motion(load_motion(path), path.name, reader, head)
+
+
+def _style_of_motion(motion: Motion, name: str, reader: StyleModel | None, head: str | HeadModel | None) -> Style:
+    """Read the style of a motion; motion of FLAME is first solved for ARKit channels where the model speaks those."""
+    if reader is None:
+        raise ModelError(
+            f"{name}: this model has no style encoder, which reads motion; convert it with --style-encoder"
+        )
+    if motion.head == "flame" and reader.space.head != "flame":
+        from diffposetalk.head import load_head
+        from diffposetalk.retarget import to_arkit
+
+        flame = head or "flame"
+        try:
+            motion = to_arkit(motion, load_head(flame) if isinstance(flame, str) else flame)[0]
+        except InputError as error:
+            raise InputError(
+                f"{name}: motion of the head 'flame' needs that head to become ARKit motion: {error}"
+            ) from None
+    return reader.read_style(motion, name)
+
+
+def _tracked(
+    path: Path,
+    reader: StyleModel | None,
+    head: str | HeadModel | None,
+    landmarker: str | Path | None,
+    progress: Progress | None,
+) -> Motion:
+    """Track the main face of a video on the head that the model speaks; what the tracker doubts becomes a warning."""
+    from diffposetalk.track import track
+
+    on_flame = reader is not None and reader.space.head == "flame"
+    result = track(path, (head or "flame") if on_flame else "anny", landmarker, progress=progress)
+    for warning in result.quality.warnings:
+        warnings.warn(f"{path}: {warning}", DiffPoseTalkWarning, stacklevel=4)
+    return result.motion
