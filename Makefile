@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all their own set-up in .venv; a second run finds it done and is quick.
 # On Debian or Ubuntu the only things needed beforehand are python3 (3.11 or newer) with venv, make, and, for pictures,
-# OpenGL without a screen: apt-get install libegl1 libgl1-mesa-dri
+# OpenGL without a screen (MediaPipe loads it too): apt-get install libegl1 libgles2 libgl1-mesa-dri
 
 PYTHON ?= python3
 VENV := .venv
@@ -28,14 +28,14 @@ $(STAMP): pyproject.toml
 		|| { echo "make: cannot create $(VENV); on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(VENV) (once; a few minutes)"
 	$(if $(TORCH),@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH))
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,research,export,footage,cluster]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,research,export,track,footage,cluster]'
 	@touch $@
 
 # Rendering needs EGL and a driver; saying so here beats a linker's message later.
 egl:
 	@test "$$(uname)" != Linux || $(PYTHON) -c 'import ctypes; ctypes.CDLL("libEGL.so.1")' 2>/dev/null \
 		|| { echo "make: libEGL is missing, which draws the pictures without a screen." \
-		"On Debian or Ubuntu: apt-get install libegl1 libgl1-mesa-dri" >&2; exit 1; }
+		"On Debian or Ubuntu: apt-get install libegl1 libgles2 libgl1-mesa-dri" >&2; exit 1; }
 
 demo: $(STAMP) egl
 	@mkdir -p out

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import sys
-import types
-from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.ndimage
 
-from diffposetalk.errors import InputError
-from diffposetalk.track import detection
 from diffposetalk.track.follow import followed, sharpness
 from diffposetalk.track.quality import BLURRED
 
@@ -69,44 +64,3 @@ def test_sharpness_tells_detail_from_blur() -> None:
     assert of_gray(40 + 0.2 * picture) == pytest.approx(found[0], abs=0.05)
     assert of_gray(scipy.ndimage.gaussian_filter1d(picture, 6, axis=1)) < 0.5 * found[0]
     assert of_gray(np.full((300, 300), 90.0)) == 0.0
-
-
-def test_without_mediapipe_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mediapipe", None)
-    with pytest.raises(InputError, match=r"diffposetalk\[track\]"):
-        detection.open_finder()
-
-
-def test_without_models_it_is_said_where_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    empty = types.ModuleType("mediapipe")
-    empty.__version__ = "1.2.3"  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "mediapipe", empty)
-    monkeypatch.setenv("DIFFPOSETALK_ASSETS", str(tmp_path))
-    with pytest.raises(InputError, match=r"1\.2\.3.*face_landmarker\.task"):
-        detection.open_finder()
-    with pytest.raises(InputError, match="no such file"):
-        detection.open_finder(tmp_path / "none.task")
-    (tmp_path / "face_landmarker.task").write_bytes(b"x")
-    assert "face_landmarker.task" in detection.open_finder().how
-
-
-def test_models_of_an_older_wheel_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    class Mesh:
-        def __init__(self, **options: object) -> None:
-            assert options == {"static_image_mode": False, "max_num_faces": 2, "refine_landmarks": True}
-
-        def process(self, picture: np.ndarray) -> object:
-            assert picture.flags.c_contiguous
-            point = types.SimpleNamespace(x=0.5, y=0.25, z=0.1)
-            return types.SimpleNamespace(multi_face_landmarks=[types.SimpleNamespace(landmark=[point] * 478)])
-
-        def close(self) -> None:
-            pass
-
-    old = types.ModuleType("mediapipe")
-    old.solutions = types.SimpleNamespace(face_mesh=types.SimpleNamespace(FaceMesh=Mesh))  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "mediapipe", old)
-    monkeypatch.setenv("DIFFPOSETALK_ASSETS", str(tmp_path))
-    with detection.open_finder(n_faces=2) as finder:
-        found = finder.find(np.zeros((100, 200, 3), np.uint8)[:, ::-1], 0.0)
-    assert np.allclose(found[0][0], [100, 25, 20])

@@ -15,6 +15,7 @@ from diffposetalk.cli import run
 from diffposetalk.errors import InputError
 from diffposetalk.media import VideoWriter, audio_blocks, probe, read_frames
 from diffposetalk.motion import Motion
+from diffposetalk.track.detection import BUNDLED
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +27,13 @@ def landmarker(shared: Path) -> Path:
     return path
 
 
-def test_a_clip_is_tracked_as_an_independent_tracker_does(shared: Path, landmarker: Path) -> None:
+@pytest.mark.parametrize("bundled", [True, False], ids=["bundled", "file"])
+def test_a_clip_is_tracked_as_an_independent_tracker_does(bundled: bool, shared: Path, landmarker: Path) -> None:
     from diffposetalk.track import track
     from diffposetalk.workshop.evaluate.tracking import Reference, compare, row
 
     clip = "grid_id2_vcd_swwp2s"
-    ours = track(shared / "clips" / f"{clip}.mpg", landmarker=landmarker)
+    ours = track(shared / "clips" / f"{clip}.mpg", landmarker=BUNDLED if bundled else landmarker)
     found = compare(ours, Reference.load(shared / "tracks" / f"{clip}.npz"))
     assert found["missed"] == []
     assert found["blinks"]["theirs"] == 3
@@ -42,7 +44,7 @@ def test_a_clip_is_tracked_as_an_independent_tracker_does(shared: Path, landmark
 def test_the_command(
     shared: Path, landmarker: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DIFFPOSETALK_ASSETS", str(landmarker.parent))
+    monkeypatch.setenv("DIFFPOSETALK_ASSETS", str(tmp_path))  # the bundled model
     clip, out = shared / "clips" / "grid_sbia1a.mpg", tmp_path / "talk.npz"
     words = [
         "track",

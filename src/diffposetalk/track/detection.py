@@ -1,4 +1,4 @@
-"""Faces in single pictures: MediaPipe's 478 landmarks, by its Tasks API with a model file or by an older wheel's own models."""
+"""Faces in single pictures: MediaPipe's 478 landmarks."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.files.asset_folder import asset_folder, placed
+from diffposetalk.files.asset_folder import placed
+from diffposetalk.files.parsing import first_line, parsing
 from diffposetalk.geometry.landmarks import N_MEDIAPIPE
 
 MOST_FACES = 4
 """As many faces as are looked for in one picture."""
-HOW_TO_GET = (
-    "put MediaPipe's face_landmarker.task into the folder {folder}, or name it with --landmarker FILE, "
-    'or install a wheel that brings its own models: pip install "mediapipe<=0.10.21" "numpy<2"'
-)
+BUNDLED = Path(__file__).parents[1] / "assets" / "face_landmarker.task"
+"""Face detector and face mesh of MediaPipe 0.10.21 in the form that later versions open; made by tools/face_landmarker.py."""
+
+LIBRARIES = "; on Debian or Ubuntu: apt-get install libegl1 libgles2"
+"""What MediaPipe needs from the system."""
 
 
 class FaceFinder(Protocol):
@@ -56,49 +58,66 @@ class FaceFinder(Protocol):
     ) -> None: ...
 
 
-def open_finder(model: str | Path | None = None, n_faces: int = 1, still: bool = False) -> FaceFinder:
-    """Choose how faces are found: a model file that was given, one in the asset folder, else the wheel's own models.
+def model_file(model: str | Path | None = None) -> Path:
+    """Choose the face model: the file that was given, else one in the asset folder, else the bundled one.
 
     Args:
-        model: MediaPipe's `face_landmarker.task`; none for what is there.
+        model: a `face_landmarker.task`; None to choose.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    if model is None:
+        return next(iter(placed("face-landmarker")), BUNDLED)
+    if not Path(model).is_file():
+        raise InputError(f"{model}: no such file; it should be MediaPipe's face_landmarker.task")
+    return Path(model)
+
+
+def open_finder(model: str | Path | None = None, n_faces: int = 1, still: bool = False) -> FaceFinder:
+    """Open what finds faces.
+
+    Args:
+        model: MediaPipe's `face_landmarker.task`; None to choose, see `model_file`.
         n_faces: how many faces to follow at most.
         still: look at every picture afresh instead of following the faces from one to the next.
 
     Raises:
-        InputError: MediaPipe is not installed, or has no models; the message says what to do.
+        InputError: there is no such file, or MediaPipe is not installed.
     """
-    if model is not None and not Path(model).is_file():
-        raise InputError(f"{model}: no such file; it should be MediaPipe's face_landmarker.task")
+    path = model_file(model)
+    _check_mediapipe()
+    return TasksFinder(path, n_faces, still)
+
+
+def _check_mediapipe() -> None:
+    """Refuse to go on where MediaPipe cannot be loaded."""
     with _quiet():
         try:
-            import mediapipe
+            import mediapipe  # noqa: F401 (whether it is there)
         except ImportError as error:
+            because = "" if error.name == "mediapipe" else f" ({first_line(error)})"
             raise InputError(
-                'finding faces in video needs MediaPipe: pip install "diffposetalk[track]"'
-                + (f" ({error})" if error.name != "mediapipe" else "")
+                f'finding faces in video needs MediaPipe: pip install "diffposetalk[track]"{because}'
             ) from None
-    found = [Path(model)] if model is not None else placed("face-landmarker")
-    if found:
-        return TasksFinder(found[0], n_faces, still)
-    if getattr(mediapipe, "solutions", None) is not None:
-        return WheelFinder(n_faces, still)
-    version = getattr(mediapipe, "__version__", "?")
-    how = HOW_TO_GET.format(folder=asset_folder())
-    raise InputError(f"this MediaPipe ({version}) brings no models of its own: {how}")
+        except OSError as error:  # it loads libraries of the system
+            raise InputError(f"MediaPipe cannot be loaded ({first_line(error)}){LIBRARIES}") from None
 
 
-class _Finder:
-    """What both ways share: an engine that is opened late and closed surely."""
+class TasksFinder:
+    """MediaPipe's Tasks API with a `face_landmarker.task`; the engine is opened with the first picture."""
 
-    def __init__(self, n_faces: int, still: bool) -> None:
-        self.n_faces, self.still = n_faces, still
+    def __init__(self, model: Path, n_faces: int = 1, still: bool = False) -> None:
+        """Name the model file, the most faces to follow, and whether every picture is looked at afresh."""
+        self.model, self.n_faces, self.still = model, n_faces, still
         self._engine: Any = None
         self._last_ms = -1
 
     def restart(self) -> None:
         """Forget the pictures before."""
         if self._engine is not None:
-            self._engine.close()
+            with contextlib.suppress(RuntimeError):  # an engine that failed says so once more when it is closed
+                self._engine.close()
         self._engine, self._last_ms = None, -1
 
     def __enter__(self) -> Self:
@@ -109,19 +128,10 @@ class _Finder:
     ) -> None:
         self.restart()
 
-
-class TasksFinder(_Finder):
-    """MediaPipe's Tasks API (0.10 and later) with a `face_landmarker.task`."""
-
-    def __init__(self, model: Path, n_faces: int = 1, still: bool = False) -> None:
-        """Name the model file; it is opened with the first picture."""
-        super().__init__(n_faces, still)
-        self.model = model
-
     @property
     def how(self) -> str:
         """What finds the faces."""
-        return f"MediaPipe Tasks, {self.model.name}"
+        return f"MediaPipe, {'bundled model' if self.model == BUNDLED else self.model.name}"
 
     def find(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
         """Find the faces of the next picture; see `FaceFinder.find`."""
@@ -129,7 +139,7 @@ class TasksFinder(_Finder):
 
         # some versions read a picture as if its rows had no gaps between them
         image = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(picture))
-        with _quiet():
+        with _quiet(), parsing(self.model, "face_landmarker.task"):
             if self._engine is None:
                 self._engine = self._open()
             if self.still:
@@ -143,40 +153,17 @@ class TasksFinder(_Finder):
         from mediapipe.tasks import python as tasks
         from mediapipe.tasks.python import vision
 
-        mode = vision.RunningMode.IMAGE if self.still else vision.RunningMode.VIDEO
+        options = vision.FaceLandmarkerOptions(
+            base_options=tasks.BaseOptions(model_asset_buffer=self.model.read_bytes()),
+            running_mode=vision.RunningMode.IMAGE if self.still else vision.RunningMode.VIDEO,
+            num_faces=self.n_faces,
+        )
         try:
-            options = vision.FaceLandmarkerOptions(
-                base_options=tasks.BaseOptions(model_asset_buffer=self.model.read_bytes()),
-                running_mode=mode,
-                num_faces=self.n_faces,
-            )
             return vision.FaceLandmarker.create_from_options(options)
-        except (RuntimeError, ValueError, OSError) as error:
-            reason = str(error).partition("\n")[0][:120]
-            raise InputError(
-                f"{self.model}: is not a face_landmarker.task that MediaPipe can open ({reason})"
-            ) from None
-
-
-class WheelFinder(_Finder):
-    """The face mesh whose models older MediaPipe wheels (up to 0.10.21) bring with them."""
-
-    @property
-    def how(self) -> str:
-        """What finds the faces."""
-        return "MediaPipe face mesh of the installed wheel"
-
-    def find(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
-        """Find the faces of the next picture; see `FaceFinder.find`."""
-        import mediapipe
-
-        with _quiet():
-            if self._engine is None:
-                self._engine = mediapipe.solutions.face_mesh.FaceMesh(
-                    static_image_mode=self.still, max_num_faces=self.n_faces, refine_landmarks=True
-                )
-            result = self._engine.process(np.ascontiguousarray(picture))
-        return [_pixels(face.landmark, picture) for face in result.multi_face_landmarks or ()]
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise InputError(f"MediaPipe cannot be loaded ({first_line(error)}){LIBRARIES}") from None
 
 
 def _pixels(landmarks: Any, picture: np.ndarray) -> np.ndarray:

@@ -176,9 +176,9 @@ def _blake() -> Any:
 def _fingerprint(options: CutOptions) -> str:
     """Return a digest of all that decides what comes of a video, beside its content."""
     from diffposetalk.files.asset_folder import HEADS, placed
+    from diffposetalk.track.detection import model_file
 
-    model = Path(options.landmarker) if options.landmarker else next(iter(placed("face-landmarker")), None)
-    model_digest = digest_of(model) if model is not None and model.is_file() else version_of("mediapipe")
+    model_digest = digest_of(model_file(options.landmarker))
     named = [path for each in HEADS if options.head in ("flame", each) for path in placed(each)]
     head = named[0] if named else Path(options.head)
     values = asdict(replace(options, landmarker=None, head=digest_of(head) if head.is_file() else options.head))
