@@ -19,6 +19,9 @@ SAMPLE_RATE = 16000
 MAX_DURATION = 4 * 3600.0
 """Seconds beyond which a file is taken for a mistake unless `max_duration` says otherwise."""
 
+MIN_SAMPLE_RATE = 4000
+"""Hz below which a recording holds no speech."""
+
 NARROW_BAND = 11025
 """Hz at and below which consonants are missing from a recording, so that lips follow less well."""
 
@@ -46,8 +49,11 @@ class Speech:
             raise InputError(f"speech has NaN or infinite samples (the first at {at:.3f} s)")
         if np.abs(samples).max() > media.LOUDEST:
             raise InputError("speech must lie in [-1, 1]; divide integer samples by their full scale")
-        if self.sample_rate < 4000:
-            raise InputError(f"a sample rate of {self.sample_rate} Hz is too low for speech (at least 4000)")
+        if not MIN_SAMPLE_RATE <= self.sample_rate <= media.HIGHEST_RATE:
+            raise InputError(
+                f"a sample rate of {self.sample_rate} Hz is impossible for speech "
+                f"({MIN_SAMPLE_RATE} to {media.HIGHEST_RATE})"
+            )
         object.__setattr__(self, "samples", np.clip(samples, -1, 1).astype(np.float32, copy=False))
 
     @classmethod
@@ -65,7 +71,7 @@ class Speech:
         Raises:
             InputError: what `SpeechFile` and `media.audio_blocks` refuse.
         """
-        file = SpeechFile(Path(path), sample_rate, max_duration)
+        file = SpeechFile(path, sample_rate, max_duration)  # type: ignore[arg-type]
         return cls(np.concatenate(list(file.blocks(10.0))), sample_rate)
 
     @classmethod
@@ -162,28 +168,38 @@ class SpeechFile:
     """The speech of a sound or video file, decoded as it is asked for: memory does not grow with its length."""
 
     path: Path
-    """The file."""
+    """The file; a `str` becomes a `Path`."""
     sample_rate: int = SAMPLE_RATE
     """Hz of the blocks."""
     max_duration: float = MAX_DURATION
     """Seconds beyond which the file is refused."""
 
     def __post_init__(self) -> None:
-        """Look at the file's header and refuse what cannot be speech."""
+        """Look at the header, the beginning and the end of the file, and refuse what cannot be speech."""
+        if not str(self.path):
+            raise InputError("the name of the sound file is empty; give the name of a sound or video file")
         object.__setattr__(self, "path", Path(self.path))
         info = self.info
         if info.audio_codec is None:
             raise InputError(f"{self.path}: has no sound track")
+        media.check_sound(self.path)
+        if info.sample_rate is not None and info.sample_rate < MIN_SAMPLE_RATE:
+            raise InputError(f"{self.path}: {info.sample_rate} Hz is too low for speech (at least {MIN_SAMPLE_RATE})")
         if info.duration is not None and info.duration > self.max_duration:
             raise self._too_long(f"lasts {_clock(info.duration)}")
-        if info.sample_rate is not None and info.sample_rate < 4000:
-            raise InputError(f"{self.path}: {info.sample_rate} Hz is too low for speech (at least 4000)")
+        if info.duration is not None and info.duration * self.sample_rate < 1:
+            raise self._too_short(info.duration)
         if info.sample_rate is not None and info.sample_rate <= NARROW_BAND:
             warnings.warn(
                 f"{self.path}: sampled at {info.sample_rate} Hz only; lips follow telephone-band sound less well",
                 DiffPoseTalkWarning,
                 stacklevel=3,
             )
+
+    def _too_short(self, seconds: float) -> InputError:
+        return InputError(
+            f"{self.path}: holds {1000 * seconds:.3g} ms of sound, which is not one sample at {self.sample_rate} Hz"
+        )
 
     def _too_long(self, what: str) -> InputError:
         return InputError(
@@ -219,6 +235,8 @@ class SpeechFile:
             if n_read > self.max_duration * self.sample_rate:
                 raise self._too_long("has no length in its header and turned out")
             yield block
+        if n_read == 0:
+            raise self._too_short(self.duration or 0.0)
 
     def load(self) -> Speech:
         """Decode the whole file into memory."""

@@ -1,18 +1,26 @@
 """Sound and video in and out: the only code that decodes or encodes them (PyAV; no ffmpeg binary is needed)."""
 
-from diffposetalk.media.decode import LOUDEST, MediaInfo, audio_blocks, probe, read_frames
-from diffposetalk.media.encode import VideoWriter, save_audio, save_wav_blocks
+from diffposetalk.media.encode import save_audio, save_wav_blocks
 from diffposetalk.media.memory import decode_bytes, flac_bytes
+from diffposetalk.media.pictures import read_frames
+from diffposetalk.media.sound import HIGHEST_RATE, LOUDEST, audio_blocks, check_sound
+from diffposetalk.media.soundtrack import Recording
+from diffposetalk.media.source import MediaInfo, probe
+from diffposetalk.media.video import VIDEO_OUTPUTS, VideoWriter
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 """File name endings that are taken for video."""
 
 __all__ = [
+    "HIGHEST_RATE",
     "LOUDEST",
     "VIDEOS",
+    "VIDEO_OUTPUTS",
     "MediaInfo",
+    "Recording",
     "VideoWriter",
     "audio_blocks",
+    "check_sound",
     "decode_bytes",
     "flac_bytes",
     "probe",

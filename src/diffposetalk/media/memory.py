@@ -7,7 +7,8 @@ import io
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.media.decode import mono
+from diffposetalk.files.parsing import parsing
+from diffposetalk.media.sound import audio_stream, mixed, samples_of
 
 
 def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
@@ -27,19 +28,17 @@ def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
 
     blocks: list[np.ndarray] = []
     rate = 0
-    try:
-        with av.open(io.BytesIO(data), metadata_errors="ignore") as container:
-            if not container.streams.audio:
-                raise InputError(f"{where}: has no sound track")
-            stream = container.streams.audio[0]
-            stated = round(float(stream.duration * stream.time_base * stream.rate)) if stream.duration else 0
-            for frame in container.decode(stream):
-                if rate not in (0, frame.sample_rate):
-                    raise InputError(f"{where}: its sound changes its sample rate")
-                rate = frame.sample_rate
-                blocks.append(mono(frame))
-    except (av.FFmpegError, ValueError, OSError) as error:
-        raise InputError(f"{where}: its sound cannot be decoded; it is damaged or no sound file") from error
+    with (
+        parsing(f"{where}: its sound cannot be decoded", "sound file"),
+        av.open(io.BytesIO(data), metadata_errors="ignore") as container,
+    ):
+        stream = audio_stream(container, where)
+        stated = round(float(stream.duration * stream.time_base * stream.rate)) if stream.duration else 0
+        for frame in container.decode(stream):
+            if rate not in (0, frame.sample_rate):
+                raise InputError(f"{where}: its sound changes its sample rate")
+            rate = frame.sample_rate
+            blocks.append(mixed(samples_of(frame)))
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if len(samples) == 0:
         raise InputError(f"{where}: holds no sound")

@@ -14,7 +14,7 @@ import numpy as np
 
 from diffposetalk.errors import UsageError
 from diffposetalk.files.atomic import write_atomically
-from diffposetalk.media import VideoWriter
+from diffposetalk.media import Recording, VideoWriter
 from diffposetalk.render.camera import Camera
 from diffposetalk.render.gl import Renderer
 
@@ -45,8 +45,8 @@ def render_motion(
     Args:
         motion: of this head's expression channels.
         head: what moves.
-        out_path: ends in `.mp4`.
-        speech: sound track; 16 kHz mono AAC.
+        out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
+        speech: sound track; a file's own sample rate and channels are kept.
         identity: `(I,)` coefficients of the person; none for the mean face.
         size: side of the picture, pixels; even.
         progress: called with frames done and frames in all.
@@ -95,7 +95,7 @@ def render_video(
         mesh: triangles, materials and rest shape.
         chunks: `(n, V, 3)` vertices of the next n frames, metres.
         fps: frames per second.
-        out_path: ends in `.mp4`.
+        out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
         speech: sound track.
         size: side of the picture, pixels; even.
         progress: called with frames done and frames in all.
@@ -111,11 +111,9 @@ def render_video(
     """
     if size % 2:
         raise UsageError(f"a video's size must be even, got {size}")
-    sound = None if speech is None else speech.blocks()
-    rate = 16000 if speech is None else speech.sample_rate
     with (
         Renderer(mesh, size, camera) as renderer,
-        VideoWriter(out_path, fps=fps, audio=sound, audio_rate=rate) as video,
+        VideoWriter(out_path, fps, *_sound(speech)) as video,
         closing(_Encoder(video)) as encoder,
     ):
         for done, vertices in enumerate(_each(chunks), start=1):
@@ -197,6 +195,15 @@ def save_tiles(tiles: list[tuple[str, np.ndarray]], path: str | Path, columns: i
     sheet.save(buffer, format="PNG")
     write_atomically(path, buffer.getvalue())
     return Path(path)
+
+
+def _sound(speech: Speech | SpeechFile | None) -> tuple[Iterable[np.ndarray] | Recording | None, int]:
+    """Return what a video's sound track is made from, and the sample rate in Hz of sound in memory."""
+    from diffposetalk.speech import SpeechFile
+
+    if speech is None:
+        return None, 0
+    return Recording(speech.path) if isinstance(speech, SpeechFile) else speech.blocks(), speech.sample_rate
 
 
 class _Encoder:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from diffposetalk.media import VideoWriter, audio_blocks, probe, read_frames
+from diffposetalk.media import Recording, VideoWriter, probe, read_frames
 from diffposetalk.track.fit import Fit
 from diffposetalk.track.result import Track
 
@@ -80,7 +80,7 @@ def write_overlay(
         DiffPoseTalkError: the overlay cannot be written.
     """
     info, times = probe(video), track.face.times.tolist()
-    sound = audio_blocks(video, start_s=track.start_s) if info.audio_codec else None
+    sound = Recording(Path(video), track.start_s) if info.audio_codec else None
     with VideoWriter(path, fps=track.face.fps, audio=sound) as writer:
         for time_s, picture in overlays(video, track):
             writer.write(picture)

@@ -8,7 +8,6 @@ diffposetalk export --list
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import outputs, picture
@@ -44,7 +43,7 @@ def write_motion(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.speech import SpeechFile
 
     motion = load_motion(args.motion)
-    speech = SpeechFile(Path(args.speech)) if args.speech else None
+    speech = SpeechFile(args.speech) if args.speech is not None else None
     pictures = picture.Picture(args, console)
     written = wanted.write(motion, pictures, speech, console)
     return {

@@ -1,0 +1,318 @@
+"""Sound in: the first sound track of any file that FFmpeg's libraries can open, block by block."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffposetalk.errors import DiffPoseTalkWarning, InputError
+from diffposetalk.media.source import first_stream, opened, origin
+from diffposetalk.media.timeline import TimeLine
+
+DECLARED_LENGTH = ("wav", "w64", "flac", "aiff", "caf", "mov,mp4,m4a,3gp,3g2,mj2")
+"""Containers whose header states the true length, so that a shorter decode means a truncated file."""
+
+LOUDEST = 16.0
+"""Float samples beyond this are not sound scaled to [-1, 1] (codecs overshoot 1 by far less)."""
+
+HIGHEST_RATE = 768_000
+"""Hz; a header that states more is damaged."""
+
+MOST_CHANNELS = 64
+"""A header that states more channels is damaged."""
+
+MOST_DAMAGED = 20
+"""So many damaged packets are always survived, as players do; more only while most packets are good."""
+
+SHORTEST_NOTED_S = 0.015
+"""Less missing sound than this is not worth a warning."""
+
+END_S = 2.0
+"""How far before its stated end a file is looked at to see whether that end is there, seconds."""
+
+
+def samples_of(frame: Any) -> np.ndarray:
+    """Return a decoded audio frame as `(channels, n)` float32, full scale at 1."""
+    samples = frame.to_ndarray()
+    if not frame.format.is_planar:
+        samples = samples.reshape(-1, frame.layout.nb_channels).T
+    if samples.dtype == np.uint8:
+        return (samples.astype(np.float32) - 128.0) / 128.0
+    if samples.dtype.kind == "i":
+        return samples.astype(np.float32) / float(-np.iinfo(samples.dtype).min)
+    return samples.astype(np.float32, copy=False)
+
+
+def mixed(samples: np.ndarray) -> np.ndarray:
+    """Return the mean of the channels: `(channels, n)` to `(n,)` float32."""
+    return samples.mean(axis=0, dtype=np.float64).astype(np.float32) if len(samples) > 1 else samples[0]
+
+
+def audio_stream(container: Any, path: str | Path) -> Any:
+    """Return the first sound track of an opened file after a look at what its header says about it.
+
+    Raises:
+        InputError: there is none, its codec is unknown, or its rate or number of channels is impossible.
+    """
+    stream = first_stream(container, "audio")
+    if stream is None:
+        raise InputError(f"{path}: has no sound track")
+    context = stream.codec_context
+    if context is None:
+        raise InputError(f"{path}: its sound has an unknown codec; convert it to .wav first")
+    if not 0 < context.sample_rate <= HIGHEST_RATE:
+        raise InputError(
+            f"{path}: its header is damaged: it states a sample rate of {context.sample_rate} Hz "
+            f"(possible: 1 to {HIGHEST_RATE})"
+        )
+    if not 0 < context.channels <= MOST_CHANNELS:
+        raise InputError(
+            f"{path}: its header is damaged: it states {context.channels} channels (possible: 1 to {MOST_CHANNELS})"
+        )
+    return stream
+
+
+def check_sound(path: str | Path) -> None:
+    """Refuse a file whose sound cannot be used, within a moment: its beginning is decoded and its end is looked for.
+
+    Raises:
+        InputError: no sound, an unknown codec, a damaged beginning, or a file that ends before its header says.
+    """
+    path = Path(path)
+    next(sound_blocks(path))
+    with opened(path) as container:
+        stream = audio_stream(container, path)
+        stated = stated_seconds(container, stream, path)
+        if stated is not None and (end_s := _end(container, stream, stated)) is not None:
+            _refuse_truncated(path, stated, end_s)
+
+
+def sound_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+    """Decode the first sound track of a file at its own rate, laid out by its time stamps.
+
+    Time 0 is the file's beginning: sound that begins later than the picture is preceded by silence. Holes in the time
+    line are filled with silence; a warning says how much was missing.
+
+    Args:
+        path: any sound or video file that FFmpeg's libraries can open.
+
+    Yields:
+        Sample rate in Hz and `(channels, n)` float32.
+
+    Raises:
+        InputError: see `audio_blocks`.
+    """
+    with opened(path) as container:
+        stream = audio_stream(container, path)
+        stated = stated_seconds(container, stream, path)
+        frames = _Frames(container, stream, path)
+        first = next(iter(frames), None)
+        if first is None:
+            raise InputError(f"{path}: holds no sound (not one sample could be decoded)")
+        line = TimeLine(frames.rate)
+        for samples in line.laid_out(_chained(first, frames)):
+            yield frames.rate, samples
+        seconds = line.n_samples / frames.rate
+        if frames.n_damaged > max(MOST_DAMAGED, frames.n_good):
+            raise InputError(f"{path}: its sound is damaged ({seconds:.2f} s could be decoded)")
+    if stated is not None:
+        _refuse_truncated(path, stated, seconds)
+    if line.missing_s > SHORTEST_NOTED_S:
+        warnings.warn(
+            f"{path}: {line.missing_s:.2f} s of its sound are missing ({_places(line.holes)}); "
+            "silence stands in their place",
+            DiffPoseTalkWarning,
+            stacklevel=1,
+        )
+
+
+def audio_blocks(
+    path: str | Path, sample_rate: int = 16000, block_s: float = 1.0, start_s: float = 0.0
+) -> Iterator[np.ndarray]:
+    """Decode the first sound track of a file, block by block, at constant memory.
+
+    Channels are averaged. Time 0 is the file's beginning and time stamps rule: sound that starts later than the picture
+    is preceded by silence, and where packets are missing there is silence, with a warning.
+
+    Args:
+        path: any sound or video file that FFmpeg's libraries can open.
+        sample_rate: Hz wanted; resampled by soxr (high quality) where the file differs.
+        block_s: seconds in a block.
+        start_s: sound before this time is left out, seconds from the file's beginning.
+
+    Yields:
+        `(n,)` float32 in [-1, 1]; every block but the last has `round(block_s * sample_rate)` samples.
+
+    Raises:
+        InputError: missing, empty, soundless, damaged or truncated file, or NaN in its samples. A truncation is
+            found only at the end, after the sound that is there has been yielded; `check_sound` finds it before.
+    """
+    blocks = ((rate, mixed(samples)) for rate, samples in sound_blocks(Path(path)))
+    yield from regular_blocks(blocks, sample_rate, round(block_s * sample_rate), round(start_s * sample_rate))
+
+
+def regular_blocks(
+    blocks: Iterator[tuple[int, np.ndarray]], sample_rate: int, n_block: int, n_skipped: int = 0
+) -> Iterator[np.ndarray]:
+    """Resample blocks of sound and cut them to one length.
+
+    Args:
+        blocks: sample rate in Hz, the same for all, and `(n,)` or `(n, channels)` float32.
+        sample_rate: Hz wanted.
+        n_block: samples in a block that is yielded; the last may be shorter.
+        n_skipped: samples left out at the beginning, counted at `sample_rate`.
+
+    Yields:
+        `(n,)` or `(n, channels)` float32 in [-1, 1].
+    """
+    n_block = max(1, n_block)
+    held: list[np.ndarray] = []
+    n_held = 0
+    for new in _resampled(blocks, sample_rate):
+        part, n_skipped = new[n_skipped:], max(0, n_skipped - len(new))
+        held.append(np.clip(part, -1.0, 1.0))
+        n_held += len(part)
+        if n_held >= n_block:
+            joined = np.concatenate(held)
+            n_whole = n_held // n_block * n_block
+            for start in range(0, n_whole, n_block):
+                yield joined[start : start + n_block].copy()
+            held, n_held = [joined[n_whole:].copy()], n_held - n_whole
+    if n_held:
+        yield np.concatenate(held)
+
+
+def _resampled(blocks: Iterator[tuple[int, np.ndarray]], sample_rate: int) -> Iterator[np.ndarray]:
+    import soxr
+
+    resampler, shape = None, (0,)
+    for rate, samples in blocks:
+        if rate == sample_rate:
+            yield samples
+            continue
+        if resampler is None:
+            shape = (0, *samples.shape[1:])
+            n_channels = samples.shape[1] if samples.ndim == 2 else 1
+            resampler = soxr.ResampleStream(rate, sample_rate, n_channels, dtype="float32", quality="HQ")
+        yield resampler.resample_chunk(np.ascontiguousarray(samples))
+    if resampler is not None:
+        yield resampler.resample_chunk(np.zeros(shape, np.float32), last=True)
+
+
+class _Frames:
+    """The decoded frames of one sound track, checked: time stamp in seconds (None where unknown) and samples."""
+
+    def __init__(self, container: Any, stream: Any, path: Path) -> None:
+        self.rate = 0
+        self.n_good = 0
+        self.n_damaged = 0
+        self._path = path
+        self._origin = origin(container)
+        self._frames = self._decoded(container, stream)
+
+    def __iter__(self) -> Iterator[tuple[float | None, np.ndarray]]:
+        return self._frames
+
+    def _decoded(self, container: Any, stream: Any) -> Iterator[tuple[float | None, np.ndarray]]:
+        for frame in self._raw(container, stream):
+            if self.rate not in (0, frame.sample_rate):
+                raise InputError(f"{self._path}: changes its sample rate at {frame.time or 0:.2f} s; convert it first")
+            self.rate = frame.sample_rate
+            samples = samples_of(frame)
+            if samples.shape[1] == 0:
+                continue
+            time_s = None if frame.time is None else frame.time - self._origin
+            self._check(samples, time_s or 0.0)
+            yield time_s, samples
+
+    def _raw(self, container: Any, stream: Any) -> Iterator[Any]:
+        """Yield frames; damaged stretches are stepped over, as every player does."""
+        import av
+
+        packets, n_failed = container.demux(stream), 0
+        while n_failed <= MOST_DAMAGED:
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError):
+                self.n_damaged += 1
+                n_failed += 1
+                packets = container.demux(stream)
+                continue
+            if packet is None:
+                return
+            try:
+                frames = packet.decode()
+            except (av.FFmpegError, OSError):
+                self.n_damaged += 1
+                continue
+            self.n_good += 1
+            yield from frames
+
+    def _check(self, samples: np.ndarray, time_s: float) -> None:
+        if not np.isfinite(samples).all():
+            at = time_s + int(np.argmin(np.isfinite(samples).all(axis=0))) / self.rate
+            raise InputError(f"{self._path}: has NaN or infinite samples (the first at {at:.3f} s)")
+        if np.abs(samples).max() > LOUDEST:
+            raise InputError(f"{self._path}: has samples beyond +-{LOUDEST:g}; float sound must lie in [-1, 1]")
+
+
+def _chained(first: tuple[float | None, np.ndarray], rest: _Frames) -> Iterator[tuple[float | None, np.ndarray]]:
+    yield first
+    yield from rest
+
+
+def _places(times: list[float]) -> str:
+    """Return where holes are, for a message."""
+    return f"at {times[0]:.2f} s" if len(times) == 1 else f"in {len(times)} places, the first at {times[0]:.2f} s"
+
+
+def stated_seconds(container: Any, stream: Any, path: Path) -> float | None:
+    """Return how long a file's header says that its sound lasts; None where the container does not know for certain."""
+    if container.format.name not in DECLARED_LENGTH:
+        return None
+    if container.format.name == "wav":  # the library trusts the file's size instead
+        stated = _wav_seconds(path)
+        if stated is not None:
+            return stated
+    return float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
+
+
+def _refuse_truncated(path: Path, stated: float, seconds: float) -> None:
+    if seconds < stated - max(0.25, 0.01 * stated):
+        raise InputError(f"{path}: is truncated: its header says {stated:.2f} s, but it ends after {seconds:.2f} s")
+
+
+def _end(container: Any, stream: Any, stated: float) -> float | None:
+    """Return where the sound really ends, seconds, by the packets near its stated end; None where it cannot be told."""
+    import av
+
+    end_s = None
+    with contextlib.suppress(av.FFmpegError, OSError):
+        container.seek(round((max(0.0, stated - END_S) + origin(container)) * 1e6))
+        for packet in container.demux(stream):
+            if packet.pts is not None and packet.size:
+                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) - origin(container)
+    return end_s
+
+
+def _wav_seconds(path: Path) -> float | None:
+    """Return the seconds that a wav file's header states; None for a writer that did not know them."""
+    with path.open("rb") as file:
+        start = file.read(1 << 16)
+    if start[:4] != b"RIFF":
+        return None
+    at, bytes_per_second = 12, 0
+    while at + 8 <= len(start):
+        name, size = start[at : at + 4], int.from_bytes(start[at + 4 : at + 8], "little")
+        if name == b"fmt ":
+            bytes_per_second = int.from_bytes(start[at + 16 : at + 20], "little")
+        if name == b"data":
+            known = 0 < size < 0x7FFFF000 and bytes_per_second > 0  # recorders that write to a pipe state nonsense
+            return size / bytes_per_second if known else None
+        at += 8 + size + size % 2
+    return None

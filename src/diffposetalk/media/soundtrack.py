@@ -1,0 +1,256 @@
+"""The sound track of a video that is written: a recording's own stream copied, or sound encoded.
+
+Sound lies at the same place for readers that honour edit lists and for those that ignore them: what an encoder puts
+before the first sample (its delay) is left out instead of being hidden by an edit list, see `EncodedSound`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from diffposetalk.media.sound import audio_stream, regular_blocks, sound_blocks
+from diffposetalk.media.source import opened, origin
+
+CHUNK = 1024
+"""Samples that are handed to an encoder at a time."""
+
+COPY_START_S = 0.005
+"""A stream is copied only if its sound begins this near to the file's beginning."""
+
+COPY_STEP_S = 0.004
+"""A stream is copied only if no time stamp is off by this much: players do not agree about holes."""
+
+LAYOUTS = {
+    "mono": "mono",
+    "stereo": "stereo",
+    "3.0": "3.0",
+    "4.0": "4.0",
+    "5.0": "5.0",
+    "5.0(side)": "5.0",
+    "5.1": "5.1",
+    "5.1(side)": "5.1",
+    "7.1": "7.1",
+    "1 channels": "mono",
+    "2 channels": "stereo",
+    "6 channels": "5.1",
+    "8 channels": "7.1",
+}
+"""Layouts of loudspeakers that are kept, and what encoders call them; sound of any other becomes mono.
+
+Files that do not name their layout have FFmpeg's "N channels".
+"""
+
+AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
+"""Hz that AAC knows."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The sound of a file as it was recorded: its own sample rate and channels, its stream copied where possible."""
+
+    path: Path
+    """Any sound or video file with a sound track."""
+    start_s: float = 0.0
+    """Sound before this time is left out, seconds from the file's beginning."""
+
+
+@dataclass(frozen=True)
+class SoundFormat:
+    """What sound a container takes."""
+
+    codec: str
+    """Encoder for sound that cannot be copied."""
+    copied: tuple[str, ...]
+    """Codecs that every player of this container reads, so that streams of them are copied."""
+    rates: tuple[int, ...] = ()
+    """Hz that the encoder knows; empty for any."""
+
+
+class SoundWriter(Protocol):
+    """Adds sound to a container while pictures are added to it."""
+
+    def write_until(self, seconds: Fraction) -> None:
+        """Write the sound before a time."""
+
+    def finish(self) -> None:
+        """Write what an encoder still holds."""
+
+
+def open_sound(
+    container: Any,
+    how: SoundFormat,
+    audio: Iterable[np.ndarray] | Recording,
+    audio_rate: int,
+    stack: contextlib.ExitStack,
+) -> SoundWriter:
+    """Add a sound track to a container.
+
+    Args:
+        container: opened for writing.
+        how: what sound the container takes.
+        audio: blocks of `(n,)` float32 mono sound, or a recording.
+        audio_rate: Hz of the blocks.
+        stack: closes what is opened here.
+
+    Raises:
+        InputError: the recording cannot be read.
+    """
+    if not isinstance(audio, Recording):
+        blocks = (np.asarray(block, np.float32)[:, None] for block in audio)
+        return EncodedSound(container, how, ((audio_rate, block) for block in blocks), audio_rate, "mono")
+    if audio.start_s == 0 and _can_be_copied(audio.path, how.copied):
+        return CopiedSound(container, stack.enter_context(opened(audio.path)), audio.path)
+    with opened(audio.path) as source:
+        context = audio_stream(source, audio.path).codec_context
+        rate, layout = context.sample_rate, LAYOUTS.get(context.layout.name, "mono")
+    return EncodedSound(container, how, _channels_last(audio.path, layout), rate, layout, audio.start_s)
+
+
+def _channels_last(path: Path, layout: str) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield a recording's sample rate and sound `(n, channels)` in one layout."""
+    import av
+
+    n_channels = av.AudioLayout(layout).nb_channels
+    for rate, samples in sound_blocks(path):
+        if len(samples) != n_channels:
+            samples = np.repeat(samples.mean(axis=0, keepdims=True), n_channels, axis=0)
+        yield rate, samples.T
+
+
+def _can_be_copied(path: Path, codecs: tuple[str, ...]) -> bool:
+    """Tell whether a sound stream has one of the codecs, begins where the file begins, and has no holes."""
+    with opened(path) as source:
+        stream = audio_stream(source, path)
+        if stream.codec_context.name not in codecs:
+            return False
+        expected = None
+        for packet in _heard(source, stream):
+            start_s = float(packet.pts * packet.time_base) - origin(source)
+            tolerance = COPY_START_S if expected is None else COPY_STEP_S
+            if packet.is_corrupt or not packet.duration or abs(start_s - (expected or 0.0)) > tolerance:
+                return False
+            expected = start_s + float(packet.duration * packet.time_base)
+    return expected is not None
+
+
+def _heard(source: Any, stream: Any) -> Iterator[Any]:
+    """Yield a sound stream's packets without those that only hold the encoder's delay: they end before time 0."""
+    for packet in source.demux(stream):
+        if packet.pts is None or not packet.size:
+            continue
+        end = (packet.pts + (packet.duration or 0)) * packet.time_base
+        if float(end) - origin(source) > 1e-6:
+            yield packet
+
+
+class CopiedSound:
+    """Copies the packets of a recording's sound stream, without those that only hold its encoder's delay."""
+
+    def __init__(self, container: Any, source: Any, path: Path) -> None:
+        """Add a stream like the recording's to a container."""
+        stream = audio_stream(source, path)
+        self._container = container
+        self._stream = container.add_stream_from_template(stream)
+        self._beginning = round(Fraction(source.start_time or 0, 10**6) / stream.time_base)
+        self._packets = _heard(source, stream)
+        self._next = next(self._packets, None)
+
+    def write_until(self, seconds: Fraction) -> None:
+        """Copy the packets that begin before a time."""
+        while self._next is not None:
+            packet = self._next
+            start = packet.pts - self._beginning
+            if start * packet.time_base >= seconds:
+                return
+            self._next = next(self._packets, None)
+            packet.pts = start
+            packet.dts = start  # sound is never reordered
+            packet.stream = self._stream
+            self._container.mux(packet)
+
+    def finish(self) -> None:
+        """Leave the rest out: the pictures have ended."""
+
+
+class EncodedSound:
+    """Encodes sound.
+
+    An encoder such as AAC's puts a frame of delay before the first sample. That packet is not written, so the first one
+    begins at the first sample and no edit list is needed; its sound fades in instead of being complete from the first
+    sample on (21 ms at 48 kHz).
+    """
+
+    def __init__(
+        self,
+        container: Any,
+        how: SoundFormat,
+        blocks: Iterator[tuple[int, np.ndarray]],
+        rate: int,
+        layout: str,
+        start_s: float = 0.0,
+    ) -> None:
+        """Add a stream to a container.
+
+        Args:
+            container: opened for writing.
+            how: the encoder.
+            blocks: sample rate in Hz and `(n, channels)` float32.
+            rate: Hz of the blocks; kept where the encoder knows it.
+            layout: of the channels, such as `stereo`.
+            start_s: sound before this time is left out.
+        """
+        self._rate = encoded_rate(rate, how.rates)
+        self._layout = layout
+        self._container = container
+        self._stream = container.add_stream(how.codec, rate=self._rate)
+        self._stream.layout = layout
+        n_channels = self._stream.layout.nb_channels
+        self._stream.bit_rate = n_channels * min(96_000, 4 * self._rate)
+        self._blocks = regular_blocks(blocks, self._rate, CHUNK, round(start_s * self._rate))
+        self._pending = np.zeros((0, n_channels), np.float32)
+        self._n_samples = 0
+        self._ended = False
+
+    def write_until(self, seconds: Fraction) -> None:
+        """Encode sound up to a time, or to its end if that comes first."""
+        import av
+
+        n_until = int(seconds * self._rate)
+        while not self._ended and self._n_samples < n_until:
+            if len(self._pending) == 0:
+                block = next(self._blocks, None)
+                self._ended = block is None
+                if block is not None:
+                    self._pending = block
+                continue
+            n = min(len(self._pending), n_until - self._n_samples)
+            piece, self._pending = self._pending[:n], self._pending[n:]
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(piece.T), "fltp", self._layout)
+            frame.sample_rate, frame.pts = self._rate, self._n_samples
+            frame.time_base = Fraction(1, self._rate)
+            self._mux(self._stream.encode(frame))
+            self._n_samples += n
+
+    def finish(self) -> None:
+        """Write what the encoder still holds."""
+        if self._n_samples:
+            self._mux(self._stream.encode(None))
+
+    def _mux(self, packets: list[Any]) -> None:
+        for packet in packets:
+            if packet.pts is None or packet.pts + (packet.duration or 0) > 0:
+                self._container.mux(packet)
+
+
+def encoded_rate(rate: int, known: tuple[int, ...]) -> int:
+    """Return a recording's sample rate where an encoder knows it, else the next higher one that it knows."""
+    if not known or rate in known:
+        return rate
+    return min((each for each in known if each > rate), default=max(known))
