@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 
 OWN = -1.0
 """Value of a guidance scale that means the model's own."""
+PERSON = ("INT", {"default": -1, "min": -1, "max": 2**31 - 1})
+"""Whose head: the seed of a person, or -1 for the average."""
 ENDINGS = ["npz", "livelink.csv", "a2f.json", "glb", "usdc", "bvh"]
 
 
@@ -38,7 +40,7 @@ class LoadTalker(_Node):
 
 
 class ChooseStyle(_Node):
-    """Manner of speaking: a preset's name, a style file, or a motion that shows it (a file; a linked one wins)."""
+    """Manner of speaking: a preset, or a file of style, motion or video that shows it. A linked motion wins."""
 
     REQUIRED: ClassVar = {"talker": ("DPT_TALKER",), "style": ("STRING", {"default": "neutral"})}
     OPTIONAL: ClassVar = {"motion": ("DPT_MOTION",)}
@@ -46,10 +48,7 @@ class ChooseStyle(_Node):
 
     def run(self, talker: Any, style: str, motion: Any = None) -> tuple[Any]:
         """Read it."""
-        from diffposetalk.exchange import load_motion
-
-        shown = load_motion(style) if motion is None and Path(style).suffix in (".csv", ".json") else motion
-        return (talker.style(style if shown is None else shown),)
+        return (talker.style(style if motion is None else motion),)
 
 
 class Animate(_Node):
@@ -74,7 +73,10 @@ class Animate(_Node):
 
 
 class Render(_Node):
-    """Motion to pictures for ComfyUI's video nodes: `frames` of them from `first`, 0 for all (12 bytes a pixel)."""
+    """Motion to pictures for ComfyUI's video nodes: `frames` of them from `first`, 0 for all (12 bytes a pixel).
+
+    `person` is the seed of another person's head, -1 the average head.
+    """
 
     REQUIRED: ClassVar = {
         "motion": ("DPT_MOTION",),
@@ -82,24 +84,26 @@ class Render(_Node):
         "first": ("INT", {"default": 0, "min": 0, "max": 10**7}),
         "frames": ("INT", {"default": 0, "min": 0, "max": 10**7}),
     }
-    OPTIONAL: ClassVar = {"audio": ("AUDIO",)}
+    OPTIONAL: ClassVar = {"audio": ("AUDIO",), "person": PERSON}
     RETURN_TYPES = ("IMAGE", "AUDIO", "FLOAT")
     RETURN_NAMES = ("images", "audio", "fps")
 
-    def run(self, motion: Any, size: int, first: int, frames: int, audio: Any = None) -> tuple[Any, Any, float]:
+    def run(
+        self, motion: Any, size: int, first: int, frames: int, audio: Any = None, person: int = -1
+    ) -> tuple[Any, Any, float]:
         """Draw `(n, size, size, 3)` in [0, 1]; with it the sound of the same stretch, and the frame rate."""
         import torch
 
-        from diffposetalk import DiffPoseTalkError, load_head
+        from diffposetalk import DiffPoseTalkError
         from diffposetalk.render import Renderer
 
         part = motion.slice(first, first + frames if frames else None)
         if len(part) == 0:
             raise DiffPoseTalkError(f"there is no frame {first}: the motion has {len(motion)}")
-        head = load_head(motion.head)
+        head, identity = _person(motion, person)
         pictures = torch.empty(len(part), size, size, 3)
-        with Renderer(head.mesh(), size) as renderer:
-            drawn = (renderer.draw(vertices) for chunk in head.iter_vertices(part) for vertices in chunk)
+        with Renderer(head.mesh(identity), size) as renderer:
+            drawn = (renderer.draw(vertices) for chunk in head.iter_vertices(part, identity) for vertices in chunk)
             for index, picture in enumerate(drawn):
                 pictures[index] = torch.from_numpy(picture.copy()) / 255
         if audio is not None:
@@ -109,20 +113,22 @@ class Render(_Node):
 
 
 class SaveMotion(_Node):
-    """Motion to a file in ComfyUI's output folder; the sound goes into formats that hold it."""
+    """Motion to a file in ComfyUI's output folder; formats with a mesh or sound take person and audio."""
 
     REQUIRED: ClassVar = {"motion": ("DPT_MOTION",), "filename": ("STRING", {"default": "talk"}), "format": (ENDINGS,)}
-    OPTIONAL: ClassVar = {"audio": ("AUDIO",)}
+    OPTIONAL: ClassVar = {"audio": ("AUDIO",), "person": PERSON}
     RETURN_TYPES = ("STRING",)
     OUTPUT_NODE = True
 
-    def run(self, motion: Any, filename: str, format: str, audio: Any = None) -> dict[str, Any]:
+    def run(self, motion: Any, filename: str, format: str, audio: Any = None, person: int = -1) -> dict[str, Any]:
         """Write it under a name that is not taken yet."""
         from diffposetalk.exchange import Scene, export
 
         paths = (output_folder() / f"{Path(filename).name}_{number:05d}.{format}" for number in count(1))
         free = next(path for path in paths if not path.exists())
-        path = str(export(motion, free, scene=Scene(speech=None if audio is None else _speech(audio))).path)
+        head, identity = (None, None) if person < 0 else _person(motion, person)
+        speech = None if audio is None else _speech(audio)
+        path = str(export(motion, free, scene=Scene(head=head, identity=identity, speech=speech)).path)
         return {"ui": {"text": [path]}, "result": (path,)}
 
 
@@ -133,6 +139,14 @@ def output_folder() -> Path:
     except ImportError:
         return Path.cwd()
     return Path(folder_paths.get_output_directory())
+
+
+def _person(motion: Any, seed: int) -> tuple[Any, Any]:
+    """Head of a motion, and the identity of the person of that seed; None for the average."""
+    from diffposetalk import load_head
+
+    head = load_head(motion.head)
+    return head, None if seed < 0 else head.draw_identity(seed)
 
 
 def _speech(audio: dict[str, Any]) -> Any:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from diffposetalk import DiffPoseTalkError, SpeechFile, Talker, load_head, render_motion
-from diffposetalk.exchange import Scene, export, load_motion
+from diffposetalk import DiffPoseTalkError, SpeechFile, Talker, export, load_head, render_motion
+from diffposetalk.errors import DiffPoseTalkWarning
+from diffposetalk.exchange import Scene
 
 MOST_SECONDS = 600.0
 """Longest speech that the page takes."""
@@ -22,24 +24,16 @@ CURVES = {
 }
 """What is offered beside video and motion: label to the end of the file's name, which tells the format."""
 
-
-@cache
-def talker_of(model: str) -> Talker:
-    """Load a model once."""
-    return Talker.from_pretrained(model)
-
-
-@cache
-def head_of(name: str) -> Any:
-    """Load a head once."""
-    return load_head(name)
+talker_of = cache(Talker.from_pretrained)
+head_of = cache(load_head)
 
 
 def perform(
     model: str,
-    speech_path: str | None,
-    style: str,
+    speech: str | None,
+    style: str | None,
     reference: str | None,
+    person: float | None,
     seed: float,
     speech_scale: float,
     style_scale: float,
@@ -53,9 +47,10 @@ def perform(
 
     Args:
         model: bundled name, or a file.
-        speech_path: any sound or video file.
-        style: name of a preset.
-        reference: a motion file whose manner of speaking is used instead: ours, Live Link Face CSV, Audio2Face JSON, ...
+        speech: any sound or video file.
+        style: name of a preset; None for the model's default.
+        reference: a video of somebody who talks, a motion file or a style file, whose manner of speaking is used instead.
+        person: seed of another person's head; None for the average head.
         seed: same seed, same motion.
         speech_scale: how strongly the speech drives the face.
         style_scale: how strongly the style colours it.
@@ -69,35 +64,48 @@ def perform(
         Paths of the video, of our motion file and of the curves, in a new folder.
 
     Raises:
-        gr.Error: one line that the page shows.
+        gr.Error: one line that the page shows; it names files as the visitor does.
     """
     say = progress or (lambda share, desc: None)
+
+    def plain(message: object) -> str:
+        for file in filter(None, (speech, reference)):
+            message = str(message).replace(str(Path(file)), Path(file).name)
+        return str(message)
+
+    def share(first: float, last: float, what: str) -> Any:
+        return lambda done, total=None, _what=None: say(first + (last - first) * done / (total or done or 1), desc=what)
+
     try:
-        if not speech_path:
+        if not speech:
             raise DiffPoseTalkError("choose a recording first")
-        speech, talker = SpeechFile(Path(speech_path), max_duration=MOST_SECONDS), talker_of(model)
-        say(0.05, desc="speaking")
-        motion = talker.generate(
-            speech,
-            style=load_motion(reference) if reference else style,
-            seed=int(seed),
-            speech_scale=speech_scale,
-            style_scale=style_scale,
-            expression_scale=expression_scale,
-            head_scale=head_scale,
-        )
-        place = Path(tempfile.mkdtemp(prefix="diffposetalk-")) / Path(speech_path).stem
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DiffPoseTalkWarning)
+            recording, talker = SpeechFile(Path(speech), max_duration=MOST_SECONDS), talker_of(model)
+            manner = talker.style(reference or style, progress=share(0, 0.2, "watching the reference"))
+            motion = talker.generate(
+                recording,
+                manner,
+                seed=int(seed),
+                speech_scale=speech_scale,
+                style_scale=style_scale,
+                expression_scale=expression_scale,
+                head_scale=head_scale,
+                progress=share(0.2, 0.4, "speaking"),
+            )
+        for warning in caught:
+            if issubclass(warning.category, DiffPoseTalkWarning):
+                gr.Warning(plain(warning.message))
+        place = Path(tempfile.mkdtemp(prefix="diffposetalk-")) / Path(speech).stem
         video, own, other = (place.with_name(place.name + end) for end in (".mp4", ".npz", CURVES[curves]))
         motion.save(own)
         head = head_of(motion.head)
-        export(motion, other, scene=Scene(head=head, speech=speech))
-
-        def drawn(n_done: float, n_frames: float | None) -> None:
-            say(0.4 + 0.6 * n_done / (n_frames or n_done), desc="rendering")
-
-        render_motion(motion, head, video, speech=speech, size=int(size), progress=drawn)
+        identity = None if person is None else head.draw_identity(int(person))
+        export(motion, other, scene=Scene(head=head, identity=identity, speech=recording))
+        drawing = share(0.4, 1, "rendering")
+        render_motion(motion, head, video, speech=recording, size=int(size), identity=identity, progress=drawing)
     except DiffPoseTalkError as error:
-        raise gr.Error(str(error), print_exception=False) from None
+        raise gr.Error(plain(error), print_exception=False) from None
     return str(video), str(own), str(other)
 
 
@@ -106,36 +114,43 @@ def build(model: str = "lite") -> gr.Blocks:
     talker = talker_of(model)
     usual = talker.model.config.sampling
 
-    def run(*values: Any, progress: gr.Progress = gr.Progress()) -> tuple[str, str, str]:  # noqa: B008 (Gradio's way)
-        return perform(model, *values, progress=progress)
+    def animate(  # its parameters are the names of the page's API
+        speech: str, style: str, reference: str, person: float, seed: float, speech_scale: float, style_scale: float,
+        expression_scale: float, head_scale: float, curves: str, progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> tuple[str, str, str]:  # fmt: skip
+        scales = (speech_scale, style_scale, expression_scale, head_scale)
+        return perform(model, speech, style, reference, person, seed, *scales, curves, progress=progress)
 
     with gr.Blocks(title="DiffPoseTalk") as page:
-        gr.Markdown("# DiffPoseTalk\nSpeech in, talking 3D head out. Every seed is another performance.")
+        gr.Markdown("# DiffPoseTalk\nSpeech in, talking 3D head out. Every seed gives another performance.")
         with gr.Row():
             with gr.Column():
                 speech = gr.Audio(type="filepath", label="Speech", sources=["upload", "microphone"])
-                style = gr.Dropdown(list(talker.presets), value=talker.presets[0], label="Manner of speaking")
-                reference = gr.File(label="... or as in this motion (.npz, .csv, .json)", type="filepath", height=130)
-                seed = gr.Number(0, label="Seed", precision=0, minimum=0)
+                presets = list(talker.presets)
+                style = gr.Dropdown(presets, value=presets[0] if presets else None, label="Manner of speaking")
+                reference = gr.File(label="... or as in this video, motion or style file", type="filepath", height=130)
+                with gr.Row():
+                    person = gr.Number(None, label="Person: a seed, or empty for the average", precision=0, minimum=0)
+                    seed = gr.Number(0, label="Seed of the performance", precision=0, minimum=0)
                 with gr.Accordion("Amounts", open=True):
                     sliders = [
                         gr.Slider(0, 4, usual.speech_scale, label="Speech: how strongly it drives the face"),
                         gr.Slider(0, 4, usual.style_scale, label="Style: how strongly it shows"),
                         gr.Slider(0, 2, 1.0, label="Expression: amplitude of the face"),
-                        gr.Slider(0, 2, 1.0, label="Head: amplitude, 0 holds it still"),
+                        gr.Slider(0, 2, 1.0, label="Head: amplitude; 0 holds it still"),
                     ]
                 curves = gr.Dropdown(list(CURVES), value=next(iter(CURVES)), label="Curves for other programs")
                 go = gr.Button("Animate", variant="primary")
             with gr.Column():
                 outputs = [gr.Video(label="Video"), gr.File(label="Motion (.npz)"), gr.File(label="Curves")]
-        go.click(run, [speech, style, reference, seed, *sliders, curves], outputs, api_name="animate")
+        go.click(animate, [speech, style, reference, person, seed, *sliders, curves], outputs, api_name="animate")
     return page
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="lite", help="bundled name or file (lite)")
+    parser.add_argument("--model", default="lite", help="bundled name or file (default: lite)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for the whole network")
-    parser.add_argument("--port", type=int, default=7860)
+    parser.add_argument("--port", type=int, default=7860, help="(default: 7860)")
     args = parser.parse_args()
     build(args.model).queue(max_size=16).launch(server_name=args.host, server_port=args.port)
