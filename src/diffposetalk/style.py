@@ -11,6 +11,9 @@ import numpy as np
 
 from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.files.atomic import HEADER_KEY, write_atomically
+from diffposetalk.files.npz import read_npy
+from diffposetalk.files.parsing import parsing
+from diffposetalk.files.tensor_files import read_header
 from diffposetalk.motion import finite_float32
 
 
@@ -74,18 +77,13 @@ class Style:
         Raises:
             InputError: the file is missing or is no style.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors import safe_open
 
-        try:
-            with safe_open(path, "numpy") as file:
-                header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
-                if header.get("kind") != "diffposetalk.style" or "vector" not in file.keys():  # noqa: SIM118
-                    raise InputError(f"{path}: not a style file; make one with `diffposetalk style`")
-                return Style(file.get_tensor("vector"), header["encoder"], header["source"])
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such style file") from None
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
-            raise InputError(f"{path}: not a style file ({error}); make one with `diffposetalk style`") from None
+        header, shapes = read_header(path, "style file")
+        if header.get("kind") != "diffposetalk.style" or "vector" not in shapes:
+            raise InputError(f"{path}: not a style file; make one with `diffposetalk style`")
+        with parsing(path, "style file"), safe_open(path, "numpy") as file:
+            return Style(file.get_tensor("vector"), str(header["encoder"]), str(header["source"]))
 
     @staticmethod
     def load_vector(path: str | os.PathLike[str], encoder: str = "") -> Style:
@@ -98,14 +96,9 @@ class Style:
         Raises:
             InputError: the file is missing or holds something else.
         """
-        try:
-            vector = np.load(path, allow_pickle=False)
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such style file") from None
-        except (ValueError, OSError, EOFError) as error:
-            raise InputError(f"{path}: not a style vector ({error})") from None
-        if isinstance(vector, np.ndarray) and vector.ndim == 2 and len(vector) == 1:
+        vector = read_npy(path, "style vector")
+        if vector.ndim == 2 and len(vector) == 1:
             vector = vector[0]
-        if not isinstance(vector, np.ndarray) or vector.ndim != 1 or vector.dtype.kind != "f":
+        if vector.ndim != 1 or vector.dtype.kind != "f":
             raise InputError(f"{path}: not a style vector; it must hold (S,) numbers")
         return Style(vector, encoder, os.path.basename(path))

@@ -54,13 +54,13 @@ TINY_SPEECH = {
 }
 
 
-def layers(n: int, dim: int, cross: bool) -> dict[str, Tensor]:
+def layers(n: int, dim: int, cross: bool, factor: int = 4) -> dict[str, Tensor]:
     """Weights of torch's own transformer layers under their own names, as the authors' code saves them."""
     if cross:
-        layer: Any = torch.nn.TransformerDecoderLayer(dim, 2, 4 * dim)
+        layer: Any = torch.nn.TransformerDecoderLayer(dim, 2, factor * dim)
         whole: Any = torch.nn.TransformerDecoder(layer, n)
     else:
-        layer = torch.nn.TransformerEncoderLayer(dim, 2, 4 * dim)
+        layer = torch.nn.TransformerEncoderLayer(dim, 2, factor * dim)
         whole = torch.nn.TransformerEncoder(layer, n, enable_nested_tensor=False)
     return dict(whole.state_dict())
 
@@ -105,7 +105,10 @@ def denoiser_file(folder: Path, **options: Any) -> Path:
         **{f"audio_feature_map.{k}": v for k, v in speech.projection.state_dict().items()},
         "denoising_net.TE.pe": torch.zeros(1, 600, dim),
         "diffusion_sched.betas": schedule.betas,
-        **{f"denoising_net.transformer.{k}": v for k, v in layers(values["n_layers"], dim, True).items()},
+        **{
+            f"denoising_net.transformer.{k}": v
+            for k, v in layers(values["n_layers"], dim, True, values["mlp_ratio"]).items()
+        },
     }
     if "audio" in values["guiding_conditions"]:
         weights["null_audio_feat"] = torch.randn(1, 1, dim)

@@ -50,6 +50,7 @@ def statistics(n_expression: int = 50, shape: int = 100) -> Statistics:
         {"guiding_conditions": ""},
         {"guiding_conditions": "audio", "style": False},
         {"target": "noise", "diff_schedule": "linear"},
+        {"diff_schedule": "sigmoid", "cfg_mode": "independent"},
         {"stats_file": None},
         {"old": True},
         {"old": True, "no_head_pose": True, "align_mask_width": 0},
@@ -136,6 +137,13 @@ WRONG: dict[str, tuple[Callable[[Path], None], str]] = {
     ),
     "other schedule": (changed(lambda c: setattr(c["args"], "diff_schedule", "linear")), "diffusion_sched.betas"),
     "other mask": (changed(lambda c: setattr(c["args"], "align_mask_width", 2)), "alignment_mask"),
+    "other guidance": (changed(lambda c: setattr(c["args"], "cfg_mode", "both")), "guidance 'both'"),
+    "other rate": (changed(lambda c: setattr(c["args"], "fps", 30)), "fps 30 is not supported"),
+    "rate of text": (changed(lambda c: setattr(c["args"], "fps", ["jawOpen"])), "fps .'jawOpen'. is not supported"),
+    "a billion steps": (changed(lambda c: setattr(c["args"], "n_diff_steps", 10**9)), r"n_diff_steps is 1e\+09"),
+    "a billion layers": (changed(lambda c: setattr(c["args"], "n_layers", 10**9)), r"n_layers is 1e\+09"),
+    "a layer more": (changed(lambda c: setattr(c["args"], "n_layers", 3)), r"blocks\.2\.[a-z_.]+' is missing"),
+    "layers of text": (changed(lambda c: setattr(c["args"], "n_layers", "many")), "not a readable checkpoint"),
     "no heads": (changed(lambda c: delattr(c["args"], "n_heads")), "'n_heads'"),
     "unknown target": (changed(lambda c: setattr(c["args"], "target", "velocity")), "target"),
     "unknown architecture": (changed(lambda c: setattr(c["args"], "architecture", "unet")), "architecture 'unet'"),
@@ -175,3 +183,49 @@ def test_wrong_statistics_are_refused(
     path = write_denoiser(tmp_path)
     with pytest.raises(DiffPoseTalkError, match=pattern):
         convert(path, statistics(*stats) if stats else None)
+
+
+@pytest.mark.parametrize(
+    ("options", "value"),
+    [
+        ({"cfg_mode": "independent"}, lambda model: model.config.sampling.guidance == "independent"),
+        ({"cfg_mode": "incremental"}, lambda model: model.config.sampling.guidance == "incremental"),
+        ({}, lambda model: model.config.sampling.guidance == "incremental"),
+        ({"pad_mode": "replicate"}, lambda model: model.config.padding == "replicate"),
+        ({"pad_mode": "zero"}, lambda model: model.config.padding == "zero"),
+        ({"target": "noise"}, lambda model: model.config.target == "noise"),
+        ({"guiding_conditions": "audio"}, lambda model: model.denoiser.config.droppable == ("speech",)),
+        ({"guiding_conditions": ""}, lambda model: model.denoiser.config.droppable == ()),
+        ({"audio_model": "wav2vec2"}, lambda model: model.speech_encoder.base.config.model_type == "wav2vec2"),
+        *(
+            ({"diff_schedule": kind}, lambda model, kind=kind: Talker(model).schedule.kind == kind)
+            for kind in ("cosine", "linear", "quadratic", "sigmoid")
+        ),
+        ({"n_diff_steps": 13}, lambda model: Talker(model).schedule.n_steps == 13),
+    ],
+    ids=str,
+)
+def test_options_that_change_the_use_are_followed(
+    tmp_path: Path, write_denoiser: Writer, options: dict[str, Any], value: Callable[[Model], bool]
+) -> None:
+    model = convert(write_denoiser(tmp_path, **options), statistics()).model
+    assert isinstance(model, Model)
+    model.save(tmp_path / "model.safetensors")
+    assert value(load_model(tmp_path / "model.safetensors"))
+
+
+def test_the_guidance_of_the_checkpoint_is_used_unless_another_is_asked_for(
+    tmp_path: Path, write_denoiser: Writer
+) -> None:
+    torch.manual_seed(0)
+    path = write_denoiser(tmp_path, cfg_mode="independent")
+    talker = Talker(convert(path, statistics()).model)  # type: ignore[arg-type]
+    speech = Speech(np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32))
+    style = tmp_path / "style.npy"
+    np.save(style, np.ones((1, 12), np.float32))
+    own, independent, incremental = (
+        talker.generate(speech, style, steps=3, guidance=mode).expression
+        for mode in (None, "independent", "incremental")
+    )
+    assert np.array_equal(own, independent)
+    assert np.abs(own - incremental).max() > 1e-3

@@ -12,16 +12,21 @@ import torch
 from torch import Tensor
 
 from diffposetalk.data.coefficients import Coefficients
+from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
 from diffposetalk.generate.window import sample_window
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.released_weights.convert import convert
 from diffposetalk.released_weights.demo import demo_windows, released_features, released_motion
 from diffposetalk.style import Style
 
 FORWARD, SAMPLING = 1e-5, 1e-4
 """Tolerances relative to the largest reference value."""
+
+
+DENOISER = "experiments/DPT/head-SA-hubert-tiny/checkpoints/iter_0000123.pt"
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -202,6 +207,23 @@ def test_demo(released: Talker, reference: Path, case: str) -> None:
     coefficients = Coefficients.of_motion(motion, np.zeros(100))
     assert_near(coefficients.exp[None], data[f"{case}_exp"], SAMPLING)
     assert_near(coefficients.pose[None], data[f"{case}_pose"], SAMPLING)
+
+
+def test_demo_follows_the_checkpoints_guidance(reference: Path, statistics: Statistics, tmp_path: Path) -> None:
+    """A checkpoint trained with independent condition dropout is sampled so without an option."""
+    content = torch.load(reference / DENOISER, weights_only=False)
+    content["args"].cfg_mode = "independent"
+    torch.save(content, tmp_path / "independent.pt")
+    geometry = (reference / DENOISER).parents[1] / "audio_encoder_config.json"
+    talker = Talker(convert(tmp_path / "independent.pt", statistics, speech_config=geometry).model)  # type: ignore[arg-type]
+    data, audio = load(reference / "demo_inference.npz"), load(reference / "audio_features.npz")
+    pcm = np.concatenate([audio["audio_i16"][0], audio["audio_i16"][1], audio["odd_i16"][:22013]])
+    options = talker.options(SamplingOptions(sampler="ddpm", speech_scale=1.15, style_scale=3.0), has_style=True)
+    style = Style(data["style"], "", "reference")
+    noise = tensor(data["noise"])
+    windows = list(demo_windows(talker, sound(pcm), style, options, data["shape_coef"], noise))
+    motion = released_motion(talker, torch.cat(windows, 1)[0].numpy())
+    assert_near(Coefficients.of_motion(motion, np.zeros(100)).exp[None], data["ctx_indep_exp"], SAMPLING)
 
 
 def test_demo_of_noise_with_two_takes(legacy: Talker, reference: Path) -> None:

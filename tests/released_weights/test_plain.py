@@ -27,7 +27,7 @@ class Plain:
     def __init__(self, content: dict[str, Any]) -> None:
         self.weights, self.options = content["model"], vars(content["args"])
         dim, heads = self.options["feature_dim"], self.options["n_heads"]
-        layer = nn.TransformerDecoderLayer(dim, heads, 4 * dim, 0.0, "gelu", batch_first=True)
+        layer = nn.TransformerDecoderLayer(dim, heads, self.options["mlp_ratio"] * dim, 0.0, "gelu", batch_first=True)
         self.decoder = nn.TransformerDecoder(layer, self.options["n_layers"]).eval()
         start = "denoising_net.transformer."
         self.decoder.load_state_dict({k.removeprefix(start): v for k, v in self.weights.items() if k.startswith(start)})
@@ -73,6 +73,9 @@ class Plain:
         {"no_use_learnable_pe": True},
         {"use_indicator": False},
         {"guiding_conditions": "audio", "style": False, "audio_model": "wav2vec2"},
+        {"feature_dim": 24, "n_heads": 4, "n_layers": 3, "mlp_ratio": 2},
+        {"n_motions": 20, "n_prev_motions": 7, "d_style": 5},
+        {"target": "noise", "diff_schedule": "quadratic", "n_diff_steps": 11},
     ],
     ids=str,
 )
@@ -84,9 +87,9 @@ def test_converted_equals_plain(write_denoiser: Callable[..., Path], tmp_path: P
     assert isinstance(model, Model)
     config = model.denoiser.config
     motion, before = torch.randn(3, config.window, config.motion_dim), torch.randn(3, config.context, config.motion_dim)
-    speech, heard = torch.randn(3, config.window, 16), torch.randn(3, config.context, 16)
+    speech, heard = torch.randn(3, config.window, config.dim), torch.randn(3, config.context, config.dim)
     identity, style = torch.randn(3, 100), torch.randn(3, config.style_dim)
-    step, valid = torch.tensor([1, 4, 8]), torch.arange(config.window) < torch.tensor([[30], [17], [1]])
+    step, valid = torch.tensor([1, 4, 8]), torch.arange(config.window) < torch.tensor([[config.window], [17], [1]])
     with torch.no_grad():
         expected = Plain(content)(motion, speech, torch.cat([identity, style], -1), before, heard, step, valid)
         conditions = model.denoiser.prepare(speech, style if config.style_dim else None, identity, before, heard, valid)

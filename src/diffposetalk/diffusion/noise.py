@@ -26,6 +26,8 @@ Target: TypeAlias = Literal["sample", "noise"]
 SCHEDULE_KINDS: tuple[str, ...] = get_args(ScheduleKind)
 TARGETS: tuple[str, ...] = get_args(Target)
 
+MOST_STEPS = 10_000
+"""Noise steps that a schedule may have; usual are 50 to 1000."""
 BETA_FIRST = 1e-4
 BETA_LAST = 0.02
 COSINE_OFFSET = 0.008
@@ -57,15 +59,14 @@ class NoiseSchedule:
             n_steps: number of noise steps, at least 1.
 
         Raises:
-            UsageError: an unknown kind or fewer than one step.
+            UsageError: an unknown kind, fewer than one step or more than `MOST_STEPS`.
 
         Source: DiffPoseTalk's released schedules; `alpha_bar` is the exponential of summed single-precision
         logarithms, as there, so that released weights see their own numbers (to one unit in the last place).
         """
         import torch
 
-        if n_steps < 1:
-            raise UsageError(f"a noise schedule needs at least 1 step, not {n_steps}")
+        check_steps(n_steps)
         if kind == "linear":
             betas = torch.linspace(BETA_FIRST, BETA_LAST, n_steps)
         elif kind == "quadratic":
@@ -154,6 +155,12 @@ def predicted_x_0(
     if target == "sample":
         return prediction
     return x_0_from_noise(x_n, noise_step, prediction, schedule)
+
+
+def check_steps(n_steps: int) -> None:
+    """Raise a `UsageError` unless a schedule can have that many noise steps."""
+    if not isinstance(n_steps, int) or not 1 <= n_steps <= MOST_STEPS:
+        raise UsageError(f"a noise schedule has 1 to {MOST_STEPS} steps, not {n_steps}")
 
 
 def check_target(target: str) -> None:

@@ -40,8 +40,9 @@ class SamplingOptions:
     style_scale: float | None = None
     """How strongly the style colours the motion: 1 as trained, more exaggerates, 0 ignores the style; default: the
     model's own value."""
-    guidance: GuidanceMode | str = "incremental"
-    """How the two scales combine: incremental (style on top of speech) or independent (each relative to neither)."""
+    guidance: GuidanceMode | str | None = None
+    """How the two scales combine: incremental (style on top of speech) or independent (each relative to neither);
+    default: as the model was trained."""
     threshold: Threshold | None = None
     """Dynamic thresholding of the normalised motion by ratio, low and high, such as 0.99, 1, 4; default: none."""
     head_scale: float = 1.0
@@ -61,7 +62,8 @@ class SamplingOptions:
                 continue
             if not is_number(value) or not 0 <= value < math.inf:
                 raise UsageError(f"{name} must be a finite number of at least 0, not {value!r}")
-        check_mode(self.guidance, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
+        if self.guidance is not None:
+            check_mode(self.guidance, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
         if self.threshold is not None:
             check_threshold(self.threshold)
 

@@ -303,6 +303,7 @@ class Talker:
             options,
             speech_scale=scales["speech"],
             style_scale=scales["style"],
+            guidance=options.guidance or own.guidance,
             steps=own.steps if options.steps is None and options.sampler == "dpmpp" else options.steps,
         )
 

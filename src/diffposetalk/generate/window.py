@@ -71,7 +71,9 @@ def sample_window(
         UsageError: the options ask for what the model or the sampler cannot do.
     """
     denoiser, n = model.denoiser, len(x_T)
-    entries = guidance_entries(options.speech_scale, options.style_scale, options.guidance)
+    entries = guidance_entries(
+        options.speech_scale, options.style_scale, options.guidance or model.config.sampling.guidance
+    )
     k = len(entries)
     if options.threshold is not None and model.config.target == "noise" and not threshold_each:
         raise UsageError("dynamic thresholding is for models that predict motion; this one predicts noise")

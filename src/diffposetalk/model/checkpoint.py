@@ -10,10 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from diffposetalk.config import from_dict, to_dict
-from diffposetalk.diffusion.noise import check_target
-from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
+from diffposetalk.diffusion.guidance import GUIDANCE_MODES, check_mode
+from diffposetalk.diffusion.noise import check_steps, check_target
+from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
 from diffposetalk.files.atomic import HEADER_KEY, write_atomically
+from diffposetalk.files.parsing import parsing
+from diffposetalk.files.tensor_files import header_table, read_header
 from diffposetalk.model.denoiser import Denoiser, DenoiserConfig
+from diffposetalk.model.fitting import check_shapes, check_sizes, compare_shapes
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
 from diffposetalk.model.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
@@ -26,6 +30,8 @@ if TYPE_CHECKING:
 Padding = Literal["features", "zero", "replicate"]
 """How a window that the speech does not fill is filled: zeros in place of features, or zero samples, or the last sample
 repeated, encoded together with the speech."""
+NETWORKS = ("speech_encoder", "denoiser", "style_encoder")
+"""What a model is made of; the beginnings of its weights' names."""
 MODEL_FORMAT = 2
 """Version written into model files; a reader refuses others."""
 
@@ -40,6 +46,8 @@ class SamplingDefaults:
     """Guidance weight of style."""
     steps: int = 10
     """Network evaluations a window, times the guidance passes."""
+    guidance: Literal["incremental", "independent"] = "incremental"
+    """How both scales combine (see `diffusion.guidance`): as conditions were dropped in training."""
     initial_noise: dict[str, float] = field(default_factory=dict)
     """Standard deviation of the noise a window starts from, by the beginning of channel names; 1 for the others. A
     small model underestimates how often rare events happen and how far slow ones go; wider noise makes up for it."""
@@ -48,6 +56,7 @@ class SamplingDefaults:
     `generate.window.continued`); a model that was trained to join its windows needs no such help."""
 
     def __post_init__(self) -> None:
+        check_mode(self.guidance, GUIDANCE_MODES)
         for name, value in self.initial_noise.items():
             if not 0 <= value < 10:
                 raise UsageError(f"sampling: initial_noise of {name} must lie in 0 to 10, got {value}")
@@ -75,6 +84,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_target(self.target)
+        check_steps(self.noise_steps)
         if self.padding not in get_args(Padding):
             raise UsageError(f"model: unknown padding {self.padding!r}; choose from {', '.join(get_args(Padding))}")
         speech, style, denoiser = self.speech_encoder, self.style_encoder, self.denoiser
@@ -168,24 +178,35 @@ def load_model(path: str | Path) -> Model:
     Raises:
         ModelError: the file is missing, no model, of another format, or a weight is missing, surplus or misshapen.
     """
-    tensors, header = read_tensors(path, "diffposetalk.model")
-    if int(header.get("format_version", 0)) > MODEL_FORMAT:
-        raise ModelError(f"{path}: model format {header['format_version']} is newer than this program reads; update it")
-    if int(header.get("format_version", 0)) < MODEL_FORMAT:
+    with parsing(path, "model file"):
+        return _loaded(path)
+
+
+def _loaded(path: str | Path) -> Model:
+    header, shapes = _header_of(path, "diffposetalk.model")
+    version = int(header.get("format_version", 0))
+    if version > MODEL_FORMAT:
+        raise ModelError(f"{path}: model format {version} is newer than this program reads; update it")
+    if version < MODEL_FORMAT:
         raise ModelError(f"{path}: was written by an earlier version; make it again with `convert` or `train`")
+    settings = header_table(path, header, "config")
+    check_sizes(settings, shapes, path)
     try:
-        config = from_dict(ModelConfig, json.loads(header["config"]), f"{path}: config")
+        config = from_dict(ModelConfig, settings, f"{path}: config")
         people = json.loads(header.get("identity_space", "null"))
-        model = build_model(
-            config,
-            MotionSpace.from_dict(json.loads(header["motion_space"])),
+        spaces = (
+            MotionSpace.from_dict(header_table(path, header, "motion_space")),
             IdentitySpace.from_dict(people) if people else None,
         )
-        about = json.loads(header["presets"])
-    except (KeyError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path}: the header is damaged ({error})") from None
+        by_network = {
+            name: {key.removeprefix(f"{name}."): shape for key, shape in shapes.items() if key.startswith(f"{name}.")}
+            for name in NETWORKS
+        }
+        check_shapes(lambda: build_model(config, *spaces).networks, by_network, path)
+        model = build_model(config, *spaces)
     except DiffPoseTalkError as error:
         raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    tensors, _ = read_tensors(path, "diffposetalk.model")
     for name, network in model.networks.items():
         load_weights(
             network, {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}, path
@@ -197,10 +218,10 @@ def load_model(path: str | Path) -> Model:
         raise ModelError(f"{path}: the weight {surplus[0]!r} belongs to no network of this model")
     encoder = fingerprint(model.style_encoder) if model.style_encoder else ""
     presets = {}
-    for name, values in about.items():
+    for name, values in header_table(path, header, "presets").items():
         if f"presets.{name}" not in tensors:
             raise ModelError(f"{path}: the preset {name!r} has no vector")
-        presets[name] = Style(tensors[f"presets.{name}"].numpy(), encoder, **values)
+        presets[name] = Style(tensors[f"presets.{name}"].numpy(), encoder, str(values["source"]))
     return Model(**{**model.__dict__, "presets": presets})
 
 
@@ -224,14 +245,8 @@ def load_weights(network: nn.Module, tensors: Mapping[str, Tensor], where: str |
     Raises:
         ModelError: a weight is missing, surplus or misshapen; the message names the file and the key.
     """
-    expected = network.state_dict()
-    for key in (*sorted(expected.keys() - tensors.keys()), *sorted(tensors.keys() - expected.keys())):
-        raise ModelError(f"{where}: the weight {key!r} is {'missing' if key in expected else 'not of this network'}")
-    for key, value in tensors.items():
-        if value.shape != expected[key].shape:
-            raise ModelError(
-                f"{where}: the weight {key!r} is {tuple(value.shape)}, expected {tuple(expected[key].shape)}"
-            )
+    expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
+    compare_shapes(expected, {key: tuple(value.shape) for key, value in tensors.items()}, where)
     network.load_state_dict(dict(tensors), strict=True)
 
 
@@ -243,14 +258,26 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], header: dict[
 
 
 def header_kind(path: str | Path) -> str:
-    """Return what a safetensors file's header calls itself; empty where it is no file of ours."""
-    from safetensors import SafetensorError, safe_open
-
+    """Return what a safetensors file's header calls itself; empty where it is not a file of ours."""
     try:
-        with safe_open(path, "pt") as file:
-            return str(json.loads((file.metadata() or {}).get(HEADER_KEY, "{}")).get("kind", ""))
-    except (SafetensorError, OSError, json.JSONDecodeError):
+        return str(read_header(path, "file")[0].get("kind", ""))
+    except InputError:
         return ""
+
+
+def _header_of(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """Return header and shapes of a file of that kind.
+
+    Raises:
+        ModelError: the file is missing, damaged or of another kind.
+    """
+    try:
+        header, shapes = read_header(path, f"file of the kind {kind}")
+    except InputError as error:
+        raise ModelError(str(error)) from None
+    if header.get("kind") != kind:
+        raise ModelError(f"{path}: expected a {kind} file, this is {header.get('kind', 'another safetensors')}")
+    return header, shapes
 
 
 def read_tensors(path: str | Path, kind: str, only: Iterable[str] = ()) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -264,17 +291,9 @@ def read_tensors(path: str | Path, kind: str, only: Iterable[str] = ()) -> tuple
     Raises:
         ModelError: the file is missing, damaged or of another kind.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
+    header, shapes = _header_of(path, kind)
     wanted = tuple(only)
-    try:
-        with safe_open(path, "pt") as file:
-            header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
-            if header.get("kind") != kind:
-                raise ModelError(f"{path}: expected a {kind} file, this is {header.get('kind', 'another safetensors')}")
-            keys = [key for key in file.keys() if not wanted or key.startswith(wanted)]  # noqa: SIM118
-            return {key: file.get_tensor(key) for key in keys}, header
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file") from None
-    except (SafetensorError, OSError, json.JSONDecodeError) as error:
-        raise ModelError(f"{path}: not a readable {kind} file ({error})") from None
+    with parsing(path, f"file of the kind {kind}"), safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in shapes if not wanted or key.startswith(wanted)}, header

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from diffposetalk.config import from_dict, to_dict
 from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError
+from diffposetalk.files.parsing import parsing
+from diffposetalk.files.tensor_files import header_table
 from diffposetalk.model.checkpoint import fingerprint, load_weights, read_tensors, weights, write_tensors
+from diffposetalk.model.fitting import check_shapes, check_sizes
 from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.style import Style
@@ -83,20 +86,28 @@ class StyleModel:
         Raises:
             ModelError: the file is missing, of another kind or of a newer format, or a weight does not fit.
         """
+        with parsing(path, "style encoder"):
+            return StyleModel._loaded(path)
+
+    @staticmethod
+    def _loaded(path: str | Path) -> StyleModel:
         tensors, header = read_tensors(path, KIND)
         if int(header.get("format_version", 0)) > FORMAT:
             raise ModelError(
                 f"{path}: style encoder format {header['format_version']} is newer than this program reads"
             )
+        settings = header_table(path, header, "config")
+        tensors = {key.removeprefix("style_encoder."): value for key, value in tensors.items()}
+        shapes = {key: tuple(value.shape) for key, value in tensors.items()}
+        check_sizes(settings, shapes, path)
         try:
-            config = from_dict(StyleEncoderConfig, json.loads(header["config"]), f"{path}: config")
-            space = MotionSpace.from_dict(json.loads(header["motion_space"]))
-        except (KeyError, json.JSONDecodeError) as error:
-            raise ModelError(f"{path}: the header is damaged ({error})") from None
+            config = from_dict(StyleEncoderConfig, settings, f"{path}: config")
+            space = MotionSpace.from_dict(header_table(path, header, "motion_space"))
+            check_shapes(lambda: {"style_encoder": StyleEncoder(config)}, {"style_encoder": shapes}, path)
         except DiffPoseTalkError as error:
             raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
         encoder = StyleEncoder(config)
-        load_weights(encoder, {k.removeprefix("style_encoder."): v for k, v in tensors.items()}, path)
+        load_weights(encoder, tensors, path)
         return StyleModel(encoder.eval().requires_grad_(False), space)
 
 

@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from diffposetalk.config import to_dict
 from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.diffusion.noise import NoiseSchedule
-from diffposetalk.errors import DiffPoseTalkError, ModelError
+from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
+from diffposetalk.files.parsing import parsing
 from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, build_model, load_weights
 from diffposetalk.model.denoiser import DenoiserConfig
+from diffposetalk.model.fitting import check_shapes, check_sizes
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
 from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
 from diffposetalk.model.style_reader import StyleModel
@@ -26,6 +29,17 @@ IDENTITY_DIM = 100
 """Shape coefficients of FLAME that every released denoiser takes."""
 N_EXPRESSION = 50
 """Expression coefficients, where neither options nor statistics tell."""
+SIZES = (
+    "feature_dim",
+    "n_layers",
+    "n_heads",
+    "mlp_ratio",
+    "n_motions",
+    "n_prev_motions",
+    "n_diff_steps",
+    "align_mask_width",
+)
+"""Options that say how large a network is."""
 SAMPLING = SamplingDefaults(speech_scale=1.15, style_scale=3.0, steps=10, continue_motion=False)
 """The authors' guidance; the number of steps is for the fast sampler, which they do not have."""
 
@@ -84,14 +98,25 @@ def converted_denoiser(
     checkpoint: ReleasedCheckpoint, statistics: Statistics | None = None, speech_config: str | Path | None = None
 ) -> Conversion:
     """Convert a denoiser that has been read; see `convert`."""
+    with parsing(checkpoint.path, "checkpoint"):
+        return _denoiser(checkpoint, statistics, speech_config)
+
+
+def _check_supported(checkpoint: ReleasedCheckpoint) -> None:
+    """Refuse options that a converted model would not follow, and sizes beyond what the weights can fill."""
+    for name, known in (("architecture", "decoder"), ("rot_repr", "aa"), ("fps", FPS)):
+        value = checkpoint.option(name, known)
+        if value != known:
+            raise ModelError(f"{checkpoint.path}: {name} {value!r:.60} is not supported, only {known!r}")
+    settings = {name: checkpoint.option(name) for name in SIZES}
+    check_sizes(settings, {key: tuple(value.shape) for key, value in checkpoint.weights.items()}, checkpoint.path)
+
+
+def _denoiser(
+    checkpoint: ReleasedCheckpoint, statistics: Statistics | None, speech_config: str | Path | None
+) -> Conversion:
     get, weights = checkpoint.needed, checkpoint.weights
-    for name, known in (("architecture", "decoder"), ("rot_repr", "aa")):
-        if checkpoint.option(name, known) != known:
-            raise ModelError(f"{checkpoint.path}: {name} {checkpoint.option(name)!r} is not supported, only {known!r}")
-    if float(checkpoint.option("fps", FPS)) != FPS:
-        raise ModelError(
-            f"{checkpoint.path}: was trained at {checkpoint.option('fps')} frames a second, only {FPS:g} is supported"
-        )
+    _check_supported(checkpoint)
     dim = int(get("feature_dim"))
     motion_dim = _width(checkpoint, "start_motion_feat", -1)
     style_dim = _width(checkpoint, "denoising_net.person_proj.weight", 1) - IDENTITY_DIM
@@ -125,11 +150,18 @@ def converted_denoiser(
             noise_steps=int(get("n_diff_steps")),
             target=get("target"),
             padding=checkpoint.option("pad_mode", "zero"),
-            sampling=SAMPLING,
+            sampling=replace(SAMPLING, guidance=checkpoint.option("cfg_mode") or "incremental"),
         )
         schedule = NoiseSchedule.make(config.schedule, config.noise_steps)
         mapped = map_denoiser(weights, denoiser, schedule, checkpoint.path)
-        model = build_model(config, *motion_spaces(checkpoint, statistics, motion_dim))
+        spaces = motion_spaces(checkpoint, statistics, motion_dim)
+        shapes = {
+            name: {key: tuple(value.shape) for key, value in mapped.of(name).items()}
+            for name in ("speech_encoder", "denoiser")
+        }
+        check_sizes(to_dict(config), shapes["speech_encoder"] | shapes["denoiser"], checkpoint.path)
+        check_shapes(lambda: build_model(config, *spaces).networks, shapes, checkpoint.path)
+        model = build_model(config, *spaces)
     except DiffPoseTalkError as error:
         raise ModelError(str(error) if str(checkpoint.path) in str(error) else f"{checkpoint.path}: {error}") from None
     for name, network in model.networks.items():
@@ -140,10 +172,16 @@ def converted_denoiser(
 
 def converted_style_encoder(checkpoint: ReleasedCheckpoint, statistics: Statistics | None = None) -> Conversion:
     """Convert a style encoder that has been read; see `convert`."""
+    with parsing(checkpoint.path, "checkpoint"):
+        return _style_encoder(checkpoint, statistics)
+
+
+def _style_encoder(checkpoint: ReleasedCheckpoint, statistics: Statistics | None) -> Conversion:
     get = checkpoint.needed
+    _check_supported(checkpoint)
     motion_dim = _width(checkpoint, "motion_proj.weight", 1)
-    encoder = StyleEncoder(
-        StyleEncoderConfig(
+    try:
+        config = StyleEncoderConfig(
             motion_dim=motion_dim,
             dim=int(get("feature_dim")),
             n_layers=int(get("n_layers")),
@@ -154,8 +192,12 @@ def converted_style_encoder(checkpoint: ReleasedCheckpoint, statistics: Statisti
             pooling="mean",
             positions="length",
         )
-    )
+    except UsageError as error:
+        raise ModelError(f"{checkpoint.path}: {error}") from None
     mapped = map_style_encoder(checkpoint.weights, checkpoint.path)
+    shapes = {key: tuple(value.shape) for key, value in mapped.of("style_encoder").items()}
+    check_shapes(lambda: {"style_encoder": StyleEncoder(config)}, {"style_encoder": shapes}, checkpoint.path)
+    encoder = StyleEncoder(config)
     load_weights(encoder, mapped.of("style_encoder"), checkpoint.path)
     space, _ = motion_spaces(checkpoint, statistics, motion_dim)
     return Conversion(StyleModel(encoder.eval().requires_grad_(False), space), (mapped,))
@@ -219,4 +261,7 @@ def _align_width(checkpoint: ReleasedCheckpoint) -> int:
 def _width(checkpoint: ReleasedCheckpoint, key: str, axis: int) -> int:
     if key not in checkpoint.weights:
         raise ModelError(f"{checkpoint.path}: the weight {key!r} is missing")
-    return int(checkpoint.weights[key].shape[axis])
+    shape = checkpoint.weights[key].shape
+    if len(shape) < 2:
+        raise ModelError(f"{checkpoint.path}: the weight {key!r} is {tuple(shape)}")
+    return int(shape[axis])

@@ -104,7 +104,7 @@ def demo_windows(
         ``(B, t, D)`` normalised motion; ``t`` is L but in the last window, which ends with the speech.
     """
     model, config = talker.model, talker.model.config.denoiser
-    if options.guidance == "independent":
+    if (options.guidance or model.config.sampling.guidance) == "independent":
         options = replace(options, guidance=RELEASED_INDEPENDENT)
     features, n_padded = demo_features(talker, samples, context_features)
     draws = iter(noises)

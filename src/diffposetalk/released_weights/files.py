@@ -90,7 +90,10 @@ def read_released(path: str | Path) -> ReleasedCheckpoint:
             weights = content[key]
             if not isinstance(weights, dict) or not all(isinstance(value, torch.Tensor) for value in weights.values()):
                 raise ModelError(f"{path}: the key {key!r} holds no table of tensors")
-            return ReleasedCheckpoint(path, options, weights, kind, int(content.get("iter", 0)))
+            iteration = content.get("iter", 0)
+            if not isinstance(iteration, int):
+                raise ModelError(f"{path}: the key 'iter' holds {iteration!r:.40}, not a number of steps")
+            return ReleasedCheckpoint(path, options, weights, kind, iteration)
     raise ModelError(
         f"{path}: not a DiffPoseTalk checkpoint: neither 'model' nor 'encoder' among its keys ({', '.join(map(str, content))})"
     )

@@ -1,6 +1,6 @@
 """Convert a checkpoint of the authors' (.pt) into a model file; nothing in it is executed, every weight must fit.
 
-diffposetalk convert iter_0110000.pt --stats stats_train.npz --style-encoder iter_0034000.pt -o model.safetensors
+diffposetalk convert iter_0110000.pt --stats stats_train.npz --style-encoder iter_0026000.pt -o model.safetensors
 diffposetalk animate talk.wav --model model.safetensors --head generic_model.pkl --style style.npy -o talk.mp4
 """
 

@@ -68,41 +68,34 @@ def _motion(path: Path) -> dict[str, Any]:
 
 
 def _tensors(path: Path) -> dict[str, Any]:
-    import json
-
-    from safetensors import SafetensorError, safe_open
-
-    from diffposetalk.files.atomic import HEADER_KEY
+    from diffposetalk.files.parsing import parsing
+    from diffposetalk.files.tensor_files import header_table, read_header
     from diffposetalk.style import Style
 
-    try:
-        with safe_open(path, "numpy") as file:
-            header = json.loads((file.metadata() or {}).get(HEADER_KEY, "{}"))
-            shapes = [file.get_slice(key).get_shape() for key in file.keys()]  # noqa: SIM118
-    except (SafetensorError, ValueError, OSError) as error:
-        raise InputError(f"{path}: is not a safetensors file that can be read ({error})") from error
+    header, shapes = read_header(path, "safetensors file")
     kind = header.get("kind", "")
     if kind == "diffposetalk.style":
         style = Style.load(path)
         return {"kind": "style", "source": style.source, "encoder": style.encoder, "dim": len(style.vector)}
-    if kind == "diffposetalk.style_encoder":
-        config, space = json.loads(header["config"]), json.loads(header["motion_space"])
-        return {
-            "kind": "style encoder",
-            "dim": config["dim"],
-            "head": space["head"],
-            "channels": len(space["channels"]),
-        }
-    if kind == "diffposetalk.model":
-        return {"kind": "model", "bytes": path.stat().st_size, **_model(header, shapes)}
-    raise InputError(f"{path}: is no model, style encoder or style of DiffPoseTalk")
+    with parsing(path, "model file"):
+        if kind == "diffposetalk.style_encoder":
+            config, space = (header_table(path, header, key) for key in ("config", "motion_space"))
+            return {
+                "kind": "style encoder",
+                "dim": config["dim"],
+                "head": space["head"],
+                "channels": len(space["channels"]),
+            }
+        if kind == "diffposetalk.model":
+            tables = {key: header_table(path, header, key) for key in ("config", "motion_space", "presets")}
+            return {"kind": "model", "bytes": path.stat().st_size, **_model(tables, list(shapes.values()))}
+    raise InputError(f"{path}: is not a model, style encoder or style of DiffPoseTalk")
 
 
-def _model(header: dict[str, str], shapes: list[list[int]]) -> dict[str, Any]:
-    import json
+def _model(tables: dict[str, dict[str, Any]], shapes: list[tuple[int, ...]]) -> dict[str, Any]:
     import math
 
-    config, space = json.loads(header["config"]), json.loads(header["motion_space"])
+    config, space = tables["config"], tables["motion_space"]
     return {
         "name": config.get("name"),
         "parameters": sum(math.prod(shape) for shape in shapes),
@@ -110,7 +103,8 @@ def _model(header: dict[str, str], shapes: list[list[int]]) -> dict[str, Any]:
         "fps": space["fps"],
         "channels": len(space["channels"]),
         "noise_schedule": f"{config.get('schedule', 'cosine')}, {config.get('noise_steps', 500)} steps",
-        "styles": list(json.loads(header.get("presets", "{}"))),
+        "guidance": config.get("sampling", {}).get("guidance", "incremental"),
+        "styles": list(tables["presets"]),
     }
 
 
