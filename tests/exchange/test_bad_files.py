@@ -67,10 +67,10 @@ def test_damaged_live_link_csv(tmp_path: Path, motion: Motion, change: Change, s
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "not a JSON file"),
+        ("", "not a readable JSON file"),
         ("[1, 2]", "one JSON object"),
-        ("{", "not a JSON file"),
-        ("[" * 100_000, "not a JSON file"),
+        ("{", "not a readable JSON file"),
+        ("[" * 100_000, "not a readable JSON file"),
         ('{"a": 1}', "facsNames and weightMat"),
         ('{"facsNames": ["jawOpen"], "weightMat": [[NaN]]}', "holds NaN"),
         ('{"facsNames": ["jawOpen"], "weightMat": [[0.1], [0.1, 0.2]]}', "frame 1 has 2 numbers, not 1"),

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.files.atomic import check_new_folder, check_output, replacing, replacing_folder
+from diffposetalk.files.parsing import parsing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -118,9 +119,9 @@ class Format:
         """Write to `path` as it stands; `export` is what prepares the motion and renames."""
         _function(self.writer)(motion, path, scene)
 
-    def read(self, path: Path) -> Motion:
+    def read(self, path: Path, **options: Any) -> Motion:
         """Read a motion."""
-        motion: Motion = _function(self.reader)(path)
+        motion: Motion = _function(self.reader)(path, **options)
         return motion
 
     def check_installed(self) -> None:
@@ -290,8 +291,13 @@ def export_all(
     return done
 
 
-def load_motion(path: str | os.PathLike[str]) -> Motion:
-    """Read a motion from any file that has a reader; which, its suffix and content tell.
+def load_motion(path: str | os.PathLike[str], fps: float | None = None, prefer: float | None = None) -> Motion:
+    """Read a motion from any file that has a reader; its suffix and content tell which.
+
+    Args:
+        path: the file.
+        fps: frame rate of a CSV file, whatever its times say.
+        prefer: frame rate of a CSV file where its times allow several.
 
     Raises:
         InputError: it is missing, of an unknown kind, or damaged.
@@ -303,7 +309,11 @@ def load_motion(path: str | os.PathLike[str]) -> Motion:
     if not path.is_file():
         raise InputError(f"{path}: no such motion file")
     known[0].check_installed()
-    return known[0].read(path)
+    options = {"fps": fps, "prefer": prefer} if ".csv" in known[0].suffixes else {}
+    if fps is not None and not options:
+        raise UsageError(f"{path}: a frame rate can be stated for .csv files only; this file says its own")
+    with parsing(path, "motion file"):
+        return known[0].read(path, **options)
 
 
 def _function(where: str) -> Callable[..., Any]:

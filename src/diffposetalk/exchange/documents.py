@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.exchange.columns import check_size
+from diffposetalk.exchange.tables import JSON_MB, check_size
+from diffposetalk.files.parsing import parsing
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene
@@ -21,15 +22,15 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing, too large, no JSON, or holds NaN.
     """
-    check_size(path)
+    check_size(path, JSON_MB)
 
     def refuse(word: str) -> NoReturn:
         raise InputError(f"{path}: holds {word}, which is not a finite number")
 
-    try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=refuse)
-    except (ValueError, RecursionError, OSError) as error:
-        raise InputError(f"{path}: not a JSON file ({error})") from None
+    with parsing(path, "JSON file"):
+        data = path.read_bytes()
+        document = json.loads(data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"),
+                              parse_constant=refuse)  # fmt: skip
     if not isinstance(document, dict):
         raise InputError(f"{path}: not a motion; it must be one JSON object")
     return document
@@ -54,7 +55,7 @@ def matrix(rows: Any, width: int, key: str, path: Path) -> np.ndarray:
             raise InputError(f"{path}: {key} of frame {i} has {count} numbers, not {width}")
     try:
         values = np.asarray(rows, np.float64)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise InputError(f"{path}: {key} holds something that is not a number") from None
     if not np.isfinite(values).all():
         raise InputError(f"{path}: {key} holds numbers that are not finite")

@@ -1,4 +1,4 @@
-"""CSV files of motion: which format one is, its header tells."""
+"""CSV files of motion: the header tells which format one is."""
 
 from __future__ import annotations
 
@@ -6,26 +6,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffposetalk.errors import InputError
-from diffposetalk.exchange.columns import Rows
 from diffposetalk.exchange.curves import livelink, nim, table
+from diffposetalk.exchange.tables import Table
 
 if TYPE_CHECKING:
     from diffposetalk.motion import Motion
 
-FORMATS = {"Timecode": livelink.parse, "timeCode": nim.parse, "time": table.parse}
-"""The column that only this format has, and what reads it."""
 
-
-def read(path: Path) -> Motion:
+def read(path: Path, fps: float | None = None, prefer: float | None = None) -> Motion:
     """Read a Live Link Face take, an Audio2Face-3D table or a table of ours.
+
+    Args:
+        path: the file.
+        fps: its frame rate, whatever its times say.
+        prefer: its frame rate where its times leave a choice.
 
     Raises:
         InputError: it is none of them, or damaged.
     """
-    rows = Rows.read(path)
-    for column, parse in FORMATS.items():
-        if column in rows.names:
-            return parse(rows)
+    rows = Table.read(path)
+    if rows.column("timecode") is not None:
+        parse = nim.parse if any(name.startswith(nim.PREFIX) for name in rows.names) else livelink.parse
+        return parse(rows, fps, prefer)
+    if "time" in rows.names:
+        return table.parse(rows, fps, prefer)
+    shown = ", ".join(rows.names[:3])
     raise InputError(
-        f"{path}: not a table of motion; its header needs Timecode (Live Link Face), timeCode (Audio2Face) or time"
+        f"{path}: not a table of motion: it has the columns {shown}, ... but no Timecode (Live Link Face), "
+        "timeCode (Audio2Face) or time"
     )

@@ -17,8 +17,10 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.exchange.angles import euler_of, gaze_of, interpolated, rotation_of
-from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
+from diffposetalk.exchange.frames import filled, lerped
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal
+from diffposetalk.exchange.tables import Table
+from diffposetalk.exchange.timecodes import timing_of
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
@@ -68,21 +70,33 @@ def read(path: Path) -> Motion:
     Raises:
         InputError: it is no such file, or damaged.
     """
-    return parse(Rows.read(path))
+    return parse(Table.read(path))
 
 
-def parse(rows: Rows) -> Motion:
-    """Take the motion from a file whose header has `Timecode`."""
-    path = rows.path
-    counts = rows.names.index("BlendShapeCount") if "BlendShapeCount" in rows.names else None
-    if counts is not None:
-        rows = rows.without([len(row) > counts and row[counts].strip() == "0" for row in rows.cells])
-    columns = arkit_columns(rows.names, path)
-    names = [rows.names[i] for i in columns.values()]
-    angles = [name for name in ANGLES if name in rows.names]
-    values = rows.numbers([*names, *angles])
-    at = rows.names.index("Timecode")
-    fps, index = frames_of(_seconds([row[at] for row in rows.cells], rows), path)
+def parse(table: Table, fps: float | None = None, prefer: float | None = None) -> Motion:
+    """Take the motion from a file whose header has `Timecode`.
+
+    Args:
+        table: the file.
+        fps: its frame rate, whatever the time codes say.
+        prefer: its frame rate where the time codes leave a choice.
+    """
+    path = table.path
+    table = table.without(table.holds_zero("BlendShapeCount"))
+    columns = arkit_columns(table.names, path)
+    names = [table.names[i] for i in columns.values()]
+    angles = {name: table.names[column] for name in ANGLES if (column := table.column(name)) is not None}
+    values = table.numbers([*names, *angles.values()])
+    try:
+        codes = table.codes()
+    except InputError:
+        if fps is None:
+            raise
+        fps, index = fps, np.arange(len(table))
+    else:
+        fps, index = timing_of(codes, path, table.wrong_code, fps, prefer)
+    if not len(index):
+        raise InputError(f"{path}: has no frames")
     position = filled(index)
     weights = all_channels(lerped(values, position), {channel: i for i, channel in enumerate(columns)})
 
@@ -90,7 +104,7 @@ def parse(rows: Rows) -> Motion:
         wanted = [f"{part}{angle}" for angle in ("Yaw", "Pitch", "Roll")]
         if not set(wanted) <= set(angles):
             return None
-        theirs = values[:, [len(names) + angles.index(name) for name in wanted]]
+        theirs = values[:, [len(names) + list(angles).index(name) for name in wanted]]
         if part == "Head":
             theirs = _in_radians(theirs, path)
         return interpolated(rotation_of((theirs * SIGNS)[:, [1, 0, 2]]), position)
@@ -118,21 +132,3 @@ def _in_radians(angles: np.ndarray, path: Path) -> np.ndarray:
         f"{path}: head angles beyond half a turn in radians, taken for degrees", DiffPoseTalkWarning, stacklevel=2
     )
     return np.deg2rad(angles)
-
-
-def _seconds(codes: list[str], rows: Rows) -> np.ndarray:
-    times = np.empty(len(codes))
-    for i, code in enumerate(codes):
-        parts = code.strip().split(":")
-        try:
-            hours, minutes, seconds, sixtieths = (float(part) for part in parts)
-        except ValueError:
-            raise InputError(
-                f"{rows.path}: line {rows.lines[i]}: the timecode {code!r} is not HH:MM:SS:FF.fff"
-            ) from None
-        if not 0 <= sixtieths < 60:
-            raise InputError(
-                f"{rows.path}: line {rows.lines[i]}: the timecode {code!r} must count 60ths of a second, 0 to 59.999"
-            )
-        times[i] = hours * 3600 + minutes * 60 + seconds + sixtieths / 60
-    return times + 86400.0 * np.cumsum(np.diff(times, prepend=times[:1]) < -43200)  # past midnight

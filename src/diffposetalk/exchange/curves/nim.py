@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.errors import InputError
-from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
+from diffposetalk.exchange.frames import filled, frames_of, lerped
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal, say_unknown
+from diffposetalk.exchange.tables import Table
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
@@ -34,15 +34,20 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     path.write_bytes(("\n".join([",".join(header), *lines]) + "\n").encode())
 
 
-def parse(rows: Rows) -> Motion:
-    """Take the motion from a file whose header has `timeCode`; the head is at rest."""
-    shapes = [name for name in rows.names if name.startswith(PREFIX)]
-    if not shapes:
-        raise InputError(f"{rows.path}: has no column that begins with {PREFIX}")
-    columns = arkit_columns(shapes, rows.path)
-    values = rows.numbers(["timeCode", *shapes])
+def parse(table: Table, fps: float | None = None, prefer: float | None = None) -> Motion:
+    """Take the motion from a file whose header has `timeCode`, in seconds; the head is at rest.
+
+    Args:
+        table: the file.
+        fps: its frame rate, whatever its times say.
+        prefer: not used; seconds leave no choice.
+    """
+    shapes = [name for name in table.names if name.startswith(PREFIX)]
+    columns = arkit_columns(shapes, table.path)
+    time = next(name for name in table.names if name.lower() == "timecode")
+    values = table.numbers([time, *shapes])
     moved = [name for name, curve in zip(shapes, values[:, 1:].T) if curve.any()]
-    say_unknown(moved, rows.path)
-    fps, index = frames_of(values[:, 0], rows.path)
+    say_unknown(moved, table.path)
+    measured, index = frames_of(values[:, 0], table.path)
     weights = all_channels(lerped(values[:, 1:], filled(index)), columns)
-    return Motion(weights, CHANNELS, np.zeros((len(weights), 3), np.float32), fps)
+    return Motion(weights, CHANNELS, np.zeros((len(weights), 3), np.float32), fps or measured)

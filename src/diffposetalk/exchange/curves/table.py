@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.exchange.columns import Rows, filled, frames_of, lerped
+from diffposetalk.exchange.frames import filled, frames_of, lerped
 from diffposetalk.exchange.names import all_channels, arkit_columns, channel_of
+from diffposetalk.exchange.tables import Table
+from diffposetalk.files.parsing import parsing
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
@@ -62,11 +64,17 @@ def write_parquet(motion: Motion, path: Path, scene: Scene) -> None:
     parquet.write_table(table.replace_schema_metadata({f"diffposetalk.{k}": v for k, v in about.items()}), path)
 
 
-def parse(rows: Rows) -> Motion:
-    """Take the motion from a CSV whose header has `time`."""
-    names = [name for name in rows.names if name not in ("", "frame")]
-    values = rows.numbers(names)
-    return _motion({name: values[:, i] for i, name in enumerate(names)}, None, None, rows.path)
+def parse(table: Table, fps: float | None = None, prefer: float | None = None) -> Motion:
+    """Take the motion from a CSV whose header has `time`, in seconds.
+
+    Args:
+        table: the file.
+        fps: its frame rate, whatever its times say.
+        prefer: not used; seconds leave no choice.
+    """
+    names = [name for name in table.names if name not in ("", "frame")]
+    values = table.numbers(names)
+    return _motion({name: values[:, i] for i, name in enumerate(names)}, fps, None, table.path)
 
 
 def read_parquet(path: Path) -> Motion:
@@ -75,17 +83,14 @@ def read_parquet(path: Path) -> Motion:
     Raises:
         InputError: it is no Parquet file, or no motion is in it.
     """
-    import pyarrow as pa
     from pyarrow import parquet
 
-    try:
+    with parsing(path, "Parquet table of numbers"):
         table = parquet.read_table(path)
         columns = {name: np.asarray(table[name].to_numpy(), np.float64) for name in table.column_names}
-    except (pa.ArrowException, ValueError, OSError) as error:
-        raise InputError(f"{path}: not a Parquet table of numbers ({' '.join(str(error).split())})") from None
-    about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
-    fps, head = about.get("diffposetalk.fps"), about.get("diffposetalk.head")
-    return _motion(columns, None if fps is None else float(fps), head, path)
+        about = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+        fps, head = about.get("diffposetalk.fps"), about.get("diffposetalk.head")
+        return _motion(columns, None if fps is None else float(fps), head, path)
 
 
 def _motion(columns: dict[str, np.ndarray], fps: float | None, head: str | None, path: Path) -> Motion:

@@ -88,7 +88,7 @@ def read(path: Path, layout: Layout) -> Motion:
     from diffposetalk.motion import Motion, flame_channels
 
     arrays = read_npz(path, f"readable {layout.name} file")
-    try:
+    with naming(path, f"{layout.name} file"):
         expression = _frames(arrays, layout.expression)
         head, jaw = layout.poses(arrays)
         fps = next(
@@ -96,10 +96,6 @@ def read(path: Path, layout: Layout) -> Motion:
         )
         names = flame_channels(expression.shape[1], head_pose=False)[:-1]
         return Motion(expression, names, head, fps, "flame", jaw)
-    except InputError as error:
-        raise InputError(f"{path}: not a usable {layout.name} file: {error}") from None
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path}: not a readable {layout.name} file ({error})") from None
 
 
 def _frames(arrays: Arrays, key: str, width: int | None = None) -> np.ndarray:
@@ -114,16 +110,11 @@ def _frames(arrays: Arrays, key: str, width: int | None = None) -> np.ndarray:
 
 
 def _chained(*rotations: np.ndarray) -> np.ndarray:
-    """Return one rotation for several that follow one another from the base: `(T, 3)` axis-angle each."""
-    if len(rotations) == 1:
-        return rotations[0]
-    import roma
-    import torch
-
+    """Return one rotation for several that follow one another from the base: ``(T, 3)`` axis-angle each."""
     lengths = {len(rotation) for rotation in rotations}
     if len(lengths) > 1:
         raise InputError(f"rotations of {sorted(lengths)} frames")
-    whole = torch.eye(3)
-    for rotation in rotations:
-        whole = whole @ roma.rotvec_to_rotmat(torch.from_numpy(rotation))
-    return roma.rotmat_to_rotvec(whole).numpy()
+    whole = rotation_matrices(rotations[0])
+    for rotation in rotations[1:]:
+        whole = whole @ rotation_matrices(rotation)
+    return rotations[0] if len(rotations) == 1 else rotation_vectors_of(whole)

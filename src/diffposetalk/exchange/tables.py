@@ -1,0 +1,352 @@
+"""Tables of numbers as text (CSV): read by column name, whatever the dialect, with one clear line for what is wrong.
+
+Dialects: comma, semicolon, tab or bar between cells; UTF-8 with or without BOM, UTF-16, Latin-1; any line ends; decimal
+commas; a time code `HH:MM:SS:FF` or `HH:MM:SS;FF`. Clean files are parsed by numpy; only what numpy refuses goes through
+Python's `csv` row by row, which can name line and column.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk.errors import InputError, UsageError
+from diffposetalk.files.parsing import parsing
+
+CSV_MB, JSON_MB = 1000, 200
+"""Largest text files that are read; an hour at 60 frames a second is a tenth of the first, half of the second."""
+LIMIT_VARIABLE = "DIFFPOSETALK_MAX_TEXT_MB"
+"""Environment variable that sets both limits."""
+DELIMITERS = ",;\t|"
+BLOCK = 1 << 24
+"""Bytes of text that numpy parses at once, so that memory does not grow with twice the file."""
+
+
+def check_size(path: Path, largest_mb: float = CSV_MB) -> None:
+    """Refuse a text file that is too large, before reading it.
+
+    Raises:
+        InputError: it is missing, not a regular file, or larger than the limit.
+    """
+    limit = os.environ.get(LIMIT_VARIABLE)
+    if limit is not None:
+        try:
+            largest_mb = float(limit)
+        except ValueError:
+            raise UsageError(f"{LIMIT_VARIABLE} must be a number of megabytes, not {limit!r}") from None
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    if not path.is_file():
+        raise InputError(f"{path}: is not a regular file")
+    size = path.stat().st_size
+    if size > largest_mb * 1e6:
+        raise InputError(
+            f"{path}: has {size / 1e9:.1f} GB, more than any motion; at most {largest_mb / 1000:g} GB are read "
+            f"({LIMIT_VARIABLE}={size / 1e6 + 1:.0f} raises the limit)"
+        )
+
+
+@dataclass(frozen=True)
+class TimeCodes:
+    """A column of time codes, cut at its colons."""
+
+    fields: np.ndarray
+    """``(T, 4)`` hours, minutes, seconds, frames; ``(T, 3)`` where seconds come last; ``(T, 1)`` plain numbers."""
+    drop_frame: bool
+    """Written `HH:MM:SS;FF`, which marks drop-frame codes."""
+    fraction: bool
+    """Whether the last field has a decimal point."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file: as numbers where it is clean, else as text."""
+
+    path: Path
+    names: tuple[str, ...]
+    """Names of the columns, as in the header."""
+    lines: np.ndarray
+    """``(T,)`` line number of each row."""
+    values: np.ndarray | None = None
+    """``(T, N + n_fields - 1)`` float64: all cells, the time code cut into its fields."""
+    cells: list[list[str]] | None = None
+    """The same as text, where some cell is not a plain number."""
+    code: int | None = None
+    """Column of the time code."""
+    n_fields: int = 1
+    """Number of fields of the time code."""
+    drop_frame: bool = False
+    fraction: bool = False
+
+    @classmethod
+    def read(cls, path: Path) -> Table:
+        """Read a file; empty lines are skipped.
+
+        Raises:
+            InputError: it is not text, too large, empty, has no header or a column twice.
+        """
+        check_size(path)
+        with parsing(path, "CSV text file"):
+            data = _as_utf8(path.read_bytes(), path)
+            start, first_line, header = _header(data, path)
+            delimiter = max(DELIMITERS, key=header.count)
+            names = tuple(name.strip() for name in next(csv.reader([header], delimiter=delimiter), []))
+            _check_names(names, path)
+            table = _parsed_by_numpy(path, data, start, first_line, delimiter, names)
+            return table or _parsed_by_rows(path, data, delimiter)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def column(self, name: str) -> int | None:
+        """Return the number of the column of that name, in any case; None where there is none."""
+        lowered = name.lower()
+        return next((i for i, each in enumerate(self.names) if each.lower() == lowered), None)
+
+    def numbers(self, columns: Sequence[str]) -> np.ndarray:
+        """Return columns as ``(T, n)`` float64.
+
+        Raises:
+            InputError: a row is longer or shorter than the header, or a cell is not a finite number; the line is named.
+        """
+        place = {name: i for i, name in enumerate(self.names)}
+        index = [place[name] for name in columns]
+        if self.values is not None:
+            after = self.n_fields - 1
+            shifted = [i + (after if self.code is not None and i > self.code else 0) for i in index]
+            values = self.values[:, shifted]
+            wrong = ~np.isfinite(values)
+            if wrong.any():
+                row, column = np.argwhere(wrong)[0]
+                raise InputError(self._not_finite(int(row), columns[column], str(values[row, column])))
+            return values
+        assert self.cells is not None
+        for row, line in zip(self.cells, self.lines):
+            if len(row) != len(self.names):
+                raise InputError(f"{self.path}: line {line} has {len(row)} cells but the header {len(self.names)}")
+        comma = _decimal_commas(self.cells, index)
+        try:
+            picked = [[row[i].replace(",", ".") if comma else row[i] for i in index] for row in self.cells]
+            values = np.array(picked, np.float64).reshape(len(self.cells), len(index))
+            if np.isfinite(values).all():
+                return values
+        except ValueError:
+            pass
+        raise InputError(self._first_wrong(index, comma))
+
+    def codes(self) -> TimeCodes:
+        """Return the time codes.
+
+        Raises:
+            InputError: one is not `HH:MM:SS:FF`; the line is named.
+        """
+        assert self.code is not None
+        if self.values is not None:
+            fields = self.values[:, self.code : self.code + self.n_fields]
+            wrong = ~np.isfinite(fields).all(1)
+            if wrong.any():
+                raise self.wrong_code(int(np.argmax(wrong)))
+            return TimeCodes(fields, self.drop_frame, self.fraction)
+        assert self.cells is not None
+        cut = [re.split("[:;]", row[self.code].strip()) if len(row) > self.code else [""] for row in self.cells]
+        n_fields = len(cut[0]) if cut else 4
+        rows = np.empty((len(cut), n_fields))
+        for i, parts in enumerate(cut):
+            try:
+                rows[i] = [float(part.replace(",", ".")) for part in parts]
+                if not np.isfinite(rows[i]).all():
+                    raise ValueError
+            except ValueError:
+                raise self.wrong_code(i) from None
+        texts = [row[self.code] for row in self.cells]
+        return TimeCodes(rows, any(";" in text for text in texts), any("." in t or "," in t for t in texts[:9]))
+
+    def wrong_code(self, row: int, why: str = "is not HH:MM:SS:FF.fff") -> InputError:
+        """Return the error for the time code of a row."""
+        if self.cells is not None:
+            cells = self.cells[row]
+            text = cells[self.code or 0] if len(cells) > (self.code or 0) else ""
+        else:
+            assert self.values is not None and self.code is not None
+            text = ":".join(f"{value:g}" for value in self.values[row, self.code : self.code + self.n_fields])
+        return InputError(f"{self.path}: line {self.lines[row]}: the timecode {text!r} {why}")
+
+    def without(self, wrong: np.ndarray) -> Table:
+        """Return the table without the rows that ``(T,)`` bool marks."""
+        cells = None if self.cells is None else [row for row, drop in zip(self.cells, wrong) if not drop]
+        values = None if self.values is None else self.values[~wrong]
+        return replace(self, lines=self.lines[~wrong], values=values, cells=cells)
+
+    def holds_zero(self, name: str) -> np.ndarray:
+        """Return for each row whether the cell of that column is 0; a missing column holds none."""
+        column = self.column(name)
+        if column is None:
+            return np.zeros(len(self), bool)
+        if self.cells is not None:
+            return np.array([len(row) > column and row[column].strip() == "0" for row in self.cells], bool)
+        assert self.values is not None
+        after = self.n_fields - 1 if self.code is not None and column > self.code else 0
+        return np.asarray(self.values[:, column + after] == 0)
+
+    def _not_finite(self, row: int, name: str, text: str) -> str:
+        return f"{self.path}: line {self.lines[row]}, column {name}: {text!r} is not a finite number"
+
+    def _first_wrong(self, index: Sequence[int], comma: bool) -> str:
+        assert self.cells is not None
+        for number, row in enumerate(self.cells):
+            for i in index:
+                try:
+                    good = bool(np.isfinite(float(row[i].replace(",", ".") if comma else row[i])))
+                except ValueError:
+                    good = False
+                if not good:
+                    return self._not_finite(number, self.names[i], row[i])
+        return f"{self.path}: holds something that is not a finite number"
+
+
+def _as_utf8(data: bytes, path: Path) -> bytes:
+    """Return the text as UTF-8 without byte order mark, lines ended by a line feed."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = data.decode("utf-16").encode()
+    elif len(data) > 3 and (data[1:4:2] == b"\0\0" or data[0:3:2] == b"\0\0"):
+        data = data.decode("utf-16-le" if data[1] == 0 else "utf-16-be").encode()
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\0" in data:
+        raise InputError(f"{path}: not a CSV text file (it holds zero bytes)")
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _header(data: bytes, path: Path) -> tuple[int, int, str]:
+    """Return where the first row begins, its line number, and the header; a spreadsheet's `sep=;` is skipped."""
+    start, line = 0, 1
+    while start < len(data):
+        end = data.find(b"\n", start)
+        end = len(data) if end < 0 else end
+        text = _text(data[start:end])
+        start, line = end + 1, line + 1
+        if text.strip(' "\t,;|') and not re.fullmatch(r'"?sep=.?"?', text.strip()):
+            return min(start, len(data)), line, text
+    raise InputError(f"{path}: is empty")
+
+
+def _check_names(names: tuple[str, ...], path: Path) -> None:
+    if sum(_is_value(name) for name in names) * 2 > len(names):
+        raise InputError(f"{path}: has no header; the first line must name the columns")
+    for name, count in Counter(names).items():
+        if name and count > 1:
+            raise InputError(f"{path}: the column {name} is there twice")
+
+
+def _is_value(cell: str) -> bool:
+    try:
+        float(cell.replace(":", "").replace(";", "").replace(",", "."))
+    except ValueError:
+        return False
+    return True
+
+
+def _code_column(names: tuple[str, ...]) -> int | None:
+    return next((i for i, name in enumerate(names) if name.lower() == "timecode"), None)
+
+
+def _parsed_by_numpy(
+    path: Path, data: bytes, start: int, line: int, delimiter: str, names: tuple[str, ...]
+) -> Table | None:
+    """Return the table as numbers, or None where something is not a number or a row has another length."""
+    code, counted = _code_column(names), next((i for i, n in enumerate(names) if n.lower() == "blendshapecount"), None)
+    end = data.find(b"\n", start)
+    first = data[start : len(data) if end < 0 else end]
+    if not first.strip():
+        return None
+    before = first.count(delimiter.encode())
+    n_fields, drop = 1, False
+    if code is not None:
+        if delimiter == ";" and before == len(names):  # the semicolon of a drop-frame code is not a delimiter
+            n_fields, drop = first.count(b":") + 2, True
+        else:
+            n_fields = 1 + first.count(b":") + (first.count(b";") if delimiter != ";" else 0)
+            drop = delimiter != ";" and b";" in first
+    meant = {":": ",", ";": ","} if code is not None else {}
+    meant |= {",": "."} if delimiter != "," else {}
+    meant[delimiter] = ","
+    trans = bytes.maketrans("".join(meant).encode(), "".join(meant.values()).encode())
+    commas = len(names) - 1 + n_fields - 1
+    fraction = code is not None and b"." in first.translate(trans).split(b",")[min(code + n_fields - 1, commas)]
+    blocks: list[np.ndarray] = []
+    numbers: list[np.ndarray] = []
+    while start < len(data):
+        stop = start + BLOCK
+        if stop < len(data):
+            stop = data.find(b"\n", stop) + 1 or len(data)
+        rows = data[start:stop].translate(trans).split(b"\n")
+        start = stop
+        if not rows[-1]:
+            rows.pop()
+        good = np.fromiter((row.count(b",") == commas and row[-1:] != b"," for row in rows), bool, len(rows))
+        for i in np.flatnonzero(~good):
+            if rows[i].strip(b", \t") and not _lost(rows[i], code, counted, n_fields):
+                return None
+        try:
+            kept = rows if good.all() else [row for row, keep in zip(rows, good) if keep]
+            if kept:
+                blocks.append(np.loadtxt(io.BytesIO(b"\n".join(kept)), delimiter=",", comments=None, quotechar='"', ndmin=2))
+        except ValueError:
+            return None
+        numbers.append(line + np.flatnonzero(good))
+        line += len(rows)
+    values = np.concatenate(blocks) if blocks else np.empty((0, commas + 1))
+    lines = np.concatenate(numbers) if numbers else np.empty(0, int)
+    if values.shape != (len(lines), commas + 1):
+        return None
+    return Table(path, names, lines, values, None, code, n_fields, drop, fraction)
+
+
+def _lost(row: bytes, code: int | None, counted: int | None, n_fields: int) -> bool:
+    """Whether a short row is a frame in which the app lost the face: it says that it holds 0 shapes."""
+    if counted is None:
+        return False
+    cells = row.split(b",")
+    place = counted + (n_fields - 1 if code is not None and counted > code else 0)
+    return len(cells) > place and cells[place].strip() == b"0"
+
+
+def _parsed_by_rows(path: Path, data: bytes, delimiter: str) -> Table:
+    """Return the table as text."""
+    cells, lines = [], []
+    reader = csv.reader(io.StringIO(_text(data), newline=""), delimiter=delimiter)
+    for row in reader:
+        if any(cell.strip() for cell in row) and not (len(row) <= 2 and row[0].lower().startswith("sep=")):
+            cells.append(row)
+            lines.append(reader.line_num)
+    names = tuple(name.strip() for name in cells[0])
+    rows, code = cells[1:], _code_column(names)
+    if code is not None and delimiter == ";":  # the semicolon of a drop-frame code is not a delimiter
+        rows = [
+            [*row[:code], f"{row[code]};{row[code + 1]}", *row[code + 2 :]] if len(row) == len(names) + 1 else row
+            for row in rows
+        ]
+    return Table(path, names, np.array(lines[1:], int), None, rows, code)
+
+
+def _decimal_commas(cells: list[list[str]], index: Sequence[int]) -> bool:
+    """Whether numbers are written with a decimal comma: some cells of the first rows have one, and none a point."""
+    shown = [row[i] for row in cells[:50] for i in index]
+    commas = sum("," in cell for cell in shown)
+    return commas * 4 > len(shown) and not any("." in cell for cell in shown)

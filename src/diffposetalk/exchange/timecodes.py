@@ -1,0 +1,282 @@
+"""Frame rate of Live Link Face time codes, found from the whole column.
+
+The app writes `HH:MM:SS:FF.fff`, where FF counts 60ths of a second and `.fff` is a fraction of one. Other programs write the
+same column differently, and nothing in the file says which program it was:
+
+- FF counts frames of the video: 0 to 23, 24, 29, ... (SMPTE time code; with `;` before FF it is drop-frame).
+- The digits after the point number the frames of the whole take, or are milliseconds of the second.
+
+So the count in a second is taken from where FF starts again at 0; the meaning of the digits from how they go on.
+Source of drop-frame counting: SMPTE ST 12-1 (two frame numbers left out each minute that is not a multiple of ten).
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from diffposetalk.errors import DiffPoseTalkWarning, InputError
+from diffposetalk.exchange.frames import USUAL_RATES, frames_of
+from diffposetalk.exchange.tables import TimeCodes
+
+COUNTS = (60, 24, 25, 30, 48, 50, 90, 100, 120)
+"""Frames that FF counts in a second; the first is the app's."""
+NTSC = 1000 / 1001
+"""Real rate of video over the count of its time codes, where the count is a multiple of 24 or 30."""
+SAME = 2e-4
+"""Rates that differ by a smaller share are one rate."""
+ROUNDING_S = 2e-3
+"""How far the length of a take may be off that is written in milliseconds."""
+HINT = "--input-fps N (in Python load_motion(path, fps=N)) reads it at N frames a second"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When the rows of a table are."""
+
+    fps: float
+    index: np.ndarray
+    """``(T,)`` frame number of each row, from 0, with holes where frames are missing."""
+    others: tuple[float, ...] = ()
+    """Rates that fit as well as `fps`."""
+    count: int = COUNTS[0]
+    """Frames that FF counts in a second."""
+    doubt: str = ""
+    """Why the rate is a guess."""
+
+    def preferring(self, fps: float | None) -> Timing:
+        """Return the same at `fps` where that is one of the rates that fit."""
+        if fps is not None and any(abs(fps / rate - 1) < SAME for rate in (self.fps, *self.others)):
+            return Timing(fps, self.index, (), COUNTS[0])
+        return self
+
+    def note(self, where: object) -> str | None:
+        """Return what a user should know about the rate, or None where FF counts as in the app."""
+        read = f"{where}: read at {self.fps:.6g} frames a second"
+        if self.doubt:
+            return f"{read}: {self.doubt}; {HINT}"
+        if self.others:
+            rates = " or ".join(f"{rate:.6g}" for rate in self.others)
+            return f"{read}; its time codes allow {rates} as well; {HINT}"
+        return f"{read}, which its time codes count" if self.count != COUNTS[0] else None
+
+
+def timing_of(
+    codes: TimeCodes,
+    where: object,
+    wrong_row: Callable[[int, str], InputError],
+    fps: float | None = None,
+    prefer: float | None = None,
+) -> tuple[float, np.ndarray]:
+    """Find frame rate and frame numbers of a column of time codes; what was not plain is said by a warning.
+
+    Args:
+        codes: the column.
+        where: the file, for messages.
+        wrong_row: makes the error for a row, from its number and what is wrong.
+        fps: the rate, where the user states it; the time codes then only tell which frames are missing.
+        prefer: the rate to take where several fit, or none.
+
+    Returns:
+        Frames per second, and ``(T,)`` frame numbers from 0.
+
+    Raises:
+        InputError: no rate fits, time goes back, or there are no rows.
+    """
+    n_rows = len(codes.fields)
+    if not n_rows:
+        raise InputError(f"{where}: has no frames")
+    if n_rows == 1:
+        return fps or prefer or 30.0, np.zeros(1, int)
+    try:
+        timing = _timing(codes, where, wrong_row)
+    except InputError as error:
+        if fps or prefer:
+            return float(fps or prefer or 0), np.arange(n_rows)
+        raise InputError(f"{error}; {HINT}") from None
+    if fps is not None:
+        return fps, timing.index
+    timing = timing.preferring(prefer)
+    note = timing.note(where)
+    if note is not None:
+        warnings.warn(note, DiffPoseTalkWarning, stacklevel=2)
+    return timing.fps, timing.index
+
+
+def _timing(codes: TimeCodes, where: object, wrong_row: Callable[[int, str], InputError]) -> Timing:
+    fields = codes.fields
+    if fields.shape[1] == 1:
+        return _plain_numbers(fields[:, 0], where)
+    if fields.shape[1] not in (3, 4):
+        raise wrong_row(0, "is not HH:MM:SS:FF.fff")
+    beyond = (fields < 0).any(1) | (fields[:, 1:3] >= 60).any(1)
+    if beyond.any():
+        raise wrong_row(int(np.argmax(beyond)), "is not HH:MM:SS:FF.fff")
+    clock = fields[:, 0] * 3600 + fields[:, 1] * 60 + fields[:, 2]
+    clock = clock + 86400.0 * np.cumsum(np.diff(clock, prepend=clock[:1]) < -43200)  # past midnight
+    if fields.shape[1] == 3:
+        return Timing(*frames_of(clock, where))
+    if fields[:, :3].any() and np.ptp(fields[:, 3]) == 0:
+        raise InputError(f"{where}: its time codes go on by whole seconds, so they do not tell the frame rate")
+    whole = np.floor(fields[:, 3])
+    thousandths = (fields[:, 3] - whole) * 1000
+    for padded in (True, False):
+        numbers = (_padded_numbers if padded else _bare_numbers)(whole, thousandths)
+        if numbers is not None:
+            return _numbered(clock, whole, numbers, padded, where)
+    if _are_milliseconds(whole, thousandths):
+        return _rounded(clock + np.rint(thousandths) / 1000, where)
+    return _counted(clock, fields[:, 3], codes, where, wrong_row)
+
+
+def _plain_numbers(values: np.ndarray, where: object) -> Timing:
+    """Time codes that are one number each: seconds, milliseconds, or frame numbers, which tell no rate."""
+    step = float(np.median(np.diff(values)))
+    if step == 1 and (values == np.rint(values)).all():
+        raise InputError(f"{where}: its time codes number the frames, so they do not tell the frame rate")
+    return _rounded(values / 1000 if step > 4 else values, where)
+
+
+def _rounded(times: np.ndarray, where: object) -> Timing:
+    """Times in seconds, rounded to milliseconds, which in a short take allow two rates."""
+    fps, index = frames_of(times, where, tolerance=ROUNDING_S)
+    near = ROUNDING_S / (times[-1] - times[0])
+    others = tuple(rate for rate in USUAL_RATES if rate != fps and abs(rate / fps - 1) < near)
+    return Timing(fps, index, others)
+
+
+def _padded_numbers(whole: np.ndarray, thousandths: np.ndarray) -> np.ndarray | None:
+    """Return ``(T,)`` frame numbers where the digits after the point are those: `07.031` for frame 31."""
+    steps, digits = np.diff(whole), np.rint(thousandths)
+    if np.abs(thousandths - digits).max() > 0.01 or len(whole) < 3:
+        return None
+    gone = np.diff(digits) % 1000
+    if (gone > 0).all() and (gone == 1).mean() > 0.5 and (steps == gone)[steps > 0].mean() > 0.8:
+        return np.asarray(digits[0] + np.concatenate([[0], np.cumsum(gone)]))
+    return None
+
+
+def _bare_numbers(whole: np.ndarray, thousandths: np.ndarray) -> np.ndarray | None:
+    """Return the same where they are written without leading zeros: `07.31`."""
+    for first in (0, 1):
+        numbers = np.arange(first, first + len(whole))
+        n_digits = np.floor(np.log10(np.maximum(numbers, 1))) + 1
+        if len(whole) > 9 and np.abs(thousandths / 1000 - numbers / 10**n_digits).max() < 1e-6:
+            return numbers
+    return None
+
+
+def _numbered(clock: np.ndarray, whole: np.ndarray, numbers: np.ndarray, of_video: bool, where: object) -> Timing:
+    """Rates at which frame `n` lies in the second that its time code says."""
+    gone, ticked = np.diff(numbers), np.diff(clock) > 0
+    index = (numbers - numbers[0]).astype(int)
+    count = _count(whole, gone, np.diff(clock) == 1)
+    if count is None:
+        raise InputError(f"{where}: its time codes do not reach a second's end, so they do not tell the frame rate")
+    rolling = np.concatenate([[0], np.cumsum(np.diff(whole) < 0)])  # seconds that start again before 60, too
+    for seconds in (clock, rolling):
+        fitting = [r for r in USUAL_RATES if abs(r - count) < 0.5 and _fits(numbers, seconds, r)]
+        if fitting:
+            # Of two rates that fit, cameras that say 30 or 60 record 29.97 and 59.94; 24 is more often whole.
+            best = next((r for r in fitting if r % 1 and count % 30 == 0 and of_video), fitting[-1])
+            return Timing(best, index, tuple(r for r in fitting if r != best), count)
+    rows = np.flatnonzero(ticked)
+    if len(rows) > 2:
+        measured = (numbers[rows[-1]] - numbers[rows[0]]) / (clock[rows[-1] + 1] - clock[rows[0] + 1])
+        if abs(measured - count) < 1 and _fits(numbers, clock, measured, slack=2):
+            return Timing(float(measured), index, (), count)
+    raise InputError(f"{where}: its time codes count {count} frames a second, but seconds pass at another rate")
+
+
+def _fits(numbers: np.ndarray, clock: np.ndarray, rate: float, slack: float = -1e-6) -> bool:
+    """Whether some start makes every frame lie in its second, `slack` frames aside."""
+    low, high = (clock - numbers / rate).max(), (clock + 1 - numbers / rate).min()
+    return bool(low < high + slack / rate)
+
+
+def _are_milliseconds(whole: np.ndarray, thousandths: np.ndarray) -> bool:
+    """Whether the digits after the point are milliseconds of the second, so that they and FF say the same."""
+    late = thousandths > 200
+    if late.sum() < 3 or np.abs(thousandths - np.rint(thousandths)).max() > 0.01:
+        return False
+    count = np.rint(np.median(whole[late] / (thousandths[late] / 1000)))
+    return bool(20 <= count <= 130 and np.abs(whole - count * thousandths / 1000).max() < 1.6)
+
+
+def _count(field: np.ndarray, steps: np.ndarray, ticked: np.ndarray) -> int | None:
+    """Return how far FF counts, from where it starts again; None where it never does.
+
+    A frame that is missing there makes the count look smaller, never larger.
+    """
+    if not ticked.any():
+        return None
+    counts = Counter(np.rint((field[:-1] - field[1:] + steps)[ticked]).astype(int).tolist())
+    often = [count for count, n in counts.items() if n >= 0.05 * ticked.sum() and 1 < count <= 240]
+    count = max(often, default=None)
+    if count is None or count in COUNTS and count > field.max():
+        return count
+    return next((usual for usual in sorted(COUNTS) if max(count, field.max()) < usual < 1.08 * count), count)
+
+
+def _counted(
+    clock: np.ndarray,
+    field: np.ndarray,
+    codes: TimeCodes,
+    where: object,
+    wrong_row: Callable[[int, str], InputError],
+) -> Timing:
+    """FF counts parts of a second: the app's 60ths, or frames of the video."""
+    steps, same_second = np.diff(field), np.diff(clock) == 0
+    still = same_second & (steps <= 0)
+    if still.any():
+        raise InputError(f"{where}: time does not go on at frame {int(np.argmax(still)) + 1}")
+    forward = steps[same_second & (steps > 0)]
+    step = float(np.median(forward)) if len(forward) else 1.0
+    count, doubt = _count(field, np.full(len(steps), step), np.diff(clock) == 1), ""
+    if count is None:
+        count, doubt = _count_without_end(field, step, codes, where)
+    beyond = field >= count
+    if beyond.any():
+        raise wrong_row(int(np.argmax(beyond)), f"counts beyond the {count} of a second in this file (60ths of a second?)")
+    position = clock * count + field
+    drop = _drops(clock, field, count, step) or (codes.drop_frame and count % 30 == 0)
+    if drop:
+        minutes = clock // 60
+        position = position - count // 15 * (minutes - minutes // 10)
+    rate = count * NTSC if drop else float(count)
+    fps, index = frames_of(position / rate, where)
+    # Frame numbers are the same at 29.97 and 30; the app's 60ths, which have a fraction, are of real time.
+    real = (field != np.rint(field)).any() or count == COUNTS[0] and codes.fraction
+    others = () if real or drop or count % 6 else (fps * NTSC,)
+    return Timing(fps, index, others, count, doubt)
+
+
+def _count_without_end(field: np.ndarray, step: float, codes: TimeCodes, where: object) -> tuple[int, str]:
+    """Return the count of a take within one second: that of the app, unless others are as likely."""
+    usual = [
+        count
+        for count in COUNTS
+        if count > field.max() and any(abs(count / step / rate - 1) < 1e-3 for rate in USUAL_RATES)
+    ]
+    if not usual:
+        return COUNTS[0], ""
+    if COUNTS[0] in usual and (step != 1 or field.max() >= 50):
+        return COUNTS[0], ""
+    if codes.fraction:
+        return usual[0], "its time codes do not reach a second's end, and Live Link Face counts 60ths of a second"
+    raise InputError(
+        f"{where}: its time codes do not reach a second's end, so they do not tell the frame rate "
+        f"({', '.join(str(count) for count in sorted(usual)[:4])}, ... all fit)"
+    )
+
+
+def _drops(clock: np.ndarray, field: np.ndarray, count: int, step: float) -> bool:
+    """Whether frame numbers are left out at the start of minutes, as drop-frame codes do, also written with colons."""
+    if count % 30 or step != 1:
+        return False
+    first = np.flatnonzero((np.diff(clock) == 1) & (clock[1:] % 60 == 0) & (clock[1:] // 60 % 10 != 0)) + 1
+    return bool(len(first)) and bool((field[first] == count // 15).all() and (field[first - 1] == count - 1).all())
