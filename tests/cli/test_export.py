@@ -143,3 +143,44 @@ def test_real_takes_are_motion_everywhere(
     run_json(capsys, *common, "--style", source, "-o", tmp_path / "a.npz")
     run_json(capsys, *common, "--style", tmp_path / "s.safetensors", "-o", tmp_path / "b.npz")
     assert np.array_equal(load_motion(tmp_path / "a.npz").expression, load_motion(tmp_path / "b.npz").expression)
+
+
+@pytest.fixture
+def ambiguous(tmp_path: Path) -> Path:
+    """Time codes that are the same at 29.97 and 30 frames a second."""
+    rows = [f"00:00:{i // 30:02d}:{i % 30:02d},1,{i / 90:.4f}" for i in range(90)]
+    (tmp_path / "take.csv").write_text("\n".join(["Timecode,BlendShapeCount,JawOpen", *rows]))
+    return tmp_path / "take.csv"
+
+
+@pytest.mark.parametrize(
+    ("words", "fps", "frames", "noted"),
+    [
+        ([], 30.0, 90, True),
+        (["--fps", "29.97"], 29.97, 90, False),
+        (["--fps", "29.97002997"], 29.97002997, 90, False),
+        (["--fps", "60"], 60.0, 180, True),
+        (["--input-fps", "24"], 24.0, 90, False),
+        (["--input-fps", "24", "--fps", "48"], 48.0, 180, False),
+    ],
+)
+def test_the_rate_of_a_table(
+    capsys: Captured, tmp_path: Path, ambiguous: Path, words: list[str], fps: float, frames: int, noted: bool
+) -> None:
+    assert run([str(word) for word in ["export", ambiguous, *words, "-o", tmp_path / "a.npz"]]) == 0
+    err = capsys.readouterr().err
+    assert err.count("\n") == noted and ("29.97" in err) == noted
+    motion = load_motion(tmp_path / "a.npz")
+    assert motion.fps == pytest.approx(fps) and len(motion) == frames
+
+
+def test_the_rate_of_a_table_in_other_commands(
+    capsys: Captured, tmp_path: Path, ambiguous: Path, tiny_model_path: Path
+) -> None:
+    run_json(capsys, "retarget", ambiguous, "--fps", 25, "-o", tmp_path / "a.npz")
+    assert load_motion(tmp_path / "a.npz").fps == 25
+    words = ["style", ambiguous, "--fps", 25, "--model", tiny_model_path, "-o", tmp_path / "s.safetensors"]
+    assert run_json(capsys, *words)["source"] == "take.csv"
+    assert "for .csv files only" in refused(
+        capsys, "retarget", tmp_path / "a.npz", "--fps", 25, "-o", tmp_path / "b.npz"
+    )

@@ -48,7 +48,9 @@ def numbered(frame: int, rate: float) -> str:
     """Seconds from the video's own rate; FF the frame in the second, then the number of the frame in the video."""
     milliseconds = frame * 1000 / rate
     seconds = int(milliseconds // 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{int(frame % rate):02d}.{frame % 1000:03d}"
+    return (
+        f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{int(frame % rate):02d}.{frame % 1000:03d}"
+    )
 
 
 def milliseconds(frame: int, rate: float) -> str:
@@ -69,7 +71,13 @@ def read(path: Path, codes: list[str], values: np.ndarray, **options: float) -> 
 
 
 def column(
-    tmp: Path, write: Callable[[int], str], seconds: float, rate: float, start: int = 0, lost: float = 0.0, seed: int = 0
+    tmp: Path,
+    write: Callable[[int], str],
+    seconds: float,
+    rate: float,
+    start: int = 0,
+    lost: float = 0.0,
+    seed: int = 0,
 ) -> tuple[Motion, list[str], np.ndarray]:
     frames = np.arange(round(seconds * rate))
     rng = np.random.default_rng(seed)

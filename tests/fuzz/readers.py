@@ -304,7 +304,7 @@ READERS = {
         _row("npz", "motion files.npz", "npz", "case.npz", seeds.motions, motion),
         _row("trackers", "exchange.curves.trackers", "npz", "case.npz", seeds.trackers, motion),
         _row("json", "exchange.documents", "json", "case.json", seeds.json_motions, motion),
-        _row("csv", "exchange.columns", "csv", "case.csv", seeds.csv_motions, motion),
+        _row("csv", "exchange.tables", "csv", "case.csv", seeds.csv_motions, motion),
         _row("parquet", "exchange.curves.table", "parquet", "case.parquet", lambda: [seeds.exported("parquet", ".parquet")],
              motion, needs="pyarrow"),
         _row("targetsnpz", "files.npz head.flame.files", "npz", "case.npz", seeds.head_npz, head),

@@ -47,6 +47,14 @@ def _range(low: float, high: float) -> str:
     return f"between {low:g} and {high:g}"
 
 
+def add_input_fps(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Declare the option that states the frame rate of a CSV file; it arrives as `args.input_fps`."""
+    parser.add_argument(
+        *names, dest="input_fps", type=number(1, 240), metavar="N",
+        help="frame rate of a .csv file, whatever its time codes say (default: found from them)",
+    )  # fmt: skip
+
+
 def outputs(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
     """Check all output paths before any work.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.exchange.tables import JSON_MB, check_size
+from diffposetalk.files.limits import JSON_FACTOR, read_bytes
 from diffposetalk.files.parsing import parsing
 
 if TYPE_CHECKING:
@@ -22,13 +22,12 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing, too large, no JSON, or holds NaN.
     """
-    check_size(path, JSON_MB)
 
     def refuse(word: str) -> NoReturn:
         raise InputError(f"{path}: holds {word}, which is not a finite number")
 
     with parsing(path, "JSON file"):
-        data = path.read_bytes()
+        data = read_bytes(path, "JSON file", JSON_FACTOR)
         document = json.loads(data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"),
                               parse_constant=refuse)  # fmt: skip
     if not isinstance(document, dict):

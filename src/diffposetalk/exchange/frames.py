@@ -10,9 +10,7 @@ USUAL_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60000 /
 """Frame rates that a measured one is taken for when it is within 0.02 %."""
 
 
-def frames_of(
-    times: np.ndarray, where: object, lone: float = 30.0, tolerance: float = 0.0
-) -> tuple[float, np.ndarray]:
+def frames_of(times: np.ndarray, where: object, lone: float = 30.0, tolerance: float = 0.0) -> tuple[float, np.ndarray]:
     """Find the frame rate of times, and the frame number of each.
 
     Args:

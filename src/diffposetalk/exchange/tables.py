@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -18,40 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from diffposetalk.errors import InputError, UsageError
+from diffposetalk.errors import InputError
+from diffposetalk.files.limits import read_bytes
 from diffposetalk.files.parsing import parsing
 
-CSV_MB, JSON_MB = 1000, 200
-"""Largest text files that are read; an hour at 60 frames a second is a tenth of the first, half of the second."""
-LIMIT_VARIABLE = "DIFFPOSETALK_MAX_TEXT_MB"
-"""Environment variable that sets both limits."""
 DELIMITERS = ",;\t|"
 BLOCK = 1 << 24
 """Bytes of text that numpy parses at once, so that memory does not grow with twice the file."""
-
-
-def check_size(path: Path, largest_mb: float = CSV_MB) -> None:
-    """Refuse a text file that is too large, before reading it.
-
-    Raises:
-        InputError: it is missing, not a regular file, or larger than the limit.
-    """
-    limit = os.environ.get(LIMIT_VARIABLE)
-    if limit is not None:
-        try:
-            largest_mb = float(limit)
-        except ValueError:
-            raise UsageError(f"{LIMIT_VARIABLE} must be a number of megabytes, not {limit!r}") from None
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
-    if not path.is_file():
-        raise InputError(f"{path}: is not a regular file")
-    size = path.stat().st_size
-    if size > largest_mb * 1e6:
-        raise InputError(
-            f"{path}: has {size / 1e9:.1f} GB, more than any motion; at most {largest_mb / 1000:g} GB are read "
-            f"({LIMIT_VARIABLE}={size / 1e6 + 1:.0f} raises the limit)"
-        )
 
 
 @dataclass(frozen=True)
@@ -93,9 +65,8 @@ class Table:
         Raises:
             InputError: it is not text, too large, empty, has no header or a column twice.
         """
-        check_size(path)
         with parsing(path, "CSV text file"):
-            data = _as_utf8(path.read_bytes(), path)
+            data = _as_utf8(read_bytes(path, "CSV text file"), path)
             start, first_line, header = _header(data, path)
             delimiter = max(DELIMITERS, key=header.count)
             names = tuple(name.strip() for name in next(csv.reader([header], delimiter=delimiter), []))
@@ -306,7 +277,9 @@ def _parsed_by_numpy(
         try:
             kept = rows if good.all() else [row for row, keep in zip(rows, good) if keep]
             if kept:
-                blocks.append(np.loadtxt(io.BytesIO(b"\n".join(kept)), delimiter=",", comments=None, quotechar='"', ndmin=2))
+                blocks.append(
+                    np.loadtxt(io.BytesIO(b"\n".join(kept)), delimiter=",", comments=None, quotechar='"', ndmin=2)
+                )
         except ValueError:
             return None
         numbers.append(line + np.flatnonzero(good))

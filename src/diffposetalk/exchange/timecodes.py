@@ -217,7 +217,7 @@ def _count(field: np.ndarray, steps: np.ndarray, ticked: np.ndarray) -> int | No
     counts = Counter(np.rint((field[:-1] - field[1:] + steps)[ticked]).astype(int).tolist())
     often = [count for count, n in counts.items() if n >= 0.05 * ticked.sum() and 1 < count <= 240]
     count = max(often, default=None)
-    if count is None or count in COUNTS and count > field.max():
+    if count is None or (count in COUNTS and count > field.max()):
         return count
     return next((usual for usual in sorted(COUNTS) if max(count, field.max()) < usual < 1.08 * count), count)
 
@@ -231,17 +231,17 @@ def _counted(
 ) -> Timing:
     """FF counts parts of a second: the app's 60ths, or frames of the video."""
     steps, same_second = np.diff(field), np.diff(clock) == 0
-    still = same_second & (steps <= 0)
-    if still.any():
-        raise InputError(f"{where}: time does not go on at frame {int(np.argmax(still)) + 1}")
     forward = steps[same_second & (steps > 0)]
     step = float(np.median(forward)) if len(forward) else 1.0
     count, doubt = _count(field, np.full(len(steps), step), np.diff(clock) == 1), ""
+    if count is not None and (field >= count).any():
+        row = int(np.argmax(field >= count))
+        raise wrong_row(row, f"counts beyond the {count} of a second in this file (60ths of a second, or frames)")
+    still = same_second & (steps <= 0)
+    if still.any():
+        raise InputError(f"{where}: time does not go on at frame {int(np.argmax(still)) + 1}")
     if count is None:
         count, doubt = _count_without_end(field, step, codes, where)
-    beyond = field >= count
-    if beyond.any():
-        raise wrong_row(int(np.argmax(beyond)), f"counts beyond the {count} of a second in this file (60ths of a second?)")
     position = clock * count + field
     drop = _drops(clock, field, count, step) or (codes.drop_frame and count % 30 == 0)
     if drop:
@@ -250,7 +250,7 @@ def _counted(
     rate = count * NTSC if drop else float(count)
     fps, index = frames_of(position / rate, where)
     # Frame numbers are the same at 29.97 and 30; the app's 60ths, which have a fraction, are of real time.
-    real = (field != np.rint(field)).any() or count == COUNTS[0] and codes.fraction
+    real = (field != np.rint(field)).any() or (count == COUNTS[0] and codes.fraction)
     others = () if real or drop or count % 6 else (fps * NTSC,)
     return Timing(fps, index, others, count, doubt)
 

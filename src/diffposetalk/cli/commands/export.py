@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from diffposetalk.cli import outputs, picture
+from diffposetalk.cli import outputs, picture, values
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("motion", metavar="MOTION", nargs="?", help="motion (.npz, .csv, .json, .parquet)")
     parser.add_argument("--list", action="store_true", help="list all formats, their names and endings")
     parser.add_argument("--speech", metavar="FILE", help="the sound that goes with it")
+    values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)
     picture.add_arguments(parser)
 
@@ -42,7 +43,7 @@ def write_motion(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.exchange import load_motion
     from diffposetalk.speech import SpeechFile
 
-    motion = load_motion(args.motion)
+    motion = load_motion(args.motion, fps=args.input_fps, prefer=args.fps)
     speech = SpeechFile(args.speech) if args.speech is not None else None
     pictures = picture.Picture(args, console)
     written = wanted.write(motion, pictures, speech, console)

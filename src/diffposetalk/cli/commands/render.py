@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from diffposetalk.cli import outputs, picture
+from diffposetalk.cli import outputs, picture, values
 from diffposetalk.cli.commands.export import write_motion
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("motion", metavar="MOTION", help="motion (.npz, .csv, .json, .parquet)")
     parser.add_argument("--speech", metavar="FILE", help="sound for the video")
+    values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)
     picture.add_arguments(parser)
 

@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from-head", metavar="HEAD", help=f"the head it is for (default: as the motion says): {HEADS}"
     )
+    values.add_input_fps(parser, "--fps", "--input-fps")
     parser.add_argument("--head", metavar="HEAD", default="anny", help="the head to move (default: anny)")
     parser.add_argument("-o", "--output", metavar="OUT", required=True, help="where the motion goes (.npz)")
     parser.add_argument(
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.head import load_head
     from diffposetalk.retarget.solve import Options, retarget
 
-    motion = load_motion(args.motion)
+    motion = load_motion(args.motion, fps=args.input_fps)
     if args.from_head is None and motion.head not in ("anny", "flame"):
         raise UsageError(f"{args.motion}: is for the head {motion.head!r}; name that head's file with --from-head")
     source, target = load_head(args.from_head or motion.head), load_head(args.head)

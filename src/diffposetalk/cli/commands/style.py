@@ -8,6 +8,7 @@ diffposetalk style lively somebody.mp4 --shares 0.3,0.7 -o mixed.style.safetenso
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
+    from diffposetalk.generate.style_of import StyleSource
     from diffposetalk.generate.talker import Talker
     from diffposetalk.model.style_reader import StyleModel
 
@@ -43,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|FILE",
         help="FLAME head of a reference that is FLAME motion; for a FLAME model also the head that videos are tracked on",
     )
+    values.add_input_fps(parser, "--fps", "--input-fps")
     parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe face_landmarker.task for videos")
 
 
@@ -70,13 +73,23 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     for word in args.references:
         with console.progress("tracking", "s") as progress:
             how: dict[str, Any] = {"head": args.head, "landmarker": args.landmarker, "progress": progress}
-            style = reader.style(word, **how) if isinstance(reader, Talker) else style_of(word, reader, {}, **how)
+            source = _source(word, args.input_fps)
+            style = reader.style(source, **how) if isinstance(reader, Talker) else style_of(source, reader, {}, **how)
         assert style is not None, "a word always means a style"
-        styles.append(style)
+        styles.append(style if source is word else replace(style, source=Path(word).name))
     style = Style.blended(styles, args.shares)
     style.save(output)
     console.say(str(output))
     return {"output": str(output), "source": style.source, "encoder": style.encoder}
+
+
+def _source(word: str, fps: float | None) -> StyleSource:
+    """Return what shows the style: the word, or the motion of a CSV file whose frame rate is stated."""
+    if fps is None or Path(word).suffix.lower() != ".csv":
+        return word
+    from diffposetalk.exchange import load_motion
+
+    return load_motion(word, fps=fps)
 
 
 def _reader(model: str) -> StyleModel | Talker:

@@ -11,8 +11,8 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.exchange.angles import interpolated, of_quaternions, quaternions
-from diffposetalk.exchange.frames import filled, frames_of, lerped
 from diffposetalk.exchange.documents import matrix, write_json
+from diffposetalk.exchange.frames import filled, frames_of, lerped
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, say_unknown
 from diffposetalk.motion import Motion
 

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffposetalk.errors import InputError
+from diffposetalk.exchange.angles import rotation_matrices, rotation_vectors_of
 from diffposetalk.files.npz import read_npz
+from diffposetalk.files.parsing import parsing
 
 if TYPE_CHECKING:
     from diffposetalk.motion import Motion
@@ -87,15 +89,16 @@ def read(path: Path, layout: Layout) -> Motion:
     """
     from diffposetalk.motion import Motion, flame_channels
 
-    arrays = read_npz(path, f"readable {layout.name} file")
-    with naming(path, f"{layout.name} file"):
-        expression = _frames(arrays, layout.expression)
-        head, jaw = layout.poses(arrays)
-        fps = next(
-            (float(arrays[key].item()) for key in FPS_KEYS if key in arrays and arrays[key].size == 1), layout.fps
-        )
-        names = flame_channels(expression.shape[1], head_pose=False)[:-1]
-        return Motion(expression, names, head, fps, "flame", jaw)
+    arrays = read_npz(path, f"{layout.name} file")
+    with parsing(path, f"{layout.name} file"):
+        try:
+            expression = _frames(arrays, layout.expression)
+            head, jaw = layout.poses(arrays)
+            stated = (float(arrays[key].item()) for key in FPS_KEYS if key in arrays and arrays[key].size == 1)
+            names = flame_channels(expression.shape[1], head_pose=False)[:-1]
+            return Motion(expression, names, head, next(stated, layout.fps), "flame", jaw)
+        except InputError as error:
+            raise InputError(f"{path}: not a usable {layout.name} file: {error}") from None
 
 
 def _frames(arrays: Arrays, key: str, width: int | None = None) -> np.ndarray:

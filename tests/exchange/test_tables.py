@@ -1,0 +1,163 @@
+"""Tables as text: every dialect is read alike, wrong cells are named, and size is limited before reading."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk.arkit import CHANNELS
+from diffposetalk.errors import InputError
+from diffposetalk.exchange import export, load_motion
+from diffposetalk.exchange.tables import Table
+from diffposetalk.motion import Motion
+
+
+def semicolons(text: str) -> str:
+    return text.replace(",", ";")
+
+
+def decimal_commas(text: str) -> str:
+    header, _, rows = semicolons(text).partition("\n")
+    return header + "\n" + rows.replace(".", ",")
+
+
+def quoted(text: str) -> str:
+    return "\n".join(",".join(f'"{cell}"' for cell in line.split(",")) for line in text.splitlines())
+
+
+def quoted_commas(text: str) -> str:
+    return quoted(text).replace(".", ",")
+
+
+def drop_frame(text: str) -> str:
+    """`HH:MM:SS;FF` is unambiguous in a table of commas or tabs."""
+    head, *rows = text.splitlines()
+    codes = (row.partition(",") for row in rows)
+    return "\n".join(
+        [head, *(f"{':'.join(code.split(':')[:3])};{code.split(':')[3]},{rest}" for code, _, rest in codes)]
+    )
+
+
+DIALECTS: dict[str, Callable[[str], bytes]] = {
+    "crlf": lambda text: text.replace("\n", "\r\n").encode(),
+    "cr": lambda text: text.replace("\n", "\r").encode(),
+    "bom": lambda text: text.encode("utf-8-sig"),
+    "utf-16": lambda text: text.encode("utf-16"),
+    "utf-16-le": lambda text: text.encode("utf-16-le"),
+    "utf-16-be": lambda text: text.encode("utf-16-be"),
+    "semicolons": lambda text: semicolons(text).encode(),
+    "tabs": lambda text: text.replace(",", "\t").encode(),
+    "bars": lambda text: text.replace(",", "|").encode(),
+    "spaces": lambda text: text.replace(",", ", ").encode(),
+    "decimal commas": lambda text: decimal_commas(text).encode(),
+    "quoted": lambda text: quoted(text).encode(),
+    "quoted decimal commas": lambda text: quoted_commas(text).encode(),
+    "Excel's first line": lambda text: ("sep=;\n" + semicolons(text)).encode("utf-16"),
+    "empty lines": lambda text: ("\n\n" + text.replace("\n", "\n\n") + "\n\n").encode(),
+    "lower case": lambda text: (text.partition("\n")[0].lower() + "\n" + text.partition("\n")[2]).encode(),
+    "latin-1": lambda text: (
+        text.replace("Timecode,", "Gr\u00f6\u00dfe,Timecode,", 1).replace("\n0", "\n1,0").encode("latin-1")
+    ),
+    "a column of words": lambda text: (
+        text.replace("Timecode,", "Note,Timecode,", 1).replace("\n0", "\nword,0").encode()
+    ),
+    "drop-frame": lambda text: drop_frame(text).encode(),
+    "drop-frame and semicolons": lambda text: drop_frame(text).replace(",", ";").encode(),
+    "drop-frame and tabs": lambda text: drop_frame(text).replace(",", "\t").encode("utf-16"),
+}
+
+
+@pytest.fixture(scope="module")
+def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(4)
+    motion = Motion(rng.random((150, 52)), CHANNELS, 0.1 * rng.random((150, 3)), 60.0)
+    return export(motion, tmp_path_factory.mktemp("take") / "take.csv").path
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_dialects_are_read_alike(tmp_path: Path, take: Path, name: str) -> None:
+    (tmp_path / "a.csv").write_bytes(DIALECTS[name](take.read_text()))
+    again, before = load_motion(tmp_path / "a.csv"), load_motion(take)
+    assert np.abs(again.expression - before.expression).max() < 1e-6
+    assert np.abs(again.head_pose - before.head_pose).max() < 1e-6
+    assert again.fps == pytest.approx(60 * 1000 / 1001 if name.startswith("drop") else 60)
+
+
+@pytest.mark.parametrize("name", ["table", "nim"])
+@pytest.mark.parametrize("dialect", ["decimal commas", "utf-16", "tabs", "crlf", "bom"])
+def test_other_tables_in_dialects(tmp_path: Path, motion: Motion, name: str, dialect: str) -> None:
+    text = export(motion, tmp_path / "a.csv", name).path.read_text()
+    (tmp_path / "b.csv").write_bytes(DIALECTS[dialect](text))
+    again, before = load_motion(tmp_path / "b.csv"), load_motion(tmp_path / "a.csv")
+    assert np.array_equal(again.expression, before.expression) and again.fps == before.fps
+
+
+def test_both_parsers_agree(take: Path, tmp_path: Path) -> None:
+    fast = Table.read(take)
+    (tmp_path / "slow.csv").write_text(
+        take.read_text().replace("Timecode,", "Note,Timecode,", 1).replace("\n0", "\nx,0")
+    )
+    slow = Table.read(tmp_path / "slow.csv")
+    assert fast.cells is None and slow.values is None
+    names = fast.names[1:]
+    assert np.array_equal(fast.numbers(names), slow.numbers(names))
+    assert np.array_equal(fast.codes().fields, slow.codes().fields)
+    assert np.array_equal(fast.lines, slow.lines)
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "said"),
+    [
+        (20, "oops", "line 90, column MouthClose: 'oops' is not a finite number"),
+        (20, "nan", "line 90, column MouthClose: 'nan' is not a finite number"),
+        (20, "inf", "line 90, column MouthClose: 'inf' is not a finite number"),
+        (20, "", "line 90, column MouthClose: '' is not a finite number"),
+        (20, "1e999", "line 90, column MouthClose: "),
+        (0, "00:00:xx:10.000", "line 90: the timecode '00:00:xx:10.000' is not HH:MM:SS:FF"),
+        (0, "00:00:01", "line 90: the timecode '00:00:01' is not HH:MM:SS:FF"),
+        (0, "00:00:61:10.000", "line 90: the timecode "),
+        (0, "00:00:01:71.000", "line 90: the timecode "),
+    ],
+)
+def test_wrong_cells_are_named(tmp_path: Path, take: Path, place: int, value: str, said: str) -> None:
+    lines = take.read_text().splitlines()
+    cells = lines[89].split(",")
+    cells[place] = value
+    (tmp_path / "a.csv").write_text("\n".join([*lines[:89], ",".join(cells), *lines[90:]]))
+    with pytest.raises(InputError) as caught:
+        load_motion(tmp_path / "a.csv")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_table_without_times_says_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("Zeit;JawOpen;Mund\n0;0,1;0,2\n")
+    with pytest.raises(InputError, match=r"it has the columns Zeit, JawOpen, Mund, \.\.\. but no Timecode"):
+        load_motion(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x00" * 100, bytes(range(256)), b"\xff\xfe", b"\xff\xfea", b"sep=;\n", b'"', b'"\n"', b",,\n"]
+)
+def test_bytes_that_are_no_table(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "a.csv").write_bytes(data)
+    with pytest.raises(InputError, match=r"a\.csv"):
+        load_motion(tmp_path / "a.csv")
+
+
+def test_many_columns_take_linear_time(tmp_path: Path) -> None:
+    """Eight times the columns take about eight times as long, not sixty-four."""
+
+    def seconds(n_columns: int) -> float:
+        names = ["Timecode", "JawOpen", *(f"c{i}" for i in range(n_columns))]
+        rows = [",".join([f"00:00:00:{i:02d}.500", *["0.5"] * (n_columns + 1)]) for i in range(0, 59, 2)]
+        (tmp_path / "a.csv").write_text("\n".join([",".join(names), *rows]))
+        start = time.process_time()
+        load_motion(tmp_path / "a.csv")
+        return time.process_time() - start
+
+    seconds(100)
+    assert min(seconds(32_000) for _ in range(2)) < 24 * min(seconds(4_000) for _ in range(2))
