@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,6 +66,16 @@ def test_npz_follows_the_documented_layout(tmp_path: Path) -> None:
         (lambda a: a.update(head_pose=np.zeros((3, 3))), "head_pose must be"),
         (lambda a: a["expression"].__setitem__((0, 0), np.nan), "not finite"),
         (lambda a: a.update(fps=np.float64(0)), "fps above 0"),
+        (lambda a: a.update(fps=np.array("fast")), "not a readable motion file"),
+        (lambda a: a.update(fps=np.ones(2)), "fps must be one value"),
+        (lambda a: a.update(format_version=np.float64("inf")), "not a readable motion file"),
+        (lambda a: a.update(format_version=np.ones((2, 2))), "format_version must be one value"),
+        (lambda a: a.update(expression=np.array([["a"]])), "expression must hold real numbers"),
+        (lambda a: a.update(expression=a["expression"] * 1j), "expression must hold real numbers"),
+        (lambda a: a.update(expression=np.float32(1)), "expression is"),
+        (lambda a: a.update(head_pose=np.full((30, 3), 1e300)), "not finite"),
+        (lambda a: a.update(expression_names=np.array("jawOpen")), "not a readable motion file"),
+        (lambda a: a.update(head=np.array(["anny", "flame"])), "head must be one value"),
     ],
 )
 def test_broken_motion_files_are_refused(tmp_path: Path, break_it: object, said: str) -> None:
@@ -195,8 +206,41 @@ def test_style_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such style"):
         Style.load(tmp_path / "none")
     (tmp_path / "junk").write_bytes(b"x" * 100)
-    with pytest.raises(InputError, match="not a style file"):
+    with pytest.raises(InputError, match="not a readable style file"):
         Style.load(tmp_path / "junk")
+
+
+def test_damaged_styles_are_refused_in_one_line(tmp_path: Path) -> None:
+    """A header of another shape, a vector of another kind, an npy that declares more than it holds."""
+    from safetensors.numpy import save_file
+
+    good = {"kind": "diffposetalk.style", "encoder": "abc", "source": "x"}
+    for index, (header, vector) in enumerate(
+        [
+            ("[1, 2]", np.zeros(4, np.float32)),
+            ("{", np.zeros(4, np.float32)),
+            (json.dumps(good | {"kind": "other"}), np.zeros(4, np.float32)),
+            (json.dumps({"kind": "diffposetalk.style"}), np.zeros(4, np.float32)),
+            (json.dumps(good), np.zeros((2, 2), np.float32)),
+            (json.dumps(good), np.full(4, np.nan, np.float32)),
+        ]
+    ):
+        path = tmp_path / f"{index}.safetensors"
+        save_file({"vector": vector}, path, {"diffposetalk": header})
+        with pytest.raises(InputError) as caught:
+            Style.load(path)
+        assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    np.save(tmp_path / "v.npy", np.zeros(4))
+    data = (tmp_path / "v.npy").read_bytes()
+    for damaged in (data.replace(b"(4,)", b"(4e8)"), data.replace(b"(4,)", b"(9,)"), data[:70], b""):
+        (tmp_path / "v.npy").write_bytes(damaged)
+        with pytest.raises(InputError, match=r"v\.npy: not a readable style vector"):
+            Style.load_vector(tmp_path / "v.npy")
+
+
+def test_a_frame_rate_that_asks_for_endless_frames_is_refused() -> None:
+    with pytest.raises(InputError, match="too many for memory"):
+        make_motion(fps=1e-7).resampled(25)
 
 
 def test_unknown_channel_is_named() -> None:

@@ -16,6 +16,9 @@ from diffposetalk.files.parsing import parsing
 from diffposetalk.files.tensor_files import read_header
 from diffposetalk.motion import finite_float32
 
+STYLE_KIND = "diffposetalk.style"
+"""What the header of a style file calls it."""
+
 
 @dataclass(frozen=True)
 class Style:
@@ -67,7 +70,7 @@ class Style:
         """Write a ``.style.safetensors`` file, atomically."""
         from safetensors.numpy import save
 
-        header = {"kind": "diffposetalk.style", **{k: v for k, v in self.__dict__.items() if k != "vector"}}
+        header = {"kind": STYLE_KIND, **{k: v for k, v in self.__dict__.items() if k != "vector"}}
         write_atomically(path, save({"vector": self.vector}, {HEADER_KEY: json.dumps(header, sort_keys=True)}))
 
     @staticmethod
@@ -80,7 +83,7 @@ class Style:
         from safetensors import safe_open
 
         header, shapes = read_header(path, "style file")
-        if header.get("kind") != "diffposetalk.style" or "vector" not in shapes:
+        if header.get("kind") != STYLE_KIND or "vector" not in shapes:
             raise InputError(f"{path}: not a style file; make one with `diffposetalk style`")
         with parsing(path, "style file"), safe_open(path, "numpy") as file:
             return Style(file.get_tensor("vector"), str(header["encoder"]), str(header["source"]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.errors import ModelError, UsageError
+from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.motion.motion import finite_float32
 
 
@@ -59,3 +59,5 @@ class IdentitySpace:
             return IdentitySpace(np.array(values["mean"], np.float32), np.array(values["std"], np.float32))
         except KeyError as error:
             raise ModelError(f"identity space: the field {error} is missing") from None
+        except (TypeError, ValueError, InputError) as error:
+            raise ModelError(f"identity space: a field is damaged ({error})") from None

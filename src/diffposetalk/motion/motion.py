@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from diffposetalk.errors import InputError, UsageError
+from diffposetalk.files.limits import max_bytes
 from diffposetalk.files.npz import read_npz, write_npz
+from diffposetalk.files.parsing import parsing
 
 MOTION_FORMAT = 1
 """Version written into motion files; a reader refuses versions above its own."""
@@ -39,7 +41,7 @@ class Motion:
     def __post_init__(self) -> None:
         object.__setattr__(self, "expression", finite_float32(self.expression, "expression"))
         object.__setattr__(self, "expression_names", tuple(self.expression_names))
-        n_frames = len(self.expression)
+        n_frames = len(self.expression) if self.expression.ndim else 0
         if self.expression.shape != (n_frames, len(self.expression_names)):
             raise InputError(f"expression is {self.expression.shape} but there are {len(self.expression_names)} names")
         if not (np.isfinite(self.fps) and self.fps > 0):
@@ -85,6 +87,8 @@ class Motion:
         if fps == self.fps or len(self) == 0:
             return replace(self, fps=float(fps))
         n_frames = max(1, round(self.duration * fps))
+        if 8 * n_frames * (self.expression.shape[1] + 12) > max_bytes():
+            raise InputError(f"{self.duration:g} s of motion at {fps:g} fps are {n_frames} frames, too many for memory")
         position = np.clip(np.arange(n_frames) * self.fps / fps, 0, len(self) - 1)
 
         def poses(value: np.ndarray) -> np.ndarray:
@@ -138,21 +142,20 @@ class Motion:
         missing = {"format_version", "fps", "expression", "expression_names", "head_pose"} - set(arrays)
         if missing:
             raise InputError(f"{path}: not a motion file, it lacks {', '.join(sorted(missing))}")
-        if int(arrays["format_version"]) > MOTION_FORMAT:
-            raise InputError(
-                f"{path}: motion format {int(arrays['format_version'])} is newer than this program reads "
-                f"({MOTION_FORMAT}); update diffposetalk"
-            )
-        try:
+        with parsing(path, "motion file"):
+            version = int(_scalar(arrays, "format_version"))
+            if version > MOTION_FORMAT:
+                raise InputError(
+                    f"{path}: motion format {version} is newer than this program reads ({MOTION_FORMAT}); "
+                    "update diffposetalk"
+                )
             return Motion(
                 expression=arrays["expression"],
                 expression_names=tuple(str(name) for name in arrays["expression_names"]),
-                fps=float(arrays["fps"]),
-                head=str(arrays.get("head", "anny")),
+                fps=float(_scalar(arrays, "fps")),
+                head=str(_scalar(arrays, "head")) if "head" in arrays else "anny",
                 **{name: arrays[name] for name in _POSE_WIDTHS if name in arrays},
             )
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
 
     def _poses(self) -> list[str]:
         return [name for name in _POSE_WIDTHS if getattr(self, name) is not None]
@@ -165,9 +168,24 @@ class Motion:
         )
 
 
+def _scalar(arrays: Mapping[str, np.ndarray], name: str) -> Any:
+    """Return the one value of an array."""
+    if arrays[name].size != 1:
+        raise InputError(f"{name} must be one value, not an array of shape {arrays[name].shape}")
+    return arrays[name].item()
+
+
 def finite_float32(value: Any, name: str) -> np.ndarray:
-    """Return an array as float32; numbers that are not finite raise an `InputError` naming it."""
-    array = np.asarray(value, np.float32)
+    """Return an array of numbers as float32.
+
+    Raises:
+        InputError: it holds something else than real numbers, or numbers that are not finite in float32.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{name} must hold real numbers, not {array.dtype}")
+    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite and is refused
+        array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds numbers that are not finite")
     return array

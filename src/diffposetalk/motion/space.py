@@ -172,3 +172,5 @@ class MotionSpace:
             )
         except KeyError as error:
             raise ModelError(f"motion space: the field {error} is missing") from None
+        except (TypeError, ValueError, InputError) as error:
+            raise ModelError(f"motion space: a field is damaged ({error})") from None
