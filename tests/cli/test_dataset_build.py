@@ -16,7 +16,7 @@ from diffposetalk.data.shards import ShardReader
     ("words", "code", "said"),
     [
         (["absent", "{out}/set"], 1, "no such file or folder"),
-        (["{out}/films", "{out}/films"], 2, "is there already"),
+        (["{out}/films", "{out}/films"], 2, "would overwrite the input"),
         (["{out}/films", "{out}/no/set"], 2, "does not exist; create it first"),
         (["{out}/films", "{out}/set", "--shortest", "15"], 2, "at most half of the longest"),
         (["{out}/films", "{out}/set", "--val", "0.5", "--test", "0.5"], 2, "leave nothing to train on"),

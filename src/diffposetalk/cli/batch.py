@@ -55,6 +55,8 @@ def jobs(args: argparse.Namespace, pictures: tuple[Path, ...] = ()) -> list[Job]
         other = first.setdefault(speech.stem, speech)
         if other is not speech:
             raise UsageError(f"{other} and {speech} would be written under one name; rename one, or use two folders")
+    for speech in speeches:
+        args.file_set.reads(speech, "SPEECH")
     names = {speech: _names(speech.stem, args.format or DEFAULT_FORMAT) for speech in speeches}
     folder.mkdir(parents=True, exist_ok=True)
     options = vars(args) | {"format": None}

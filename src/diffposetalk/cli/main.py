@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from diffposetalk import __version__
 from diffposetalk.cli.console import Console
-from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.cli.files import check_files
+from diffposetalk.errors import DiffPoseTalkError, one_line
+from diffposetalk.files.parsing import first_line
 
 COMMANDS = {
     "animate": "speech -> video of a talking head, or motion",
@@ -34,7 +36,7 @@ COMMANDS = {
 }
 
 INTERRUPTED = 130
-TERMINATED = 143
+"""Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -42,11 +44,24 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong and where to read more; exit with 2."""
-        self.exit(2, f"diffposetalk: {message} (see `{self.prog} --help`)\n")
+        self.exit(2, f"diffposetalk: {one_line(message)} (see `{self.prog} --help`)\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help through the console, which knows of a stdout that is full or closed."""
+        if file is sys.stdout or file is None:
+            console = Console()
+            console.say(message.removesuffix("\n"))
+            console.finish({})
+        else:
+            super()._print_message(message, file)
 
 
-class _Terminated(BaseException):
-    """Asked to end by SIGTERM; unwinds like Ctrl-C, so that no half-written file stays."""
+class _Ended(BaseException):
+    """Asked to end by a signal; unwinds like Ctrl-C, so that no half-written file stays."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def build_parser() -> Parser:
@@ -84,39 +99,66 @@ def run(arguments: Sequence[str]) -> int:
         arguments: the words after `diffposetalk`.
 
     Returns:
-        Exit code: 0 done, 1 bad data or a failure, 2 a bad request, 130 interrupted, 143 terminated.
+        Exit code: 0 done, 1 bad data or a failure, 2 a bad request, 129, 130 or 143 ended by SIGHUP, Ctrl-C or SIGTERM.
     """
-    parser = build_parser()
-    try:
-        args = parser.parse_args(arguments)
-    except SystemExit as stop:  # --help, --version, or a wrong command line
-        return stop.code if isinstance(stop.code, int) else 2
-    if args.command is None:
-        parser.print_help()
-        return 2
-    console = Console(as_json=args.json, quiet=args.quiet or args.json)
+    console = Console()
+    with _Signals() as signals:
+        try:
+            parser = build_parser()
+            try:
+                args = parser.parse_args(arguments)
+            except SystemExit as stop:  # --help, --version, or a wrong command line
+                return stop.code if isinstance(stop.code, int) else 2
+            if args.command is None:
+                parser.print_help()
+                return 2
+            console = Console(as_json=args.json, quiet=args.quiet or args.json, debug=args.debug)
+            with console.warnings_as_lines():
+                args.file_set = check_files(parser, args)
+                result = args.run(args, console)
+                console.finish(result)
+            return int(result.get("exit_code", 0))  # a command may find that what it looked at is bad
+        except BaseException as error:
+            if console.debug:
+                traceback.print_exc()
+            return _ending(console, signals.first or error)
 
-    def terminate(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise _Terminated
 
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, terminate) if in_main_thread else None
-    try:
-        with console.warnings_as_lines():
-            result = args.run(args, console)
-            console.finish(result)
-            sys.stdout.flush()
-        return int(result.get("exit_code", 0))  # a command may find that what it looked at is bad
-    except BrokenPipeError:  # the reader of our output has gone, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except BaseException as error:
-        if args.debug:
-            traceback.print_exc()
-        return _ending(console, error)
-    finally:
-        if in_main_thread:
-            signal.signal(signal.SIGTERM, before)
+class _Signals:
+    """Turns the signals that ask a program to end into exceptions while a command runs.
+
+    `first` is the exception of the first of them. It counts whatever error comes out at the end, since libraries turn
+    an interrupt in their imports into errors of their own. Signals that follow at once (impatient Ctrl-C) do not disturb
+    the cleaning up. A signal that was ignored stays so: `nohup`, and Ctrl-C for jobs in the background.
+    """
+
+    PAUSE_S = 1.0
+
+    def __init__(self) -> None:
+        self.first: BaseException | None = None
+        self._at = 0.0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+                number = getattr(signal, name, None)
+                if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._end)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _end(self, number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.first is not None and now - self._at < self.PAUSE_S:
+            return
+        self._at = now
+        error = KeyboardInterrupt() if number == signal.SIGINT else _Ended(number)
+        self.first = self.first or error
+        raise error
 
 
 def _ending(console: Console, error: BaseException) -> int:
@@ -125,11 +167,12 @@ def _ending(console: Console, error: BaseException) -> int:
         return console.fail(str(error), error.exit_code)
     if isinstance(error, KeyboardInterrupt):
         return console.fail("interrupted; nothing half-written was left behind", INTERRUPTED)
-    if isinstance(error, _Terminated):
-        return console.fail("terminated; nothing half-written was left behind", TERMINATED)
+    if isinstance(error, _Ended):
+        return console.fail("terminated; nothing half-written was left behind", 128 + error.number)
     if isinstance(error, MemoryError):
         return console.fail("out of memory", 1)
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
     kind = type(error).__name__
-    return console.fail(f"unexpected {kind}: {error}: a defect of ours; --debug shows where, please report it", 1)
+    reason = first_line(error)
+    return console.fail(f"unexpected {kind}: {reason}: a defect of ours; --debug shows where, please report it", 1)

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import declares
 from diffposetalk.errors import UsageError
 from diffposetalk.files.atomic import check_output
+from diffposetalk.files.paths import checked_name
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -24,10 +26,10 @@ PICTURES = (".mp4", ".png")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `-o` and what is done to motion on its way into files."""
-    parser.add_argument(
+    declares(parser.add_argument(
         "-o", "--output", metavar="OUT", action="append", default=[],
         help="video (.mp4), picture (.png), or any file that `export --list` names; repeatable",
-    )  # fmt: skip
+    ))  # fmt: skip
     parser.add_argument("--format", metavar="NAME", help="what OUT is, where its name does not tell (one -o only)")
     knobs = parser.add_argument_group("files", "REGION is one of expression, brows, eyelids, gaze, cheeks, nose, jaw, "
                                       "mouth, tongue, head, or the beginning of a channel's name")  # fmt: skip
@@ -87,33 +89,34 @@ class Outputs:
         """Check all outputs before any work.
 
         Args:
-            args: the options of `add_arguments`.
+            args: the options of `add_arguments`, and `file_set`, to which all outputs are declared.
             pictures: drawn outputs from elsewhere, checked already.
 
         Raises:
-            UsageError: there are none, an unknown suffix or format, a missing folder, one path twice.
+            UsageError: there are none, an unknown suffix or format, a missing folder, or a file that is an input or an
+                output already.
         """
         from diffposetalk.exchange import check_target, format_of, suffixes
 
         if args.format and len(args.output) != 1:
             raise UsageError("--format goes with one -o; name several files so that their endings tell")
-        paths = [Path(word) for word in args.output]
         files: list[tuple[Path, Format]] = []
         drawn = list(pictures)
-        for i, path in enumerate(paths):
-            if path in paths[:i] or path in pictures:
-                raise UsageError(f"{path}: named twice as an output")
+        for path in (checked_name(word, "-o") for word in args.output):
             if path.suffix.lower() in PICTURES and not args.format:
-                drawn.append(check_output(path, PICTURES))
+                drawn.append(path)
             elif not args.format and path.suffix.lower() not in suffixes():
                 known = ", ".join((*PICTURES, *suffixes()))
                 raise UsageError(f"{path}: cannot write '{path.suffix}' files; use one of {known}")
             else:
-                row = format_of(path, args.format)
-                check_target(path, row)
-                files.append((path, row))
+                files.append((path, format_of(path, args.format)))
         if not files and not drawn:
             raise UsageError("nothing to write: name a result with -o, such as -o talk.mp4")
+        for index in range(count := getattr(args, "samples", 1)):
+            for path, row in files:
+                args.file_set.writes(check_target(values.numbered(path, index, count), row))
+            for path in drawn:
+                args.file_set.writes(check_output(values.numbered(path, index, count), PICTURES))
         return cls(files, drawn, options_of(args))
 
     def write(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import reads
 from diffposetalk.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the picture."""
     picture = parser.add_argument_group("picture")
     picture.add_argument("--size", type=_side, default=512, metavar="PX", help="side of the square, even (512)")
-    picture.add_argument(
-        "--head", metavar="NAME|FILE", help="head: anny, flame, or FLAME's .pkl or .npz (the motion's)"
+    reads(
+        picture.add_argument(
+            "--head", metavar="NAME|FILE", help="head: anny, flame, or FLAME's .pkl or .npz (the motion's)"
+        )
     )
-    picture.add_argument("--identity", metavar="FILE|SEED", help="whose head: numbers (.npy, .json), or a seed")
+    reads(picture.add_argument("--identity", metavar="FILE|SEED", help="whose head: numbers (.npy, .json), or a seed"))
 
 
 def _side(text: str) -> int:

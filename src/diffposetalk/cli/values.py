@@ -7,7 +7,6 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from diffposetalk.errors import UsageError
 from diffposetalk.files.atomic import check_output
 
 
@@ -66,13 +65,9 @@ def outputs(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
         The paths.
 
     Raises:
-        UsageError: an unknown suffix, a missing folder, or one path twice.
+        UsageError: an unknown suffix or a missing folder.
     """
-    checked = [check_output(path, suffixes) for path in paths]
-    for i, path in enumerate(checked):
-        if path in checked[:i]:
-            raise UsageError(f"{path}: named twice as an output")
-    return checked
+    return [check_output(path, suffixes) for path in paths]
 
 
 def numbered(path: Path, index: int, count: int) -> Path:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.files.atomic import check_new_folder, check_output, replacing, replacing_folder
+from diffposetalk.files.file_set import FileSet
 from diffposetalk.files.parsing import parsing
+from diffposetalk.files.paths import is_node
 
 if TYPE_CHECKING:
     import numpy as np
@@ -236,6 +238,8 @@ def check_target(path: str | os.PathLike[str], row: Format) -> Path:
     row.check_installed()
     if row.folder:
         return check_new_folder(path.with_suffix("") if path.suffix.lower() in row.suffixes else path)
+    if row.companions and is_node(path):
+        raise UsageError(f"{path}: is a device or a pipe; {row.name} files have others beside them, so name a file")
     return check_output(path, (path.suffix.lower(),))
 
 
@@ -280,6 +284,9 @@ def export_all(
     scene = scene or Scene()
     rows = [format_of(path, name) for path, name in outputs]
     targets = [check_target(path, row) for (path, _), row in zip(outputs, rows)]
+    files = FileSet()
+    for target in targets:
+        files.writes(target)
     prepared = prepared or Prepared(motion, scene)
     done = []
     for target, row in zip(targets, rows):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from diffposetalk.files.atomic import write_error
+from diffposetalk.files.atomic import keep_mode, locked, write_error
+from diffposetalk.files.companions import check_companion, mark
+from diffposetalk.files.partial import partial_beside, remove, remove_abandoned
+from diffposetalk.files.paths import real_path
 from diffposetalk.speech import Speech, SpeechFile
 
 
@@ -16,36 +18,51 @@ from diffposetalk.speech import Speech, SpeechFile
 def replacing_together(path: Path) -> Iterator[Path]:
     """Give the file's own name in an empty folder beside `path`; on success move all that is in the folder next to `path`.
 
-    So what a file refers to by relative names is called in it as it will be. On any failure the folder goes.
+    So what a file refers to by relative names is called in it as it will be. On any failure the folder goes. Of two
+    writers at once, all files are those of the last to finish.
 
     Args:
         path: the main file; it is moved last.
 
     Yields:
-        A path of the same name.
+        An absolute path of the same name.
 
     Raises:
+        UsageError: a companion would overwrite a file of the user's.
         DiffPoseTalkError: the operating system refused a write; the message names `path` and the reason.
     """
-    folder = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    target = real_path(path)
+    remove_abandoned(target)
+    folder = partial_beside(target)
     try:
         folder.mkdir()
-        main = folder / path.name
+        main = folder / target.name
         yield main
-        files = sorted(each for each in folder.rglob("*") if each.is_file())
-        for each in sorted(files, key=lambda each: each == main):
-            place = path.parent / each.relative_to(folder)
-            place.parent.mkdir(exist_ok=True)
-            try:
-                os.replace(each, place)
-            except OSError:
-                with contextlib.suppress(OSError):
-                    place.parent.rmdir()  # goes only if it is empty
-                raise
+        files = [each for each in sorted(folder.rglob("*")) if each.is_file() and each != main]
+        for each in files:
+            mark(each)
+        with locked(target.parent):
+            for each in files:
+                check_companion(path, target.parent / each.relative_to(folder), each)
+            for each in (*files, main):
+                _move(each, target.parent / each.relative_to(folder))
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove(folder)
+
+
+def _move(new: Path, place: Path) -> None:
+    """Move a file to its place; a folder made for it goes again where that fails."""
+    place.parent.mkdir(exist_ok=True)
+    if place.is_file():
+        keep_mode(place, new)
+    try:
+        os.replace(new, place)
+    except OSError:
+        with contextlib.suppress(OSError):
+            place.parent.rmdir()  # goes only if it is empty
+        raise
 
 
 def write_sound(speech: Speech | SpeechFile | None, path: Path) -> str | None:

@@ -6,13 +6,21 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
+from diffposetalk.files.parsing import first_line
+from diffposetalk.files.partial import partial_beside, remove, remove_abandoned
+from diffposetalk.files.paths import checked_name, is_node, is_pipe, is_writable_node, real_path
 
 HEADER_KEY = "diffposetalk"
 """Our one key in a safetensors header, a JSON object: several keys would be written in random order."""
+READER_S = 10.0
+"""How long a finished result waits for a program that reads from the pipe it goes to, seconds."""
 
 
 def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
@@ -26,18 +34,28 @@ def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
         The path as a `Path`.
 
     Raises:
-        UsageError: the suffix is unknown, the folder is missing or read-only, or the path is a folder.
+        UsageError: the suffix is unknown, the name too long, the folder missing or read-only, or the path is a folder,
+            a read-only file, a disk or a socket.
     """
-    path = Path(path)
+    path = checked_name(path)
     if path.suffix.lower() not in suffixes:
         raise UsageError(f"{path}: cannot write '{path.suffix}' files here; use one of {', '.join(suffixes)}")
-    folder = path.parent
+    if is_node(path):
+        if not is_writable_node(path):
+            raise UsageError(f"{path}: is a disk or a socket; name a file")
+        if not os.access(path, os.W_OK):
+            raise UsageError(f"{path}: no permission to write to it")
+        return path
+    folder = real_path(path).parent
     if not folder.is_dir():
-        raise UsageError(f"{path}: the folder {folder} does not exist; create it first")
+        link = f" (it is a link to {real_path(path)})" if path.is_symlink() else ""
+        raise UsageError(f"{path}: the folder {folder if link else path.parent} does not exist; create it first{link}")
     if path.is_dir():
         raise UsageError(f"{path}: is a folder, not a file name")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"{path}: no permission to write in the folder {folder}")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise UsageError(f"{path}: is there already and read-only; name another file, or make it writable")
     return path
 
 
@@ -45,10 +63,10 @@ def check_new_folder(path: str | Path) -> Path:
     """Refuse the name of a folder to be made that is there already (an empty one is let pass), or has no place to be.
 
     Raises:
-        UsageError: it is there, or its parent is missing or read-only.
+        UsageError: it is there, its name is too long, or its parent is missing or read-only.
     """
-    path = Path(path)
-    parent = path.absolute().parent
+    path = checked_name(path)
+    parent = real_path(path).parent
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise UsageError(f"{path}: is there already; remove it first or write elsewhere")
     if not parent.is_dir():
@@ -62,9 +80,10 @@ def check_run_folder(path: str | Path) -> Path:
     """Refuse the name of a folder for a run that can neither be gone on with nor be made, with the folders above it.
 
     Raises:
-        UsageError: something that is no folder is in the way, or the nearest folder that exists is read-only.
+        UsageError: something that is no folder is in the way, the name is too long, or the nearest folder that exists
+            is read-only.
     """
-    path = Path(path)
+    path = checked_name(path)
     nearest = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
     if not nearest.is_dir():
         raise UsageError(f"{path}: {nearest} is a file, not a folder; write elsewhere")
@@ -80,10 +99,10 @@ def write_error(path: str | Path, error: BaseException) -> DiffPoseTalkError:
         reason = "the disk is full; free some space or write elsewhere"
     elif number == errno.EFBIG:
         reason = "the file grew past the size that this system or account allows"
-    elif number == errno.EDQUOT:
+    elif number == getattr(errno, "EDQUOT", None) is not None:
         reason = "the disk quota is used up"
     else:
-        reason = (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
+        reason = getattr(error, "strerror", None) or first_line(error)
     return DiffPoseTalkError(f"{path}: could not be written: {reason}")
 
 
@@ -91,27 +110,39 @@ def write_error(path: str | Path, error: BaseException) -> DiffPoseTalkError:
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a name beside `path` to write to; rename it to `path` on success, remove it on any failure.
 
-    So `path` is either as it was or complete, also after Ctrl-C or a full disk.
+    So `path` is either as it was or complete, also after Ctrl-C or a full disk. A symbolic link stays: the file that it
+    leads to is replaced. A file that is replaced hands on its mode and owner. Into a device or a pipe the result is
+    copied when it is complete. Of two writers at once, the last to finish wins. What a killed run left beside `path`
+    is removed.
 
     Args:
         path: the file to be written.
 
     Yields:
-        A path in the same folder with the same suffix.
+        An absolute path with the same suffix (so that no library takes a colon in it for a protocol).
 
     Raises:
         DiffPoseTalkError: the operating system refused a write; the message names `path` and the reason.
     """
     path = Path(path)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        yield beside
-        os.replace(beside, path)
+        if is_node(path):
+            with tempfile.TemporaryDirectory(prefix="diffposetalk-") as folder:
+                beside = Path(folder) / f"result{path.suffix}"
+                yield beside
+                _copy_into(beside, path)
+            return
+        target = real_path(path)
+        remove_abandoned(target)
+        beside = partial_beside(target)
+        try:
+            _prepare_like(target, beside)
+            yield beside
+            os.replace(beside, target)
+        finally:
+            remove(beside)
     except OSError as error:
         raise write_error(path, error) from error
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
 
 
 @contextlib.contextmanager
@@ -127,18 +158,20 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     Raises:
         DiffPoseTalkError: the operating system refused; the message names `path` and the reason.
     """
-    path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    target = real_path(path)
+    remove_abandoned(target)
+    beside = partial_beside(target)
     try:
         beside.mkdir()
         yield beside
-        if path.is_dir():
-            path.rmdir()  # empty: `check_new_folder` has seen to it
-        os.replace(beside, path)
+        if target.is_dir():
+            shutil.copymode(target, beside)
+            target.rmdir()  # empty: `check_new_folder` has seen to it
+        os.replace(beside, target)
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        remove(beside)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -153,3 +186,55 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """
     with replacing(Path(path)) as beside:
         beside.write_bytes(data)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time move several files into a folder; without file locks (Windows) nothing is done."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some network disks have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def keep_mode(existing: Path, new: Path) -> None:
+    """Give a new file the mode of the one that it is about to replace, and where we may, its owner."""
+    with contextlib.suppress(OSError):
+        status = existing.stat()
+        os.chmod(new, stat.S_IMODE(status.st_mode))
+        if hasattr(os, "chown") and (status.st_uid, status.st_gid) != (new.stat().st_uid, new.stat().st_gid):
+            os.chown(new, status.st_uid, status.st_gid)
+            os.chmod(new, stat.S_IMODE(status.st_mode))  # a change of owner clears the set-id bits
+
+
+def _prepare_like(target: Path, beside: Path) -> None:
+    """Make an empty neighbour with the mode of the file that is replaced, so that nobody else reads it meanwhile."""
+    if target.is_file():
+        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        keep_mode(target, beside)
+
+
+def _copy_into(result: Path, node: Path) -> None:
+    """Copy a finished result into a device or a pipe; a pipe that nobody reads from is refused after `READER_S`."""
+    until = time.monotonic() + READER_S
+    while True:
+        try:
+            descriptor = os.open(node, os.O_WRONLY | (os.O_NONBLOCK if is_pipe(node) else 0))
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > until:
+                raise OSError(errno.ENXIO, "no program reads from this pipe") from None
+            time.sleep(0.05)
+    os.set_blocking(descriptor, True)
+    with result.open("rb") as source, open(descriptor, "wb") as into:
+        shutil.copyfileobj(source, into)

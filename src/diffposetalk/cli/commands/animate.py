@@ -13,6 +13,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import batch, outputs, picture, values
+from diffposetalk.cli.files import declares, reads
 from diffposetalk.cli.option_help import help_of
 from diffposetalk.errors import DiffPoseTalkError
 from diffposetalk.generate.options import SamplingOptions
@@ -40,19 +41,31 @@ SAMPLING: dict[str, dict[str, Any]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("speech", metavar="SPEECH", nargs="+", help="sound or video files, or folders of them")
+    reads(parser.add_argument("speech", metavar="SPEECH", nargs="+", help="sound or video files, or folders of them"))
     outputs.add_arguments(parser)
-    parser.add_argument("--contact-sheet", metavar="PNG", help="also write a picture of frames taken through the video")
-    parser.add_argument(
-        "--style",
-        metavar="NAME|FILE",
-        help="manner of speaking: a preset, a style file, a motion, or a video of somebody who talks (default: neutral)",
+    declares(
+        parser.add_argument(
+            "--contact-sheet", metavar="PNG", help="also write a picture of frames taken through the video"
+        )
     )
-    parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe face_landmarker.task for a video as style")
+    reads(
+        parser.add_argument(
+            "--style",
+            metavar="NAME|FILE",
+            help="manner of speaking: a preset, a style file, a motion, or a video of somebody who talks (default: neutral)",
+        )
+    )
+    reads(
+        parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe face_landmarker.task for a video as style")
+    )
     parser.add_argument(
         "--samples", type=values.whole(1, 1000), default=1, metavar="N", help="number of different results (default: 1)"
     )
-    parser.add_argument("--model", default="lite", metavar="NAME|FILE", help="model (default: lite, the bundled one)")
+    reads(
+        parser.add_argument(
+            "--model", default="lite", metavar="NAME|FILE", help="model (default: lite, the bundled one)"
+        )
+    )
     parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda, cuda:1 or mps (default: cpu)")
     parser.add_argument(
         "--max-hours", type=values.number(0.001), default=4.0, metavar="H", help="longest speech (default: 4)"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +25,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument(
-        "--add", metavar="FILE", action="append", default=[], help="recognise, check and place; repeatable"
+    reads(
+        parser.add_argument(
+            "--add", metavar="FILE", action="append", default=[], help="recognise, check and place; repeatable"
+        )
     )
-    parser.add_argument("--make-free-flame", metavar="OUT", help="write a free head of FLAME's format (.npz)")
+    writes(parser.add_argument("--make-free-flame", metavar="OUT", help="write a free head of FLAME's format (.npz)"))
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import reads, writes
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -18,12 +19,20 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("checkpoint", metavar="CKPT.pt", help="a denoiser or a style encoder as the authors saved it")
-    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="where the model goes (.safetensors)")
-    parser.add_argument("--stats", metavar="NPZ", help="statistics of the training data (stats_train.npz)")
-    parser.add_argument("--style-encoder", metavar="CKPT.pt", help="the style encoder that goes with a denoiser")
-    parser.add_argument(
-        "--speech-config", metavar="JSON", help="configuration of a speech encoder that is not of base size"
+    reads(
+        parser.add_argument(
+            "checkpoint", metavar="CKPT.pt", help="a denoiser or a style encoder as the authors saved it"
+        )
+    )
+    writes(
+        parser.add_argument("-o", "--output", metavar="OUT", required=True, help="where the model goes (.safetensors)")
+    )
+    reads(parser.add_argument("--stats", metavar="NPZ", help="statistics of the training data (stats_train.npz)"))
+    reads(parser.add_argument("--style-encoder", metavar="CKPT.pt", help="the style encoder that goes with a denoiser"))
+    reads(
+        parser.add_argument(
+            "--speech-config", metavar="JSON", help="configuration of a speech encoder that is not of base size"
+        )
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import writes
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,17 +23,19 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("folder", metavar="FOLDER", nargs="?", help="where the corpus goes; made if absent")
+    writes(parser.add_argument("folder", metavar="FOLDER", nargs="?", help="where the corpus goes; made if absent"))
     parser.add_argument("--hours", type=values.number(0.001, 1000), metavar="H", help="of speech (1)")
     parser.add_argument("--seed", type=values.whole(), default=0, metavar="N", help="same seed, same corpus (0)")
     parser.add_argument("--jobs", type=values.whole(1, 256), metavar="N", help="processes (as many as cores)")
     parser.add_argument("--speech-only", action="store_true", help="make no motion")
     parser.add_argument("--motion-anew", action="store_true", help="make motion anew for the speech that is there")
-    parser.add_argument(
-        "--report",
-        metavar="PATH",
-        help="write a page of plots and films to judge the corpus by (.html, or a folder); "
-        "without --hours, --speech-only or --motion-anew of the corpus that is there, making nothing",
+    writes(
+        parser.add_argument(
+            "--report",
+            metavar="PATH",
+            help="write a page of plots and films to judge the corpus by (.html, or a folder); "
+            "without --hours, --speech-only or --motion-anew of the corpus that is there, making nothing",
+        )
     )
     parser.add_argument("--voices", action="store_true", help="list the voices installed here, and do nothing else")
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
 from diffposetalk.cli.commands import dataset_build as build
+from diffposetalk.cli.files import reads, writes
 from diffposetalk.files.atomic import check_new_folder, check_output, write_atomically
 
 if TYPE_CHECKING:
@@ -31,33 +32,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own commands and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser("check", help="say what is in a data set and what is wrong; exit code 1 if anything is")
-    check.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards")
+    reads(check.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
     convert = actions.add_parser("convert", help="TFHP folder -> folder of shards, or the other way")
-    convert.add_argument("path", metavar="SOURCE", help="TFHP folder or folder of shards")
-    convert.add_argument("target", metavar="TARGET", help="folder to be made")
+    reads(convert.add_argument("path", metavar="SOURCE", help="TFHP folder or folder of shards"))
+    writes(convert.add_argument("target", metavar="TARGET", help="folder to be made"))
     stats = actions.add_parser("stats", help="measure mean, spread and range of a data set's motion")
-    stats.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards")
-    stats.add_argument(
+    reads(stats.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
+    writes(stats.add_argument(
         "-o", "--output", metavar="FILE",
         help="FLAME coefficients as TFHP has them (.npz), or channels of any head (.json); by default stats_train.npz in PATH "
         "for FLAME, statistics.json for other heads",
-    )  # fmt: skip
+    ))  # fmt: skip
     stats.add_argument("--split", default="train", metavar="NAME", help="split to measure (train)")
     show = actions.add_parser("show", help="write a page with plots, what was left out and why, and clips to look at")
-    show.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards")
-    show.add_argument("-o", "--output", metavar="FILE", required=True, help="the page (.html); needs no other file")
+    reads(show.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
+    writes(
+        show.add_argument("-o", "--output", metavar="FILE", required=True, help="the page (.html); needs no other file")
+    )
     show.add_argument(
         "--clips", type=values.whole(0, 1000), default=2, metavar="N", help="clips of each split to film (2)"
     )
-    show.add_argument("--head", metavar="NAME|FILE", help="head that performs them (the one they are for)")
+    reads(show.add_argument("--head", metavar="NAME|FILE", help="head that performs them (the one they are for)"))
     corpus = actions.add_parser("from-corpus", help="the self-made corpus as a TFHP data set, in FLAME coefficients")
-    corpus.add_argument("path", metavar="CORPUS", help="folder made by `diffposetalk corpus`")
-    corpus.add_argument("-o", "--output", metavar="FOLDER", required=True, help="TFHP folder to be made")
-    corpus.add_argument(
-        "--head",
-        metavar="FILE",
-        help="free head of FLAME's format in whose coefficients to say the motion (.npz); made if absent "
-        "(flame-free.npz in the folder to be made)",
+    reads(corpus.add_argument("path", metavar="CORPUS", help="folder made by `diffposetalk corpus`"))
+    writes(corpus.add_argument("-o", "--output", metavar="FOLDER", required=True, help="TFHP folder to be made"))
+    reads(
+        corpus.add_argument(
+            "--head",
+            metavar="FILE",
+            help="free head of FLAME's format in whose coefficients to say the motion (.npz); made if absent "
+            "(flame-free.npz in the folder to be made)",
+        )
     )
     films = actions.add_parser(
         "build",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import reads, writes
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -25,22 +26,28 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `dataset build`."""
-    parser.add_argument("videos", metavar="VIDEOS", nargs="+", help="video files, and folders of them")
-    parser.add_argument("output", metavar="OUT", help="folder to be made")
+    reads(parser.add_argument("videos", metavar="VIDEOS", nargs="+", help="video files, and folders of them"))
+    writes(parser.add_argument("output", metavar="OUT", help="folder to be made"))
     parser.add_argument("--jobs", type=values.whole(1, 1024), metavar="N", help="processes (as many as cores)")
     parser.add_argument("--ray", metavar="WHERE", help="work on a Ray cluster: auto, local, or an address")
-    parser.add_argument(
-        "--work", metavar="FOLDER", help="keep finished videos here, also afterwards (OUT.work, removed)"
+    writes(
+        parser.add_argument(
+            "--work", metavar="FOLDER", help="keep finished videos here, also afterwards (OUT.work, removed)"
+        )
     )
     who = parser.add_argument_group("speakers")
-    who.add_argument(
-        "--speakers", metavar="FILE", help="table file,speaker (.csv); by default a video's folder, or name"
+    reads(
+        who.add_argument(
+            "--speakers", metavar="FILE", help="table file,speaker (.csv); by default a video's folder, or name"
+        )
     )
     who.add_argument("--val", type=values.number(0, 1), default=0.1, metavar="P", help="speakers to validate on (0.1)")
     who.add_argument("--test", type=values.number(0, 1), default=0.1, metavar="P", help="speakers to test on (0.1)")
     track = parser.add_argument_group("tracking")
-    track.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (anny), or FLAME's file")
-    track.add_argument("--landmarker", metavar="FILE", help="MediaPipe's face_landmarker.task (the asset folder's)")
+    reads(track.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (anny), or FLAME's file"))
+    reads(
+        track.add_argument("--landmarker", metavar="FILE", help="MediaPipe's face_landmarker.task (the asset folder's)")
+    )
     track.add_argument("--fov", type=values.number(1, 150), metavar="DEG", help="cameras' angle of view, longer side")
     track.add_argument(
         "--smooth", choices=("prior", "savgol"), default="prior",

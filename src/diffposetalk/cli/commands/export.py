@@ -11,6 +11,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import outputs, picture, values
+from diffposetalk.cli.files import reads
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("motion", metavar="MOTION", nargs="?", help="motion (.npz, .csv, .json, .parquet)")
+    reads(parser.add_argument("motion", metavar="MOTION", nargs="?", help="motion (.npz, .csv, .json, .parquet)"))
     parser.add_argument("--list", action="store_true", help="list all formats, their names and endings")
-    parser.add_argument("--speech", metavar="FILE", help="the sound that goes with it")
+    reads(parser.add_argument("--speech", metavar="FILE", help="the sound that goes with it"))
     values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)
     picture.add_arguments(parser)

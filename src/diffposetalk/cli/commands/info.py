@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from diffposetalk.cli.files import reads
 from diffposetalk.errors import InputError
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("files", metavar="FILE", nargs="*", help="model, style, motion, sound or video")
+    reads(parser.add_argument("files", metavar="FILE", nargs="*", help="model, style, motion, sound or video"))
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:

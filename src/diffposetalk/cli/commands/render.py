@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import outputs, picture, values
 from diffposetalk.cli.commands.export import write_motion
+from diffposetalk.cli.files import reads
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("motion", metavar="MOTION", help="motion (.npz, .csv, .json, .parquet)")
-    parser.add_argument("--speech", metavar="FILE", help="sound for the video")
+    reads(parser.add_argument("motion", metavar="MOTION", help="motion (.npz, .csv, .json, .parquet)"))
+    reads(parser.add_argument("--speech", metavar="FILE", help="sound for the video"))
     values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)
     picture.add_arguments(parser)

@@ -10,6 +10,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,15 +21,19 @@ HEADS = "anny, flame, flame2020, flame2023, flame-free, a FLAME file, or a mesh 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument(
-        "motion", metavar="MOTION", help="motion of any program that can be read (.npz, .csv, .json, .parquet)"
+    reads(
+        parser.add_argument(
+            "motion", metavar="MOTION", help="motion of any program that can be read (.npz, .csv, .json, .parquet)"
+        )
     )
-    parser.add_argument(
-        "--from-head", metavar="HEAD", help=f"the head it is for (default: as the motion says): {HEADS}"
+    reads(
+        parser.add_argument(
+            "--from-head", metavar="HEAD", help=f"the head it is for (default: as the motion says): {HEADS}"
+        )
     )
     values.add_input_fps(parser, "--fps", "--input-fps")
-    parser.add_argument("--head", metavar="HEAD", default="anny", help="the head to move (default: anny)")
-    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="where the motion goes (.npz)")
+    reads(parser.add_argument("--head", metavar="HEAD", default="anny", help="the head to move (default: anny)"))
+    writes(parser.add_argument("-o", "--output", metavar="OUT", required=True, help="where the motion goes (.npz)"))
     parser.add_argument(
         "--by-name",
         metavar="PULL",

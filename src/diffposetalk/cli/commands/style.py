@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,29 +25,35 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument(
-        "references",
-        metavar="REFERENCE",
-        nargs="*",
-        help="preset, style file, motion (.npz, .csv, .json, .parquet) or video of at least some seconds; several are mixed",
+    reads(
+        parser.add_argument(
+            "references",
+            metavar="REFERENCE",
+            nargs="*",
+            help="preset, style file, motion (.npz, .csv, .json, .parquet) or video of at least some seconds; several are mixed",
+        )
     )
-    parser.add_argument("-o", "--output", metavar="OUT", help="where the style goes (.safetensors)")
+    writes(parser.add_argument("-o", "--output", metavar="OUT", help="where the style goes (.safetensors)"))
     parser.add_argument(
         "--shares", type=values.shares, metavar="A,B,...", help="share of each reference (default: equal)"
     )
-    parser.add_argument(
-        "--model",
-        default="lite",
-        metavar="NAME|FILE",
-        help="model whose style encoder reads it, or a file of that encoder alone (default: lite, the bundled one)",
+    reads(
+        parser.add_argument(
+            "--model",
+            default="lite",
+            metavar="NAME|FILE",
+            help="model whose style encoder reads it, or a file of that encoder alone (default: lite, the bundled one)",
+        )
     )
-    parser.add_argument(
-        "--head",
-        metavar="NAME|FILE",
-        help="FLAME head of a reference that is FLAME motion; for a FLAME model also the head that videos are tracked on",
+    reads(
+        parser.add_argument(
+            "--head",
+            metavar="NAME|FILE",
+            help="FLAME head of a reference that is FLAME motion; for a FLAME model also the head that videos are tracked on",
+        )
     )
     values.add_input_fps(parser, "--fps", "--input-fps")
-    parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe face_landmarker.task for videos")
+    reads(parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe face_landmarker.task for videos"))
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
+from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,12 +23,22 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("video", metavar="VIDEO", help="video of a person who talks")
-    parser.add_argument("-o", "--output", metavar="OUT", required=True, help="motion file (.npz)")
-    parser.add_argument("--overlay", metavar="OUT", help="the video with the fitted head drawn over it (.mp4)")
-    parser.add_argument("--identity", metavar="OUT", help="the person's coefficients (.npy), for `render --identity`")
-    parser.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (anny), or FLAME's file")
-    parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe's face_landmarker.task (the asset folder's)")
+    reads(parser.add_argument("video", metavar="VIDEO", help="video of a person who talks"))
+    writes(parser.add_argument("-o", "--output", metavar="OUT", required=True, help="motion file (.npz)"))
+    writes(parser.add_argument("--overlay", metavar="OUT", help="the video with the fitted head drawn over it (.mp4)"))
+    writes(
+        parser.add_argument(
+            "--identity", metavar="OUT", help="the person's coefficients (.npy), for `render --identity`"
+        )
+    )
+    reads(
+        parser.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (anny), or FLAME's file")
+    )
+    reads(
+        parser.add_argument(
+            "--landmarker", metavar="FILE", help="MediaPipe's face_landmarker.task (the asset folder's)"
+        )
+    )
     parser.add_argument("--fps", type=values.number(1, 240), default=25.0, metavar="N", help="of the motion (25)")
     parser.add_argument("--fov", type=values.number(1, 150), metavar="DEG", help="camera's angle of view, longer side")
     parser.add_argument("--take", type=values.whole(), metavar="N", help="which stretch between cuts, from 0 (longest)")

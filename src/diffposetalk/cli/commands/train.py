@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
+from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 
 if TYPE_CHECKING:
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("recipe", metavar="RECIPE", help="TOML file")
-    parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="where the run goes; made if absent")
+    reads(parser.add_argument("recipe", metavar="RECIPE", help="TOML file"))
+    writes(
+        parser.add_argument(
+            "-o", "--output", metavar="FOLDER", required=True, help="where the run goes; made if absent"
+        )
+    )
     parser.add_argument("--set", metavar="A.B=VALUE", action="append", default=[], help="change the recipe; repeatable")
 
 

@@ -1,0 +1,114 @@
+"""Companions: files that belong to an output but that the user did not name, such as the sound beside a `.glb`.
+
+An output that was named may be replaced. A companion may replace a file only if that file is one of our own companions
+(`mark` writes a note into each of them) or holds the same bytes.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import struct
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from diffposetalk.errors import UsageError
+from diffposetalk.files.paths import checked_name, real_path
+
+MARK = b"made by DiffPoseTalk"
+"""Stands within the first or last `MARK_RANGE` bytes of every companion that we write."""
+MARK_RANGE = 4096
+
+
+def check_companions(output: Path, names: Iterable[str]) -> list[Path]:
+    """Refuse an output whose companions would overwrite files of the user's, before the work.
+
+    Args:
+        output: the file that was named.
+        names: its companions' names, relative to its folder.
+
+    Returns:
+        The companions' paths, to be declared with `FileSet.writes`.
+
+    Raises:
+        UsageError: a file that is not ours, or a folder, has a companion's name.
+    """
+    paths = [real_path(output).parent / name for name in names]
+    for path in paths:
+        check_companion(output, path)
+    return paths
+
+
+def check_companion(output: Path, path: Path, new: Path | None = None) -> None:
+    """Refuse one companion that would overwrite a file of the user's.
+
+    Args:
+        output: the file that was named.
+        path: where the companion goes.
+        new: its content, once it is made; a file of the same bytes is no loss.
+
+    Raises:
+        UsageError: a file that is not ours, or a folder, is there.
+    """
+    checked_name(path)
+    if not os.path.lexists(path) or is_ours(path):
+        return
+    if new is not None and path.is_file() and filecmp.cmp(path, new, shallow=False):
+        return
+    raise UsageError(
+        f"{path}: is there already, and {output} needs that name beside it; move it or name another output"
+    )
+
+
+def is_ours(path: Path) -> bool:
+    """Tell whether a file says that it is a companion of one of our outputs."""
+    try:
+        if path.is_symlink() or not path.is_file():
+            return False
+        with path.open("rb") as file:
+            if MARK in file.read(MARK_RANGE):
+                return True
+            file.seek(max(0, os.fstat(file.fileno()).st_size - MARK_RANGE))
+            return MARK in file.read(MARK_RANGE)
+    except OSError:
+        return False
+
+
+def mark(path: Path) -> None:
+    """Write into a companion that it is ours, as its format takes notes.
+
+    Args:
+        path: `.wav`, `.png`, `.jpg`, or text in which lines with `#` are comments (`.obj`, `.mtl`).
+
+    Raises:
+        ValueError: another format, which a new kind of companion has to add here.
+    """
+    suffix = path.suffix.lower()
+    if suffix in (".obj", ".mtl"):
+        with path.open("ab") as file:
+            file.write(b"# " + MARK + b"\n")
+    elif suffix == ".wav":
+        _mark_wav(path)
+    elif suffix == ".png":
+        data = path.read_bytes()
+        chunk = b"tEXt" + b"Software\0" + MARK
+        chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        path.write_bytes(data[:-12] + chunk + data[-12:])  # before IEND
+    elif suffix in (".jpg", ".jpeg"):
+        data = path.read_bytes()
+        path.write_bytes(data[:2] + b"\xff\xfe" + struct.pack(">H", len(MARK) + 2) + MARK + data[2:])  # after SOI
+    else:
+        raise ValueError(f"{path.name}: no way is known to mark {suffix} files as companions")
+
+
+def _mark_wav(path: Path) -> None:
+    """Append a LIST INFO chunk; RIFF chunks have even lengths."""
+    text = MARK + b"\0" * (2 - len(MARK) % 2)
+    chunk = b"INFO" + b"ISFT" + struct.pack("<I", len(text)) + text
+    with path.open("r+b") as file:
+        file.seek(0, os.SEEK_END)
+        file.write(b"\0" * (file.tell() % 2) + b"LIST" + struct.pack("<I", len(chunk)) + chunk)
+        size = file.tell()
+        file.seek(4)
+        file.write(struct.pack("<I", size - 8))
