@@ -10,8 +10,6 @@ from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError
 
 LONGEST = 160
 """Characters of a library's message that are passed on."""
-LONGEST_OWN = 600
-"""Characters of a message of our own, beyond the file's name."""
 
 
 @contextlib.contextmanager
@@ -20,7 +18,7 @@ def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
 
     Parsers meet damaged files, and the exceptions of zip, JSON, numpy, PyAV and our own code have no common base.
     Our own errors keep their type. Where an `InputError` or `ModelError` does not name the file, its name is put in
-    front; a message that is too long or has several lines becomes one line of moderate length.
+    front.
 
     Args:
         path: the file that is read.
@@ -32,26 +30,15 @@ def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     try:
         yield
     except DiffPoseTalkError as error:
-        message = _one_line(path if isinstance(error, (InputError, ModelError)) else "", str(error))
-        if message == str(error):
+        if not isinstance(error, (InputError, ModelError)) or os.fspath(path) in str(error):
             raise
-        raise type(error)(message) from error
+        raise type(error)(f"{path}: {error}") from error
     except FileNotFoundError:
         raise InputError(f"{path}: no such {what}") from None
     except MemoryError:
         raise InputError(f"{path}: this {what} needs more memory than there is") from None
     except Exception as error:
         raise InputError(f"{path}: not a readable {what} ({first_line(error)})") from error
-
-
-def _one_line(path: str | os.PathLike[str], message: str) -> str:
-    """Return a message as one line of moderate length that names the file."""
-    name, line = os.fspath(path), message
-    if "\n" in line or "\r" in line:
-        line = " ".join(line.split())
-    if name not in line:
-        line = f"{name}: {line}"
-    return line if len(line) <= len(name) + LONGEST_OWN else line[: len(name) + LONGEST_OWN - 3] + "..."
 
 
 def first_line(error: BaseException) -> str:
