@@ -63,13 +63,13 @@ def campaign(reader: Reader, seconds: float | None = None, cases: int | None = N
         seed: of the damage; the same seed makes the same files.
     """
     tally = Tally(reader.name)
-    end = None if seconds is None else time.monotonic() + seconds
     files = reader.seeds()
     with tempfile.TemporaryDirectory() as name, prepared(reader, Path(name) / "files") as target:
         for data in files:
             target.write_bytes(data)
             reader.read(target)  # imports; and the seeds must be valid
         current = Path(name) / "current"
+        end = None if seconds is None else time.monotonic() + seconds
         number = 0
         while (end is None or time.monotonic() < end) and (cases is None or number < cases):
             number = _batch(reader, files, target, current, tally, (seed, number), end, cases)

@@ -249,10 +249,10 @@ def lmdb_file() -> bytes:
 def corpus_shards() -> tuple[bytes, bytes]:
     """Speech and motion of one speaker of the self-made corpus."""
     from diffposetalk.workshop.corpus import shards
-    from diffposetalk.workshop.corpus.language.phones import Phone
+    from diffposetalk.workshop.corpus.language.phones import SYMBOLS, Phone
 
     info = shards.SpeakerInfo("s00000", "espeak:en", "en", (1.0, 1.0, 0.0), 1.0, 1.0)
-    phones = (Phone("sil", 0.0, 0.1), Phone("a", 0.1, 0.32, 1))
+    phones = (Phone("sil", 0.0, 0.1), Phone(SYMBOLS[5], 0.1, 0.32, 1))
     samples = np.random.default_rng(3).uniform(-0.2, 0.2, 8 * 640).astype("f4")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

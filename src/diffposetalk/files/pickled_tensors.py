@@ -7,14 +7,14 @@ keys of the storages that follow) and then, for each key, the count of numbers a
 
 from __future__ import annotations
 
-import collections
 import io
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from diffposetalk.files.plain_unpickler import MAX_DIMENSIONS, PlainUnpickler, short
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first pickle of a storage's bytes."""
@@ -45,7 +45,7 @@ class _Named:
         raise ValueError("a storage class with a state")
 
 
-class _Part(pickle.Unpickler):
+class _Part(PlainUnpickler):
     """Reads one of the small pickles of a storage; knows the storage classes and nothing else."""
 
     def find_class(self, module: str, name: str, /) -> Any:
@@ -71,11 +71,15 @@ def storage_from_bytes(data: Any) -> Storage:
     """
     file = io.BytesIO(data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data)))
     magic, _, system, which, keys = (_Part(file).load() for _ in range(5))
-    if magic != MAGIC or not isinstance(which, tuple) or len(which) != 3 or keys != [which[1]]:
-        raise ValueError("a tensor's storage that is not torch's")
+    if not isinstance(magic, int):
+        magic = 0
+    match which, keys:
+        case (str(kind), str(key), int(count)), [str(other)] if magic == MAGIC and key == other and kind in _KINDS:
+            pass
+        case _:
+            raise ValueError("a tensor's storage that is not torch's")
     if isinstance(system, dict) and system.get("little_endian") is False:
         raise ValueError("a tensor written on a big-endian machine")
-    kind, _, count = which
     written = int.from_bytes(file.read(8), "little")
     raw = file.read()
     dtype = np.dtype(_KINDS[kind])
@@ -95,9 +99,11 @@ def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> 
     """
     if not isinstance(storage, Storage):
         raise ValueError("a tensor without its numbers")
+    if not isinstance(shape, tuple) or not isinstance(strides, tuple):
+        raise ValueError("a tensor without its shape")
     sizes = (*shape, *strides, offset)
-    if len(shape) != len(strides) or not all(isinstance(n, int) and n >= 0 for n in sizes):
-        raise ValueError(f"a tensor of shape {shape!r:.60}")
+    if not len(shape) == len(strides) <= MAX_DIMENSIONS or not all(isinstance(n, int) and n >= 0 for n in sizes):
+        raise ValueError(f"a tensor of shape {short(shape)}")
     numbers = storage.numbers
     if 0 in shape:
         return np.zeros(shape, numbers.dtype)
@@ -115,6 +121,5 @@ NAMES: dict[str, Callable[..., Any]] = {
     "torch._utils._rebuild_parameter": lambda data, *_rest: data,
     "torch.storage._load_from_bytes": storage_from_bytes,
     "torch.Size": lambda sizes=(): tuple(sizes),
-    "collections.OrderedDict": lambda items=(): collections.OrderedDict(items),
 }
 """What a pickle with tensors asks for, and what it gets."""

@@ -1,0 +1,125 @@
+"""Python's unpickler made safe for small hostile files: no memory beyond what a pickle holds, no endless hashing."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+from typing import Any, ClassVar
+
+MAX_DIMENSIONS = 32
+"""Largest number of dimensions of an array, and of values in a tuple that is a key."""
+SPARE_BYTES, BYTES_PER_BYTE = 2**27, 8
+"""Memory that the values of a pickle may take: so many bytes, and so many for each byte of the pickle."""
+
+
+class Budget:
+    """Memory that the values of one pickle may still take."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self._left = SPARE_BYTES + BYTES_PER_BYTE * n_bytes
+
+    def take(self, n_bytes: int) -> None:
+        """Count bytes that are about to be made, or just have been.
+
+        Raises:
+            ValueError: they are more than a pickle of this size may ask for.
+        """
+        self._left -= n_bytes
+        if self._left < 0:
+            raise ValueError("it asks for far more memory than its size")
+
+
+_Unpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]
+
+
+class PlainUnpickler(_Unpickler):
+    """Python's unpickler, of which only `find_class` and `persistent_load` are left to fill in.
+
+    It is the one written in Python: the one in C makes room for as many remembered values as an instruction of five
+    bytes says, and hashes keys before anybody can look at them.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
+
+    def __init__(self, file: io.BytesIO) -> None:
+        """Read from a file in memory; text of Python 2 is taken for latin-1."""
+        super().__init__(file, encoding="latin1")
+        self._size = len(file.getbuffer())
+
+    def _set_item(self) -> None:
+        check_key(self.stack[-2])
+        super().load_setitem()
+
+    def _set_items(self) -> None:
+        for key in self.stack[::2]:
+            check_key(key)
+        super().load_setitems()
+
+    def _add_items(self) -> None:
+        for item in self.stack:
+            check_key(item)
+        super().load_additems()
+
+    def _frozen_set(self) -> None:
+        for item in self.stack:
+            check_key(item)
+        super().load_frozenset()
+
+    def _dict(self) -> None:
+        for key in self.stack[::2]:
+            check_key(key)
+        super().load_dict()
+
+    def _bytearray(self) -> None:
+        (n,) = struct.unpack("<Q", self.read(8))
+        if n > self._size:
+            raise ValueError("bytes that reach beyond its end")
+        self.append(bytearray(self.read(n)))
+
+    dispatch |= {
+        pickle.SETITEM[0]: _set_item, pickle.SETITEMS[0]: _set_items, pickle.ADDITEMS[0]: _add_items,
+        pickle.FROZENSET[0]: _frozen_set, pickle.DICT[0]: _dict, pickle.BYTEARRAY8[0]: _bytearray,
+    }  # fmt: skip
+
+
+def check_key(key: Any) -> None:
+    """Refuse what would take long to hash, or hash by code of its own.
+
+    Raises:
+        ValueError: it is not a plain value or a tuple of such.
+    """
+    plain = (str, bytes, int, float, complex, type(None))
+    if not isinstance(key, plain) and not (
+        isinstance(key, tuple) and len(key) <= MAX_DIMENSIONS and all(isinstance(item, plain) for item in key)
+    ):
+        raise ValueError(f"a {type(key).__name__.strip('_')} as a key")
+
+
+def checked_items(items: Any) -> Any:
+    """Return items of a set after `check_key`."""
+    for item in items:
+        check_key(item)
+    return items
+
+
+def checked_pairs(items: Any) -> Any:
+    """Return items of a dictionary after `check_key`."""
+    for item in items:
+        check_key(item[0] if isinstance(item, (tuple, list)) and item else item)
+    return items
+
+
+def short(value: Any) -> str:
+    """Return a value for a message, without writing out what it holds."""
+    if isinstance(value, (str, bytes)):
+        return repr(value[:40])
+    if isinstance(value, (bool, float, type(None))) or (isinstance(value, int) and abs(value) < 10**40):
+        return repr(value)
+    if (
+        isinstance(value, tuple)
+        and len(value) <= 6
+        and not any(isinstance(item, (tuple, list, dict)) for item in value)
+    ):
+        return f"({', '.join(map(short, value))})"
+    return f"a {type(value).__name__.strip('_')}"
