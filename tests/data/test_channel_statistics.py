@@ -108,12 +108,12 @@ def test_clips_of_two_kinds_are_refused(arkit_clips, change, what):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("text", "not a statistics file"),
-        ("[]", "not a statistics file"),
+        ("text", "not a readable statistics file"),
+        ("[]", "not a readable statistics file"),
         ('{"head": "anny"}', "lacks 'fps'"),
         (
             '{"head": "a", "fps": 25, "frames": 1, "split": "train", "channels": {"x": {"mean": "?", "std": 1}}}',
-            "not a statistics file",
+            "not a readable statistics file",
         ),
     ],
 )

@@ -171,7 +171,7 @@ def test_other_manifests_are_passed_over_and_damaged_ones_told(tmp_path):
     path.write_text('{"speaker": "s00001", "clips": 4}\n')
     assert read_manifest(tmp_path) is None
     path.write_text(json.dumps(MANIFEST[0]) + "\n{broken\n")
-    with pytest.raises(InputError, match=r"manifest.jsonl: line 2 is damaged"):
+    with pytest.raises(InputError, match=r"manifest\.jsonl: line 2: not a readable row of a manifest"):
         read_manifest(tmp_path)
 
 

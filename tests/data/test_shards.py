@@ -139,10 +139,10 @@ def put(path: Path, members: dict[str, bytes]) -> None:
     ("part", "data", "message"),
     [
         ("json", None, r"a/0: the sample lacks \.json"),
-        ("json", b"{", "a/0: the sample is damaged"),
-        ("json", b"{}", "a/0: the sample lacks 'format_version'"),
+        ("json", b"{", "a/0: not a readable sample"),
+        ("json", b"{}", "a/0: .*it lacks .format_version."),
         ("json", b'{"format_version": 99}', "a/0: format 99 is newer"),
-        ("safetensors", b"1234567890", "a/0: the sample is damaged"),
+        ("safetensors", b"1234567890", "a/0: not a readable sample"),
         ("flac", b"fLaC", "a/0.flac: its sound cannot be decoded"),
     ],
 )
@@ -182,5 +182,5 @@ def test_other_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         layout_of(tmp_path / "none")
     (tmp_path / "dataset.json").write_text("[]")
-    with pytest.raises(InputError, match=r"dataset\.json: is damaged"):
+    with pytest.raises(InputError, match=r"dataset\.json: not a readable"):
         ShardReader(tmp_path)

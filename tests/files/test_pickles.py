@@ -71,6 +71,10 @@ def test_a_list_within_itself_is_refused() -> None:
         unpickle(pickle.dumps(loop), "x")
 
 
+def test_a_value_remembered_under_a_huge_number_takes_no_memory() -> None:
+    assert unpickle(b"\x80\x04K\x01r\x00\x00\x000.", "x") == 1
+
+
 PYTHON2 = (
     b"cnumpy.core.multiarray\n_reconstruct\np0\n(cnumpy\nndarray\np1\n(I0\ntp2\nS'b'\np3\ntp4\nRp5\n"
     b"(I1\n(I2\ntp6\ncnumpy\ndtype\np7\n(S'f4'\np8\nI0\nI1\ntp9\nRp10\n"
@@ -213,7 +217,7 @@ HOSTILE = {
     "a foreign base": b"ccopy_reg\n_reconstructor\n(cnumpy\ndtype\nc__builtin__\nlist\nNtR.",
     "data outside": b"Psomewhere\n.",
     "a name through dots": b"\x80\x04\x8c\x05numpy\x94\x8c\x11ndarray.__class__\x94\x93.",
-    "a remembered value of a huge number": b"\x80\x04K\x01r\x00\x00\x000.",
+    "no instruction": b"\x80\x04K\x01\xbf.",
     "bytes of a huge length": b"\x80\x05\x96" + (2**40).to_bytes(8, "little") + b"abc.",
     "lists that double": b"\x80\x02]q\x00" + b"".join(b"]q%c(h%ch%ce" % (n + 1, n, n) for n in range(60)) + b".",
     "lists that double, outside": b"\x80\x02]q\x00"

@@ -14,6 +14,8 @@ from diffposetalk.data.clip import Clip
 from diffposetalk.data.moments import Moments
 from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import write_atomically
+from diffposetalk.files.json_text import read_json
+from diffposetalk.files.parsing import parsing
 from diffposetalk.motion import IdentitySpace, Motion, MotionSpace
 
 MEASURES = ("mean", "std", "min", "max")
@@ -91,26 +93,21 @@ class ChannelStatistics:
         Raises:
             InputError: it is missing or damaged.
         """
-        try:
-            values: dict[str, Any] = json.loads(Path(path).read_bytes())
-            found = ChannelStatistics(
+        what = "statistics file"
+        with parsing(path, what):
+            values = read_json(path, what)
+            identity = values.get("identity") or {}
+            statistics = ChannelStatistics(
                 str(values["head"]),
                 float(values["fps"]),
                 int(values["frames"]),
                 str(values["split"]),
-                {str(name): {what: float(row[what]) for what in MEASURES} for name, row in values["channels"].items()},
-                {what: [float(value) for value in values["identity"][what]] for what in MEASURES}
-                if values.get("identity")
-                else {},
+                {name: {key: float(row[key]) for key in MEASURES} for name, row in values["channels"].items()},
+                {key: [float(value) for value in identity[key]] for key in MEASURES} if identity else {},
             )
-            found.motion_space()
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such statistics file") from None
-        except KeyError as error:
-            raise InputError(f"{path}: not a statistics file, it lacks {error}") from None
-        except (OSError, ValueError, TypeError, AttributeError) as error:
-            raise InputError(f"{path}: not a statistics file ({error})") from None
-        return found
+            statistics.motion_space()
+            statistics.identity_space()
+            return statistics
 
     def to_dict(self) -> dict[str, Any]:
         """Return what the file holds."""

@@ -25,6 +25,9 @@ import numpy as np
 from diffposetalk.data.clip import Clip
 from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import check_new_folder, write_error
+from diffposetalk.files.json_text import read_json
+from diffposetalk.files.parsing import parsing
+from diffposetalk.files.tar import tar_members
 from diffposetalk.media import decode_bytes, flac_bytes
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
@@ -173,13 +176,12 @@ def decode_sample(name: str, parts: Mapping[str, bytes], where: str) -> Clip:
     Raises:
         InputError: a part is missing, damaged, of a newer format, or they do not fit together.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load
 
     missing = [part for part in PARTS if part not in parts]
     if missing:
         raise InputError(f"{where}: the sample lacks {', '.join(f'.{part}' for part in missing)}")
-    try:
+    with parsing(where, "sample"):
         about: dict[str, Any] = json.loads(parts["json"])
         version = int(about["format_version"])
         if version > SHARD_FORMAT:
@@ -201,12 +203,6 @@ def decode_sample(name: str, parts: Mapping[str, bytes], where: str) -> Clip:
             name=name,
             identity_frames=arrays.get("identity_frames"),
         )
-    except KeyError as error:
-        raise InputError(f"{where}: the sample lacks {error}") from None
-    except (SafetensorError, ValueError, TypeError) as error:
-        raise InputError(f"{where}: the sample is damaged ({error})") from None
-    except InputError as error:
-        raise error if str(error).startswith(where) else InputError(f"{where}: {error}") from None
 
 
 class ShardReader:
@@ -224,10 +220,9 @@ class ShardReader:
         self.counts: dict[str, int] = {}
         about = self.path / "dataset.json"
         if about.is_file():
-            try:
-                self.counts = {str(name): int(n) for name, n in json.loads(about.read_text())["shards"].items()}
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise InputError(f"{about}: is damaged ({error})") from None
+            with parsing(about, "description of shards"):
+                counts = read_json(about, "description of shards")["shards"]
+                self.counts = {name: int(n) for name, n in counts.items()}
         found = {entry.name for entry in self.path.iterdir() if _SHARD.fullmatch(entry.name)}
         self.shards = sorted(found | set(self.counts))
         missing = sorted(set(self.counts) - found)
@@ -266,22 +261,18 @@ def _samples(path: Path) -> Iterator[tuple[str, dict[str, bytes]]]:
     current = ""
     parts: dict[str, bytes] = {}
     try:
-        with tarfile.open(path, "r:") as tar:
-            for member in tar:
-                file = tar.extractfile(member) if member.isfile() else None
-                if file is None:
-                    continue
-                folder, slash, last = member.name.rpartition("/")
-                stem, _, ending = last.partition(".")
-                name = f"{folder}{slash}{stem}"
-                if name != current:
-                    if parts:
-                        yield current, parts
-                    current, parts = name, {}
-                parts[ending] = file.read()
-    except (tarfile.TarError, EOFError) as error:
-        raise InputError(f"{path}: is truncated or no tar file ({error}); copy it again") from None
+        file = path.open("rb")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    with file:
+        for member, data in tar_members(file, path, "shard"):
+            folder, slash, last = member.rpartition("/")
+            stem, _, ending = last.partition(".")
+            name = f"{folder}{slash}{stem}"
+            if name != current:
+                if parts:
+                    yield current, parts
+                current, parts = name, {}
+            parts[ending] = data
     if parts:
         yield current, parts

@@ -22,7 +22,10 @@ from diffposetalk.data.clip import Clip
 from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
 from diffposetalk.data.lmdb_folder import Store
 from diffposetalk.errors import InputError
+from diffposetalk.files.limits import read_bytes
+from diffposetalk.files.parsing import parsing
 from diffposetalk.files.pickles import unpickle
+from diffposetalk.files.plain_unpickler import short
 from diffposetalk.media import decode_bytes
 from diffposetalk.speech import SAMPLE_RATE, Speech
 
@@ -78,12 +81,8 @@ class TfhpReader:
     def split(self, name: str) -> tuple[str, ...]:
         """Return the videos of ``<name>.txt``, in its order, all of which the LMDB must hold."""
         path = self.path / f"{name}.txt"
-        try:
-            lines = [line.strip() for line in path.read_text().splitlines()]
-        except FileNotFoundError:
-            raise InputError(f"{path}: no such split file") from None
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read ({error})") from None
+        with parsing(path, "split file"):
+            lines = [line.strip() for line in read_bytes(path, "split file").decode().splitlines()]
         videos = tuple(line for line in lines if line)
         if not videos:
             raise InputError(f"{path}: names no videos")
@@ -104,14 +103,15 @@ class TfhpReader:
         """Return frames ``start`` to ``stop`` of a video with their sound."""
         coefficients, samples = self.read(video, start, stop)
         constant = (coefficients.shape == coefficients.shape[:1]).all()
-        return Clip(
-            speech=Speech(samples, SAMPLE_RATE),
-            motion=coefficients.motion(FPS),
-            identity=coefficients.shape[0],
-            speaker=speaker_of(video),
-            name=video,
-            identity_frames=None if constant else coefficients.shape,
-        )
+        with parsing(self._at(video), "video"):
+            return Clip(
+                speech=Speech(samples, SAMPLE_RATE),
+                motion=coefficients.motion(FPS),
+                identity=coefficients.shape[0],
+                speaker=speaker_of(video),
+                name=video,
+                identity_frames=None if constant else coefficients.shape,
+            )
 
     def read(
         self, video: str, start: int = 0, stop: int | None = None, speech: bool = True
@@ -194,7 +194,7 @@ class TfhpReader:
         if isinstance(value, np.ndarray) and value.shape == ():
             value = value.item()
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise InputError(f"{self._at(key)}: {name!r} must be a whole number above 0, got {value!r:.60}")
+            raise InputError(f"{self._at(key)}: {name!r} must be a whole number above 0, got {short(value)}")
         return int(value)
 
     def _at(self, key: str) -> str:

@@ -7,6 +7,7 @@ compute what a file declares and call `check_bytes` before they allocate anythin
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 from diffposetalk.errors import InputError, UsageError
@@ -52,8 +53,8 @@ def check_bytes(path: str | os.PathLike[str], n_bytes: int, what: str) -> None:
         )
 
 
-def read_bytes(path: str | os.PathLike[str], what: str, factor: int = 1) -> bytes:
-    """Read a whole file whose size is within the limit.
+def check_file(path: str | os.PathLike[str], what: str, factor: int = 1) -> None:
+    """Refuse a path that is missing, not a regular file (a pipe would be waited for), or larger than the limit.
 
     Args:
         path: the file.
@@ -61,17 +62,26 @@ def read_bytes(path: str | os.PathLike[str], what: str, factor: int = 1) -> byte
         factor: bytes of memory that the parser needs for each byte of the file (`JSON_FACTOR` for JSON).
 
     Raises:
-        InputError: it is missing, is not a regular file, cannot be opened, or is larger than the limit.
+        InputError: see above.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such {what}")
-    if not path.is_file():
-        kind = "a folder" if path.is_dir() else "a device or a pipe"
-        raise InputError(f"{path}: is {kind}; a {what} is needed")
     try:
-        check_bytes(path, path.stat().st_size * factor, what)
-        return path.read_bytes()
+        status = path.stat()
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such {what}") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from None
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or a pipe"
+        raise InputError(f"{path}: is {kind}; a {what} is needed")
+    check_bytes(path, status.st_size * factor, what)
+
+
+def read_bytes(path: str | os.PathLike[str], what: str, factor: int = 1) -> bytes:
+    """Read a whole file; arguments and errors as for `check_file`."""
+    check_file(path, what, factor)
+    try:
+        return Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
 

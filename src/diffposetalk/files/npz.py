@@ -11,9 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import write_atomically
-from diffposetalk.files.limits import check_bytes, read_bytes
+from diffposetalk.files.limits import check_bytes, check_file, read_bytes
 from diffposetalk.files.parsing import parsing
 
 _READ_HEADER = {
@@ -39,10 +38,7 @@ def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:
         InputError: the file is missing, damaged, not an npz file, holds Python objects, or is larger than the limit.
     """
     with parsing(path, what):
-        if not os.path.exists(path):
-            raise FileNotFoundError
-        if not os.path.isfile(path):
-            raise InputError(f"{path}: is a folder, a device or a pipe; a {what} is needed")
+        check_file(path, what)
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             check_bytes(path, sum(info.file_size for info in members), what)

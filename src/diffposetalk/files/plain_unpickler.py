@@ -47,6 +47,17 @@ class PlainUnpickler(_Unpickler):
         super().__init__(file, encoding="latin1")
         self._size = len(file.getbuffer())
 
+    def load(self) -> Any:
+        """Return the value.
+
+        Raises:
+            Exception: of any type, where the pickle is damaged.
+        """
+        try:
+            return super().load()
+        except KeyError as error:
+            raise ValueError(f"it has no instruction {error}") from None
+
     def _set_item(self) -> None:
         check_key(self.stack[-2])
         super().load_setitem()

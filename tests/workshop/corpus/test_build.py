@@ -165,13 +165,13 @@ def test_broken_shards_are_named(tmp_path):
     path = shards.speech_path(tmp_path, "s00000")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match=r"s00000\.safetensors: broken shard"):
+    with pytest.raises(InputError, match=r"s00000\.safetensors: not a readable speech shard"):
         shards.load_shard(tmp_path, "s00000")
     path.write_bytes(whole)
     shards.motion_path(tmp_path, "s00000").write_bytes(whole)
     with pytest.raises(InputError, match="not a motion shard"):
         shards.load_shard(tmp_path, "s00000")
-    with pytest.raises(InputError, match="not found"):
+    with pytest.raises(InputError, match="no such speech shard"):
         shards.load_shard(tmp_path, "s00009")
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from diffposetalk.errors import InputError
+from diffposetalk.files.limits import JSON_FACTOR, read_bytes
+from diffposetalk.files.parsing import parsing
 
 MANIFEST = "manifest.jsonl"
 
@@ -52,35 +54,58 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     path = Path(folder) / MANIFEST
     if not path.is_file():
         return None
-    found = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
+    with parsing(path, "manifest"):
+        lines = read_bytes(path, "manifest", JSON_FACTOR).decode().splitlines()
+    rows = []
+    for number, line in enumerate(lines, 1):
+        with parsing(f"{path}: line {number}", "row of a manifest"):
             row = json.loads(line)
-            if "kind" not in row or "video" not in row:
-                return None
-            row["status"], row["video"] = str(row["status"]), str(row["video"])
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{path}: line {number} is damaged ({error})") from None
-        found.append(row)
-    videos = [row for row in found if row["kind"] == "video"]
-    left_out = [part for _, rows in groupby(found, key=lambda row: row["video"]) for part in _parts(list(rows))]
-    notes = [(row["video"], str(note)) for row in videos for note in row.get("notes", ())]
+            if isinstance(row, dict) and not {"kind", "video"} <= row.keys():
+                return None  # the manifest of a corpus, not of videos
+            rows.append(_checked(row))
+    videos = [row for row in rows if row["kind"] == "video"]
+    left_out = [part for _, group in groupby(rows, key=lambda row: row["video"]) for part in _parts(list(group))]
+    notes = [(row["video"], str(note)) for row in videos for note in row["notes"]]
     return Manifest(len(videos), sum(row["status"] == "used" for row in videos), tuple(left_out), tuple(notes))
+
+
+def _checked(row: Any) -> dict[str, Any]:
+    """Return the fields of a row that are used here, of the right types.
+
+    Raises:
+        ValueError: a field is missing or of another type.
+    """
+    if not isinstance(row, dict):
+        raise ValueError("it is not a JSON object")
+    checked: dict[str, Any] = {}
+    for name in ("video", "kind", "status", "reason", "why"):
+        value = row[name] if name in ("video", "kind", "status") else row.get(name, "")
+        if not isinstance(value, str):
+            raise ValueError(f"{name} is not text")
+        checked[name] = value
+    for name in ("start_s", "end_s"):
+        seconds = row.get(name)
+        if seconds is not None and (isinstance(seconds, bool) or not isinstance(seconds, (int, float))):
+            raise ValueError(f"{name} is not a number")
+        checked[name] = None if seconds is None else float(seconds)
+        if seconds is not None and not math.isfinite(checked[name]):
+            raise ValueError(f"{name} is not a finite number")
+    checked["notes"] = row.get("notes", [])
+    if not isinstance(checked["notes"], list) or not all(isinstance(note, str) for note in checked["notes"]):
+        raise ValueError("notes is not a list of texts")
+    return checked
 
 
 def _parts(rows: Sequence[dict[str, Any]]) -> Iterator[LeftOut]:
     """Yield what was left out of a video; a video or take only where none of its parts follows."""
     for row, after in zip(rows, [*rows[1:], None]):
         if row["status"] == "rejected" and not (after and _inside(after, row)):
-            span = (row.get("start_s"), row.get("end_s"))
-            yield LeftOut(row["video"], str(row["kind"]), str(row.get("reason", "")), str(row.get("why", "")), *span)
+            yield LeftOut(row["video"], row["kind"], row["reason"], row["why"], row["start_s"], row["end_s"])
 
 
 def _inside(part: dict[str, Any], whole: dict[str, Any]) -> bool:
     """Tell whether a row of the manifest is of a part of the one before it."""
     if whole["kind"] == "video":
         return True
-    within = part.get("start_s", 0.0) < whole.get("end_s", 0.0) - 1e-6 and part.get("start_s", 0.0) >= whole.get(
-        "start_s", 0.0
-    )
-    return bool(whole["kind"] == "take" and part["kind"] in ("stretch", "clip") and within)
+    start, first, end = part["start_s"] or 0.0, whole["start_s"] or 0.0, whole["end_s"] or 0.0
+    return whole["kind"] == "take" and part["kind"] in ("stretch", "clip") and first <= start < end - 1e-6

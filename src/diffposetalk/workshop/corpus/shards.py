@@ -24,6 +24,8 @@ import numpy as np
 
 from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import replacing
+from diffposetalk.files.limits import check_file
+from diffposetalk.files.parsing import parsing
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, Phone
@@ -155,48 +157,76 @@ def load_shard(folder: str | Path, speaker: str) -> tuple[CorpusClip, ...]:
         InputError: a file is missing, broken or of a newer format, or speech and motion disagree.
     """
     folder = Path(folder)
-    tensors, about = _read(speech_path(folder, speaker), "speech")
-    symbols = about["symbols"]
-    info = SpeakerInfo(**{**about["speaker"], "transform": tuple(about["speaker"]["transform"])})
-    moving: dict[str, np.ndarray] = {}
-    moving_about: dict[str, Any] = {}
-    if motion_path(folder, speaker).exists():
-        moving, moving_about = _read(motion_path(folder, speaker), "motion")
+    path, moving_path = speech_path(folder, speaker), motion_path(folder, speaker)
+    tensors, about = _read(path, "speech")
+    moving, moving_about = _read(moving_path, "motion") if moving_path.exists() else ({}, {})
     clips = []
-    for number, text in enumerate(about["texts"]):
-        key = f"{number:03d}"
-        samples = tensors[f"{key}/audio"].astype(np.float32) / 32767.0
-        phones = tuple(
-            Phone(symbols[symbol], float(start), float(end), int(stress))
-            for symbol, (start, end), stress in zip(
-                tensors[f"{key}/phones"], tensors[f"{key}/times"], tensors[f"{key}/stress"]
-            )
-        )
-        motion = None
-        if moving:
-            if f"{key}/expression" not in moving:
-                raise InputError(
-                    f"{motion_path(folder, speaker)}: has no clip {key}; make the motion again (--remotion)"
+    with parsing(path, "speech shard"):
+        info = _speaker(about)
+        for number, text in enumerate(_texts(about, "texts")):
+            key = f"{number:03d}"
+            samples = tensors[f"{key}/audio"].astype(np.float32) / 32767.0
+            speech = Speech(samples, int(about["sample_rate"]))
+            motion = _motion(moving, moving_about, key, moving_path) if moving else None
+            clips.append(
+                CorpusClip(
+                    f"{speaker}/{key}", info, speech, _phones(tensors, about, key), text, motion, moving.get("manner")
                 )
-            motion = Motion(
-                expression=moving[f"{key}/expression"].astype(np.float32),
-                expression_names=tuple(moving_about["expression_names"]),
-                head_pose=moving[f"{key}/head_pose"],
-                fps=moving_about["fps"],
-                head=moving_about["head"],
             )
-        clips.append(
-            CorpusClip(
-                f"{speaker}/{key}",
-                info,
-                Speech(samples, about["sample_rate"]),
-                phones,
-                text,
-                motion,
-                moving.get("manner"),
-            )
-        )
     return tuple(clips)
+
+
+def _texts(about: dict[str, Any], name: str) -> list[str]:
+    """Return a list of texts of a shard's header.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    values = about[name]
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"{name} is not a list of texts")
+    return values
+
+
+def _speaker(about: dict[str, Any]) -> SpeakerInfo:
+    """Return who speaks, from a shard's header."""
+    values = about["speaker"]
+    factor, formants, tilt_db = (float(value) for value in values["transform"])
+    speaker, voice, language = (str(values[name]) for name in ("speaker", "voice", "language"))
+    transform = factor, formants, tilt_db
+    return SpeakerInfo(speaker, voice, language, transform, float(values["rate"]), float(values["pitch"]))
+
+
+def _phones(tensors: dict[str, np.ndarray], about: dict[str, Any], key: str) -> tuple[Phone, ...]:
+    """Return the phones of a clip.
+
+    Raises:
+        ValueError: numbers, times and stress differ in length.
+    """
+    symbols = _texts(about, "symbols")
+    numbers, times, stress = (tensors[f"{key}/{name}"] for name in ("phones", "times", "stress"))
+    if numbers.ndim != 1 or times.shape != (len(numbers), 2) or stress.shape != numbers.shape:
+        raise ValueError(f"phones, times and stress of clip {key} do not fit together")
+    if numbers.size and (numbers.min() < 0 or numbers.max() >= len(symbols)):
+        raise ValueError(f"clip {key} has a phone that is not among the symbols")
+    return tuple(
+        Phone(symbols[int(number)], float(start), float(end), int(mark))
+        for number, (start, end), mark in zip(numbers, times, stress)
+    )
+
+
+def _motion(moving: dict[str, np.ndarray], about: dict[str, Any], key: str, path: Path) -> Motion:
+    """Return the motion of a clip."""
+    if f"{key}/expression" not in moving:
+        raise InputError(f"{path}: has no clip {key}; make the motion again (--remotion)")
+    with parsing(path, "motion shard"):
+        return Motion(
+            expression=moving[f"{key}/expression"].astype(np.float32),
+            expression_names=tuple(_texts(about, "expression_names")),
+            head_pose=moving[f"{key}/head_pose"],
+            fps=float(about["fps"]),
+            head=str(about["head"]),
+        )
 
 
 def shard_summary(folder: str | Path, speaker: str) -> tuple[SpeakerInfo, list[float], bool]:
@@ -205,16 +235,14 @@ def shard_summary(folder: str | Path, speaker: str) -> tuple[SpeakerInfo, list[f
     Raises:
         InputError: the shard is missing or broken.
     """
-    from safetensors import safe_open
-
     path = speech_path(Path(folder), speaker)
-    with _naming(path), safe_open(path, framework="numpy") as file:
-        about = json.loads((file.metadata() or {})["about"])
-        seconds = [
-            file.get_slice(f"{number:03d}/audio").get_shape()[0] / about["sample_rate"]
-            for number in range(len(about["texts"]))
-        ]
-    info = SpeakerInfo(**{**about["speaker"], "transform": tuple(about["speaker"]["transform"])})
+    with _opened(path, "speech") as (file, about):
+        info = _speaker(about)
+        rate = int(about["sample_rate"])
+        if rate < 1:
+            raise ValueError(f"its sample rate is {rate}")
+        texts = _texts(about, "texts")
+        seconds = [file.get_slice(f"{number:03d}/audio").get_shape()[0] / rate for number in range(len(texts))]
     return info, seconds, motion_path(Path(folder), speaker).exists()
 
 
@@ -241,26 +269,27 @@ def _write(path: Path, tensors: dict[str, np.ndarray], about: dict[str, Any]) ->
 
 
 def _read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    from safetensors import safe_open
-
-    with _naming(path), safe_open(path, framework="numpy") as file:
-        about = json.loads((file.metadata() or {}).get("about", "{}"))
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
-    if about.get("kind") != kind:
-        raise InputError(f"{path}: not a {kind} shard of a corpus")
-    if about.get("format", 0) > SHARD_FORMAT:
-        raise InputError(f"{path}: format {about['format']} is newer than this version reads ({SHARD_FORMAT})")
-    return tensors, about
+    """Return arrays and header of a shard."""
+    with _opened(path, kind) as (file, about):
+        return {key: file.get_tensor(key) for key in file.keys()}, about  # noqa: SIM118 (no mapping)
 
 
 @contextlib.contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Turn what reading a shard may raise into one line that names the file."""
-    from safetensors import SafetensorError
+def _opened(path: Path, kind: str) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """Open a shard and read its header; what goes wrong inside becomes one line that names the file.
 
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: not found; is this a corpus folder?") from error
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: broken shard ({error}); delete it and run `diffposetalk corpus` again") from error
+    Raises:
+        InputError: it is missing, damaged, of another kind or of a newer format.
+    """
+    from safetensors import safe_open
+
+    check_file(path, f"{kind} shard")
+    what = f"{kind} shard; delete it and run `diffposetalk corpus` again"
+    with parsing(path, what), safe_open(path, framework="numpy") as file:
+        about = json.loads((file.metadata() or {}).get("about", "{}"))
+        if not isinstance(about, dict) or about.get("kind") != kind:
+            raise InputError(f"{path}: not a {kind} shard of a corpus")
+        version = about.get("format", 0)
+        if not isinstance(version, int) or version > SHARD_FORMAT:
+            raise InputError(f"{path}: its format is newer than this version reads ({SHARD_FORMAT})")
+        yield file, about
