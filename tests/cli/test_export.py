@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +186,16 @@ def test_the_rate_of_a_table_in_other_commands(
     assert "for .csv files only" in refused(
         capsys, "retarget", tmp_path / "a.npz", "--fps", 25, "-o", tmp_path / "b.npz"
     )
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a_azure.json", "a_lam.json", "a.vrma"])
+def test_curves_at_another_rate_load_no_torch(tmp_path: Path, motion_path: Path, name: str) -> None:
+    """Writing curves costs a twentieth of loading torch."""
+    program = (
+        "import sys; from diffposetalk.cli import run; code = run(sys.argv[1:]); "
+        "sys.exit(code or ('torch' in sys.modules) * 9)"
+    )
+    words = ["export", motion_path, "--fps", "30", "-o", tmp_path / name]
+    done = subprocess.run([sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr or "torch was loaded"
+    assert (tmp_path / name).exists()

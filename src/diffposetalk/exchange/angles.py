@@ -79,15 +79,6 @@ def gaze_of(motion: Motion) -> np.ndarray:
     return np.stack(eyes, 1)
 
 
-def interpolated(rotation_vectors: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Return rotations between those of `(T, 3)` at fractional frame numbers `(n,)`, along the shortest way, float32."""
-    low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, len(rotation_vectors) - 1)
-    start, end = rotation_matrices(rotation_vectors[low]), rotation_matrices(rotation_vectors[high])
-    step = rotation_vectors_of(start.swapaxes(-1, -2) @ end) * (position - low)[:, None]
-    return rotation_vectors_of(start @ rotation_matrices(step))
-
-
 def quaternions(rotation_vectors: np.ndarray) -> np.ndarray:
     """Turn `(..., 3)` rotation vectors into `(..., 4)` float64 unit quaternions x, y, z, w."""
     vectors = np.asarray(rotation_vectors, np.float64)

@@ -50,11 +50,3 @@ def frames_of(times: np.ndarray, where: object, lone: float = 30.0, tolerance: f
 def filled(index: np.ndarray) -> np.ndarray:
     """Return for each frame of `0 .. index[-1]` its fractional position among the frames that there are."""
     return np.interp(np.arange(index[-1] + 1), index, np.arange(len(index)))
-
-
-def lerped(values: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Return rows of ``(T, n)`` at fractional positions; whole ones are exact."""
-    low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, len(values) - 1)
-    share = (position - low)[:, None]
-    return values[low] * (1 - share) + values[high] * share

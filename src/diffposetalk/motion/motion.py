@@ -13,6 +13,7 @@ from diffposetalk.errors import InputError, UsageError
 from diffposetalk.files.limits import max_bytes
 from diffposetalk.files.npz import read_npz, write_npz
 from diffposetalk.files.parsing import parsing
+from diffposetalk.motion.interpolation import lerp, slerp
 
 MOTION_FORMAT = 1
 """Version written into motion files; a reader refuses versions above its own."""
@@ -93,10 +94,10 @@ class Motion:
 
         def poses(value: np.ndarray) -> np.ndarray:
             joints = value.reshape(len(value), -1, 3)
-            return np.stack([_slerp(joints[:, j], position) for j in range(joints.shape[1])], 1).reshape(n_frames, -1)
+            return np.stack([slerp(joints[:, j], position) for j in range(joints.shape[1])], 1).reshape(n_frames, -1)
 
         turned: dict[str, Any] = {name: poses(getattr(self, name)) for name in self._poses()}
-        return replace(self, expression=_lerp(self.expression, position), fps=float(fps), **turned)
+        return replace(self, expression=lerp(self.expression, position), fps=float(fps), **turned)
 
     def scaled(self, expression_scale: float = 1.0, head_scale: float = 1.0) -> Motion:
         """Return the motion with its expression and its head rotation scaled; ARKit weights stay in [0, 1]."""
@@ -189,22 +190,3 @@ def finite_float32(value: Any, name: str) -> np.ndarray:
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds numbers that are not finite")
     return array
-
-
-def _lerp(values: np.ndarray, position: np.ndarray) -> np.ndarray:
-    low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, len(values) - 1)
-    share = (position - low)[:, None].astype(np.float32)
-    return values[low] * (1 - share) + values[high] * share
-
-
-def _slerp(rotation_vectors: np.ndarray, position: np.ndarray) -> np.ndarray:
-    import roma
-    import torch
-
-    low = np.floor(position).astype(int)
-    high = np.minimum(low + 1, len(rotation_vectors) - 1)
-    share = torch.from_numpy((position - low).astype(np.float32))
-    start, end = (roma.rotvec_to_rotmat(torch.from_numpy(rotation_vectors[i])) for i in (low, high))
-    step = roma.rotmat_to_rotvec(start.mT @ end)
-    return roma.rotmat_to_rotvec(start @ roma.rotvec_to_rotmat(step * share[:, None])).numpy()

@@ -10,11 +10,12 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
-from diffposetalk.exchange.angles import interpolated, of_quaternions, quaternions
+from diffposetalk.exchange.angles import of_quaternions, quaternions
 from diffposetalk.exchange.documents import matrix, write_json
-from diffposetalk.exchange.frames import filled, frames_of, lerped
+from diffposetalk.exchange.frames import filled, frames_of
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, say_unknown
 from diffposetalk.motion import Motion
+from diffposetalk.motion.interpolation import lerp, slerp
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene
@@ -52,8 +53,8 @@ def parse(document: dict[str, Any], path: Path) -> Motion:
     say_unknown([name for name, curve in zip(names, weights.T) if curve.any()], path)
     fps, index = _rate(document, frames, path)
     position = filled(index)
-    head = interpolated(_head(frames, path), position)
-    return Motion(all_channels(lerped(weights, position), arkit_columns(names, path)), CHANNELS, head, fps)
+    head = slerp(_head(frames, path), position)
+    return Motion(all_channels(lerp(weights, position), arkit_columns(names, path)), CHANNELS, head, fps)
 
 
 def _rate(document: dict[str, Any], frames: list[dict[str, Any]], path: Path) -> tuple[float, np.ndarray]:

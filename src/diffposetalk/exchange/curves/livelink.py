@@ -16,12 +16,13 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
-from diffposetalk.exchange.angles import euler_of, gaze_of, interpolated, rotation_of
-from diffposetalk.exchange.frames import filled, lerped
+from diffposetalk.exchange.angles import euler_of, gaze_of, rotation_of
+from diffposetalk.exchange.frames import filled
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal
 from diffposetalk.exchange.tables import Table
 from diffposetalk.exchange.timecodes import timing_of
 from diffposetalk.motion import Motion
+from diffposetalk.motion.interpolation import lerp, slerp
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene
@@ -98,7 +99,7 @@ def parse(table: Table, fps: float | None = None, prefer: float | None = None) -
     if not len(index):
         raise InputError(f"{path}: has no frames")
     position = filled(index)
-    weights = all_channels(lerped(values, position), {channel: i for i, channel in enumerate(columns)})
+    weights = all_channels(lerp(values, position), {channel: i for i, channel in enumerate(columns)})
 
     def turns(part: str) -> np.ndarray | None:
         wanted = [f"{part}{angle}" for angle in ("Yaw", "Pitch", "Roll")]
@@ -107,7 +108,7 @@ def parse(table: Table, fps: float | None = None, prefer: float | None = None) -
         theirs = values[:, [len(names) + list(angles).index(name) for name in wanted]]
         if part == "Head":
             theirs = _in_radians(theirs, path)
-        return interpolated(rotation_of((theirs * SIGNS)[:, [1, 0, 2]]), position)
+        return slerp(rotation_of((theirs * SIGNS)[:, [1, 0, 2]]), position)
 
     head, left, right = (turns(part) for part in ("Head", "LeftEye", "RightEye"))
     return Motion(

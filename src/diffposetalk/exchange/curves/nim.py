@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.exchange.frames import filled, frames_of, lerped
+from diffposetalk.exchange.frames import filled, frames_of
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal, say_unknown
 from diffposetalk.exchange.tables import Table
 from diffposetalk.motion import Motion
+from diffposetalk.motion.interpolation import lerp
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene
@@ -49,5 +50,5 @@ def parse(table: Table, fps: float | None = None, prefer: float | None = None) -
     moved = [name for name, curve in zip(shapes, values[:, 1:].T) if curve.any()]
     say_unknown(moved, table.path)
     measured, index = frames_of(values[:, 0], table.path)
-    weights = all_channels(lerped(values[:, 1:], filled(index)), columns)
+    weights = all_channels(lerp(values[:, 1:], filled(index)), columns)
     return Motion(weights, CHANNELS, np.zeros((len(weights), 3), np.float32), fps or measured)

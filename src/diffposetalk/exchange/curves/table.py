@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.exchange.frames import filled, frames_of, lerped
+from diffposetalk.exchange.frames import filled, frames_of
 from diffposetalk.exchange.names import all_channels, arkit_columns, channel_of
 from diffposetalk.exchange.tables import Table
 from diffposetalk.files.parsing import parsing
 from diffposetalk.motion import Motion
+from diffposetalk.motion.interpolation import lerp
 
 if TYPE_CHECKING:
     from diffposetalk.exchange import Scene
@@ -107,7 +108,7 @@ def _motion(columns: dict[str, np.ndarray], fps: float | None, head: str | None,
     position = filled(index)
 
     def stacked(wanted: tuple[str, ...] | list[str]) -> np.ndarray:
-        return lerped(np.stack([columns[name] for name in wanted], 1), position)
+        return lerp(np.stack([columns[name] for name in wanted], 1), position)
 
     poses = {pose: stacked(wanted) for pose, wanted in POSES.items() if set(wanted) <= set(columns)}
     poses.setdefault("head_pose", np.zeros((len(position), 3)))
