@@ -68,6 +68,15 @@ def reference() -> Path:
     return ROOT / "tests" / "reference"
 
 
+@pytest.fixture(scope="session")
+def faults() -> Path:
+    """The folder of small inputs that once showed faults; skips where it is absent."""
+    folder = ROOT.parent / "shared" / "faults"
+    if not folder.is_dir():
+        pytest.skip("needs ../shared/faults, which is absent")
+    return folder
+
+
 def write_flame(n_vertices: int, seed: int, path: Path) -> Path:
     """Write a random head of FLAME's format, as the reference numbers' recipe says, with its landmarks beside it.
 

@@ -40,6 +40,8 @@ def jobs(args: argparse.Namespace, pictures: tuple[Path, ...] = ()) -> list[Job]
             written.
         InputError: a folder without sounds.
     """
+    if "" in args.speech:
+        raise UsageError("the name of a sound file is empty; give the name of a sound or video file")
     if not (has_several(args) or _is_folder(args.output)):
         return [Job(Path(args.speech[0]), Outputs.of(args, pictures))]
     if pictures:

@@ -114,7 +114,7 @@ class Console:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                warnings.filterwarnings("always", category=DiffPoseTalkWarning)
+                warnings.filterwarnings("once", category=DiffPoseTalkWarning)
                 warnings.showwarning = lambda message, *_rest, **_named: self.warn(str(message))
                 yield
         finally:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
     from diffposetalk.speech import SpeechFile
 
-PICTURES = (".mp4", ".png")
+PICTURES = (".mp4", ".mov", ".webm", ".gif", ".png")
 """What is drawn; everything else is a row of `exchange.FORMATS`."""
 
 
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `-o` and what is done to motion on its way into files."""
     declares(parser.add_argument(
         "-o", "--output", metavar="OUT", action="append", default=[],
-        help="video (.mp4), picture (.png), or any file that `export --list` names; repeatable",
+        help="video (.mp4, .mov, .webm, .gif), picture (.png), or any file that `export --list` names; repeatable",
     ))  # fmt: skip
     parser.add_argument("--format", metavar="NAME", help="what OUT is, where its name does not tell (one -o only)")
     knobs = parser.add_argument_group("files", "REGION is one of expression, brows, eyelids, gaze, cheeks, nose, jaw, "

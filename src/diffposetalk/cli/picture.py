@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,35 @@ if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
     from diffposetalk.head import HeadModel
     from diffposetalk.motion import Motion
+    from diffposetalk.progress import Progress
     from diffposetalk.speech import SpeechFile
+
+LOG = logging.getLogger(__name__)
+"""Where it is said how long drawing takes."""
+
+VIDEO_SIZE = 512
+"""Side of a video's pictures, pixels, where nothing else is asked for."""
+
+SHEET_SIZE = 256
+"""Side of each picture of a contact sheet, pixels, where nothing else is asked for."""
+
+MEASURED_S = 1.0
+"""Seconds of drawing after which it is known how fast it is."""
+
+SHORT_S = 10.0
+"""Work that takes less, seconds, is not worth a line about how long it will take."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of the picture."""
     picture = parser.add_argument_group("picture")
-    picture.add_argument("--size", type=_side, default=512, metavar="PX", help="side of the square, even (512)")
+    picture.add_argument(
+        "--size", type=_size, metavar="PX|WxH", help="pixels: side of a square, or width x height (default: 512)"
+    )
+    picture.add_argument(
+        "--background", default="studio", metavar="COLOR",
+        help="studio, transparent, or a colour such as white or #00b140 (default: studio)",
+    )  # fmt: skip
     reads(
         picture.add_argument(
             "--head", metavar="NAME|FILE", help="head: anny, flame, or FLAME's .pkl or .npz (the motion's)"
@@ -32,11 +55,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reads(picture.add_argument("--identity", metavar="FILE|SEED", help="whose head: numbers (.npy, .json), or a seed"))
 
 
-def _side(text: str) -> int:
-    side = values.whole(16, 4096)(text)
-    if side % 2:
+def _size(text: str) -> tuple[int, int]:
+    """Parse `512` or `1280x720`."""
+    width, x, height = text.lower().partition("x")
+    sides = [values.whole(16, 4096)(side) for side in ((width, height) if x else (width, width))]
+    if any(side % 2 for side in sides):
         raise argparse.ArgumentTypeError(f"{text} is odd; video needs an even number of pixels")
-    return int(side)
+    return sides[0], sides[1]
 
 
 class Picture:
@@ -44,7 +69,12 @@ class Picture:
 
     def __init__(self, args: argparse.Namespace, console: Console) -> None:
         """Read head and identity, so that wrong ones are refused before any work."""
-        self.size: int = args.size
+        from diffposetalk.render.background import Background
+
+        self.size: tuple[int, int] | None = args.size
+        self.background = Background.parse(args.background)
+        if self.background.is_transparent:
+            self._check_transparent([*args.output, *(f"OUT.{each}" for each in (args.format or "").split(","))])
         self.console = console
         self.head: HeadModel | None = None
         if args.head is not None:
@@ -53,6 +83,16 @@ class Picture:
             self.head = load_head(args.head)
         self.identity = read_identity(args.identity, self.head)
         self.seconds = 0.0
+
+    @staticmethod
+    def _check_transparent(outputs: list[str]) -> None:
+        from diffposetalk.media import TRANSPARENT_OUTPUTS, VIDEO_OUTPUTS
+
+        for word in outputs:
+            ending = Path(word).suffix.lower()
+            if ending in VIDEO_OUTPUTS and ending not in TRANSPARENT_OUTPUTS:
+                known = ", ".join((*TRANSPARENT_OUTPUTS, ".png"))
+                raise UsageError(f"{word}: '{ending}' cannot be transparent; use {known}, or another --background")
 
     def head_for(self, name: str) -> HeadModel:
         """Return the head that was asked for, else the one that motions for the head `name` need.
@@ -70,7 +110,7 @@ class Picture:
         return self.head
 
     def video(self, motion: Motion, path: Path, speech: SpeechFile | None) -> None:
-        """Render a motion to `.mp4`, with its speech as sound."""
+        """Render a motion as video, with its speech as sound."""
         from diffposetalk.render import render_motion
 
         head = self.head_for(motion.head)
@@ -81,9 +121,10 @@ class Picture:
                 head,
                 path,
                 speech=speech,
-                size=self.size,
+                size=self.size or VIDEO_SIZE,
                 identity=self.identity,
-                progress=progress,
+                progress=Estimate(path, progress),
+                background=self.background,
             )
         self.seconds += time.monotonic() - started
 
@@ -91,7 +132,45 @@ class Picture:
         """Render a contact sheet of frames taken through a motion to `.png`."""
         from diffposetalk.render import contact_sheet
 
-        contact_sheet(motion, self.head_for(motion.head), path, identity=self.identity)
+        head = self.head_for(motion.head)
+        contact_sheet(
+            motion, head, path, size=self.size or SHEET_SIZE, identity=self.identity, background=self.background
+        )
+
+
+class Estimate:
+    """Progress of drawing a video that says once how long it will take, as soon as the first frames show it."""
+
+    def __init__(self, path: Path, progress: Progress) -> None:
+        """Begin to measure.
+
+        Args:
+            path: the video.
+            progress: told what this is told.
+        """
+        self._path, self._progress = path, progress
+        self._first_s: float | None = None
+        self._first_done = 0.0
+
+    def __call__(self, done: float, total: float | None = None, what: str | None = None) -> None:
+        """Tell how far the work is, in frames."""
+        self._progress(done, total, what)
+        now = time.monotonic()
+        if self._first_s is None:  # the first frame also pays for what is done once
+            self._first_s, self._first_done = now, done
+        elif total is not None and self._first_s >= 0 and now - self._first_s > MEASURED_S:
+            fps = (done - self._first_done) / (now - self._first_s)
+            left_s = (total - done) / fps
+            self._first_s = -1.0  # said once
+            if left_s > SHORT_S:
+                LOG.info("%s: %.0f frames at %.0f a second: about %s", self._path, total, fps, _minutes(left_s))
+
+
+def _minutes(seconds: float) -> str:
+    """Return a time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def read_identity(word: str | None, head: HeadModel | None = None) -> np.ndarray | None:

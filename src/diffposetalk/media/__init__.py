@@ -6,7 +6,7 @@ from diffposetalk.media.pictures import read_frames
 from diffposetalk.media.sound import HIGHEST_RATE, LOUDEST, audio_blocks, check_sound
 from diffposetalk.media.soundtrack import Recording
 from diffposetalk.media.source import MediaInfo, probe
-from diffposetalk.media.video import VIDEO_OUTPUTS, VideoWriter
+from diffposetalk.media.video import TRANSPARENT_OUTPUTS, VIDEO_OUTPUTS, VideoWriter
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 """File name endings that are taken for video."""
@@ -14,6 +14,7 @@ VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
 __all__ = [
     "HIGHEST_RATE",
     "LOUDEST",
+    "TRANSPARENT_OUTPUTS",
     "VIDEOS",
     "VIDEO_OUTPUTS",
     "MediaInfo",

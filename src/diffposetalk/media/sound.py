@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,9 @@ MOST_DAMAGED = 20
 
 SHORTEST_NOTED_S = 0.015
 """Less missing sound than this is not worth a warning."""
+
+MOST_WAV_BYTES = 0x7FFFF000
+"""Recorders that write to a pipe do not know the size and state this or more."""
 
 END_S = 2.0
 """How far before its stated end a file is looked at to see whether that end is there, seconds."""
@@ -275,8 +279,8 @@ def stated_seconds(container: Any, stream: Any, path: Path) -> float | None:
     """Return how long a file's header says that its sound lasts; None where the container does not know for certain."""
     if container.format.name not in DECLARED_LENGTH:
         return None
-    if container.format.name == "wav":  # the library trusts the file's size instead
-        stated = _wav_seconds(path)
+    if container.format.name in ("wav", "w64"):  # the library trusts the file's size instead
+        stated = _header_seconds(path)
         if stated is not None:
             return stated
     return float(stream.duration * stream.time_base) if stream.duration and stream.time_base else None
@@ -288,31 +292,42 @@ def _refuse_truncated(path: Path, stated: float, seconds: float) -> None:
 
 
 def _end(container: Any, stream: Any, stated: float) -> float | None:
-    """Return where the sound really ends, seconds, by the packets near its stated end; None where it cannot be told."""
+    """Return where the sound really ends, seconds, by its packets; None where that cannot be told.
+
+    Looks near the stated end first, and at all packets only where there are none.
+    """
     import av
 
-    end_s = None
-    with contextlib.suppress(av.FFmpegError, OSError):
-        container.seek(round((max(0.0, stated - END_S) + origin(container)) * 1e6))
-        for packet in container.demux(stream):
-            if packet.pts is not None and packet.size:
-                end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) - origin(container)
-    return end_s
+    for from_s in (max(0.0, stated - END_S), 0.0):
+        end_s = None
+        with contextlib.suppress(av.FFmpegError, OSError):
+            container.seek(round((from_s + origin(container)) * 1e6))
+            for packet in container.demux(stream):
+                if packet.pts is not None and packet.size:
+                    end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base) - origin(container)
+        if end_s is not None:
+            return end_s
+    return None
 
 
-def _wav_seconds(path: Path) -> float | None:
-    """Return the seconds that a wav file's header states; None for a writer that did not know them."""
+def _header_seconds(path: Path) -> float | None:
+    """Return the seconds that the header of a wav or w64 file states; None for a writer that did not know them."""
     with path.open("rb") as file:
         start = file.read(1 << 16)
-    if start[:4] != b"RIFF":
+    if start[:4] == b"RIFF":
+        at, n_name, n_size, align, counted = 12, 4, 4, 2, 0
+    elif start[:4] == b"riff":  # w64: names are GUIDs that begin with four letters, sizes include name and size
+        at, n_name, n_size, align, counted = 40, 16, 8, 8, 24
+    else:
         return None
-    at, bytes_per_second = 12, 0
-    while at + 8 <= len(start):
-        name, size = start[at : at + 4], int.from_bytes(start[at + 4 : at + 8], "little")
+    bytes_per_second, n_head = 0, n_name + n_size
+    while at + n_head <= len(start):
+        size = int.from_bytes(start[at + n_name : at + n_head], "little") - counted
+        name, content = start[at : at + 4], at + n_head
         if name == b"fmt ":
-            bytes_per_second = int.from_bytes(start[at + 16 : at + 20], "little")
+            bytes_per_second = int.from_bytes(start[content + 8 : content + 12], "little")
         if name == b"data":
-            known = 0 < size < 0x7FFFF000 and bytes_per_second > 0  # recorders that write to a pipe state nonsense
-            return size / bytes_per_second if known else None
-        at += 8 + size + size % 2
+            limit = MOST_WAV_BYTES if n_size == 4 else math.inf
+            return size / bytes_per_second if 0 < size < limit and bytes_per_second > 0 else None
+        at = content + max(0, size) + -size % align
     return None

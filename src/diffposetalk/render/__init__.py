@@ -1,5 +1,6 @@
 """Pictures and video of moving meshes; a head model is met only through its `mesh` and `iter_vertices`."""
 
+from diffposetalk.render.background import STUDIO, TRANSPARENT, Background
 from diffposetalk.render.camera import Camera
 from diffposetalk.render.gl import Renderer
 from diffposetalk.render.video import (
@@ -12,6 +13,9 @@ from diffposetalk.render.video import (
 )
 
 __all__ = [
+    "STUDIO",
+    "TRANSPARENT",
+    "Background",
     "Camera",
     "Renderer",
     "contact_sheet",

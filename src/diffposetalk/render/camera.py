@@ -11,6 +11,12 @@ from diffposetalk.errors import UsageError
 PORTRAIT_HEIGHT = 0.335
 """What a portrait shows of the plane through the middle of the head, metres; a head is about 0.23."""
 
+PORTRAIT_WIDTH = 0.27
+"""A portrait that is taller than wide shows at least this much from left to right, metres."""
+
+BUST_HEIGHT = 0.28
+"""A mesh that is taller has shoulders, metres; their lower edge stays out of the picture."""
+
 
 @dataclass(frozen=True)
 class Camera:
@@ -34,23 +40,29 @@ class Camera:
             raise UsageError(f"a camera needs a field of view between 0 and pi, got {self.field_of_view}")
 
     @staticmethod
-    def portrait(vertices: np.ndarray, azimuth: float = 0.0, elevation: float = 0.0) -> Camera:
+    def portrait(vertices: np.ndarray, azimuth: float = 0.0, elevation: float = 0.0, aspect: float = 1.0) -> Camera:
         """Frame a head of human size: a little air above the crown, the shoulders running out of the lower edge.
 
         Args:
-            vertices: `(V, 3)` rest vertices, metres; the crown is the highest.
+            vertices: ``(V, 3)`` rest vertices, metres; the crown is the highest.
             azimuth: radians, see the field.
             elevation: radians, see the field.
+            aspect: width of the picture divided by its height.
         """
         low, high = vertices.min(0), vertices.max(0)
         height, width = float(high[1] - low[1]), float(high[0] - low[0])
-        bust = 0.94 * height if height > 0.28 else 1.15 * max(height, width)  # a bust's lower edge stays out
-        shown = min(PORTRAIT_HEIGHT, bust)
+        is_bust = height > BUST_HEIGHT
+        shown = min(PORTRAIT_HEIGHT, 0.94 * height if is_bust else 1.15 * max(height, width))
         head = vertices[vertices[:, 1] > high[1] - 0.6 * shown]
         middle = (head.min(0) + head.max(0)) / 2
-        target = (float(middle[0]), float(high[1] - 0.42 * shown), float(middle[2]))
+        y = float(high[1]) - 0.42 * shown
+        if (wider := min(PORTRAIT_WIDTH, 1.15 * width) / aspect) > shown:  # the picture is taller than wide
+            shown = wider
+            if is_bust:
+                y = max(y, float(low[1]) + 0.06 * height + shown / 2)
         fov = float(np.deg2rad(25))
-        return Camera(target, float(shown / (2 * np.tan(fov / 2))), azimuth, elevation, fov)
+        distance = float(shown / (2 * np.tan(fov / 2)))
+        return Camera((float(middle[0]), y, float(middle[2])), distance, azimuth, elevation, fov)
 
     @property
     def position(self) -> np.ndarray:

@@ -10,12 +10,17 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.geometry.mesh import Material, Mesh
+from diffposetalk.render.background import STUDIO, Background
 from diffposetalk.render.camera import Camera, look_at
 
 KEY_DIRECTION = np.array([0.50, 0.52, 0.69]) / np.linalg.norm([0.50, 0.52, 0.69])
 """Unit, from the head toward the main light: right of the camera and above."""
+
 SHADOW_TEXELS = 256
+"""Side of the square shadow map."""
+
 MAX_SIDE = 4096
+"""Pixels of a picture's longest side."""
 
 
 class Renderer:
@@ -34,7 +39,7 @@ class Renderer:
         size: int | tuple[int, int] = 512,
         camera: Camera | None = None,
         oversize: float = 1.5,
-        background: tuple[tuple[float, float, float], tuple[float, float, float]] | None = None,
+        background: Background = STUDIO,
     ) -> None:
         """Compile shaders and upload what does not move.
 
@@ -44,7 +49,7 @@ class Renderer:
             camera: where from; by default a portrait of the rest shape from the front.
             oversize: the picture is drawn this many times larger and shrunk, for smooth edges (in software as good as
                 multisampling at half the cost).
-            background: sRGB colours in [0, 1] behind the head and at the picture's edge.
+            background: what stands behind the head.
 
         Raises:
             UsageError: a size that is not between 16 and 4096 pixels.
@@ -53,11 +58,13 @@ class Renderer:
         self.width, self.height = (size, size) if isinstance(size, int) else size
         if not (16 <= self.width <= MAX_SIDE and 16 <= self.height <= MAX_SIDE):
             raise UsageError(f"picture size {self.width}x{self.height} must lie between 16 and {MAX_SIDE} pixels")
-        self.camera = camera or Camera.portrait(mesh.vertices)
+        self.camera = camera or Camera.portrait(mesh.vertices, aspect=self.width / self.height)
+        self._background = background
+        self._n_channels = 4 if background.is_transparent else 3
         self._surface = _Surface(mesh)
         self._context = _context()
         with self._context:
-            self._upload(mesh, max(1.0, oversize), background or ((0.86, 0.87, 0.88), (0.52, 0.54, 0.57)))
+            self._upload(mesh, max(1.0, oversize))
 
     def __enter__(self) -> Renderer:
         return self
@@ -83,7 +90,8 @@ class Renderer:
             vertices: `(V, 3)` metres.
 
         Returns:
-            `(height, width, 3)` uint8 sRGB, first row on top.
+            ``(height, width, 3)`` uint8 sRGB, first row on top; before a transparent background ``(height, width, 4)`` with
+            alpha, colours not premultiplied.
         """
         with self._context:  # another renderer may have been at work on this thread
             return self._draw(self._surface.interleaved(vertices))
@@ -129,11 +137,11 @@ class Renderer:
         self._resolved.use()
         self._drawn.use(0)
         self._finish.render(vertices=3)
-        self._resolved.read_into(self._pixels, components=3, alignment=1)
-        rows = np.frombuffer(self._pixels, np.uint8).reshape(self.height, self.width, 3)
+        self._resolved.read_into(self._pixels, components=self._n_channels, alignment=1)
+        rows = np.frombuffer(self._pixels, np.uint8).reshape(self.height, self.width, self._n_channels)
         return np.ascontiguousarray(rows[::-1])
 
-    def _upload(self, mesh: Mesh, oversize: float, background: Any) -> None:
+    def _upload(self, mesh: Mesh, oversize: float) -> None:
         import moderngl
 
         self._moderngl = moderngl
@@ -159,10 +167,11 @@ class Renderer:
         self._screen = context.framebuffer(self._drawn, context.depth_renderbuffer(large))
         self._resolved = context.framebuffer(context.renderbuffer((self.width, self.height), 4))
         finish = context.program(_source("screen.vert"), _source("finish.frag"))
-        finish["center_color"].value, finish["edge_color"].value = background
+        finish["center_color"].value, finish["edge_color"].value = self._background.center, self._background.edge
+        finish["opacity"].value = self._background.opacity
         finish["reach"].value = (0.25 / self.width, 0.25 / self.height)
         self._finish = context.vertex_array(finish, [])
-        self._pixels = bytearray(self.width * self.height * 3)
+        self._pixels = bytearray(self.width * self.height * self._n_channels)
         texels = (SHADOW_TEXELS, SHADOW_TEXELS)
         self._shadow_map, half_way = (context.texture(texels, 2, dtype="f4") for _ in range(2))
         for each in (self._shadow_map, half_way):

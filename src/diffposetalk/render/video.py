@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,8 @@ import numpy as np
 
 from diffposetalk.errors import UsageError
 from diffposetalk.files.atomic import write_atomically
-from diffposetalk.media import Recording, VideoWriter
+from diffposetalk.media import TRANSPARENT_OUTPUTS, Recording, VideoWriter
+from diffposetalk.render.background import STUDIO, Background
 from diffposetalk.render.camera import Camera
 from diffposetalk.render.gl import Renderer
 
@@ -22,10 +23,9 @@ if TYPE_CHECKING:
     from diffposetalk.geometry.mesh import Mesh, MeshSequence
     from diffposetalk.head import HeadModel
     from diffposetalk.motion import Motion
+    from diffposetalk.progress import Progress
     from diffposetalk.speech import Speech, SpeechFile
 
-Progress = Callable[[float, float | None], None]
-"""Called with frames done and frames in all."""
 CHUNK = 50
 """Frames whose vertices are in memory at a time."""
 
@@ -36,9 +36,10 @@ def render_motion(
     out_path: str | Path,
     speech: Speech | SpeechFile | None = None,
     identity: np.ndarray | None = None,
-    size: int = 512,
+    size: int | tuple[int, int] = 512,
     progress: Progress | None = None,
     camera: Camera | None = None,
+    background: Background = STUDIO,
 ) -> Path:
     """Film a head while it performs a motion; memory does not grow with its length.
 
@@ -48,34 +49,38 @@ def render_motion(
         out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
         speech: sound track; a file's own sample rate and channels are kept.
         identity: `(I,)` coefficients of the person; none for the mean face.
-        size: side of the picture, pixels; even.
+        size: side of a square picture, or `(width, height)`, pixels; even, except for a GIF.
         progress: called with frames done and frames in all.
         camera: where from; by default a portrait from the front.
+        background: what stands behind the head; a transparent one needs `.mov`, `.webm` or `.gif`.
 
     Returns:
         The path written.
 
     Raises:
-        UsageError: an odd or impossible size.
+        UsageError: an odd or impossible size, or a transparent background for `.mp4`.
         DiffPoseTalkError: there is no OpenGL, or the file cannot be written.
     """
     mesh = head.mesh(identity)
     chunks = head.iter_vertices(motion, identity, chunk=CHUNK)
-    return render_video(mesh, chunks, motion.fps, out_path, speech, size, progress, camera, len(motion))
+    return render_video(mesh, chunks, motion.fps, out_path, speech, size, progress, camera, len(motion), background)
 
 
 def render_sequence(
     sequence: MeshSequence,
     out_path: str | Path,
     speech: Speech | SpeechFile | None = None,
-    size: int = 512,
+    size: int | tuple[int, int] = 512,
     progress: Progress | None = None,
     camera: Camera | None = None,
+    background: Background = STUDIO,
 ) -> Path:
     """Film a mesh sequence; as `render_motion`, for meshes of any origin."""
     n_frames = len(sequence)
     chunks = (sequence.vertices[start : start + CHUNK] for start in range(0, n_frames, CHUNK))
-    return render_video(sequence.mesh, chunks, sequence.fps, out_path, speech, size, progress, camera, n_frames)
+    return render_video(
+        sequence.mesh, chunks, sequence.fps, out_path, speech, size, progress, camera, n_frames, background
+    )
 
 
 def render_video(
@@ -84,10 +89,11 @@ def render_video(
     fps: float,
     out_path: str | Path,
     speech: Speech | SpeechFile | None = None,
-    size: int = 512,
+    size: int | tuple[int, int] = 512,
     progress: Progress | None = None,
     camera: Camera | None = None,
     n_frames: int | None = None,
+    background: Background = STUDIO,
 ) -> Path:
     """Film vertices as they come.
 
@@ -97,22 +103,22 @@ def render_video(
         fps: frames per second.
         out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
         speech: sound track.
-        size: side of the picture, pixels; even.
+        size: side of a square picture, or `(width, height)`, pixels; even, except for a GIF.
         progress: called with frames done and frames in all.
         camera: where from; by default a portrait from the front.
         n_frames: how many there will be, for `progress`.
+        background: what stands behind the head; a transparent one needs `.mov`, `.webm` or `.gif`.
 
     Returns:
         The path written.
 
     Raises:
-        UsageError: an odd or impossible size.
+        UsageError: an odd or impossible size, or a transparent background for `.mp4`.
         DiffPoseTalkError: there is no OpenGL, or the file cannot be written.
     """
-    if size % 2:
-        raise UsageError(f"a video's size must be even, got {size}")
+    check_video(out_path, size, background)
     with (
-        Renderer(mesh, size, camera) as renderer,
+        Renderer(mesh, size, camera, background=background) as renderer,
         VideoWriter(out_path, fps, *_sound(speech)) as video,
         closing(_Encoder(video)) as encoder,
     ):
@@ -124,21 +130,45 @@ def render_video(
     return Path(out_path)
 
 
+def check_video(path: str | Path, size: int | tuple[int, int], background: Background) -> None:
+    """Refuse what a video file cannot hold.
+
+    Args:
+        path: the file; its ending counts.
+        size: side of a square picture, or `(width, height)`, pixels.
+        background: what stands behind the head.
+
+    Raises:
+        UsageError: a side is odd, or the background is transparent, and the format knows no such pictures.
+    """
+    ending = Path(path).suffix.lower()
+    sides = (size, size) if isinstance(size, int) else size
+    if ending != ".gif" and any(side % 2 for side in sides):
+        raise UsageError(f"{path}: a video's width and height must be even, not {sides[0]}x{sides[1]}")
+    if background.is_transparent and ending not in TRANSPARENT_OUTPUTS:
+        raise UsageError(f"{path}: '{ending}' cannot be transparent; use {', '.join(TRANSPARENT_OUTPUTS)}")
+
+
 def render_frame(
-    mesh: Mesh, vertices: np.ndarray | None = None, size: int = 512, camera: Camera | None = None
+    mesh: Mesh,
+    vertices: np.ndarray | None = None,
+    size: int | tuple[int, int] = 512,
+    camera: Camera | None = None,
+    background: Background = STUDIO,
 ) -> np.ndarray:
     """Take one picture.
 
     Args:
         mesh: triangles, materials and rest shape (which frames the portrait).
         vertices: `(V, 3)` metres; by default the rest shape.
-        size: side, pixels.
+        size: side of a square picture, or `(width, height)`, pixels.
         camera: where from; by default a portrait from the front.
+        background: what stands behind the head.
 
     Returns:
-        `(size, size, 3)` uint8 sRGB.
+        ``(height, width, 3)`` uint8 sRGB, or ``(height, width, 4)`` with alpha before a transparent background.
     """
-    with Renderer(mesh, size, camera) as renderer:
+    with Renderer(mesh, size, camera, background=background) as renderer:
         return renderer.draw(mesh.vertices if vertices is None else vertices)
 
 
@@ -147,9 +177,10 @@ def contact_sheet(
     head: HeadModel,
     path: str | Path,
     n: int = 12,
-    size: int = 256,
+    size: int | tuple[int, int] = 256,
     identity: np.ndarray | None = None,
     columns: int = 4,
+    background: Background = STUDIO,
 ) -> Path:
     """Write a PNG of frames taken evenly through a motion, each labelled with its time.
 
@@ -158,9 +189,10 @@ def contact_sheet(
         head: what moves.
         path: ends in `.png`.
         n: number of pictures.
-        size: side of each, pixels.
+        size: side of each, or `(width, height)`, pixels.
         identity: `(I,)` coefficients of the person; none for the mean face.
         columns: pictures in a row.
+        background: what stands behind the head.
 
     Returns:
         The path written.
@@ -170,7 +202,7 @@ def contact_sheet(
     picked = np.unique(np.linspace(0, len(motion) - 1, min(n, len(motion))).round().astype(int))
     mesh = head.mesh(identity)
     tiles = []
-    with Renderer(mesh, size) as renderer:
+    with Renderer(mesh, size, background=background) as renderer:
         for frame in picked:
             vertices = next(iter(head.iter_vertices(motion.slice(frame, frame + 1), identity, chunk=1)))[0]
             tiles.append((f"{frame / motion.fps:.2f} s", renderer.draw(vertices)))
@@ -178,13 +210,15 @@ def contact_sheet(
 
 
 def save_tiles(tiles: list[tuple[str, np.ndarray]], path: str | Path, columns: int = 4) -> Path:
-    """Write labelled `(H, W, 3)` uint8 pictures of one size side by side as a PNG."""
+    """Write labelled ``(H, W, 3)`` or ``(H, W, 4)`` uint8 pictures of one size side by side as a PNG."""
     from PIL import Image, ImageDraw, ImageFont
 
     height, width = tiles[0][1].shape[:2]
     columns = min(columns, len(tiles))
     n_rows = -(-len(tiles) // columns)
-    sheet = Image.new("RGB", (columns * width, n_rows * height), (40, 40, 44))
+    has_alpha = tiles[0][1].shape[2] == 4
+    empty = (0, 0, 0, 0) if has_alpha else (40, 40, 44)
+    sheet = Image.new("RGBA" if has_alpha else "RGB", (columns * width, n_rows * height), empty)
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(size=max(10, height // 18))
     for k, (label, picture) in enumerate(tiles):
