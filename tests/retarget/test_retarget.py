@@ -10,6 +10,7 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import DiffPoseTalkWarning, ModelError, UsageError
+from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.head.anny.head import AnnyHead
 from diffposetalk.head.flame.free import FreeFlame, make_free_flame
 from diffposetalk.head.flame.head import FlameHead
@@ -137,6 +138,34 @@ def test_openness_keeps_its_order_on_ict(anny: AnnyHead, ict: TargetsHead, motio
     assert kept >= rank_correlation(opening(anny, motion), opening(ict, copied, ICT_INNER_LIPS))
     back, _ = retarget(there, ict, anny)
     assert np.abs(back.expression - motion.expression).max() < 0.05
+
+
+def parting_mm(head: AnnyHead | TargetsHead, motion: Motion, points: Landmarks, pairs: np.ndarray) -> np.ndarray:
+    """How far upper and lower lip are apart beyond rest, `(T,)` mm: the widest of the pairs."""
+    still = replace(motion, head_pose=np.zeros_like(motion.head_pose))
+    moved = points.of(np.concatenate(list(head.iter_vertices(still)))) - points.of(neutral_of(head))
+    return 1e3 * (moved[:, pairs[:, 0], 1] - moved[:, pairs[:, 1], 1]).max(1)
+
+
+@pytest.mark.parametrize("name", ["lam", "ict"])
+def test_lips_that_touch_on_the_source_touch_on_the_target(
+    anny: AnnyHead, motion: Motion, name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from diffposetalk.retarget import contact as module
+
+    target = request.getfixturevalue(name)
+    points = Correspondence.between(anny, target)
+    pairs = np.array(points.contacts)
+    assert len(pairs) == 7
+    shut = points.scale * parting_mm(anny, motion, points.source, pairs) < 0.3
+    assert shut.sum() > 15
+    there, _ = retarget(motion, anny, target, points)
+    slit = parting_mm(target, there, points.target, pairs)[shut]
+    assert slit.max() < 1.2 and np.median(slit) < 0.7
+    if name == "lam":
+        monkeypatch.setattr(module, "CONTACT", 0.0)
+        without, _ = retarget(motion, anny, target, points)
+        assert parting_mm(target, without, points.target, pairs)[shut].max() > 2 * slit.max()
 
 
 def test_flame_to_arkit(anny: AnnyHead, free: FreeFlame, flame: FlameHead, motion: Motion) -> None:

@@ -106,7 +106,10 @@ class Picture:
         if self.head is None:
             self.head = load_head(name)
         if self.head.name != name:
-            raise UsageError(f"the motion is for the head {name}, not for {self.head.name}: give --head a {name} head")
+            raise UsageError(
+                f"the motion is for the head {name}, not for {self.head.name}: give --head a {name} head, or make a "
+                f"motion for {self.head.name} first: diffposetalk retarget MOTION --head HEAD -o OUT.npz"
+            )
         return self.head
 
     def video(self, motion: Motion, path: Path, speech: SpeechFile | None) -> None:

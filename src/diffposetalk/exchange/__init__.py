@@ -85,7 +85,10 @@ class Scene:
 
         head = self.head or load_head(motion.head)
         if head.name != motion.head:
-            raise UsageError(f"the motion is for the head {motion.head}, not for {head.name}")
+            raise UsageError(
+                f"the motion is for the head {motion.head}, not for {head.name}; make one for {head.name} first: "
+                "diffposetalk retarget MOTION --head HEAD -o OUT.npz"
+            )
         return head
 
 

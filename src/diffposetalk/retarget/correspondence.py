@@ -43,6 +43,8 @@ class Correspondence:
     """Median distance of the dense points' partners after the fit of the resting faces, millimetres on the target."""
     gaps: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """Points that face one another across the mouth or an eye, whose distance matters for itself."""
+    contacts: tuple[tuple[int, int], ...] = field(default=(), repr=False)
+    """Points of the upper and the lower inner lip that touch while the mouth is shut."""
 
     def __post_init__(self) -> None:
         if not len(self.source) == len(self.target) == len(self.regions):
@@ -82,7 +84,7 @@ class Correspondence:
         names = [names[row] for row in kept]
         labels = [_region_of(name) for name in names] + labels + ["tongue"] * len(tongue)
         both = _joined(tuple(points))
-        return Correspondence(both, both, tuple(labels), scale, rotation, gaps=_gaps(names))
+        return Correspondence(both, both, tuple(labels), scale, rotation, 0.0, _pairs(names, GAPS), _pairs(names, LIPS))
 
     @staticmethod
     def between(source: HeadModel, target: HeadModel, dense: bool = True) -> Correspondence:
@@ -165,8 +167,8 @@ class Correspondence:
                 marks = names
                 labels = [_region_of(name) for name in names] + labels
         sources, targets = zip(*on_both)
-        pairs = _gaps(marks)
-        return Correspondence(_joined(sources), _joined(targets), tuple(labels), scale, rotation, off, pairs)
+        gaps, contacts = _pairs(marks, GAPS), _pairs(marks, LIPS)
+        return Correspondence(_joined(sources), _joined(targets), tuple(labels), scale, rotation, off, gaps, contacts)
 
 
 def neutral_of(head: HeadModel, identity: np.ndarray | None = None) -> np.ndarray:
@@ -287,11 +289,11 @@ def _carried(
     return (nothing, nothing), []
 
 
-def _gaps(names: list[str]) -> tuple[tuple[int, int], ...]:
-    """Return which of the landmarks face one another across mouth and eyes."""
+def _pairs(names: list[str], pairs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Return the rows of pairs of MediaPipe's landmarks, as far as both are among the names."""
     row = {name: index for index, name in enumerate(names)}
-    pairs = ((f"mediapipe {a}", f"mediapipe {b}") for a, b in MEDIAPIPE_GAPS)
-    return tuple((row[a], row[b]) for a, b in pairs if a in row and b in row)
+    named = ((f"mediapipe {a}", f"mediapipe {b}") for a, b in pairs)
+    return tuple((row[a], row[b]) for a, b in named if a in row and b in row)
 
 
 def _region_of(name: str) -> str:
@@ -306,7 +308,9 @@ def _region_of(name: str) -> str:
     return "brows" if number in MEDIAPIPE_BROWS else "face"
 
 
-MEDIAPIPE_GAPS = (
+LIPS = ((80, 88), (81, 178), (82, 87), (13, 14), (312, 317), (311, 402), (310, 318))
+"""MediaPipe's points of the upper and the lower inner lip, from the right to the left."""
+GAPS = (
     (81, 178), (82, 87), (13, 14), (312, 317), (311, 402),
     (160, 144), (159, 145), (158, 153), (385, 380), (386, 374), (387, 373),
 )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from diffposetalk.errors import ModelError
 from diffposetalk.geometry.landmarks import Landmarks
-from diffposetalk.retarget.solve import JAW_HIGH, JAW_LOW, N_COEFFICIENTS
+from diffposetalk.retarget.controls import JAW_HIGH, JAW_LOW, N_COEFFICIENTS
 from diffposetalk.track.hinge import AXES, Hinge
 from diffposetalk.track.landmarks import BROWS, EYE_CORNERS, IRISES, LID_PAIRS, LIDS, LIP_PAIRS, LIPS, OUTLINE
 

@@ -1,0 +1,148 @@
+"""What can be moved on a head: weights of shapes, or FLAME's coefficients, jaw and eyes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffposetalk.arkit import MIRROR
+from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.motion import Motion
+from diffposetalk.retarget.correspondence import neutral_of
+
+if TYPE_CHECKING:
+    from diffposetalk.head import HeadModel
+
+MM = 1e3
+TRIAL = 0.05
+"""How far a control is moved to see what it does (weights, or radians)."""
+
+
+def eye_turns(head: HeadModel, vertices: np.ndarray, rest: np.ndarray) -> np.ndarray | None:
+    """Return the rotation vectors of left and right eyeball `(T, 6)`, or none where the head has no eyeballs."""
+    found = []
+    for name in ("left_eye", "right_eye"):
+        ball = head.regions.get(name, ())
+        if len(ball) < 12:
+            return None
+        a = rest[ball] - rest[ball].mean(0)
+        b = vertices[:, ball].astype(np.float64)
+        b = b - b.mean(1, keepdims=True)
+        u, _, vt = np.linalg.svd(b.transpose(0, 2, 1) @ a)
+        u[..., 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
+        found.append(_rotation_vectors(u @ vt))
+    return np.concatenate(found, 1)
+
+
+def _rotation_vectors(rotations: np.ndarray) -> np.ndarray:
+    """Return the rotation vectors `(..., 3)` of matrices that turn by less than half a circle."""
+    r = rotations
+    sine = 0.5 * np.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1)
+    length = np.linalg.norm(sine, axis=-1)
+    angle = np.arctan2(length, 0.5 * (np.trace(r, axis1=-2, axis2=-1) - 1))
+    return sine * (angle / np.maximum(length, 1e-12))[..., None]
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What can be moved on a head, within which bounds, and what it does to some points."""
+
+    head: Any
+    points: Landmarks
+    names: tuple[str, ...]
+    low: np.ndarray
+    high: np.ndarray
+    stiffness: np.ndarray
+    """`(C,)` what the pulls count for this control."""
+    basis_mm: np.ndarray
+    """`(C, n, 3)`, at rest."""
+    turns: np.ndarray | None
+    """`(C, 6)` rotation vectors of the eyes per unit."""
+    bends: bool
+    """Whether a control is a rotation, so that the basis is a tangent only."""
+    place: Any
+    """`(T, C) -> (T, n, 3)` displacements, mm."""
+
+    @staticmethod
+    def of(head: HeadModel, points: Landmarks) -> Controls:
+        from diffposetalk.head.flame.head import FlameHead
+
+        return _flame_controls(head, points) if isinstance(head, FlameHead) else _shape_controls(head, points)
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Left and right channels."""
+        where = {name: index for index, name in enumerate(self.names)}
+        return [
+            (where[name], where[MIRROR[name]])
+            for name in self.names
+            if name.endswith("Left")
+            and MIRROR.get(name) in where
+            and not name.startswith(("jaw", "mouthLeft", "eyeLook"))
+        ]
+
+    def motion(self, weights: np.ndarray, like: Motion) -> Motion:
+        """Make a motion of weights `(T, C)`; head rotation and frame rate as another's."""
+        count = len(self.head.expression_names) if not self.bends else len(self.names) - 9
+        poses: dict[str, Any] = {}
+        if self.bends:
+            poses = {"jaw_pose": weights[:, count : count + 3], "eye_pose": weights[:, count + 3 :]}
+        return Motion(weights[:, :count], self.names[:count], like.head_pose, like.fps, self.head.name, **poses)
+
+
+def _shape_controls(head: HeadModel, points: Landmarks) -> Controls:
+    """Weights of named shapes, in [0, 1]."""
+    used = np.unique(points.corners)
+    shapes = MM * head.expression_basis(used).astype(np.float64)
+    renumbered = Landmarks(np.searchsorted(used, points.corners), points.shares)
+    basis = renumbered.of(shapes)
+    tried = TRIAL * np.eye(len(shapes), dtype=np.float32)
+    turns = eye_turns(head, np.asarray(head.vertices(tried)), neutral_of(head))
+    turns = None if turns is None else turns / TRIAL
+    n = len(shapes)
+    return Controls(
+        head,
+        points,
+        tuple(head.expression_names),
+        np.zeros(n),
+        np.ones(n),
+        np.ones(n),
+        basis,
+        turns,
+        False,
+        lambda weights: np.tensordot(weights, basis, 1),
+    )
+
+
+N_COEFFICIENTS, COEFFICIENT_LIMIT = 50, 10.0
+JAW_LOW, JAW_HIGH = (-0.1, -0.3, -0.3), (0.9, 0.3, 0.3)
+EYE_LIMIT = 0.9
+"""FLAME's leading expression coefficients and how far they, the jaw and the eyes may go (spreads; radians)."""
+
+
+def _flame_controls(head: Any, points: Landmarks) -> Controls:
+    """FLAME's coefficients, its jaw and its eyes."""
+    used = np.unique(points.corners)
+    part, renumbered = head.part(used), Landmarks(np.searchsorted(used, points.corners), points.shares)
+    count = min(N_COEFFICIENTS, len(head.expression_names))
+    rest = renumbered.of(part.neutral(np.arange(len(used))).astype(np.float64))
+
+    def place(values: np.ndarray) -> np.ndarray:
+        moved = [np.zeros((0, len(points), 3))]
+        for start in range(0, len(values), 256):
+            v = values[start : start + 256]
+            moved.append(renumbered.of(part.vertices(v[:, :count], None, v[:, count : count + 3])) - rest)
+        return MM * np.concatenate(moved)
+
+    trial = TRIAL * np.eye(count + 9)
+    basis = (place(trial) - place(-trial)) / (2 * TRIAL)
+    turns = np.zeros((count + 9, 6))
+    turns[count + 3 :] = np.eye(6)
+    names = (*head.expression_names[:count], *(f"jaw_{axis}" for axis in "xyz"), *(f"eye_{i}" for i in range(6)))
+    limit = np.full(count, COEFFICIENT_LIMIT)
+    eyes = np.full(6, EYE_LIMIT)
+    low, high = (np.concatenate(each) for each in ((-limit, JAW_LOW, -eyes), (limit, JAW_HIGH, eyes)))
+    stiffness = np.concatenate([np.full(count, 0.1), np.ones(3), np.full(6, 0.1)])
+    return Controls(head, points, names, low, high, stiffness, basis, turns, True, place)
