@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from diffposetalk.config import from_dict, load_config, read_config, to_dict
+from diffposetalk.config import find_recipe, from_dict, load_config, read_config, recipes, to_dict
 from diffposetalk.errors import InputError, UsageError
 
 
@@ -74,3 +74,86 @@ def test_a_table_of_another_kind_replaces_its_base(tmp_path: Path) -> None:
     assert read_config(same) == {"part": {"kind": "a", "only_a": 1, "both": 3}}
     assert read_config(other) == {"part": {"kind": "b", "both": 3}}
     assert read_config(same, ["part.kind=b", "part.x=1"]) == {"part": {"kind": "b", "x": 1}}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("base = 3", "base must be the name"),
+        ("base = [1]", "base must be the name"),
+        ('base = ""', "base must be the name"),
+        ('base = "a.toml"', "is its own base"),
+        ('base = "b.toml"', "is its own base"),
+        ('base = "none.toml"', "no such recipe"),
+        ('base = "."', "not a folder"),
+        ('base = "a\\u0000b"', "not a readable recipe"),
+        ("x = " + "[" * 100_000, "a.toml: not a readable recipe"),
+        ("x = " + "{a=" * 20_000, "a.toml: not a"),
+        ("x" + ".x" * 3_000 + " = 1", "a.toml: not a readable recipe|unknown key 'x'"),
+        ("x = " + "9" * 100_000, "a.toml: not a"),
+        ("x = 1" + " " * 2_000_000, "at most"),
+    ],
+)  # fmt: skip
+def test_hostile_recipes_are_one_line(tmp_path: Path, text: str, said: str) -> None:
+    write(tmp_path / "b.toml", 'base = "a.toml"')
+    with pytest.raises((InputError, UsageError), match=said) as caught:
+        load_config(Outer, write(tmp_path / "a.toml", text))
+    assert len(str(caught.value)) < 1500
+
+
+@pytest.mark.parametrize("override", ["x=" + "[" * 100_000, "inner.kind=[1]", "inner=" + "{a=" * 9_000, "steps=1.5"])
+def test_hostile_overrides_are_one_line(tmp_path: Path, override: str) -> None:
+    path = write(tmp_path / "a.toml", 'name = "x"\n[inner]\nrate = 1\n')
+    with pytest.raises((InputError, UsageError)):
+        load_config(Outer, path, [override])
+
+
+def test_a_device_is_no_recipe() -> None:
+    with pytest.raises(InputError, match="not a folder or a device"):
+        read_config("/dev/zero")
+
+
+@dataclass(frozen=True)
+class Other:
+    kind: Literal["b"] = "b"
+
+
+@dataclass(frozen=True)
+class Whole:
+    part: Inner | Other
+
+
+def test_a_kind_that_is_a_list() -> None:
+    with pytest.raises(UsageError, match=r"unknown kind \['a'\]"):
+        from_dict(Whole, {"part": {"kind": ["a"]}})
+
+
+def test_the_files_of_the_fuzzer(shared: Path) -> None:
+    faults = shared.parent / "faults"
+    if not faults.is_dir():
+        pytest.skip("needs the folder of small inputs that once showed faults")
+    files = [*(faults / "fuzz").glob("toml__*"), *(faults / "hand").glob("*.toml")]
+    assert files
+    for path in files:
+        with pytest.raises((InputError, UsageError)):
+            load_config(Outer, path)
+
+
+def test_recipes_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    known = recipes()
+    assert {"lite", "people", "paper/denoiser", "paper/style", "paper/ablations/no_guidance"} <= set(known)
+    for name, path in known.items():
+        assert find_recipe(name) == find_recipe(f"configs/{name}.toml") == path
+        read_config(name)
+    path = write(tmp_path / "mine.toml", 'base = "lite"\nname = "mine"\n')
+    assert read_config(path) == read_config("lite") | {"name": "mine"}
+    with pytest.raises(InputError, match="no such recipe; name a TOML file, or one of lite, paper/"):
+        find_recipe("heavy")
+
+
+def test_a_file_of_the_users_goes_before_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_recipe("lite") == recipes()["lite"]
+    write(tmp_path / "lite", 'name = "mine"')
+    assert find_recipe("lite") == Path("lite")

@@ -1,4 +1,7 @@
-"""TOML files -> frozen dataclasses: unknown keys are refused with their path, an experiment is a diff on its base."""
+"""TOML files -> frozen dataclasses: unknown keys are refused with their path, an experiment is a diff on its base.
+
+Recipes that come with the program go by name: "lite", "paper/denoiser".
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,39 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from diffposetalk.errors import InputError, UsageError
+from diffposetalk.files.parsing import first_line, parsing
 
 T = TypeVar("T")
+LARGEST_BYTES = 1_000_000
+"""A recipe is a page of text; a larger file is something else."""
+
+
+def recipes() -> dict[str, Path]:
+    """Return the recipes that come with the program: name -> TOML file."""
+    package = Path(__file__).parent
+    folder = package / "configs"  # in an installed package
+    if not folder.is_dir():
+        folder = package.parents[1] / "configs"  # in the source tree
+    files = sorted(folder.rglob("*.toml"))
+    return {file.relative_to(folder).with_suffix("").as_posix(): file for file in files}
+
+
+def find_recipe(word: str | Path) -> Path:
+    """Return the TOML file that a word means: a path, or the name of a recipe that comes with the program.
+
+    Args:
+        word: "mine.toml", "lite", "paper/denoiser"; "configs/lite.toml" also means "lite" where there is no such file.
+
+    Raises:
+        InputError: neither a file nor a known name; the message lists the names.
+    """
+    if Path(word).exists():
+        return Path(word)
+    known = recipes()
+    name = Path(word).as_posix().removeprefix("configs/").removesuffix(".toml")
+    if name in known:
+        return known[name]
+    raise InputError(f"{word}: no such recipe; name a TOML file, or one of {', '.join(known)}")
 
 
 def load_config(cls: type[T], path: str | Path, overrides: Iterable[str] = ()) -> T:
@@ -20,7 +54,7 @@ def load_config(cls: type[T], path: str | Path, overrides: Iterable[str] = ()) -
 
     Args:
         cls: a frozen dataclass; nested dataclasses become tables.
-        path: the TOML file.
+        path: the TOML file, or the name of a recipe; see `find_recipe`.
         overrides: ``"a.b=value"`` strings, the value written as in TOML (a bare word counts as a string).
 
     Raises:
@@ -32,17 +66,25 @@ def load_config(cls: type[T], path: str | Path, overrides: Iterable[str] = ()) -
 
 def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     """Read a TOML file and its bases into nested dictionaries; arguments and errors as for `load_config`."""
-    values = _read(Path(path))
-    for override in overrides:
-        key, separator, text = override.partition("=")
-        if not separator:
-            raise UsageError(f"override {override!r}: write key.path=value")
-        try:
-            value = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
-        _merge(values, _nested(key.strip().split("."), value))
+    path = find_recipe(path)
+    values = _read(path)
+    with parsing(path, "recipe"):  # tables nested a thousand deep
+        for override in overrides:
+            key, separator, text = override.partition("=")
+            if not separator:
+                raise UsageError(f"override {override!r}: write key.path=value")
+            _merge(values, _nested(key.strip().split("."), _value_of(text)))
     return values
+
+
+def _value_of(text: str) -> Any:
+    """Return a value written as in TOML; a bare word counts as a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+    except (RecursionError, ValueError) as error:  # brackets a thousand deep, a number of thousands of digits
+        raise UsageError(f"override {text!r}: not a value ({first_line(error)})") from None
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "config") -> T:
@@ -70,15 +112,37 @@ def to_dict(config: Any) -> dict[str, Any]:
     return _plain(dataclasses.asdict(config))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such configuration file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"{path}: not a TOML file ({error})") from None
-    base = values.pop("base", None)
-    return _merge(_read(path.parent / base), values) if base else values
+def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """Read a TOML file and its bases.
+
+    Args:
+        path: the file.
+        above: the files that have led here by their ``base``.
+    """
+    if path.resolve() in above:
+        chain = " -> ".join(each.name for each in (*above, path))
+        raise InputError(f"{path}: is its own base ({chain}); a chain of bases must end")
+    with parsing(path, "recipe"):
+        if not path.exists():
+            raise InputError(
+                f"{path}: no such recipe (the base of {above[-1]})" if above else f"{path}: no such recipe"
+            )
+        if not path.is_file():
+            raise InputError(f"{path}: a recipe is a TOML file, not a folder or a device")
+        if path.stat().st_size > LARGEST_BYTES:
+            raise InputError(f"{path}: a recipe has at most {LARGEST_BYTES} bytes, this file has {path.stat().st_size}")
+        try:
+            values = tomllib.loads(path.read_text("utf-8-sig"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: not a TOML file ({first_line(error)})") from None
+        base = values.pop("base", None)
+        if base is None:
+            return values
+        if not isinstance(base, str) or not base:
+            raise InputError(f"{path}: base must be the name of a file or recipe in quotes, got {base!r}")
+        beside = path.parent / base
+        named = beside if beside.exists() or base not in (known := recipes()) else known[base]
+        return _merge(_read(named, (*above, path.resolve())), values)
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
@@ -113,7 +177,7 @@ def _chosen(alternatives: tuple[Any, ...], value: Any, where: str) -> Any:
     if len(real) == 1 or not isinstance(value, dict):
         return real[0]
     kind = value.get("kind", next(iter(kinds)))
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise UsageError(f"{where}: unknown kind {kind!r}; choose from {', '.join(map(str, kinds))}")
     return kinds[kind]
 
@@ -141,7 +205,7 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, dict):
             raise UsageError(f"{where} must be a table, got {value!r}")
         return {key: _convert(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
-    if hint is float and type(value) is int:
+    if hint is float and type(value) is int and abs(value) < 2**1000:
         return float(value)
     if hint is Path and isinstance(value, str):
         return Path(value)

@@ -1,10 +1,10 @@
-"""Train a model by a recipe, a TOML file: configs/lite.toml on a corpus made by `diffposetalk corpus`, or
-configs/paper/denoiser.toml on a TFHP data set.
+"""Train a model by a recipe: a TOML file, or one that comes with the program, by its name.
 
 A run that was stopped goes on where it was.
 
-  diffposetalk train configs/lite.toml -o runs/lite --set corpus=corpus
-  diffposetalk train configs/paper/denoiser.toml -o runs/paper --set data=HDTF_TFHP/lmdb --set head=flame.pkl
+  diffposetalk train lite -o runs/lite --set corpus=corpus
+  diffposetalk train people -o runs/people --set data=people
+  diffposetalk train paper/denoiser -o runs/paper --set data=HDTF_TFHP/lmdb --set head=flame.pkl
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import argparse
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli.files import reads, writes
+from diffposetalk.config import read_config, recipes
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 
 if TYPE_CHECKING:
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    reads(parser.add_argument("recipe", metavar="RECIPE", help="TOML file"))
+    reads(parser.add_argument("recipe", metavar="RECIPE", help=f"TOML file, or one of {', '.join(recipes())}"))
     writes(
-        parser.add_argument(
-            "-o", "--output", metavar="FOLDER", required=True, help="where the run goes; made if absent"
-        )
+        parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder of the run; made if absent")
     )
-    parser.add_argument("--set", metavar="A.B=VALUE", action="append", default=[], help="change the recipe; repeatable")
+    parser.add_argument(
+        "--set", metavar="A.B=VALUE", action="append", default=[], help="change a value of the recipe; repeatable"
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -37,12 +38,11 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         from diffposetalk.workshop.train.paper.run import train_paper
     except ModuleNotFoundError as error:
         raise DiffPoseTalkError(f"training needs {error.name}: pip install 'diffposetalk[train]'") from error
-    from diffposetalk.config import read_config
     from diffposetalk.files.atomic import check_run_folder
 
     kinds = {"corpus": train_recipe, "paper": train_paper}
     kind = read_config(args.recipe, args.set).get("kind", "corpus")
-    if kind not in kinds:
+    if not isinstance(kind, str) or kind not in kinds:
         raise UsageError(f"{args.recipe}: unknown kind {kind!r}; choose from {', '.join(kinds)}")
     output = check_run_folder(args.output)
     with console.progress("training", "") as progress:
