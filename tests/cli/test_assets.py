@@ -118,6 +118,24 @@ def test_identity_files_of_one_row_or_of_a_sequence(tmp_path: Path) -> None:
     for name, value in (("one", codes[0]), ("row", codes[:1]), ("sequence", codes)):
         np.save(tmp_path / f"{name}.npy", value)
         np.testing.assert_array_equal(read_identity(str(tmp_path / f"{name}.npy")), codes[0])
+        np.savez(tmp_path / f"{name}.npz", shape=value, exp=np.zeros((3, 50)), pose=np.zeros((3, 6)))
+        np.testing.assert_array_equal(read_identity(str(tmp_path / f"{name}.npz")), codes[0])
+        (tmp_path / f"{name}.json").write_text(json.dumps(value.tolist()))
+        np.testing.assert_array_equal(read_identity(str(tmp_path / f"{name}.json")), codes[0])
+    np.savez(tmp_path / "only.npz", anything=codes[0])
+    np.testing.assert_array_equal(read_identity(str(tmp_path / "only.npz")), codes[0])
+    np.savez(tmp_path / "other.npz", exp=codes, pose=codes)
+    with pytest.raises(InputError, match=r"none of the arrays shape, .* \(it has exp, pose\)"):
+        read_identity(str(tmp_path / "other.npz"))
+    for text, what in (
+        ("{}", "not of object"),
+        ("[1, null]", "not of object"),
+        ("[1e999]", "finite"),
+        ("[[[", "readable"),
+    ):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(InputError, match=what):
+            read_identity(str(tmp_path / "bad.json"))
     np.save(tmp_path / "deep.npy", codes[None])
     with pytest.raises(InputError, match="plain list"):
         read_identity(str(tmp_path / "deep.npy"))

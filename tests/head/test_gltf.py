@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+import struct
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from tests.head.avatars import Part, avatar, parts
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import InputError, ModelError
 from diffposetalk.head import load_head
+from diffposetalk.head.shapes.container import Container
 from diffposetalk.head.shapes.head import TargetsHead
 from diffposetalk.head.shapes.names import arkit_name, spelling
 from diffposetalk.motion import Motion
@@ -188,6 +192,59 @@ def test_mirrored_meshes_keep_their_outside(tmp_path: Path) -> None:
 
 
 def _mirrored(path: Path) -> list[dict[str, Any]]:
-    from diffposetalk.head.shapes.container import Container
-
     return [node | ({"scale": [-1, 1, 1]} if "mesh" in node else {}) for node in Container(path).nodes]
+
+
+def hostile(path: Path, change: Any) -> Path:
+    """Write an avatar whose JSON is changed by a function."""
+    avatar(path)
+    file = Container(path)
+    content = json.loads(json.dumps(file.json))
+    content = change(content) or content
+    text = json.dumps(content).encode()
+    path.write_bytes(struct.pack("<4sIII4s", b"glTF", 2, 20 + len(text), len(text), b"JSON") + text)
+    return path
+
+
+HOSTILE: dict[str, tuple[Any, str]] = {
+    "an accessor of 5e8": (
+        lambda c: c["accessors"][0].update({"count": 5 * 10**8}) or (c["accessors"][0].pop("bufferView") and None),
+        "more than the limit",
+    ),
+    "a sparse accessor of 5e8": (
+        lambda c: c["accessors"][0].update({"count": 5 * 10**8, "sparse": {"count": 1}}) or None,
+        "more than the limit",
+    ),
+    "a count of text": (lambda c: c["accessors"][0].update({"count": "many"}) or None, "'many' elements"),
+    "a node below itself": (lambda c: c["nodes"][2].update({"children": [2]}) or None, "node 2 has two parents|below"),
+    "a ring of nodes": (lambda c: c["nodes"][2].update({"children": [0]}) or None, "node 0 is below itself"),
+    "a fan of nodes": (lambda c: c["nodes"][1].update({"children": [2] * 50}) or None, "node 2 has two parents"),
+    "a list": (lambda c: [1], "JSON is a list"),
+    "nodes of numbers": (lambda c: c.update({"nodes": [1, 2]}) or None, "not a list of tables"),
+    "a uri of a number": (lambda c: c.update({"buffers": [{"uri": 5, "byteLength": 9}]}) or None, "uri is a int"),
+    "a uri elsewhere": (lambda c: c.update({"buffers": [{"uri": "../x.bin"}]}) or None, "does not lie beside"),
+    "a huge number": (lambda c: c["nodes"][0].update({"scale": [10**400, 1, 1]}) or None, "not a readable glTF file"),
+    "infinite places": (lambda c: c["nodes"][0].update({"scale": [1e300, 1e300, 1e300]}) or None, "finite|readable"),
+    "an unknown extension": (
+        lambda c: c.update({"extensionsRequired": ["XYZ_magic_compression"]}) or None,
+        r"XYZ_magic_compression.*npx @gltf-transform/cli copy",
+    ),
+    "a mesh shown ten thousand times": (
+        lambda c: c["nodes"].extend({"mesh": 0} for _ in range(200_000)) or None,
+        "more than the limit",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_hostile_files_are_one_line_and_little_work(tmp_path: Path, case: str) -> None:
+    change, what = HOSTILE[case]
+    path = hostile(tmp_path / "bad.glb", change)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=what) as caught:
+            TargetsHead.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 300e6
+    finally:
+        tracemalloc.stop()
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,42 @@ def test_what_is_off_is_named(saved: Path, change: object, said: str) -> None:
     with pytest.raises(ModelError, match=said) as caught:
         load_model(saved)
     assert str(saved) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("noise_steps", 10**9, "noise_steps is 1e.09"),
+        ("denoiser.n_layers", 10**9, r"denoiser\.n_layers is 1e.09"),
+        ("denoiser.n_layers", 5, "'blocks.*is missing"),
+        ("denoiser.dim", 2**24, r"denoiser\.dim is 1.67772e.07"),
+        ("denoiser.dim", 2**16, "is missing|expected"),
+        ("denoiser.window", 10**9, r"denoiser\.window is 1e.09"),
+        ("denoiser.window", 90_000, "expected"),
+        ("style_encoder.n_layers", 10**9, r"style_encoder\.n_layers is 1e.09"),
+        ("style_encoder.window", 10**9, r"style_encoder\.window is 1e.09"),
+        ("noise_steps", 0, "schedule has 1 to"),
+        ("noise_steps", "many", "noise_steps"),
+    ],
+)
+def test_settings_beyond_the_weights_are_refused_before_a_network_is_built(
+    saved: Path, setting: str, value: object, said: str
+) -> None:
+    def change(tensors: dict, header: dict) -> None:
+        config = json.loads(header["config"])
+        *tables, name = setting.split(".")
+        table = config
+        for each in tables:
+            table = table[each]
+        table[name] = value
+        header["config"] = json.dumps(config)
+
+    rewrite(saved, change)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(ModelError, match=said) as caught:
+        load_model(saved)
+    assert str(saved) in str(caught.value) and "\n" not in str(caught.value)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000, "KB"
 
 
 def test_missing_truncated_and_foreign_files(saved: Path, tmp_path: Path) -> None:

@@ -6,11 +6,11 @@ import argparse
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from diffposetalk.cli import values
 from diffposetalk.cli.files import reads
-from diffposetalk.errors import InputError, UsageError
+from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -193,30 +193,14 @@ def read_identity(word: str | None, head: HeadModel | None = None) -> np.ndarray
     """
     if word is None:
         return None
-    import numpy as np
-
     if word.isdigit():
         from diffposetalk.head import load_head
 
         return (head or load_head("anny")).draw_identity(int(word))
-    path = Path(word)
-    if path.suffix.lower() not in (".npy", ".json"):
-        raise UsageError(f"--identity {word}: give a whole number as a seed, or a .npy or .json file of coefficients")
-    try:
-        numbers: Any = np.load(path, allow_pickle=False) if path.suffix.lower() == ".npy" else _json(path)
-        identity = np.asarray(numbers, np.float32)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such identity file") from None
-    except (ValueError, TypeError, OSError, EOFError) as error:
-        raise InputError(f"{path}: is not an identity file ({error})") from error
-    if identity.ndim == 2 and len(identity):
-        identity = identity[0]
-    if identity.ndim != 1 or not np.isfinite(identity).all():
-        raise InputError(f"{path}: an identity is a plain list of finite numbers, not {identity.shape}")
-    return identity
+    from diffposetalk.head.identity import SUFFIXES, read_identity_file
 
-
-def _json(path: Path) -> Any:
-    import json
-
-    return json.loads(path.read_text())
+    if Path(word).suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"--identity {word}: give a whole number as a seed, or a {', '.join(SUFFIXES)} file of coefficients"
+        )
+    return read_identity_file(word)

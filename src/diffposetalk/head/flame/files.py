@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.errors import InputError, ModelError
+from diffposetalk.files.limits import check_bytes, read_bytes
 from diffposetalk.files.npz import npz_names
+from diffposetalk.files.parsing import parsing
 from diffposetalk.files.pickles import unpickle, unpickle_npy
 
 N_IDENTITY, N_EXPRESSION = 300, 100
@@ -72,12 +74,20 @@ def read_model(path: Path, n_identity: int, n_expression: int) -> FlameModel:
         InputError: it is missing, refused or damaged, or an array does not fit; the message names file and key.
         ModelError: it does not hold as many directions.
     """
-    values = read_arrays(path)
+    with parsing(path, "FLAME model"):
+        return _model(read_arrays(path), path, n_identity, n_expression)
+
+
+def _model(values: dict[str, Any], path: Path, n_identity: int, n_expression: int) -> FlameModel:
     missing = [key for key in KEYS if key not in values]
     if missing:
         raise InputError(f"{path}: is not a FLAME model, it lacks {', '.join(missing)}")
     arrays: dict[str, Any] = {key: _numbers(values[key], key, path) for key in KEYS}
     template = arrays["v_template"]
+    if template.ndim != 2 or arrays["f"].ndim != 2:
+        raise InputError(
+            f"{path}: v_template is {template.shape} and f {arrays['f'].shape}, FLAME has (V, 3) and (F, 3)"
+        )
     n_vertices = len(template)
     n_joints = len(JOINTS)
     expected = {
@@ -132,13 +142,14 @@ def read_masks(path: Path, n_vertices: int) -> dict[str, np.ndarray]:
         InputError: it is missing, refused or damaged, or does not fit the head.
     """
     masks = {}
-    for name, indices in read_arrays(path).items():
-        index = np.asarray(indices)
-        if index.ndim != 1 or index.dtype.kind not in "iu":
-            raise InputError(f"{path}: is not FLAME's masks, {name} is no list of vertices")
-        if index.size and (index.min() < 0 or index.max() >= n_vertices):
-            raise InputError(f"{path}: the mask {name} has vertices beyond the head's {n_vertices}")
-        masks[str(name)] = np.unique(index).astype(np.int64)
+    with parsing(path, "file of FLAME's masks"):
+        for name, indices in read_arrays(path).items():
+            index = np.asarray(indices)
+            if index.ndim != 1 or index.dtype.kind not in "iu":
+                raise InputError(f"{path}: is not FLAME's masks, {name:.60} is not a list of vertices")
+            if index.size and (index.min() < 0 or index.max() >= n_vertices):
+                raise InputError(f"{path}: the mask {name:.60} has vertices beyond the head's {n_vertices}")
+            masks[str(name)] = np.unique(index).astype(np.int64)
     return masks
 
 
@@ -148,12 +159,9 @@ def read_arrays(path: Path) -> dict[str, Any]:
     Raises:
         InputError: it is missing, refused or damaged, or holds no dictionary.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file. {WHERE_FROM}") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    if not path.exists():
+        raise InputError(f"{path}: no such file. {WHERE_FROM}")
+    data = read_bytes(path, "file of arrays")
     kinds = ("scipy", "chumpy", "torch")
     if data[:2] == b"PK":
         return _npz(data, path, lambda member: unpickle_npy(member, f"{path}", kinds))
@@ -166,11 +174,9 @@ def read_arrays(path: Path) -> dict[str, Any]:
 def _npz(data: bytes, path: Path, read: Callable[[bytes], Any]) -> dict[str, Any]:
     import zipfile
 
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as file:
-            return {name.removesuffix(".npy"): read(file.read(name)) for name in file.namelist()}
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{path}: is not a whole npz file ({error})") from None
+    with parsing(path, "npz file"), zipfile.ZipFile(io.BytesIO(data)) as file:
+        check_bytes(path, sum(member.file_size for member in file.infolist()), "npz file")
+        return {name.removesuffix(".npy"): read(file.read(name)) for name in file.namelist()}
 
 
 def _numbers(value: Any, key: str, path: Path) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.errors import InputError
+from diffposetalk.files.parsing import parsing
 from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.skinning import Array, is_tensor, like, rotation_matrix
 from diffposetalk.head.flame.files import read_arrays
@@ -59,7 +60,8 @@ def read_embedding(path: Path, faces: np.ndarray) -> FlameLandmarks:
     Raises:
         InputError: it is missing, refused or damaged, or does not fit the head.
     """
-    return embedding_of(read_arrays(path), faces, path)
+    with parsing(path, "landmark embedding"):
+        return embedding_of(read_arrays(path), faces, path)
 
 
 def embedding_of(values: dict[str, Any], faces: np.ndarray, where: object) -> FlameLandmarks:
@@ -87,7 +89,8 @@ def read_mediapipe(path: Path, faces: np.ndarray) -> tuple[Landmarks, np.ndarray
     Raises:
         InputError: it is missing or damaged, or does not fit the head.
     """
-    return mediapipe_of(read_arrays(path), faces, path)
+    with parsing(path, "landmark embedding"):
+        return mediapipe_of(read_arrays(path), faces, path)
 
 
 def mediapipe_of(values: dict[str, Any], faces: np.ndarray, where: object) -> tuple[Landmarks, np.ndarray]:
