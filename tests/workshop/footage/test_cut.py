@@ -241,6 +241,5 @@ def test_files_that_cannot_be_used(sample_path: Path, tmp_path: Path) -> None:
 
 
 def test_silent_sound(tmp_path: Path) -> None:
-    pytest.importorskip("silero_vad", reason="needs silero-vad, which is not installed")
     (finding,) = cut(video(tmp_path / "silent.mp4", 3.0)).findings
     assert (finding.reason, finding.why) == ("silence", "the sound track is silent")

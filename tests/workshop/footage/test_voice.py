@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.speech import SAMPLE_RATE, Speech
-
-pytest.importorskip("silero_vad", reason="needs silero-vad (pip install 'diffposetalk[footage]')")
-
-from diffposetalk.workshop.footage.music import musical
+from diffposetalk.speech_activity.music import musical
 from diffposetalk.workshop.footage.voice import listen
 
 
@@ -129,16 +126,3 @@ def test_real_recordings_pass(shared):
         heard = listen(Speech.load(shared / "speech" / name))
         assert heard.objection() is None, name
         assert heard.speech_share > 0.7, name
-
-
-def test_without_the_package_one_line_says_so(monkeypatch):
-    import sys
-
-    from diffposetalk.errors import DiffPoseTalkError
-    from diffposetalk.workshop.footage import voice
-
-    voice._detector.cache_clear()
-    monkeypatch.setitem(sys.modules, "silero_vad", None)
-    with pytest.raises(DiffPoseTalkError, match=r"pip install 'diffposetalk\[footage\]'"):
-        listen(Speech(np.zeros(16000, np.float32)))
-    voice._detector.cache_clear()

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
 
 import numpy as np
 
-from diffposetalk.errors import DiffPoseTalkError
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.workshop.footage.music import HOP, musical
+from diffposetalk.speech_activity.music import HOP, musical
+from diffposetalk.speech_activity.voice import voice_probabilities, voice_spans
 
-SPEECH_THRESHOLD = 0.5
-"""Probability from which a moment counts as speech."""
-SHORTEST_SPEECH, SHORTEST_PAUSE, KEPT_AROUND = 0.25, 0.3, 0.03
-"""Seconds: speech that counts, silence that parts two spans, what a span keeps on either side."""
 MUSIC_LIMIT = 0.2
 """Share of music from which a sound is no plain speech; see `Heard.objection` for what that catches."""
 BACKGROUND_LIMIT_DB = -12.0
@@ -67,12 +60,10 @@ def listen(speech: Speech) -> Heard:
 
     Returns:
         What was heard.
-
-    Raises:
-        DiffPoseTalkError: the package silero-vad is not installed.
     """
     samples = speech.resampled(SAMPLE_RATE).samples
-    spans = _voiced(samples)
+    seconds = tuple(voice_spans(voice_probabilities(samples)))
+    spans = [(round(start * SAMPLE_RATE), round(stop * SAMPLE_RATE)) for start, stop in seconds]
     inside, near = np.zeros(len(samples), bool), np.zeros(len(samples), bool)
     margin = SAMPLE_RATE // 10
     for start, stop in spans:
@@ -82,7 +73,6 @@ def listen(speech: Speech) -> Heard:
     paused = (~near).sum() >= 0.3 * SAMPLE_RATE
     frames = _frame_levels(samples[~near] if paused else samples)
     background = float(frames.mean() if paused else np.percentile(frames, 5)) - level
-    seconds = tuple((start / SAMPLE_RATE, stop / SAMPLE_RATE) for start, stop in spans)
     music = float(musical(samples, seconds).mean())
     return Heard(seconds, float(inside.mean()), music, level, background)
 
@@ -96,37 +86,3 @@ def _frame_levels(samples: np.ndarray) -> np.ndarray:
     padded = np.pad(samples, (0, max(0, HOP - len(samples))))
     frames = padded[: len(padded) // HOP * HOP].reshape(-1, HOP)
     return 10 * np.log10(np.einsum("ij,ij->i", frames, frames) / HOP + 1e-12)
-
-
-def _voiced(samples: np.ndarray) -> list[tuple[int, int]]:
-    """Return voice activity, in samples at 16 kHz."""
-    import torch
-
-    model, timestamps = _detector()
-    found = timestamps(
-        torch.from_numpy(np.ascontiguousarray(samples)),
-        model,
-        threshold=SPEECH_THRESHOLD,
-        sampling_rate=SAMPLE_RATE,
-        min_speech_duration_ms=round(1000 * SHORTEST_SPEECH),
-        min_silence_duration_ms=round(1000 * SHORTEST_PAUSE),
-        speech_pad_ms=round(1000 * KEPT_AROUND),
-    )
-    return [(int(span["start"]), int(span["end"])) for span in found]
-
-
-@cache
-def _detector() -> tuple[Any, Any]:
-    """Return silero-vad's model and its function; the package sets torch's number of threads, which is set back."""
-    import torch
-
-    n_threads = torch.get_num_threads()
-    try:
-        from silero_vad import get_speech_timestamps, load_silero_vad
-    except ImportError:
-        raise DiffPoseTalkError("finding speech needs silero-vad: pip install 'diffposetalk[footage]'") from None
-    finally:
-        torch.set_num_threads(n_threads)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # the package's model file is TorchScript
-        return load_silero_vad(), get_speech_timestamps
