@@ -152,10 +152,10 @@ class _Queue:
         gains = np.concatenate([gains[:1] if self._last_gain is None else [self._last_gain], gains])
         if gains.min() < 1:
             ramp = np.linspace(0, 1, STEP, endpoint=False, dtype=np.float32)
-            samples = (samples.reshape(-1, STEP) * (gains[:-1, None] * (1 - ramp) + gains[1:, None] * ramp)).ravel()
+            samples *= (gains[:-1, None] * (1 - ramp) + gains[1:, None] * ramp).astype(np.float32).ravel()
         self._last_gain = float(gains[-1])
         self._samples = self._samples[len(silent) * STEP :]
         drop = max(0, until - _BEHIND)
         self._probabilities, self._levels = self._probabilities[drop:], self._levels[drop:]
         self._decided = until - drop
-        return samples.astype(np.float32), silent
+        return samples, silent
