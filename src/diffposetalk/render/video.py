@@ -18,13 +18,14 @@ from diffposetalk.media import TRANSPARENT_OUTPUTS, Recording, VideoWriter
 from diffposetalk.render.background import STUDIO, Background
 from diffposetalk.render.camera import Camera
 from diffposetalk.render.gl import Renderer
+from diffposetalk.speech import SpeechFile
 
 if TYPE_CHECKING:
     from diffposetalk.geometry.mesh import Mesh, MeshSequence
     from diffposetalk.head import HeadModel
     from diffposetalk.motion import Motion
     from diffposetalk.progress import Progress
-    from diffposetalk.speech import Speech, SpeechFile
+    from diffposetalk.speech import Speech
 
 CHUNK = 50
 """Frames whose vertices are in memory at a time."""
@@ -34,7 +35,7 @@ def render_motion(
     motion: Motion,
     head: HeadModel,
     out_path: str | Path,
-    speech: Speech | SpeechFile | None = None,
+    speech: Speech | SpeechFile | str | Path | None = None,
     identity: np.ndarray | None = None,
     size: int | tuple[int, int] = 512,
     progress: Progress | None = None,
@@ -47,7 +48,7 @@ def render_motion(
         motion: of this head's expression channels.
         head: what moves.
         out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
-        speech: sound track; a file's own sample rate and channels are kept.
+        speech: sound track, also by its file; a file's own sample rate and channels are kept.
         identity: `(I,)` coefficients of the person; none for the mean face.
         size: side of a square picture, or `(width, height)`, pixels; even, except for a GIF.
         progress: called with frames done and frames in all.
@@ -61,6 +62,8 @@ def render_motion(
         UsageError: an odd or impossible size, or a transparent background for `.mp4`.
         DiffPoseTalkError: there is no OpenGL, or the file cannot be written.
     """
+    if isinstance(speech, str | Path):
+        speech = SpeechFile(Path(speech))
     mesh = head.mesh(identity)
     chunks = head.iter_vertices(motion, identity, chunk=CHUNK)
     return render_video(mesh, chunks, motion.fps, out_path, speech, size, progress, camera, len(motion), background)

@@ -86,6 +86,9 @@ def test_closures_of_a_mouth_that_obeys_and_of_one_that_does_not():
     assert good["per_class"]["open vowels"]["mean_gap"] == pytest.approx(1)
     bad = closures.measure(lambda s, seed=0, style=None: obeys(s).slice(20), {"a": (speech, phones)}, 1, jaw)
     assert bad["share"] < 1 and not bad["targets_met"]["share_at_least_0.75"]
+    for result in (good, bad):
+        assert result["per_class"]["p b m"]["sealed"] == result["share"]
+        assert result["per_class"]["open vowels"]["sealed"] == result["false_closures"]
     assert "p b m sealed" in closures.report(good)
 
 

@@ -70,13 +70,15 @@ def measure(
                 gaps[group] += found
     whole = Closures.pooled(part for found in parts.values() for part in found)
     low, high = wilson_interval(whole.n_sealed, whole.n_pressed)
+    false_closures = whole.n_open_sealed / max(whole.n_open, 1)
+    counted = {"p b m": whole.share, "open vowels": false_closures}  # one share each, here and in the table
     return {
         "share": whole.share,
         "share_low": low,
         "share_high": high,
         "n": whole.n_pressed,
         "gap_ratio": whole.gap_ratio,
-        "false_closures": whole.n_open_sealed / max(whole.n_open, 1),
+        "false_closures": false_closures,
         "n_open": whole.n_open,
         "n_takes": n_takes,
         "per_recording": {
@@ -88,7 +90,7 @@ def measure(
             group: {
                 "n": len(found),
                 "mean_gap": float(np.mean([g for g, _ in found])),
-                "sealed": float(np.mean([s for _, s in found])),
+                "sealed": counted.get(group, float(np.mean([s for _, s in found]))),
             }
             for group, found in gaps.items()
             if found
