@@ -199,3 +199,42 @@ def test_curves_at_another_rate_load_no_torch(tmp_path: Path, motion_path: Path,
     done = subprocess.run([sys.executable, "-c", program, *map(str, words)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr or "torch was loaded"
     assert (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "companion"),
+    [
+        ("a.glb", "a_speech.wav"),
+        ("a.usda", "a_speech.wav"),
+        ("a.usda", "a_textures"),
+        ("a.pc2", "a_rest.obj"),
+        ("a.pc2", "a_rest.mtl"),
+        ("a.pc2", "a_textures"),
+    ],
+)
+def test_files_of_the_user_beside_a_scene_are_kept(
+    capsys: Captured, tmp_path: Path, motion_path: Path, sample_path: Path, output: str, companion: str
+) -> None:
+    """Refused before the work, one line; the second export of one's own files goes on."""
+    (tmp_path / companion).write_bytes(b"mine")
+    words = ["export", motion_path, "--speech", sample_path, "-o", tmp_path / output]
+    line = refused(capsys, *words)
+    assert companion in line and "beside it" in line
+    assert (tmp_path / companion).read_bytes() == b"mine" and not (tmp_path / output).exists()
+    (tmp_path / companion).unlink()
+    for _ in range(2):
+        run_json(capsys, *words)
+    assert (tmp_path / companion).exists()
+
+
+def test_companions_without_speech_or_inside(capsys: Captured, tmp_path: Path, motion_path: Path) -> None:
+    (tmp_path / "a_speech.wav").write_bytes(b"mine")
+    run_json(capsys, "export", motion_path, "-o", tmp_path / "a.glb")
+    (tmp_path / "a_textures").write_bytes(b"mine")
+    run_json(capsys, "export", motion_path, "-o", tmp_path / "a.usdz")
+    assert (tmp_path / "a_speech.wav").read_bytes() == b"mine"
+
+
+def test_two_folders_of_one_name(capsys: Captured, tmp_path: Path, motion_path: Path) -> None:
+    line = refused(capsys, "export", motion_path, "-o", tmp_path / "f.obj", "-o", tmp_path / "f.ply")
+    assert "f" in line and not (tmp_path / "f").exists()

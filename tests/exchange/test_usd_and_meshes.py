@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from diffposetalk.speech import Speech
 
 EXACT = 1e-6
 """Metres."""
+EARLIER = b"made by DiffPoseTalk: the sound of an earlier export"
 
 
 def validated(path: Path) -> list[str]:
@@ -115,7 +118,7 @@ def test_a_scene_that_fails_leaves_nothing(
 ) -> None:
     if "usd" in name:
         pytest.importorskip("pxr")
-    (tmp_path / "talk_speech.wav").write_bytes(b"mine")
+    (tmp_path / "talk_speech.wav").write_bytes(EARLIER)
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
@@ -125,7 +128,25 @@ def test_a_scene_that_fails_leaves_nothing(
         export(motion, tmp_path / name, scene=Scene(head, speech=Speech(np.zeros(16000, np.float32))))
     assert "\n" not in str(caught.value)
     assert [each.name for each in tmp_path.iterdir()] == ["talk_speech.wav"]
-    assert (tmp_path / "talk_speech.wav").read_bytes() == b"mine"
+    assert (tmp_path / "talk_speech.wav").read_bytes() == EARLIER
+
+
+@pytest.mark.parametrize("name", ["talk.usda", "talk.usdc", "talk.usdz", "talk.glb", "talk.pc2"])
+def test_a_file_that_cannot_grow(tmp_path: Path, motion: Motion, name: str) -> None:
+    """What the operating system refuses in the middle of a file is one line, also where a library writes it."""
+    resource = pytest.importorskip("resource", reason="limits of a process are POSIX's")
+    if "usd" in name:
+        pytest.importorskip("pxr")
+    motion.save(tmp_path / "m.npz")
+    program = (
+        "import resource, sys; from diffposetalk.cli import run; "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000)); sys.exit(run(sys.argv[1:]))"
+    )
+    words = ["export", str(tmp_path / "m.npz"), "-o", str(tmp_path / name)]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
+    assert resource and done.returncode == 1, done.stderr
+    assert "could not be written: the file grew past the size" in done.stderr and done.stderr.count("\n") == 1
+    assert [each.name for each in tmp_path.iterdir()] == ["m.npz"]
 
 
 def test_scenes_refused(head: AnnyHead, motion: Motion, flame_path: Path, tmp_path: Path) -> None:

@@ -57,6 +57,12 @@ def _knob(text: str) -> tuple[str, float]:
     return name, number
 
 
+def _speech(args: argparse.Namespace) -> str | None:
+    """Return the name of the sound that goes with the motion; the last of several."""
+    speech = getattr(args, "speech", None)
+    return speech[-1] if isinstance(speech, list) else speech
+
+
 def options_of(args: argparse.Namespace) -> ExportOptions:
     """Return the knobs as given.
 
@@ -114,7 +120,7 @@ class Outputs:
             raise UsageError("nothing to write: name a result with -o, such as -o talk.mp4")
         for index in range(count := getattr(args, "samples", 1)):
             for path, row in files:
-                args.file_set.writes(check_target(values.numbered(path, index, count), row))
+                args.file_set.writes(check_target(values.numbered(path, index, count), row, _speech(args)))
             for path in drawn:
                 args.file_set.writes(check_output(values.numbered(path, index, count), PICTURES))
         return cls(files, drawn, options_of(args))

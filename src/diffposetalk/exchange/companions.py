@@ -6,12 +6,18 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from diffposetalk.errors import UsageError
+from diffposetalk.exchange.formats import SOUND
 from diffposetalk.files.atomic import keep_mode, locked, write_error
-from diffposetalk.files.companions import check_companion, mark
+from diffposetalk.files.companions import check_companion, check_companions, mark
 from diffposetalk.files.partial import partial_beside, remove, remove_abandoned
 from diffposetalk.files.paths import real_path
 from diffposetalk.speech import Speech, SpeechFile
+
+if TYPE_CHECKING:
+    from diffposetalk.exchange.formats import Format
 
 
 @contextlib.contextmanager
@@ -65,6 +71,44 @@ def _move(new: Path, place: Path) -> None:
         raise
 
 
+def companions_of(path: Path, row: Format, speech: str | os.PathLike[str] | None = None) -> list[Path]:
+    """Return the files and folders that a format writes beside its own, which the user does not name.
+
+    Args:
+        path: the output.
+        row: its format.
+        speech: name of the sound that goes with it; None for none.
+    """
+    if path.suffix.lower() == ".usdz":
+        return []  # all is inside
+    names = []
+    for pattern in row.companions:
+        if pattern == SOUND and speech is None:
+            continue
+        names.append(sound_beside(path, speech) if pattern == SOUND else pattern.format(stem=path.stem))
+    return [path.with_name(name.rstrip("/")) for name in names]
+
+
+def check_beside(path: Path, row: Format, speech: str | os.PathLike[str] | None = None) -> None:
+    """Refuse an output whose companions would overwrite files of the user's.
+
+    Raises:
+        UsageError: a file that is not ours, or a folder, has a companion's name, or a file that of a companion folder.
+    """
+    folders = {pattern.format(stem=path.stem).rstrip("/") for pattern in row.companions if pattern.endswith("/")}
+    companions = companions_of(path, row, speech)
+    check_companions(path, [each.name for each in companions if each.name not in folders])
+    for each in companions:
+        if each.name in folders and os.path.lexists(each) and not each.is_dir():
+            raise UsageError(f"{each}: is not a folder, and {path} needs a folder of that name beside it; move it")
+
+
+def sound_beside(path: Path, speech: str | os.PathLike[str] | None) -> str:
+    """Return the name of the sound beside a file: never that of the file from which the speech is read."""
+    name = SOUND.format(stem=path.stem)
+    return f"{path.stem}_sound.wav" if speech is not None and Path(speech).name == name else name
+
+
 def write_sound(speech: Speech | SpeechFile | None, path: Path) -> str | None:
     """Write the sound beside a file as 16-bit mono `.wav`, which every engine, browser and USD package plays.
 
@@ -79,11 +123,9 @@ def write_sound(speech: Speech | SpeechFile | None, path: Path) -> str | None:
 
     if speech is None:
         return None
-    name = f"{path.stem}_speech.wav"
+    name = sound_beside(path, getattr(speech, "path", None))
     rate = speech.sample_rate
     if isinstance(speech, SpeechFile):
-        if speech.path.name == name:
-            name = f"{path.stem}_sound.wav"
         rate = int(speech.info.sample_rate or rate)
         media.save_wav_blocks(path.with_name(name), media.audio_blocks(speech.path, rate), rate)
     else:

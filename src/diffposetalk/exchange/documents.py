@@ -13,7 +13,7 @@ from diffposetalk.files.limits import JSON_FACTOR, read_bytes
 from diffposetalk.files.parsing import parsing
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
 
 
 def read_json(path: Path) -> dict[str, Any]:

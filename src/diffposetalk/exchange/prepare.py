@@ -15,7 +15,8 @@ from diffposetalk.errors import DiffPoseTalkWarning, InputError, UsageError
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import ExportOptions, Format, Scene
+    from diffposetalk.exchange.formats import Format
+    from diffposetalk.exchange.options import ExportOptions, Scene
     from diffposetalk.retarget.solve import Residual
 
 REGIONS: dict[str, tuple[str, ...]] = {

@@ -15,7 +15,7 @@ from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weigh
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
 
 JOINTS = ("head", "leftEye", "rightEye")
 """Joints whose rotations are written, as quaternions x, y, z, w; the format leaves open which there are and how."""

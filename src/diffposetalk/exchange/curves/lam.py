@@ -18,7 +18,7 @@ from diffposetalk.motion import Motion
 from diffposetalk.motion.interpolation import lerp, slerp
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:

@@ -25,7 +25,7 @@ from diffposetalk.motion import Motion
 from diffposetalk.motion.interpolation import lerp, slerp
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
 
 ANGLES = tuple(f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll"))
 """The nine columns after the 52."""

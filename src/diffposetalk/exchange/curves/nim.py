@@ -15,7 +15,7 @@ from diffposetalk.motion import Motion
 from diffposetalk.motion.interpolation import lerp
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
 
 TONGUE = (
     "TongueTipUp", "TongueTipDown", "TongueTipLeft", "TongueTipRight", "TongueRollUp", "TongueRollDown", "TongueRollLeft",

@@ -9,7 +9,7 @@ from diffposetalk.errors import DiffPoseTalkError
 from diffposetalk.files.npz import npz_names
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
     from diffposetalk.motion import Motion
 
 

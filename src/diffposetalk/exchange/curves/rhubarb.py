@@ -18,7 +18,7 @@ from diffposetalk.exchange.documents import sound_name, write_json
 from diffposetalk.exchange.names import arkit_weights
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
     from diffposetalk.motion import Motion
 
 SHAPES: dict[str, tuple[float, float, float]] = {

@@ -21,7 +21,7 @@ from diffposetalk.motion import Motion
 from diffposetalk.motion.interpolation import lerp
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
 
 POSES = {
     "head_pose": tuple(f"head_{axis}" for axis in "xyz"),

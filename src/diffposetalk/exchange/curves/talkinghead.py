@@ -16,7 +16,7 @@ from diffposetalk.exchange.documents import write_json
 from diffposetalk.exchange.names import arkit_weights
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
     from diffposetalk.motion import Motion
 
 HEAD = ("headRotateX", "headRotateY", "headRotateZ")

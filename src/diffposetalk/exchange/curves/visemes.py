@@ -16,7 +16,7 @@ from diffposetalk.exchange.documents import sound_name, write_json
 from diffposetalk.exchange.names import arkit_weights
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
     from diffposetalk.motion import Motion
 
 NAMES = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")

@@ -6,27 +6,21 @@ three.js, Blender, Godot and Unity's importers read.
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diffposetalk.exchange.companions import write_sound
+from diffposetalk.exchange.scenes.glb import INDICES, VERTICES, Binary
 from diffposetalk.exchange.scenes.look import Part, has_holes, parts_of, picture_of, reflectance, repeats
 from diffposetalk.exchange.scenes.rig import Rig, normal_shapes, normals, rig_of
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
     from diffposetalk.motion import Motion
 
-BYTE, SHORT, INT, FLOAT = 5121, 5123, 5125, 5126
-"""glTF's numbers for the types of components."""
-VERTICES, INDICES = 34962, 34963
-"""glTF's numbers for what a buffer view is for."""
 LINEAR, TRILINEAR, CLAMP, REPEAT = 9729, 9987, 33071, 10497
-KINDS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
@@ -44,74 +38,6 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     path.write_bytes(glb_bytes(rig, extras))
 
 
-class _Binary:
-    """The binary chunk as it grows, with the views and accessors that point into it."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.length = 0
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
-
-    def view(self, data: bytes, target: int | None = None) -> int:
-        """Append bytes, padded to four, and return the number of their view."""
-        view: dict[str, Any] = {"buffer": 0, "byteOffset": self.length, "byteLength": len(data)}
-        if target is not None:
-            view["target"] = target
-        padded = data + bytes(-len(data) % 4)
-        self.pieces.append(padded)
-        self.length += len(padded)
-        self.views.append(view)
-        return len(self.views) - 1
-
-    def accessor(self, values: np.ndarray, target: int | None = None, bounds: bool = False, unit: bool = False) -> int:
-        """Append an array `(n,)` or `(n, width)` and return the number of its accessor.
-
-        Args:
-            values: uint8, uint16, uint32 or float32.
-            target: what for, where the view has to say it.
-            bounds: with the least and greatest value.
-            unit: integers stand for [0, 1].
-        """
-        values = np.ascontiguousarray(values)
-        said: dict[str, Any] = {"bufferView": self.view(values.tobytes(), target)} | _described(values, bounds)
-        if unit:
-            said["normalized"] = True
-        self.accessors.append(said)
-        return len(self.accessors) - 1
-
-    def sparse(self, values: np.ndarray, bounds: bool) -> int:
-        """Append `(n, 3)` float32 that is zero in most rows: only the other rows are written."""
-        rows = np.flatnonzero(values.any(1))
-        if not len(rows):
-            rows = np.zeros(1, np.int64)  # a sparse accessor has at least one row
-        if 2 * len(rows) > len(values):
-            return self.accessor(values, VERTICES, bounds)
-        index = rows.astype(np.uint16 if len(values) <= 65535 else np.uint32)
-        said = _described(values, bounds) | {
-            "sparse": {
-                "count": len(rows),
-                "indices": {
-                    "bufferView": self.view(index.tobytes()),
-                    "componentType": SHORT if index.itemsize == 2 else INT,
-                },
-                "values": {"bufferView": self.view(np.ascontiguousarray(values[rows]).tobytes())},
-            }
-        }
-        self.accessors.append(said)
-        return len(self.accessors) - 1
-
-
-def _described(values: np.ndarray, bounds: bool) -> dict[str, Any]:
-    width = 1 if values.ndim == 1 else int(np.prod(values.shape[1:]))
-    component = {"u1": BYTE, "u2": SHORT, "u4": INT, "f4": FLOAT}[values.dtype.str[1:]]
-    said: dict[str, Any] = {"componentType": component, "count": len(values), "type": KINDS[width]}
-    if bounds:
-        flat = values.reshape(len(values), width)
-        said["min"], said["max"] = flat.min(0).tolist(), flat.max(0).tolist()
-    return said
-
-
 def glb_bytes(rig: Rig, extras: dict[str, Any] | None = None) -> bytes:
     """Return the GLB file of a moving head.
 
@@ -122,7 +48,7 @@ def glb_bytes(rig: Rig, extras: dict[str, Any] | None = None) -> bytes:
     Returns:
         The whole file; sparse accessors keep 52 targets with normals at about 3 MB, a minute of motion is 0.4 MB.
     """
-    binary = _Binary()
+    binary = Binary()
     document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": "diffposetalk", "extras": extras or {}},
         "extensionsUsed": ["KHR_materials_specular"],
@@ -154,19 +80,13 @@ def glb_bytes(rig: Rig, extras: dict[str, Any] | None = None) -> bytes:
         }
     ]
     document["animations"] = [_animation(rig, binary)]
-    document |= {"accessors": binary.accessors, "bufferViews": binary.views, "buffers": [{"byteLength": binary.length}]}
-    kept = {key: value for key, value in document.items() if value != []}
-    text = json.dumps(kept, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    total = 12 + 8 + len(text) + 8 + binary.length
-    head = struct.pack("<4sIIII", b"glTF", 2, total, len(text), 0x4E4F534A)
-    return b"".join([head, text, struct.pack("<II", binary.length, 0x004E4942), *binary.pieces])
+    return binary.file(document)
 
 
 def _primitive(
     part: Part,
     rig: Rig,
-    binary: _Binary,
+    binary: Binary,
     holding: tuple[np.ndarray, np.ndarray],
     rest_normals: np.ndarray,
     normal_targets: np.ndarray,
@@ -207,7 +127,7 @@ def _primitive(
     return said
 
 
-def _material(part: Part, rig: Rig, binary: _Binary, document: dict[str, Any]) -> int:
+def _material(part: Part, rig: Rig, binary: Binary, document: dict[str, Any]) -> int:
     material, uv = part.material, part.uv(rig.mesh)
     surface: dict[str, Any] = {
         "baseColorFactor": [*(min(1.0, max(0.0, float(value))) for value in material.base_color), 1.0],
@@ -242,7 +162,7 @@ def _joint_nodes(rig: Rig) -> list[dict[str, Any]]:
     return nodes
 
 
-def _animation(rig: Rig, binary: _Binary) -> dict[str, Any]:
+def _animation(rig: Rig, binary: Binary) -> dict[str, Any]:
     times = binary.accessor((np.arange(len(rig)) / rig.fps).astype(np.float32), bounds=True)
     samplers: list[dict[str, Any]] = []
     channels: list[dict[str, Any]] = []

@@ -23,7 +23,7 @@ from diffposetalk.geometry.mesh import Mesh
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
     from diffposetalk.head import HeadModel
     from diffposetalk.motion import Motion
 

@@ -5,7 +5,11 @@ Source: the schemas UsdSkel, UsdGeom, UsdShade (UsdPreviewSurface) and UsdMedia,
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +28,10 @@ from diffposetalk.exchange.scenes.look import (
     vertex_colors,
 )
 from diffposetalk.exchange.scenes.rig import Rig, normal_shapes, normals, rig_of
+from diffposetalk.files.parsing import first_line
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
     from diffposetalk.motion import Motion
 
 N_HOLDING = 4
@@ -45,12 +50,29 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     """
     rig = rig_of(scene.head_of(motion), motion, scene.identity, scene.options.used_only)
     if path.suffix.lower() != ".usdz":
-        write_stage(rig, path, path.with_name(f"{path.stem}_textures"), write_sound(scene.speech, path))
+        with _system_errors():
+            write_stage(rig, path, path.with_name(f"{path.stem}_textures"), write_sound(scene.speech, path))
         return
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+    with _system_errors(), tempfile.TemporaryDirectory(dir=path.parent) as folder:
         layer = Path(folder) / f"{path.stem}.usdc"
         write_stage(rig, layer, Path(folder) / "textures", write_sound(scene.speech, layer))
         write_package(layer, path)
+
+
+@contextlib.contextmanager
+def _system_errors() -> Iterator[None]:
+    """Raise what USD reports of the disk as `OSError`, as every other writer does; its own messages are paragraphs."""
+    tf_error = _pxr("Tf").ErrorException
+    try:
+        yield
+    except tf_error as error:
+        text = str(error)
+        number = next(
+            (n for n in (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)) if os.strerror(n) in text),
+            errno.EIO,
+        )
+        reason = os.strerror(number) if number != errno.EIO else f"USD reports: {first_line(error)}"
+        raise OSError(number, reason) from None
 
 
 def write_stage(rig: Rig, path: Path, textures: Path, sound: str | None = None) -> None:
@@ -86,7 +108,8 @@ def write_stage(rig: Rig, path: Path, textures: Path, sound: str | None = None) 
         played = _pxr("UsdMedia").SpatialAudio.Define(stage, "/Head/Speech")
         played.CreateFilePathAttr(_pxr("Sdf").AssetPath(f"./{sound}"))
         played.CreateAuralModeAttr("nonSpatial")
-    stage.GetRootLayer().Save()
+    if not stage.GetRootLayer().Save():
+        raise OSError(errno.EIO, f"USD could not save {path.name}")
 
 
 def write_package(layer: Path, path: Path) -> None:
@@ -96,7 +119,7 @@ def write_package(layer: Path, path: Path) -> None:
         OSError: it could not be written.
     """
     if not _pxr("UsdUtils").CreateNewUsdzPackage(_pxr("Sdf").AssetPath(str(layer)), str(path)):
-        raise OSError(f"{path.name} could not be packed")
+        raise OSError(errno.EIO, f"USD could not pack {path.name}")
 
 
 def _pxr(module: str) -> Any:

@@ -8,8 +8,6 @@ Source: VRMC_vrm_animation 1.0 (VRM Consortium).
 
 from __future__ import annotations
 
-import json
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +17,10 @@ from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange.angles import gaze_of, quaternions, rotation_of
 from diffposetalk.exchange.curves.visemes import solved
 from diffposetalk.exchange.names import arkit_weights, pascal
+from diffposetalk.exchange.scenes.glb import Binary
 
 if TYPE_CHECKING:
-    from diffposetalk.exchange import Scene
+    from diffposetalk.exchange.options import Scene
     from diffposetalk.motion import Motion
 
 BONES = (("hips", -1, 1.0), ("spine", 0, 0.1), ("chest", 1, 0.15), ("neck", 2, 0.25), ("head", 3, 0.08))
@@ -53,28 +52,17 @@ def write_perfect_sync(motion: Motion, path: Path, scene: Scene) -> None:
 
 
 def _write(motion: Motion, expressions: dict[str, dict[str, np.ndarray]], path: Path, scene: Scene) -> None:
-    chunks: list[bytes] = []
+    binary = Binary()
     document: dict[str, Any] = {
         "asset": {"version": "2.0", "generator": "diffposetalk"},
         "extensionsUsed": ["VRMC_vrm_animation"],
         "nodes": [],
-        "bufferViews": [],
-        "accessors": [],
     }
     if scene.residual is not None:
         document["asset"]["extras"] = {"residual": scene.residual.to_dict()}
 
     def accessor(values: np.ndarray, bounds: bool = False) -> int:
-        data = np.ascontiguousarray(values, np.float32)
-        view = {"buffer": 0, "byteOffset": sum(map(len, chunks)), "byteLength": data.nbytes}
-        chunks.append(data.tobytes())
-        document["bufferViews"].append(view)
-        kind = {1: "SCALAR", 3: "VEC3", 4: "VEC4"}[1 if data.ndim == 1 else data.shape[1]]
-        said = {"bufferView": len(chunks) - 1, "componentType": 5126, "count": len(data), "type": kind}
-        document["accessors"].append(
-            said | ({"min": [float(data.min())], "max": [float(data.max())]} if bounds else {})
-        )
-        return len(chunks) - 1
+        return binary.accessor(np.ascontiguousarray(values, np.float32), bounds=bounds)
 
     nodes = document["nodes"]
     for name, _, height in BONES:
@@ -109,7 +97,6 @@ def _write(motion: Motion, expressions: dict[str, dict[str, np.ndarray]], path: 
                 ],
             }
         ],
-        "buffers": [{"byteLength": sum(map(len, chunks))}],
         "extensions": {
             "VRMC_vrm_animation": {
                 "specVersion": "1.0",
@@ -119,12 +106,4 @@ def _write(motion: Motion, expressions: dict[str, dict[str, np.ndarray]], path: 
             }
         },
     }
-    path.write_bytes(_glb(document, b"".join(chunks)))
-
-
-def _glb(document: dict[str, Any], binary: bytes) -> bytes:
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    total = 12 + 8 + len(text) + 8 + len(binary)
-    head = struct.pack("<4sIIII", b"glTF", 2, total, len(text), 0x4E4F534A)
-    return b"".join([head, text, struct.pack("<II", len(binary), 0x004E4942), binary])
+    path.write_bytes(binary.file(document))

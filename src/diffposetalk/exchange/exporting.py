@@ -1,0 +1,116 @@
+"""Write a motion as other programs' files: every output is checked first, and appears complete or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from diffposetalk.errors import UsageError
+from diffposetalk.exchange.formats import Format, format_of
+from diffposetalk.exchange.options import Scene
+from diffposetalk.files.atomic import check_new_folder, check_output, replacing, replacing_folder
+from diffposetalk.files.file_set import FileSet
+from diffposetalk.files.paths import is_node
+
+if TYPE_CHECKING:
+    from diffposetalk.exchange.prepare import Prepared
+    from diffposetalk.motion import Motion
+    from diffposetalk.retarget.solve import Residual
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What became of an export."""
+
+    path: Path
+    """The file or folder that was written."""
+    format: str
+    frames: int
+    fps: float
+    residual: Residual | None = None
+    """See `Scene.residual`."""
+
+
+def check_target(path: str | os.PathLike[str], row: Format, speech: str | os.PathLike[str] | None = None) -> Path:
+    """Refuse an output that could not be written, before any work; return the file or folder that is to be made.
+
+    Args:
+        path: the output.
+        row: its format.
+        speech: name of the sound that goes with it; None for none.
+
+    Raises:
+        UsageError: the folder for it is missing or read-only, something is in its way or in the way of the files beside
+            it, or a package is absent.
+    """
+    path = Path(path)
+    row.check_installed()
+    if row.folder:
+        return check_new_folder(path.with_suffix("") if path.suffix.lower() in row.suffixes else path)
+    if row.companions and is_node(path):
+        raise UsageError(f"{path}: is a device or a pipe; {row.name} files have others beside them, so name a file")
+    target = check_output(path, (path.suffix.lower(),))
+    if row.companions:
+        from diffposetalk.exchange.companions import check_beside
+
+        check_beside(path, row, speech)
+    return target
+
+
+def export(
+    motion: Motion, path: str | os.PathLike[str], format: str | None = None, scene: Scene | None = None
+) -> Exported:
+    """Write a motion as another program's file; a failure leaves nothing behind.
+
+    Args:
+        motion: of any head.
+        path: where to.
+        format: a name in `FORMATS`; by default the file name tells.
+        scene: head, identity, sound and options.
+
+    Raises:
+        UsageError: an unknown suffix or format, an option that does not fit.
+        InputError: the motion cannot be said in this format.
+    """
+    return export_all(motion, [(Path(path), format)], scene)[0]
+
+
+def export_all(
+    motion: Motion,
+    outputs: Sequence[tuple[Path, str | None]],
+    scene: Scene | None = None,
+    prepared: Prepared | None = None,
+) -> list[Exported]:
+    """Write a motion as several files, each `(path, format or none)`; the motion is prepared once.
+
+    Args:
+        motion: of any head.
+        outputs: where to.
+        scene: head, identity, sound and options.
+        prepared: the motion, where it has been prepared for other files.
+
+    Raises:
+        UsageError, InputError: as `export`; all outputs are checked before the first is written.
+    """
+    from diffposetalk.exchange.companions import replacing_together
+    from diffposetalk.exchange.prepare import Prepared
+
+    scene = scene or Scene()
+    rows = [format_of(path, name) for path, name in outputs]
+    speech = None if scene.speech is None else getattr(scene.speech, "path", "speech")
+    targets = [check_target(path, row, speech) for (path, _), row in zip(outputs, rows)]
+    files = FileSet()
+    for target in targets:
+        files.writes(target)
+    prepared = prepared or Prepared(motion, scene)
+    done = []
+    for target, row in zip(targets, rows):
+        ready, residual = prepared.motion_for(row)
+        place = replacing_folder if row.folder else replacing_together if row.companions else replacing
+        with place(target) as beside:
+            row.write(ready, beside, replace(scene, residual=residual))
+        done.append(Exported(target, row.name, len(ready), ready.fps, residual))
+    return done

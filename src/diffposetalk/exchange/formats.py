@@ -1,0 +1,164 @@
+"""The table of formats: what a kind of file is called, what writes it and what reads it.
+
+To add a format:
+
+1. Write one file, `curves/NAME.py` (weights over time) or `scenes/NAME.py` (a moving head), with
+   `write(motion: Motion, path: Path, scene: Scene) -> None`. It writes to the path that it is given; `export` has prepared
+   the motion and renames the file when it is complete. To read the format too, add `read(path: Path) -> Motion`.
+2. Add one row to `_ROWS` below. Command line, `export --list` and tests take everything from the row.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from diffposetalk.errors import UsageError
+
+if TYPE_CHECKING:
+    from diffposetalk.exchange.options import Scene
+    from diffposetalk.motion import Motion
+
+
+SOUND = "{stem}_speech.wav"
+"""Name of the sound beside a scene."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A row of the table: how a kind of file is called, written and read."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    """File name endings, lower case with the dot."""
+    what: str
+    """One line for people."""
+    writer: str = ""
+    """`module:function` below this package, of `(motion, path, scene)`; writes to the path it is given."""
+    reader: str = ""
+    """`module:function` below this package, of `(path)`, returning a `Motion`."""
+    hints: tuple[str, ...] = ()
+    """Where formats share a suffix: `talk_HINT.json` is this one, as are `talk-HINT.json` and `talk.HINT.json`."""
+    default: bool = True
+    """Whether a name without hint means this one among those that share the suffix."""
+    needs: str = ""
+    """Package of the `export` extra that it takes."""
+    arkit: bool = False
+    """Speaks ARKit's channels: motion of another head is solved for first."""
+    fps: float | None = None
+    """The frame rate that the format fixes, if it does."""
+    folder: bool = False
+    """Many files: the writer is given a new folder, called as the output without its suffix."""
+    companions: tuple[str, ...] = ()
+    """Names of the files beside its own, `{stem}` for the name without ending; all appear or none. A name that ends in
+    `/` is a folder. `SOUND` is there only where speech goes with the motion."""
+
+    def write(self, motion: Motion, path: Path, scene: Scene) -> None:
+        """Write to `path` as it stands; `export` is what prepares the motion and renames."""
+        _function(self.writer)(motion, path, scene)
+
+    def read(self, path: Path, **options: Any) -> Motion:
+        """Read a motion."""
+        motion: Motion = _function(self.reader)(path, **options)
+        return motion
+
+    def check_installed(self) -> None:
+        """Refuse with a line saying what to install.
+
+        Raises:
+            UsageError: the package that this format takes is absent.
+        """
+        if self.needs and find_spec(self.needs) is None:
+            raise UsageError(f"{self.name} files take the package {self.needs}: pip install 'diffposetalk[export]'")
+
+
+# fmt: off
+_ROWS = (
+    Format("motion", (".npz",), "our own motion file, lossless", "curves.npz:write", "curves.npz:read"),
+    # Curves
+    Format("livelink", (".csv",), "Live Link Face CSV: Unreal, Blender add-ons", "curves.livelink:write", "curves.csv_files:read",
+           hints=("livelink", "llf", "cal", "raw", "neutral"), arkit=True),
+    Format("nim", (".csv",), "Audio2Face-3D CSV (NIM samples)", "curves.nim:write", "curves.csv_files:read", hints=("nim", "a2f"),
+           default=False, arkit=True),
+    Format("table", (".csv",), "table of every channel, CSV", "curves.table:write_csv", "curves.csv_files:read", hints=("table",
+           "channels"), default=False),
+    Format("parquet", (".parquet",), "table of every channel, Parquet", "curves.table:write_parquet", "curves.table:read_parquet",
+           needs="pyarrow"),
+    Format("a2f", (".json",), "Audio2Face JSON: Maya, Unreal, iClone, Faceit", "curves.a2f:write", "curves.json_files:read",
+           hints=("a2f",), arkit=True),
+    Format("lam", (".json",), "ARKit JSON of LAM and BEAT", "curves.lam:write", "curves.json_files:read", hints=("lam", "beat",
+           "arkit"), default=False, arkit=True),
+    Format("talkinghead", (".json",), "TalkingHead (three.js), ARKit curves", "curves.talkinghead:write",
+           hints=("talkinghead",), default=False, arkit=True),
+    Format("talkinghead-visemes", (".json",), "TalkingHead (three.js), visemes", "curves.talkinghead:write_visemes",
+           hints=("talkinghead_visemes",), default=False, arkit=True),
+    Format("azure", (".json",), "Azure viseme animation, 60 frames a second", "curves.azure:write", hints=("azure",),
+           default=False, arkit=True, fps=60.0),
+    Format("visemes", (".json",), "the 15 Oculus visemes", "curves.visemes:write", hints=("visemes", "ovr", "oculus"),
+           default=False, arkit=True),
+    Format("rhubarb", (".tsv",), "Rhubarb mouth shapes, TSV", "curves.rhubarb:write_tsv", arkit=True),
+    Format("rhubarb-json", (".json",), "Rhubarb mouth shapes, JSON", "curves.rhubarb:write_as_json", hints=("rhubarb",),
+           default=False, arkit=True),
+    Format("rhubarb-xml", (".xml",), "Rhubarb mouth shapes, XML", "curves.rhubarb:write_xml", arkit=True),
+    Format("rhubarb-dat", (".dat",), "Rhubarb mouth shapes for Moho and OpenToonz", "curves.rhubarb:write_dat", arkit=True),
+    Format("bvh", (".bvh",), "skeleton of neck, head, eyes", "scenes.bvh:write"),
+    Format("vrm", (".vrma",), "VRM animation: presets, gaze, head", "scenes.vrm:write", arkit=True),
+    Format("perfectsync", (".vrma",), "VRM animation: Perfect Sync", "scenes.vrm:write_perfect_sync", hints=("perfectsync",
+           "perfect_sync"), default=False, arkit=True),
+    # Scenes
+    Format("glb", (".glb",), "animated glTF 2.0: morph targets, joints, materials", "scenes.gltf:write",
+           companions=(SOUND,)),
+    Format("usd", (".usda", ".usdc", ".usdz"), "USD: UsdSkel blend shapes, joints, materials", "scenes.usd:write",
+           needs="pxr", companions=(SOUND, "{stem}_textures/")),
+    Format("pc2", (".pc2",), "point cache, its resting OBJ beside it", "scenes.meshes:write_pc2",
+           companions=("{stem}_rest.obj", "{stem}_rest.mtl", "{stem}_textures/", SOUND)),
+    Format("obj", (".obj",), "folder of OBJ files, one a frame", "scenes.meshes:write_obj", folder=True),
+    Format("ply", (".ply",), "folder of PLY files, one a frame, coloured", "scenes.meshes:write_ply", folder=True),
+)
+# fmt: on
+
+FORMATS: dict[str, Format] = {row.name: row for row in _ROWS}
+"""All formats by name."""
+
+
+def suffixes(reading: bool = False) -> tuple[str, ...]:
+    """Return the file name endings that can be written, or read."""
+    rows = (row for row in FORMATS.values() if (row.reader if reading else row.writer))
+    return tuple(dict.fromkeys(suffix for row in rows for suffix in row.suffixes))
+
+
+def format_of(path: str | os.PathLike[str], name: str | None = None) -> Format:
+    """Return the format to write, by its name or else by the file's.
+
+    Raises:
+        UsageError: neither tells; the line lists what there is.
+    """
+    path = Path(path)
+    if name is not None:
+        if name not in FORMATS:
+            raise UsageError(f"unknown format {name!r}; there are {', '.join(FORMATS)}")
+        return FORMATS[name]
+    fitting = [row for row in FORMATS.values() if path.suffix.lower() in row.suffixes and row.writer]
+    if not fitting:
+        raise UsageError(f"{path}: cannot write '{path.suffix}' files; use one of {', '.join(suffixes())}")
+    stem = path.stem.lower()
+    hinted = {
+        hint: row
+        for row in fitting
+        for hint in row.hints
+        if stem == hint or stem.endswith(("_" + hint, "-" + hint, "." + hint))
+    }
+    if hinted:
+        return hinted[max(hinted, key=len)]
+    return next((row for row in fitting if row.default), fitting[0])
+
+
+def _function(where: str) -> Callable[..., Any]:
+    module, _, name = where.partition(":")
+    function: Callable[..., Any] = getattr(import_module(f"diffposetalk.exchange.{module}"), name)
+    return function

@@ -1,0 +1,79 @@
+"""What is done to a motion on its way into a file, and what a writer may need beside the motion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from diffposetalk.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from diffposetalk.head import HeadModel
+    from diffposetalk.motion import Motion
+    from diffposetalk.retarget.solve import Residual
+    from diffposetalk.speech import Speech, SpeechFile
+
+FPS_RANGE = (1.0, 240.0)
+"""Frame rates that are written; beyond lie mistakes."""
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What is done to a motion on its way into a file."""
+
+    fps: float | None = None
+    """Frames per second; none for the motion's own, or where a format fixes it, the format's."""
+    clamp: bool = True
+    """Bring ARKit weights into [0, 1], with a warning where that changes something."""
+    gain: dict[str, float] = field(default_factory=dict)
+    """By region (`condition.REGIONS`) or channel name prefix: multiplied by this."""
+    offset: dict[str, float] = field(default_factory=dict)
+    """Likewise: this is added, after the gain; `head_pitch_deg`, `head_yaw_deg`, `head_roll_deg` are degrees."""
+    smoothing_s: dict[str, float] = field(default_factory=dict)
+    """Likewise: standard deviation in seconds of the Gaussian that is averaged over."""
+    used_only: bool = False
+    """Scenes: only the morph targets that the motion uses."""
+    head_unit: Literal["rad", "deg", "norm180"] = "rad"
+    """Live Link Face: unit of the head's angles; norm180 is degrees / 180."""
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not FPS_RANGE[0] <= self.fps <= FPS_RANGE[1]:
+            raise UsageError(f"fps must be between {FPS_RANGE[0]:g} and {FPS_RANGE[1]:g}, got {self.fps:g}")
+        if self.head_unit not in ("rad", "deg", "norm180"):
+            raise UsageError(f"head_unit must be rad, deg or norm180, got {self.head_unit!r}")
+        for region, seconds in self.smoothing_s.items():
+            if not 0 <= seconds <= 10:
+                raise UsageError(f"smoothing of {region} must be between 0 and 10 seconds, got {seconds:g}")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a writer may need beside the motion."""
+
+    head: HeadModel | None = None
+    """The head that is drawn; none to load the one that the motion names when it is needed."""
+    identity: np.ndarray | None = None
+    """`(I,)`, or none for the head's mean person."""
+    speech: SpeechFile | Speech | None = None
+    """The sound that goes with the motion."""
+    options: ExportOptions = field(default_factory=ExportOptions)
+    residual: Residual | None = None
+    """Where the motion was solved for from another head's: how far its points are off."""
+
+    def head_of(self, motion: Motion) -> HeadModel:
+        """Return the head to draw `motion` on.
+
+        Raises:
+            UsageError: the scene's head speaks another expression basis.
+        """
+        from diffposetalk.head import load_head
+
+        head = self.head or load_head(motion.head)
+        if head.name != motion.head:
+            raise UsageError(
+                f"the motion is for the head {motion.head}, not for {head.name}; make one for {head.name} first: "
+                "diffposetalk retarget MOTION --head HEAD -o OUT.npz"
+            )
+        return head
