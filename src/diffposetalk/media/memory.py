@@ -9,6 +9,7 @@ import numpy as np
 from diffposetalk.errors import InputError
 from diffposetalk.files.parsing import parsing
 from diffposetalk.media.sound import audio_stream, mixed, samples_of
+from diffposetalk.media.source import ignore_bad_metadata
 
 
 def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
@@ -30,7 +31,7 @@ def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
     rate = 0
     with (
         parsing(f"{where}: its sound cannot be decoded", "sound file"),
-        av.open(io.BytesIO(data), metadata_errors="ignore") as container,
+        av.open(io.BytesIO(data), **ignore_bad_metadata()) as container,
     ):
         stream = audio_stream(container, where)
         stated = round(float(stream.duration * stream.time_base * stream.rate)) if stream.duration else 0

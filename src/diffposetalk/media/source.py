@@ -72,11 +72,18 @@ def opened(path: Path) -> Iterator[Any]:
             raise InputError(f"{path}: is empty (0 bytes)")
         try:
             # Playlists must not reach other machines.
-            container = av.open(media_url(path), metadata_errors="ignore", options={"protocol_whitelist": "file"})
+            container = av.open(media_url(path), options={"protocol_whitelist": "file"}, **ignore_bad_metadata())
         except (av.FFmpegError, OSError):
             raise InputError(_why_not(path)) from None
         with container:
             yield container
+
+
+def ignore_bad_metadata() -> dict[str, str]:
+    """Return the option of `av.open` that lets titles in a wrong encoding pass; from PyAV 19 on they pass without one."""
+    import av
+
+    return {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
 
 
 def _why_not(path: Path) -> str:
