@@ -176,7 +176,7 @@ def test_a_model_that_is_none(capsys: Captured, tmp_path: Path, sample_path: Pat
 
 @pytest.mark.parametrize(
     ("output", "what"),
-    [("none/a.npz", "does not exist"), ("out/a.gif", "cannot write '.gif'")],
+    [("none/a.npz", "does not exist"), ("out/a.bmp", "cannot write '.bmp'")],
 )
 def test_wrong_places_are_refused_before_any_work(animate: Animate, tmp_path: Path, output: str, what: str) -> None:
     code, line = animate(tmp_path / "not-even-looked-at.wav", output=output)

@@ -71,6 +71,8 @@ class SoundFormat:
     """Codecs that every player of this container reads, so that streams of them are copied."""
     rates: tuple[int, ...] = ()
     """Hz that the encoder knows; empty for any."""
+    delay_s: float = 0.005
+    """A stream is copied only if the part of its encoder's delay that cannot be left out is shorter, seconds."""
 
 
 class SoundWriter(Protocol):
@@ -105,7 +107,7 @@ def open_sound(
     if not isinstance(audio, Recording):
         blocks = (np.asarray(block, np.float32)[:, None] for block in audio)
         return EncodedSound(container, how, ((audio_rate, block) for block in blocks), audio_rate, "mono")
-    if audio.start_s == 0 and _can_be_copied(audio.path, how.copied):
+    if audio.start_s == 0 and _can_be_copied(audio.path, how):
         return CopiedSound(container, stack.enter_context(opened(audio.path)), audio.path)
     with opened(audio.path) as source:
         context = audio_stream(source, audio.path).codec_context
@@ -124,19 +126,24 @@ def _channels_last(path: Path, layout: str) -> Iterator[tuple[int, np.ndarray]]:
         yield rate, samples.T
 
 
-def _can_be_copied(path: Path, codecs: tuple[str, ...]) -> bool:
-    """Tell whether a sound stream has one of the codecs, begins where the file begins, and has no holes."""
+def _can_be_copied(path: Path, how: SoundFormat) -> bool:
+    """Tell whether a container takes a sound stream as it is, and the stream begins with the file and has no holes."""
     with opened(path) as source:
         stream = audio_stream(source, path)
-        if stream.codec_context.name not in codecs:
+        if stream.codec_context.name not in how.copied:
             return False
-        expected = None
+        expected, usual_s = None, 0.0
         for packet in _heard(source, stream):
             start_s = float(packet.pts * packet.time_base) - origin(source)
-            tolerance = COPY_START_S if expected is None else COPY_STEP_S
-            if packet.is_corrupt or not packet.duration or abs(start_s - (expected or 0.0)) > tolerance:
+            duration_s = float((packet.duration or 0) * packet.time_base)
+            if expected is None:
+                is_in_place = -how.delay_s <= start_s <= COPY_START_S
+                usual_s = duration_s
+            else:  # some containers state a hole as a long packet
+                is_in_place = abs(start_s - expected) <= COPY_STEP_S and duration_s < usual_s + COPY_STEP_S
+            if packet.is_corrupt or not duration_s or not is_in_place:
                 return False
-            expected = start_s + float(packet.duration * packet.time_base)
+            expected = start_s + duration_s
     return expected is not None
 
 

@@ -15,6 +15,9 @@ from diffposetalk.files.parsing import parsing
 KIND = "sound or video file"
 """What messages call a file that is opened here."""
 
+TEXT_BYTES = 1024
+"""A file is taken for text if this much of its beginning is."""
+
 WIDEST_PIXEL = 4.0
 """Pixels that a header states to be wider or taller than this are taken for damage; real ones reach 2.4."""
 
@@ -70,6 +73,7 @@ def opened(path: Path) -> Iterator[Any]:
     with parsing(path, KIND):
         if path.stat().st_size == 0:
             raise InputError(f"{path}: is empty (0 bytes)")
+        _refuse_text(path)
         try:
             # Playlists must not reach other machines.
             container = av.open(media_url(path), options={"protocol_whitelist": "file"}, **ignore_bad_metadata())
@@ -84,6 +88,19 @@ def ignore_bad_metadata() -> dict[str, str]:
     import av
 
     return {"metadata_errors": "ignore"} if int(av.__version__.partition(".")[0]) < 19 else {}
+
+
+def _refuse_text(path: Path) -> None:
+    """Refuse web pages, playlists and other text: some demuxers take it for raw sound."""
+    with path.open("rb") as file:
+        start = file.read(TEXT_BYTES)
+    if len(start) < 16 or any(byte < 32 and byte not in b"\t\n\f\r" for byte in start):
+        return
+    try:
+        start[: TEXT_BYTES - 4].decode()  # the last letter may be cut
+    except UnicodeDecodeError:
+        return
+    raise InputError(f"{path}: is text, not a {KIND}; it begins with {start[:30].decode(errors='replace')!r}")
 
 
 def _why_not(path: Path) -> str:

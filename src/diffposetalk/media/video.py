@@ -66,7 +66,7 @@ FORMATS = {
         "webm",
         PictureFormat("libvpx-vp9", "yuv420p", VP9_OPTIONS),
         PictureFormat("libvpx-vp9", "yuva420p", (*VP9_OPTIONS, ("auto-alt-ref", "0"))),
-        SoundFormat("libopus", ("opus", "vorbis"), (48000,)),
+        SoundFormat("libopus", ("opus",), (48000,), delay_s=0.1),
     ),
     ".gif": VideoFormat("gif", PictureFormat("gif", "pal8"), PictureFormat("gif", "pal8")),
 }

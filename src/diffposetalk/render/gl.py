@@ -172,14 +172,15 @@ class Renderer:
         finish["reach"].value = (0.25 / self.width, 0.25 / self.height)
         self._finish = context.vertex_array(finish, [])
         self._pixels = bytearray(self.width * self.height * self._n_channels)
-        texels = (SHADOW_TEXELS, SHADOW_TEXELS)
-        self._shadow_map, half_way = (context.texture(texels, 2, dtype="f4") for _ in range(2))
-        for each in (self._shadow_map, half_way):
+        # Blurred moments of depth are smooth, so the map is halved on the way: a third of the lookups.
+        sides = (SHADOW_TEXELS, SHADOW_TEXELS), (SHADOW_TEXELS // 2, SHADOW_TEXELS), (SHADOW_TEXELS // 2,) * 2
+        depths, half_way, self._shadow_map = (context.texture(side, 2, dtype="f4") for side in sides)
+        for each in (depths, half_way, self._shadow_map):
             each.repeat_x = each.repeat_y = False
-        self._shadow = context.framebuffer(self._shadow_map, context.depth_renderbuffer(texels))
+        self._shadow = context.framebuffer(depths, context.depth_renderbuffer(sides[0]))
         across, down = (1 / SHADOW_TEXELS, 0.0), (0.0, 1 / SHADOW_TEXELS)
         self._blurs = [
-            (context.framebuffer(half_way), self._shadow_map, across),
+            (context.framebuffer(half_way), depths, across),
             (context.framebuffer(self._shadow_map), half_way, down),
         ]
 

@@ -1,6 +1,7 @@
 #version 330 core
 // Studio light on skin, eyes, teeth and hair: soft key with shadow, fill, two rims, sky and ground.
 const float PI = 3.14159265;
+const vec4 ROOT_WEIGHTS = vec4(0.642359, 0.712118, -0.336873, -0.017561);
 
 uniform vec3 eye_position;      // metres
 uniform vec3 key_direction;     // unit, toward the light
@@ -49,21 +50,24 @@ vec3 wrapped(float cosine) {
 }
 
 // GGX microfacets with Smith visibility (Karis 2013) and Schlick's Fresnel term.
-float highlight(vec3 n, vec3 v, vec3 l, float alpha, float f0) {
+float highlight(vec3 n, vec3 v, vec3 l, float nv, float alpha, float f0) {
     vec3 h = normalize(v + l);
-    float nl = max(dot(n, l), 0.0), nv = max(dot(n, v), 0.05), nh = max(dot(n, h), 0.0);
+    float nl = max(dot(n, l), 0.0), nh = max(dot(n, h), 0.0);
     float a2 = alpha * alpha;
     float d = nh * nh * (a2 - 1.0) + 1.0;
     float k = alpha * 0.5;
-    float visibility = 0.25 / ((nl * (1.0 - k) + k) * (nv * (1.0 - k) + k));
-    float fresnel = f0 + (1.0 - f0) * pow(1.0 - max(dot(h, v), 0.0), 5.0);
-    return nl * visibility * fresnel * a2 / (PI * d * d);
+    float away = 1.0 - max(dot(h, v), 0.0), away2 = away * away;
+    float fresnel = f0 + (1.0 - f0) * away2 * away2 * away;
+    return 0.25 * nl * fresnel * a2 / (PI * d * d * (nl * (1.0 - k) + k) * (nv * (1.0 - k) + k));
 }
 
 vec3 tonemapped(vec3 x) {  // ACES filmic curve as fitted by Narkowicz (2015), then sRGB
     x *= 0.60;
     x = clamp(x * (2.51 * x + 0.03) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0);
-    return mix(12.92 * x, 1.055 * pow(x, vec3(1.0 / 2.4)) - 0.055, step(0.0031308, x));
+    // x^(1/2.4) from roots, which are several times cheaper than powers in software; right to half a grey level.
+    vec3 root2 = sqrt(x), root4 = sqrt(root2), root8 = sqrt(root4);
+    vec3 bright = ROOT_WEIGHTS.x * root2 + ROOT_WEIGHTS.y * root4 + ROOT_WEIGHTS.z * root8 + ROOT_WEIGHTS.w * x;
+    return mix(12.92 * x, bright, step(0.0031308, x));
 }
 
 void main() {
@@ -81,7 +85,8 @@ void main() {
     vec3 shade = mix(vec3(visible), vec3(sqrt(visible), visible, visible), subsurface * 0.6);
     vec3 light = KEY_COLOR * shade * sqrt(tint) * wrapped(dot(n, key_direction));
     vec3 around = FILL_COLOR * wrapped(dot(n, FILL_DIRECTION));
-    around += RIM_COLOR * 0.30 * (max(dot(n, RIM_LEFT), 0.0) + max(dot(n, RIM_RIGHT), 0.0));
+    float rims = max(dot(n, RIM_LEFT), 0.0) + max(dot(n, RIM_RIGHT), 0.0);
+    around += RIM_COLOR * (0.30 * rims);
     around += mix(GROUND_COLOR, SKY_COLOR, 0.5 + 0.5 * n.y) * mix(0.75, 1.0, visible);
     vec3 color = albedo * (light + around * tint);
 
@@ -89,10 +94,11 @@ void main() {
     float f0 = 0.11 * specular;
     vec3 shine = vec3(0.0);
     if (specular > 0.15) {  // one branch for all of a surface, so the rest is not paid for
-        shine = KEY_COLOR * highlight(n, v, key_direction, alpha, f0) * visible;
-        shine += FILL_COLOR * highlight(n, v, FILL_DIRECTION, alpha, f0);
-        float edge = pow(1.0 - max(dot(n, v), 0.0), 4.0);
-        shine += RIM_COLOR * specular * edge * (max(dot(n, RIM_LEFT), 0.0) + max(dot(n, RIM_RIGHT), 0.0)) * 0.6;
+        float nv = max(dot(n, v), 0.05);
+        shine = KEY_COLOR * (highlight(n, v, key_direction, nv, alpha, f0) * visible);
+        shine += FILL_COLOR * highlight(n, v, FILL_DIRECTION, nv, alpha, f0);
+        float edge2 = (1.0 - max(dot(n, v), 0.0)) * (1.0 - max(dot(n, v), 0.0));
+        shine += RIM_COLOR * (specular * edge2 * edge2 * rims * 0.6);
         shine *= smoothstep(0.01, 0.12, albedo.r);  // painted hair has no sheen of skin
     }
     if (roughness < 0.25) {  // wet surfaces mirror a window-like soft box and a dim room
