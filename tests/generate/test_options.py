@@ -28,6 +28,7 @@ from diffposetalk.generate.options import SamplingOptions
         {"expression_scale": "1"},
         {"head_scale": None},
         {"guidance": "joint"},
+        {"non_speech": "sing"},
         {"threshold": (0.99, 4, 1)},
         {"threshold": (1.5, 1, 4)},
         {"threshold": (0.99, 1)},

@@ -97,10 +97,10 @@ def test_frames_come_one_by_one(tiny: Talker) -> None:
                 yield self.samples[start : start + 16000]
 
     samples = np.random.default_rng(0).uniform(-0.3, 0.3, 16000 * 20).astype(np.float32)
-    frames = tiny.frames(Counted(16000, samples), steps=2, seed=4)
+    frames = tiny.frames(Counted(16000, samples), steps=2, seed=4, non_speech="move")
     first = next(frames)
     assert len(first) == 1 and n_read <= 6
-    whole = tiny.generate(Speech(samples), steps=2, seed=4)
+    whole = tiny.generate(Speech(samples), steps=2, seed=4, non_speech="move")
     together = np.concatenate([first.expression, *(frame.expression for frame in frames)])
     np.testing.assert_allclose(together, whole.expression, atol=1e-6)
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.errors import InputError, ModelError, UsageError
+from diffposetalk.errors import DiffPoseTalkWarning, InputError, ModelError, UsageError
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
 from diffposetalk.generate.window import continued, windows_of_features
@@ -23,7 +23,7 @@ from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 from diffposetalk.style import Style
 
-QUICK = SamplingOptions(steps=2)
+QUICK = SamplingOptions(steps=2, non_speech="move")
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def test_same_seed_same_bytes_other_seed_other_motion(tiny: Talker, tmp_path: Pa
 
 @pytest.mark.parametrize("sampler", ["dpmpp", "ddim", "ddpm"])
 def test_takes_do_not_depend_on_their_company(tiny: Talker, sampler: str) -> None:
-    together = tiny.generate_many(noise(4.5), 3, sampler=sampler, seed=5)
-    alone = tiny.generate(noise(4.5), sampler=sampler, seed=7)
+    together = tiny.generate_many(noise(4.5), 3, sampler=sampler, seed=5, non_speech="move")
+    alone = tiny.generate(noise(4.5), sampler=sampler, seed=7, non_speech="move")
     np.testing.assert_allclose(together[2].expression, alone.expression, atol=1e-4)
     assert np.abs(together[0].expression - together[1].expression).max() > 1e-3
 
@@ -136,7 +136,7 @@ def test_initial_noise_is_wider_where_the_model_says(tiny_model: Model) -> None:
     config = replace(tiny_model.config, sampling=sampling)
     narrowed = Talker(Model(**{**tiny_model.__dict__, "config": config}))
     usual = Talker(tiny_model)
-    a, b = (talker.generate(noise(2), steps=1, seed=1) for talker in (usual, narrowed))
+    a, b = (talker.generate(noise(2), steps=1, seed=1, non_speech="move") for talker in (usual, narrowed))
     assert np.abs(a.expression - b.expression).max() > 1e-4
     with pytest.raises(UsageError, match="initial_noise of eyeBlink"):
         SamplingDefaults(initial_noise={"eyeBlink": -1.0})
@@ -188,6 +188,33 @@ def test_the_bundled_model_moves_lips_with_speech_alone(talker: Talker, sample_p
     mute = Speech(speech.samples * 0)
     spoken, silent = (talker.generate(source).channel("jawOpen").std() for source in (speech, mute))
     assert spoken > 4 * silent
+
+
+def chords(duration_s: float) -> Speech:
+    """Three notes at a time, struck twice a second."""
+    time = np.arange(round(16000 * duration_s)) / 16000
+    notes = sum(np.sin(2 * np.pi * hertz * time) for hertz in (262.0, 330.0, 392.0))
+    return Speech((0.2 * notes * np.exp(-3 * (time % 0.5))).astype(np.float32))
+
+
+def test_what_is_no_speech_moves_no_mouth_unless_asked_to(talker: Talker) -> None:
+    """Music: the mouth stays shut, with one warning, and the head goes on; `move` lets it drive the mouth."""
+    with pytest.warns(DiffPoseTalkWarning, match=r"speech: \d+\.\d of 8\.0 s are not speech") as warned:
+        rest = talker.generate(chords(8))
+    assert len(warned) == 1
+    move = talker.generate(chords(8), non_speech="move")
+    silence = talker.generate(Speech(np.zeros(8 * 16000, np.float32)))
+    jaw = {
+        name: take.channel("jawOpen").mean() for name, take in {"rest": rest, "move": move, "silence": silence}.items()
+    }
+    assert jaw["rest"] < jaw["silence"] + 0.01 < jaw["move"] / 3, jaw
+    assert len(rest) == 200 and rest.head_pose.std(0).max() > 1e-3
+
+
+def test_speech_is_left_as_it_is(talker: Talker, sample_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    rest, move = (talker.generate(sample_path, non_speech=how) for how in ("rest", "move"))
+    np.testing.assert_array_equal(rest.expression, move.expression)
+    assert not [warning for warning in recwarn if issubclass(warning.category, DiffPoseTalkWarning)]
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "no-such-device"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
 
 from diffposetalk.diffusion.guidance import (
     GUIDANCE_MODES,
@@ -17,6 +18,8 @@ from diffposetalk.diffusion.guidance import (
 from diffposetalk.diffusion.samplers import SAMPLERS, Sampler
 from diffposetalk.errors import UsageError
 
+NonSpeech: TypeAlias = Literal["rest", "move"]
+NON_SPEECH: tuple[str, ...] = get_args(NonSpeech)
 LARGEST_SEED = 2**63 - 1
 
 
@@ -49,6 +52,9 @@ class SamplingOptions:
     """Amplitude of the head's motion; 0 keeps the head still."""
     expression_scale: float = 1.0
     """Amplitude of the facial expression."""
+    non_speech: NonSpeech | str = "rest"
+    """What the mouth does for sound that is not speech, such as music or an animal: rest, or move (for whispers and
+    songs)."""
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:
@@ -64,6 +70,8 @@ class SamplingOptions:
                 raise UsageError(f"{name} must be a finite number of at least 0, not {value!r}")
         if self.guidance is not None:
             check_mode(self.guidance, (*GUIDANCE_MODES, RELEASED_INDEPENDENT))
+        if self.non_speech not in NON_SPEECH:
+            raise UsageError(f"unknown non_speech {self.non_speech!r}: choose from {', '.join(NON_SPEECH)}")
         if self.threshold is not None:
             check_threshold(self.threshold)
 

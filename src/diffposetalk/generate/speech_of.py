@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Protocol, TypeAlias
 
 import numpy as np
 
-from diffposetalk.errors import InputError, UsageError
+from diffposetalk.errors import DiffPoseTalkWarning, InputError, UsageError
 from diffposetalk.speech import Speech, SpeechFile
+from diffposetalk.speech_activity import SpeechOnly
 
 MOST_CHANNELS = 32
 """A two-dimensional array has its channels along its shorter side, which is at most this long."""
+SHORTEST_WARNED_S, SHARE_WARNED = 1.0, 0.2
+"""More sound than this that is not speech, in seconds and as a share of all, is worth a warning."""
 
 
 class SpeechStream(Protocol):
@@ -67,6 +71,19 @@ def speech_of(source: SpeechSource, rate: int, sample_rate: int | None = None) -
     if source.sample_rate != rate:
         raise InputError(f"expected speech at {rate} Hz, got {source.sample_rate} Hz; resample it first")
     return source
+
+
+def warn_of_non_speech(speech: SpeechOnly) -> None:
+    """Warn once if much of a sound was not speech, so that the mouth rested there."""
+    if speech.silenced_s > max(SHORTEST_WARNED_S, SHARE_WARNED * speech.seconds):
+        name = getattr(speech, "path", "speech")
+        seconds = f"{min(speech.silenced_s, speech.seconds):.1f} of {speech.seconds:.1f} s"
+        warnings.warn(
+            f"{name}: {seconds} are not speech; the mouth rests there "
+            "(--non-speech move, or non_speech='move', lets it move, as whispers and songs need)",
+            DiffPoseTalkWarning,
+            stacklevel=2,
+        )
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:

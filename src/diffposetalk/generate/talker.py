@@ -17,7 +17,7 @@ from diffposetalk.diffusion.samplers import standard_normal
 from diffposetalk.errors import ModelError, UsageError
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.pretrained import model_path, usable_device
-from diffposetalk.generate.speech_of import SpeechSource, SpeechStream, speech_of
+from diffposetalk.generate.speech_of import SpeechSource, SpeechStream, speech_of, warn_of_non_speech
 from diffposetalk.generate.style_of import StyleSource, style_of
 from diffposetalk.generate.window import continued, fading, sample_window, windows_of_features
 from diffposetalk.model.checkpoint import Model, load_model
@@ -25,6 +25,7 @@ from diffposetalk.model.packed import packed
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES
 from diffposetalk.model.style_reader import StyleModel
 from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.speech_activity import SpeechOnly
 from diffposetalk.style import Style
 
 if TYPE_CHECKING:
@@ -241,6 +242,8 @@ class Talker:
         resolved = self.style(style)
         options = self._options(options, changes, resolved is not None)
         person = self.identity(identity)
+        if options.non_speech == "rest":
+            stream = SpeechOnly(stream)
         windows = self._windows(stream, n_samples, resolved, options, person)
         return reported(windows, getattr(stream, "duration", None), progress)
 
@@ -265,6 +268,8 @@ class Talker:
                 )
                 for take in window
             ]
+        if isinstance(speech, SpeechOnly):
+            warn_of_non_speech(speech)
 
     def identity(self, identity: np.ndarray | None) -> Tensor | None:
         """Return normalised identity coefficients on the model's device; None where motion depends on no identity.
