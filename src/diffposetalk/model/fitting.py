@@ -52,6 +52,32 @@ def _numbers(value: Any, name: str) -> Iterator[tuple[str, float]]:
         yield name, value
 
 
+def _without_values() -> Any:
+    """Return a context in which weights get a shape and no memory, while small tables are computed as always.
+
+    In `torch.device("meta")` the tables, and what is drawn at random, would be computed symbolically. For that torch
+    loads its compiler, which takes longer than all other imports together.
+    """
+    import torch
+    from torch.overrides import TorchFunctionMode
+
+    memory = (torch.empty, torch.zeros, torch.ones, torch.full)
+
+    class WithoutValues(TorchFunctionMode):
+        def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            named = kwargs or {}
+            if function in (torch.rand, torch.randn):
+                return torch.empty(*args, **(named | {"device": "meta"}))
+            if function in memory:
+                return function(*args, **(named | {"device": "meta"}))
+            without = args and isinstance(args[0], torch.Tensor) and args[0].is_meta
+            if without and function in (torch.Tensor.mul, torch.Tensor.normal_):
+                return args[0]  # of the same shape
+            return function(*args, **named)
+
+    return WithoutValues()
+
+
 def check_shapes(
     build: Callable[[], Mapping[str, nn.Module]], shapes: Mapping[str, Mapping[str, Shape]], where: str | Path
 ) -> None:
@@ -65,9 +91,7 @@ def check_shapes(
     Raises:
         ModelError: a weight is missing, surplus or misshapen; the message names the file and the key.
     """
-    import torch
-
-    with torch.device("meta"):
+    with _without_values():
         networks = build()
     for name, network in networks.items():
         expected = {key: tuple(value.shape) for key, value in network.state_dict().items()}
