@@ -10,7 +10,6 @@ from pathlib import Path
 
 from diffposetalk.cli.outputs import PICTURES, Outputs
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.media import VIDEOS
 
 SOUNDS = (
     ".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".weba", ".mka", ".wma", ".aif", ".aiff", ".caf",
@@ -79,6 +78,8 @@ def _is_folder(output: Sequence[str]) -> bool:
 
 def _sounds(words: Sequence[str]) -> list[Path]:
     """Return the files that are named, and those with an ending of sound or video in the folders that are named."""
+    from diffposetalk.media import VIDEOS
+
     speeches: list[Path] = []
     for path in map(Path, words):
         inside = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]

@@ -7,7 +7,6 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,6 +126,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
     path = Path(path)
     try:
         if is_node(path):
+            import tempfile
+
             with tempfile.TemporaryDirectory(prefix="diffposetalk-") as folder:
                 beside = Path(folder) / f"result{path.suffix}"
                 yield beside
