@@ -240,3 +240,27 @@ def test_a_closed_pipe_is_no_error(sample_path: Path) -> None:
 
 def test_usage_errors_carry_exit_code_2() -> None:
     assert UsageError("x").exit_code == 2
+
+
+def test_voices_are_counted_or_listed(capsys: Captured) -> None:
+    pytest.importorskip("espeakng_loader")
+    everything = run_json(capsys, "corpus", "--voices")["voices"]
+    assert run(["corpus", "--voices"]) == 0
+    counted = capsys.readouterr().out.splitlines()
+    assert len(counted) == 2 + len({voice["language"] for voice in everything})
+    assert sum(int(word) for word in counted[-1].split()[1:]) == len(everything)
+    for kind in ("language", "engine"):
+        word = everything[0][kind]
+        expected = [voice for voice in everything if voice[kind] == word]
+        assert run_json(capsys, "corpus", "--voices", word)["voices"] == expected
+        assert run(["corpus", "--voices", word]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == 1 + len(expected)
+    assert run(["corpus", "--voices", "klingon"]) == 2
+    assert "engines: " in capsys.readouterr().err
+
+
+def test_info_says_what_a_motion_has_not_what_it_lacks(capsys: Captured, tmp_path: Path, motion: Motion) -> None:
+    motion.save(tmp_path / "m.npz")
+    assert run(["info", str(tmp_path / "m.npz")]) == 0
+    told = capsys.readouterr().out
+    assert "frames" in told and "False" not in told and "jaw_pose" not in told

@@ -5,11 +5,13 @@ The same seed and voices make the same corpus; a run that was stopped goes on wh
   diffposetalk corpus corpus --hours 2
   diffposetalk corpus corpus --report corpus.html
   diffposetalk corpus --voices
+  diffposetalk corpus --voices flite
 """
 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -23,31 +25,39 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    writes(parser.add_argument("folder", metavar="FOLDER", nargs="?", help="where the corpus goes; made if absent"))
-    parser.add_argument("--hours", type=values.number(0.001, 1000), metavar="H", help="of speech (1)")
-    parser.add_argument("--seed", type=values.whole(), default=0, metavar="N", help="same seed, same corpus (0)")
-    parser.add_argument("--jobs", type=values.whole(1, 256), metavar="N", help="processes (as many as cores)")
-    parser.add_argument("--speech-only", action="store_true", help="make no motion")
-    parser.add_argument("--motion-anew", action="store_true", help="make motion anew for the speech that is there")
+    writes(parser.add_argument("folder", metavar="FOLDER", nargs="?", help="folder of the corpus; made if absent"))
+    parser.add_argument(
+        "--hours", type=values.number(0.001, 1000), metavar="H", help="hours of speech to synthesise (default: 1)"
+    )
+    parser.add_argument(
+        "--seed", type=values.whole(), default=0, metavar="N", help="same seed, same corpus (default: 0)"
+    )
+    parser.add_argument(
+        "--jobs", type=values.whole(1, 256), metavar="N", help="number of processes (default: as many as cores)"
+    )
+    parser.add_argument("--speech-only", action="store_true", help="synthesise speech alone, without motion")
+    parser.add_argument("--motion-anew", action="store_true", help="replace the motion, keep the speech")
     writes(
         parser.add_argument(
             "--report",
             metavar="PATH",
-            help="write a page of plots and films to judge the corpus by (.html, or a folder); "
-            "without --hours, --speech-only or --motion-anew of the corpus that is there, making nothing",
+            help="write a page of plots and films about the corpus (.html, or a folder); alone, without --hours, "
+            "--speech-only or --motion-anew, it describes a corpus that exists and makes nothing else",
         )
     )
-    parser.add_argument("--voices", action="store_true", help="list the voices installed here, and do nothing else")
+    parser.add_argument(
+        "--voices",
+        nargs="?",
+        const="",
+        metavar="LANGUAGE|ENGINE",
+        help="count the installed voices by language and engine, or list those of one language or engine; nothing is made",
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Build the corpus, or list the voices; return the result for `--json`."""
-    if args.voices:
-        from diffposetalk.workshop.corpus.voices import list_voices
-
-        found = [(voice.name, voice.language, voice.engine) for voice in list_voices()]
-        console.table([("voice", "language", "engine"), *found])
-        return {"voices": [dict(zip(("name", "language", "engine"), row)) for row in found]}
+    if args.voices is not None:
+        return _voices(args.voices, console)
     if args.folder is None:
         raise UsageError("name a folder for the corpus: diffposetalk corpus FOLDER --hours H")
     if args.speech_only and args.motion_anew:
@@ -63,6 +73,26 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     if args.report is not None:
         result["report"] = _report(args, console)
     return result
+
+
+def _voices(word: str, console: Console) -> dict[str, Any]:
+    """Count or list the installed voices; for `--json` list them in any case."""
+    from diffposetalk.workshop.corpus.voices import list_voices
+
+    voices = list_voices()
+    languages, engines = (sorted({getattr(voice, kind) for voice in voices}) for kind in ("language", "engine"))
+    chosen = [voice for voice in voices if word in ("", voice.language, voice.engine)]
+    if not chosen:
+        known = f"languages: {', '.join(languages)}; engines: {', '.join(engines)}"
+        raise UsageError(f"--voices {word}: no voice of this language or engine is installed; {known}")
+    if word:
+        console.table([("voice", "language", "engine"), *((each.name, each.language, each.engine) for each in chosen)])
+    else:
+        counts = Counter((voice.language, voice.engine) for voice in voices)
+        rows = [(language, *(str(counts[language, engine] or "") for engine in engines)) for language in languages]
+        totals = ("all", *(str(sum(voice.engine == engine for voice in voices)) for engine in engines))
+        console.table([("language", *engines), *rows, totals])
+    return {"voices": [{"name": each.name, "language": each.language, "engine": each.engine} for each in chosen]}
 
 
 def _build(args: argparse.Namespace, console: Console) -> dict[str, Any]:

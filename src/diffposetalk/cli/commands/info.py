@@ -27,7 +27,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Describe every file; return the result for `--json`."""
     described = [_describe(Path(file)) for file in args.files] or [_here()]
     for about in described:
-        console.table([(name, _words(value)) for name, value in about.items() if value is not None])
+        console.table([(name, _words(value)) for name, value in about.items() if value not in (None, False)])
         if about is not described[-1]:
             console.say("")
     return {"files": described} if args.files else described[0]
@@ -144,4 +144,6 @@ def bundled_model() -> Path:
 
 
 def _words(value: Any) -> str:
+    if value is True:
+        return "yes"
     return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)
