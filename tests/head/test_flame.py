@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import sys
 import tracemalloc
+import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 import torch
 
 from diffposetalk.errors import InputError, ModelError
+from diffposetalk.head.flame.files import read_arrays, read_model
 from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.head.flame.landmarks import contour_row
 from diffposetalk.motion import Motion, flame_channels
@@ -294,3 +297,24 @@ def test_a_missing_model_tells_where_flame_is_from(tmp_path: Path) -> None:
         FlameHead.load(tmp_path / "generic_model.pkl")
     for word in ("generic_model.pkl", "flame.is.tue.mpg.de", "licence", "CC BY", "--add"):
         assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize("needed", [False, True])
+def test_a_foreign_chumpy_class_counts_only_where_it_is_needed(
+    reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, needed: bool
+) -> None:
+    module, home = types.ModuleType("chumpy"), types.ModuleType("chumpy.logic")
+    foreign = type("LogicFunc", (), {"__module__": "chumpy.logic"})
+    home.LogicFunc = foreign  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "chumpy", module)
+    monkeypatch.setitem(sys.modules, "chumpy.logic", home)
+    odd = foreign()
+    odd.__dict__ = {"a": np.arange(3), "kind": "greater"}
+    model = read_arrays(reference / "flame_small" / "generic_model.pkl")
+    model["bs_style" if not needed else "posedirs"] = odd
+    (tmp_path / "generic_model.pkl").write_bytes(pickle.dumps(model, 2))
+    if needed:
+        with pytest.raises(InputError, match=r"posedirs is chumpy\.logic\.LogicFunc, which is not understood"):
+            read_model(tmp_path / "generic_model.pkl", 100, 50)
+    else:
+        assert len(read_model(tmp_path / "generic_model.pkl", 100, 50).template) == 24

@@ -6,6 +6,7 @@ import collections
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -182,15 +183,40 @@ class _SparseTriples(_Sparse):
         return _numbers(rows), _numbers(columns)
 
 
+@dataclass(frozen=True)
+class Unread:
+    """Stands for a value of chumpy that is not understood; harmless under a key that nobody needs."""
+
+    what: str
+    """What it is, for errors."""
+
+
 class _Chumpy(_StandIn):
     """`chumpy.ch.Ch`: an array that could be differentiated; the numbers lie under `x`."""
 
-    def resolve(self, done: Done) -> np.ndarray:
+    def resolve(self, done: Done) -> np.ndarray | Unread:
         """Return the numbers."""
         fields = self.fields(done)
         if "x" not in fields:
-            raise ValueError(f"a chumpy array without values (it has {', '.join(map(str, fields)) or 'nothing'})")
+            names = ", ".join(map(str, fields))[:80] or "nothing"
+            return Unread(f"a chumpy array without values (it has {names})")
         return _numbers(fields["x"])
+
+
+def unknown_chumpy(name: str) -> type:
+    """Return the stand-in for a class of chumpy that is not understood, such as an expression.
+
+    Args:
+        name: its module and name.
+    """
+
+    class Unknown(_StandIn):
+        __slots__ = ()
+
+        def resolve(self, done: Done) -> Unread:
+            return Unread(name)
+
+    return Unknown
 
 
 class _ChumpySelect(_StandIn):

@@ -17,7 +17,7 @@ from diffposetalk.errors import InputError
 from diffposetalk.files import pickled_tensors
 from diffposetalk.files.npz import parse_npy, read_npy_header
 from diffposetalk.files.parsing import first_line, parsing
-from diffposetalk.files.pickled_arrays import CHUMPY, PLAIN, SCIPY, Call, Done, resolved
+from diffposetalk.files.pickled_arrays import CHUMPY, PLAIN, SCIPY, Call, Done, Unread, resolved, unknown_chumpy
 from diffposetalk.files.plain_unpickler import Budget, PlainUnpickler, short
 
 KINDS = ("scipy", "chumpy", "torch")
@@ -45,7 +45,7 @@ def unpickle(data: bytes, where: str, kinds: Collection[str] = ()) -> Any:
         data: the pickle; a Python 2 pickle's byte strings come out as latin-1 text.
         where: what to call it in errors, such as the file name.
         kinds: what may occur beside Python's plain values and numpy arrays: any of `KINDS`. Sparse matrices, chumpy
-            arrays and tensors come out as dense numpy arrays.
+            arrays and tensors come out as dense numpy arrays, values of other chumpy classes as `Unread`.
 
     Returns:
         Dictionaries, lists, texts, numbers and numpy arrays.
@@ -61,6 +61,8 @@ def unpickle(data: bytes, where: str, kinds: Collection[str] = ()) -> Any:
         value = resolved(_Reader(data, where, kinds, budget).load(), Done(budget))
         if _count_values(value, {}) > SPARE_VALUES + VALUES_PER_BYTE * len(data):
             raise ValueError("its values hold one another again and again")
+        if isinstance(value, Unread):
+            raise InputError(f"{where}: is {value.what}, which is not understood")
         return value
     except InputError:
         raise
@@ -96,8 +98,8 @@ class _Reader(PlainUnpickler):
 
     def __init__(self, data: bytes, where: str, kinds: Collection[str], budget: Budget) -> None:
         super().__init__(io.BytesIO(data))
-        self._where = where
-        names = dict(PLAIN)
+        self._where, self._chumpy = where, "chumpy" in kinds
+        names: dict[str, Any] = dict(PLAIN)
         if "scipy" in kinds:
             names |= SCIPY
         if "chumpy" in kinds:
@@ -110,8 +112,11 @@ class _Reader(PlainUnpickler):
 
     def find_class(self, module: str, name: str, /) -> Any:
         """Return the stand-in for a name."""
+        full = f"{_MODULES.get(module, module)}.{name}"
+        if self._chumpy and full.startswith("chumpy.") and full not in self._names:
+            self._names[full] = unknown_chumpy(full[:80])
         try:
-            return self._names[f"{_MODULES.get(module, module)}.{name}"]
+            return self._names[full]
         except KeyError:
             raise InputError(
                 f"{self._where}: the pickle asks for {module[:80]}.{name[:80]}, which is refused; "

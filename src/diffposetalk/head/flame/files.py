@@ -18,6 +18,7 @@ from diffposetalk.errors import InputError, ModelError
 from diffposetalk.files.limits import check_bytes, read_bytes
 from diffposetalk.files.npz import npz_names
 from diffposetalk.files.parsing import parsing
+from diffposetalk.files.pickled_arrays import Unread
 from diffposetalk.files.pickles import unpickle, unpickle_npy
 
 N_IDENTITY, N_EXPRESSION = 300, 100
@@ -180,6 +181,8 @@ def _npz(data: bytes, path: Path, read: Callable[[bytes], Any]) -> dict[str, Any
 
 
 def _numbers(value: Any, key: str, path: Path) -> np.ndarray:
+    if isinstance(value, Unread):
+        raise InputError(f"{path}: {key} is {value.what}, which is not understood; save it as a plain array")
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise InputError(f"{path}: {key} holds no numbers ({array.dtype})")
