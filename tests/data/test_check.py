@@ -60,7 +60,7 @@ def test_everything_wrong_is_said(copy: Path, clips: list[Clip], capsys: pytest.
         r"videos both in train and val: Ann/000",
         r"test.txt: names the video 'Eve/000'",
         r"keys.txt: does not name all videos",
-        r"stats_train.npz: exp_std must be above 0",
+        r"stats_train.npz: the spread of exp 0, exp 1, exp 2",
     ):
         assert any(line in problem for problem in found.problems), line
     assert len(found.problems) == 6

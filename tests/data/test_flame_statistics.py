@@ -11,7 +11,7 @@ import pytest
 from diffposetalk.data.coefficients import NAMES
 from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.data.tfhp import TfhpReader
-from diffposetalk.errors import InputError
+from diffposetalk.errors import DiffPoseTalkWarning, InputError
 
 
 def test_measured_over_all_frames(reader: TfhpReader, tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ WRONG: list[tuple[Callable[[dict[str, np.ndarray]], object], str]] = [
     (lambda v: v.update(exp_std=v["exp_std"][:4]), r"exp_std must be \(10,\) numbers, got float32 \(4,\)"),
     (lambda v: v.update(pose_mean=np.zeros(4)), r"pose_mean must be \(6,\)"),
     (lambda v: v.update(shape_mean=v["shape_mean"] * np.nan), "shape_mean holds numbers that are not finite"),
-    (lambda v: v.update(shape_std=v["shape_std"] * 0), "shape_std must be above 0"),
+    (lambda v: v.update(shape_std=-v["shape_std"]), "shape_std must not be negative"),
     (lambda v: v.update(exp_max=np.array(["a"] * 10)), r"exp_max must be \(10,\) numbers"),
     (lambda v: v.update(exp_max=np.array([{}] * 10)), r"not a (readable )?statistics file"),
     (lambda v: v.clear(), "lacks shape_mean, shape_std"),
@@ -72,6 +72,25 @@ def test_wrong_files_are_refused(
     with pytest.raises(InputError, match=message) as caught:
         Statistics.load(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_spread_of_zero_is_said_by_channel_and_keeps_the_mean(reader: TfhpReader, tmp_path: Path) -> None:
+    values = dict(Statistics.load(reader.path / "stats_train.npz").values)
+    for key, index in (("exp_std", 3), ("pose_std", 1), ("shape_std", 2)):
+        values[key] = values[key].copy()
+        values[key][index] = 0
+    np.savez(tmp_path / "stats.npz", **values)
+    with pytest.warns(DiffPoseTalkWarning, match=r"spread of 3 coefficients is 0 \(shape 2, exp 3, pose 1\)"):
+        statistics = Statistics.load(tmp_path / "stats.npz")
+    space = statistics.motion_space()
+    column = space.channels.index("exp_03")
+    motion = space.decode(np.ones((2, space.dim), np.float32))
+    assert motion.expression[:, 3] == pytest.approx(float(values["exp_mean"][3]), abs=1e-6)
+    assert np.allclose(space.encode(motion)[:, [c for c in range(space.dim) if c not in (column, 11)]], 1, atol=1e-3)
+    assert np.isfinite(space.encode(motion)).all()
+    coefficients = reader.coefficients("Ann/000")
+    released = (coefficients.exp[:, 3] - values["exp_mean"][3]) / (values["exp_std"][3] + np.float32(1e-9))
+    assert np.array_equal(statistics.normalise(coefficients).exp[:, 3], released)
 
 
 def test_still_jaw_y_and_z_are_no_fault(reader: TfhpReader) -> None:

@@ -209,6 +209,8 @@ def _check_statistics(reader: TfhpReader, videos: list[str], found: Findings) ->
     except InputError as error:
         found.problems.append(str(error))
         return
+    if stated.still:
+        found.problems.append(f"{path}: the spread of {', '.join(stated.still[:8])} is 0")
     if not videos:
         return
     if stated.widths != reader.widths:
@@ -221,7 +223,7 @@ def _check_statistics(reader: TfhpReader, videos: list[str], found: Findings) ->
         used = slice(0, 4) if name == "pose" else slice(None)
         std = actual[f"{name}_std"][used]
         off = np.abs(stated[f"{name}_mean"] - actual[f"{name}_mean"])[used] / std
-        factor = np.exp(np.abs(np.log(stated[f"{name}_std"][used] / std)))
+        factor = np.exp(np.abs(np.log(stated.spread(name)[used] / std)))
         agreement[name] = {"mean_off": float(off.max()), "std_factor": float(factor.max())}
         far = int(((off > FAR_MEAN) | (factor > FAR_STD)).sum())
         if far:

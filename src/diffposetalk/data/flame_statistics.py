@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
 from diffposetalk.data.moments import Moments
-from diffposetalk.errors import InputError
+from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.files.npz import read_npz, write_npz
 from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
 
@@ -30,7 +31,7 @@ class Statistics:
     """The file, for errors."""
 
     def __post_init__(self) -> None:
-        """Check names, widths and numbers; spreads that are used must be above 0 (jaw y and z are not used)."""
+        """Check names, widths and numbers; spreads must not be negative."""
         wanted = [f"{name}_{measure}" for name in NAMES for measure in MEASURES]
         missing = [key for key in wanted if key not in self.values]
         if missing:
@@ -44,10 +45,30 @@ class Statistics:
                 raise InputError(f"{self.where}: {key} must be ({width},) numbers, got {value.dtype} {value.shape}")
             if not np.isfinite(value).all():
                 raise InputError(f"{self.where}: {key} holds numbers that are not finite")
-            if key.endswith("_std") and not (value[: 4 if group == "pose" else None] > 0).all():
-                raise InputError(f"{self.where}: {key} must be above 0; make the file anew: diffposetalk dataset stats")
+            if key.endswith("_std") and (value < 0).any():
+                raise InputError(
+                    f"{self.where}: {key} must not be negative; make the file anew: diffposetalk dataset stats"
+                )
             values[key] = value.astype(np.float32)
         object.__setattr__(self, "values", values)
+
+    @property
+    def still(self) -> tuple[str, ...]:
+        """Names of the coefficients whose spread is exactly 0, such as "exp 3" (jaw y and z are not used)."""
+        used = {"pose": 4}
+        return tuple(
+            f"{name} {index}"
+            for name in NAMES
+            for index in np.flatnonzero(self.values[f"{name}_std"][: used.get(name)] == 0).tolist()
+        )
+
+    def spread(self, name: str) -> np.ndarray:
+        """Return the spread of a group to divide by: `TRAINING_EPS` where it is 0, as the released training has it.
+
+        A coefficient that keeps its mean is then 0 when normalised, and comes back as its mean.
+        """
+        std = self.values[f"{name}_std"]
+        return np.where(std > 0, std, np.float32(TRAINING_EPS))
 
     def __getitem__(self, key: str) -> np.ndarray:
         return self.values[key]
@@ -69,20 +90,21 @@ class Statistics:
             if values.shape[-1] != len(mean):
                 raise InputError(f"{self.where}: {name}_mean has {len(mean)} numbers, the data {values.shape[-1]}")
             std = self.values[f"{name}_std"]
-            found[name] = (values - mean) / (std + np.float32(eps) if eps else std)
+            found[name] = (values - mean) / (std + np.float32(eps) if eps else self.spread(name))
         return Coefficients(**found)
 
     def motion_space(self, head_pose: bool = True) -> MotionSpace:
         """Return the space of motion vectors with these means and spreads, with or without the head's rotation."""
         pose = slice(0, 4) if head_pose else slice(3, 4)
-        mean, std = (np.concatenate([self[f"exp_{part}"], self[f"pose_{part}"][pose]]) for part in ("mean", "std"))
+        mean = np.concatenate([self["exp_mean"], self["pose_mean"][pose]])
+        std = np.concatenate([self.spread("exp"), self.spread("pose")[pose]])
         channels = flame_channels(self.widths["exp"], head_pose)
         rest = tuple(float(value) for value in self["pose_mean"][4:])
         return MotionSpace("flame", 25.0, channels, mean, std, rest)  # type: ignore[arg-type]
 
     def identity_space(self) -> IdentitySpace:
         """Return the space of normalised identity coefficients."""
-        return IdentitySpace(self["shape_mean"], self["shape_std"])
+        return IdentitySpace(self["shape_mean"], self.spread("shape"))
 
     @staticmethod
     def load(path: str | Path) -> Statistics:
@@ -91,7 +113,16 @@ class Statistics:
         Raises:
             InputError: the file is missing or no npz file, or a value is missing, of the wrong width or not usable.
         """
-        return Statistics(read_npz(path, "statistics file"), str(path))
+        statistics = Statistics(read_npz(path, "statistics file"), str(path))
+        if statistics.still:
+            channels = ", ".join(statistics.still[:8]) + (", ..." if len(statistics.still) > 8 else "")
+            warnings.warn(
+                f"{path}: the spread of {len(statistics.still)} coefficients is 0 ({channels}); they are taken to keep "
+                "their mean",
+                DiffPoseTalkWarning,
+                stacklevel=2,
+            )
+        return statistics
 
     def save(self, path: str | Path) -> None:
         """Write the file, whole or not at all."""

@@ -45,6 +45,9 @@ class PretrainedSpeechConfig:
     """Name on the hub or folder from which a training starts; empty: from untrained weights."""
     frozen: tuple[str, ...] | None = None
     """Parts of the network that stay as they are in training, by the beginning of their names; left out: the paper's."""
+    masked: bool = True
+    """Whether stretches of the features are masked in training (SpecAugment, with the architecture's own shares), as the
+    released code does."""
 
     def __post_init__(self) -> None:
         family = self.architecture.get("model_type")
@@ -113,7 +116,11 @@ class PretrainedSpeechEncoder(nn.Module):
         family = {"model_type": base.config.model_type}
         try:
             known = PretrainedSpeechConfig(
-                config.dim, {**architecture, **family}, source=config.source, frozen=config.frozen
+                config.dim,
+                {**architecture, **family},
+                source=config.source,
+                frozen=config.frozen,
+                masked=config.masked,
             )
         except UsageError as error:
             raise ModelError(f"{config.source}: {error}") from None
@@ -174,7 +181,23 @@ class PretrainedSpeechEncoder(nn.Module):
         """Run the transformer over convolved features: ``(B, T, C) -> (B, T, hidden)``, its last layer."""
         projected = self.base.feature_projection(convolved)
         hidden = projected[0] if isinstance(projected, tuple) else projected
+        if self.training and self.config.masked:
+            hidden = self._masked(hidden)
         return self.base.encoder(hidden).last_hidden_state
+
+    def _masked(self, hidden: Tensor) -> Tensor:
+        """Mask stretches of ``hidden (B, T, C)`` as transformers does, which draws from numpy's global generator.
+
+        That generator is seeded from torch's for the call and then put back, so that a training step's draws follow
+        from its seed.
+        """
+        state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(int(torch.randint(2**31, ())))  # noqa: NPY002
+        try:
+            masked: Tensor = self.base._mask_hidden_states(hidden)
+            return masked
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
 
     def framed(self, hidden: Tensor, n_frames: int) -> Tensor:
         """Resample the last layer to motion frames and map it: ``(B, 2 F, hidden) -> (B, F, dim)``."""

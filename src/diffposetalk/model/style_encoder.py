@@ -27,6 +27,8 @@ class StyleEncoderConfig:
     """Hidden width of the feed-forward layers over ``dim``."""
     dropout: float = 0.1
     """Dropout while training."""
+    position_dropout: float = 0.0
+    """Dropout after the positions are added, while training; 0.1 in the released code."""
     window: int = 100
     """Frames a style is read from at a time."""
     pre_norm: bool = True
@@ -86,6 +88,7 @@ class StyleEncoder(nn.Module):
         if self.config.positions == "length":
             places = torch.full_like(places, n_frames)
         x = x + sinusoid(places, self.config.dim).to(x.dtype)
+        x = nn.functional.dropout(x, self.config.position_dropout, self.training)
         blocked = None if valid is None else ~valid[:, None, None, :]
         for block in self.blocks:
             x = block(x, blocked)

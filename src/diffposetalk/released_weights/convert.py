@@ -241,12 +241,11 @@ def motion_spaces(
                 f"trained on {width}"
             )
     pose = slice(0, 4) if head_pose else slice(3, 4)
-    mean, std = (
-        np.concatenate([statistics[f"exp_{part}"], statistics[f"pose_{part}"][pose]]) for part in ("mean", "std")
-    )
+    mean = np.concatenate([statistics["exp_mean"], statistics["pose_mean"][pose]])
+    std = np.concatenate([statistics.spread("exp"), statistics.spread("pose")[pose]])
     rest = tuple(float(value) for value in statistics["pose_mean"][4:6])
     space = MotionSpace("flame", FPS, channels, mean, std, rest)  # type: ignore[arg-type]
-    return space, IdentitySpace(statistics["shape_mean"], statistics["shape_std"])
+    return space, statistics.identity_space()
 
 
 def _align_width(checkpoint: ReleasedCheckpoint) -> int:

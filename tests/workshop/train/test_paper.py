@@ -42,7 +42,7 @@ denoiser.denoiser = { speech_dim = 16, style_dim = 16, dim = 32, n_layers = 1, n
 denoiser.denoiser.dropout = 0.0
 denoiser.loop = { steps = 3, batch = 3, schedule = "constant", learning_rate = 3e-3, precision = "fp32", validate_every = 2 }
 denoiser.noise_steps = 20
-denoiser.weights.vertex = 1e3
+denoiser.weights.vertex_m2 = 1e3
 """
 """What makes any recipe of the paper tiny; written as overrides."""
 
@@ -180,7 +180,7 @@ ABLATIONS = sorted((CONFIGS / "ablations").glob("*.toml"))
 def test_every_ablation_trains(path: Path, arguments: dict[str, Any], tmp_path: Path, speech: Speech) -> None:
     fixed = {
         "no_style_encoder": {"denoiser__denoiser__style_dim": 0},
-        "no_geometric_losses": {"denoiser__weights__vertex": 0.0},
+        "no_geometric_losses": {"denoiser__weights__vertex_m2": 0.0},
     }
     changes = fixed.get(path.stem, {})
     steps = {"style__loop__steps": 1, "denoiser__loop__steps": 1}
@@ -264,7 +264,7 @@ def test_shards_serve_as_well(arguments: dict[str, Any], tmp_path: Path) -> None
     ("change", "message"),
     [
         ("denoiser.weights.vertices=1", "'vertices' is unknown"),
-        ("denoiser.target=noise", "vertex needs the target 'sample'"),
+        ("denoiser.target=noise", "vertex_m2 needs the target 'sample'"),
         ("denoiser.denoiser.motion_dim=51", "motion_dim"),
         ("head_pose=false", "head needs head pose"),
         ("denoiser.denoiser.style_dim=8", "style_dim is 8, style.encoder.dim 16"),

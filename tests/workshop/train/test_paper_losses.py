@@ -184,7 +184,7 @@ def test_no_gradient_flows_through_the_truth(reference: Path, sparse_head: dict[
     terms = window_terms(
         predicted.requires_grad_(), WindowTruth(motion, truth.eps, identity=truth.identity), own, **options
     )
-    assert torch.autograd.grad(terms["vertex"], motion, allow_unused=True, retain_graph=True)[0] is None
+    assert torch.autograd.grad(terms["vertex_m2"], motion, allow_unused=True, retain_graph=True)[0] is None
 
 
 def test_without_head_pose_there_are_no_head_terms(reference: Path, sparse_head: dict[str, np.ndarray]) -> None:
@@ -201,18 +201,20 @@ def test_without_head_pose_there_are_no_head_terms(reference: Path, sparse_head:
 
 def test_terms_are_averaged_over_the_windows_but_for_the_join() -> None:
     one = torch.tensor(1.0)
-    mean = averaged({"simple": one, "vertex": one}, {"simple": 3 * one, "join": 5 * one}, TERMS)
+    mean = averaged({"simple": one, "vertex_m2": one}, {"simple": 3 * one, "join_change": 5 * one}, TERMS)
     assert list(mean) == list(TERMS)
-    assert (mean["simple"], mean["vertex"], mean["join"], mean["head"]) == (2, 0.5, 5, 0)
+    assert (mean["simple"], mean["vertex_m2"], mean["join_change"], mean["head"]) == (2, 0.5, 5, 0)
 
 
 def test_weights_must_fit_the_model() -> None:
     assert wanted_terms(PAPER_WEIGHTS, "sample", True) == PAPER_WEIGHTS
     with pytest.raises(UsageError, match="'vertices' is unknown"):
         wanted_terms({**PAPER_WEIGHTS, "vertices": 1.0}, "sample", True)
-    with pytest.raises(UsageError, match="'join' is missing"):
+    with pytest.raises(UsageError, match="'vertex' is now called 'vertex_m2'"):
+        wanted_terms({"vertex": 2e6, **PAPER_WEIGHTS}, "sample", True)
+    with pytest.raises(UsageError, match="'join_change' is missing"):
         wanted_terms(dict.fromkeys(TERMS[:-1], 1.0), "sample", True)
-    with pytest.raises(UsageError, match="vertex needs the target 'sample'"):
+    with pytest.raises(UsageError, match="vertex_m2 needs the target 'sample'"):
         wanted_terms(PAPER_WEIGHTS, "noise", True)
     with pytest.raises(UsageError, match="head needs head pose"):
         wanted_terms(PAPER_WEIGHTS, "sample", False)

@@ -41,12 +41,12 @@ noise_steps = 50
 denoiser = {{ motion_dim = 55, speech_dim = 16, style_dim = 16, dim = 32, n_layers = 2, n_heads = 2 }}
 loop = {{ steps = {steps}, batch = 4, learning_rate = 1e-3, warmup = 3, validate_every = 20, checkpoint_every = 5 }}
 [denoiser.weights]
-x_0 = 1
-vertex = 0.1
-vertex_velocity = 0.3
-smoothness = 0.02
-gap = 0.05
-join = 0.1
+simple = 1
+vertex_mm2 = 0.1
+vertex_velocity_mm2 = 0.3
+vertex_smoothness_mm2 = 0.02
+lip_gap_mm2 = 0.05
+join_error = 0.1
 head = 0.3
 head_velocity = 2
 head_smoothness = 0.2

@@ -18,7 +18,17 @@ from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.train.lite.recipe import train_recipe
 
-WEIGHTS = ("x_0", "vertex", "vertex_velocity", "smoothness", "gap", "join", "head", "head_velocity", "head_smoothness")
+WEIGHTS = (
+    "simple",
+    "vertex_mm2",
+    "vertex_velocity_mm2",
+    "vertex_smoothness_mm2",
+    "lip_gap_mm2",
+    "join_error",
+    "head",
+    "head_velocity",
+    "head_smoothness",
+)
 
 
 def toml(value: object) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.model.checkpoint import load_weights, read_tensors, weights, write_tensors
@@ -124,7 +125,7 @@ def train(
         progress: called as ``(step, steps, values)``.
     """
     out.mkdir(parents=True, exist_ok=True)
-    average = {key: value.clone() for key, value in network.state_dict().items()}
+    average = averaged_copy(network)
     optimizer = _optimizer(network, config)
     state_path = out / "state.safetensors"
     done = 0
@@ -140,50 +141,57 @@ def train(
             group["lr"] = rate
         rng = _seed(config.seed, step)
         network.train()
-        sums: dict[str, float] = {}
+        parts: list[Tensor] = []
         for part in range(config.accumulate):
             with _precision(config, device):
                 terms = losses(network, Turn(step * config.accumulate + part, config.batch, rng))
-            loss = total_loss(terms, factors) / config.accumulate
-            loss.backward()
-            for key, value in {**terms, "loss": loss * config.accumulate}.items():
-                sums[key] = sums.get(key, 0.0) + float(value.detach()) / config.accumulate
+            loss = total_loss(terms, factors)
+            (loss / config.accumulate).backward()
+            parts.append(torch.stack([value.detach().float() for value in (*terms.values(), loss)]))
         norm = nn.utils.clip_grad_norm_(learned, config.clip or float("inf"))
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        decay = min(config.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for key, value in network.state_dict().items():
-                if value.dtype.is_floating_point:
-                    average[key].lerp_(value, 1 - decay)
-        values = {"step": step + 1, "lr": rate, "grad_norm": float(norm), **sums}
+        update_average(average, network, min(config.ema, (1 + step) / (10 + step)))
+        means = torch.stack(parts).mean(0) if len(parts) > 1 else parts[0]
+        *means_read, norm_read = torch.cat([means, norm.detach().float().reshape(1)]).tolist()  # one wait a step
+        sums = dict(zip((*terms, "loss"), means_read, strict=True))
+        values = {"step": step + 1, "lr": rate, "grad_norm": norm_read, **sums}
         last = step + 1 == config.steps
         if last or (step + 1) % config.validate_every == 0:
-            values |= {f"val_{k}": v for k, v in _validate(network, average, validation, config, device).items()}
+            values |= {f"val_{k}": v for k, v in _validate(average, validation, config, device).items()}
             values["steps_per_s"] = (step + 1 - started_step) / (time.monotonic() - started)
         log(values)
         if last or (step + 1) % config.checkpoint_every == 0:
             _save_state(state_path, header, step + 1, network, average, optimizer)
         if progress:
             progress(step + 1, config.steps, values)
-    network.load_state_dict(average)
+    network.load_state_dict(average.module.state_dict())
     return network.eval()
 
 
-def _validate(
-    network: nn.Module, average: dict[str, Tensor], validation: Losses, config: LoopConfig, device: torch.device
-) -> dict[str, float]:
+def averaged_copy(network: nn.Module) -> AveragedModel:
+    """Return a copy of a network for the running average of its weights and buffers, in evaluation mode."""
+    average = AveragedModel(network, use_buffers=True)
+    average.n_averaged.fill_(1)  # the first update averages, too, and does not copy
+    return average.eval().requires_grad_(False)
+
+
+def update_average(average: AveragedModel, network: nn.Module, decay: float) -> None:
+    """Move the average toward the network's weights: ``decay`` times itself and the rest the network's."""
+    average.multi_avg_fn = get_ema_multi_avg_fn(decay)
+    average.update_parameters(network)
+
+
+def _validate(average: AveragedModel, validation: Losses, config: LoopConfig, device: torch.device) -> dict[str, float]:
     """Return the mean loss terms of the averaged weights over fixed batches."""
-    own = {key: value.clone() for key, value in network.state_dict().items()}
-    network.load_state_dict(average)
-    network.eval()
     sums: dict[str, float] = {}
     for index in range(config.validation_batches):
         turn = Turn(index, config.batch, _seed(config.seed + 1_000_003, index))
         with torch.no_grad(), _precision(config, device):
-            for key, value in validation(network, turn).items():
-                sums[key] = sums.get(key, 0.0) + float(value) / config.validation_batches
-    network.load_state_dict(own)
+            terms = validation(average.module, turn)
+        values = torch.stack([value.float() for value in terms.values()]).tolist()
+        for key, value in zip(terms, values, strict=True):
+            sums[key] = sums.get(key, 0.0) + value / config.validation_batches
     return sums
 
 
@@ -233,11 +241,11 @@ def _save_state(
     header: dict[str, str],
     step: int,
     network: nn.Module,
-    average: dict[str, Tensor],
+    average: AveragedModel,
     optimizer: torch.optim.AdamW,
 ) -> None:
     tensors = {f"network.{key}": value for key, value in weights(network).items()}
-    tensors |= {f"average.{key}": value.cpu().contiguous() for key, value in average.items()}
+    tensors |= {f"average.{key}": value for key, value in weights(average.module).items()}
     for name, parameter in network.named_parameters():
         for key in ("exp_avg", "exp_avg_sq", "step"):
             if key in (moments := optimizer.state.get(parameter, {})):
@@ -249,7 +257,7 @@ def _load_state(
     path: Path,
     header: dict[str, str],
     network: nn.Module,
-    average: dict[str, Tensor],
+    average: AveragedModel,
     optimizer: torch.optim.AdamW,
 ) -> int:
     tensors, stored = read_tensors(path, "diffposetalk.training")
@@ -261,8 +269,7 @@ def _load_state(
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
     load_weights(network, part("network."), path)
-    for key, averaged in part("average.").items():
-        average[key].copy_(averaged)
+    load_weights(average.module, part("average."), path)
     for name, parameter in network.named_parameters():
         if f"exp_avg.{name}" in tensors:
             optimizer.state[parameter] = {

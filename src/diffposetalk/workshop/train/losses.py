@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -10,8 +11,27 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diffposetalk.errors import UsageError
+
 Criterion: TypeAlias = Literal["l2", "l1"]
 """Squared or absolute errors."""
+
+
+def check_renamed(names: Iterable[str], renamed: Mapping[str, str]) -> None:
+    """Refuse earlier names of loss terms.
+
+    Every name of a term says its unit: a weight for square millimetres is a million times too small for square metres.
+
+    Args:
+        names: as a recipe gives them.
+        renamed: earlier name -> name.
+
+    Raises:
+        UsageError: an earlier name is among them; the message gives the new one.
+    """
+    for name in names:
+        if name in renamed:
+            raise UsageError(f"loss weights: {name!r} is now called {renamed[name]!r}")
 
 
 def error_size(error: Tensor, criterion: Criterion = "l2") -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from diffposetalk.errors import UsageError
 from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig, summary
 from diffposetalk.motion import MotionSpace
+from diffposetalk.workshop.train.initial import Initialisation, initialise
 from diffposetalk.workshop.train.lite.views import Disturbance
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
@@ -34,6 +35,8 @@ class StyleLearning:
     loop: LoopConfig
     temperature: float = 0.1
     """Of the contrastive loss."""
+    initialisation: Initialisation = "small"
+    """What the weights begin from: see `initial.initialise`."""
     own_negatives: bool = False
     """Whether a speaker's other clips in a batch are pushed away too, as the released code does."""
     weights: dict[str, float] = field(default_factory=lambda: {"contrast": 1.0})
@@ -124,7 +127,9 @@ def learn_style(
         scale = _scale(stage, training)
         dims["statistics"] = scale.shape[1]
     torch.manual_seed(stage.loop.seed)
-    learner = StyleLearner(stage.encoder, dims).to(device)
+    learner = StyleLearner(stage.encoder, dims)
+    initialise(learner.encoder, stage.initialisation)
+    learner.to(device)
     losses = (StyleLosses(stage, training, scale, True), StyleLosses(stage, validation, scale, False))
     train(learner, *losses, stage.weights, stage.loop, out, header, progress)
     return learner.encoder

@@ -19,7 +19,17 @@ from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.motion import MotionSpace
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
-from diffposetalk.workshop.train.losses import LinearSurface, difference_loss, join_loss, smoothness_loss
+from diffposetalk.workshop.train.losses import LinearSurface, check_renamed, difference_loss, join_loss, smoothness_loss
+
+RENAMED = {
+    "x_0": "simple",
+    "vertex": "vertex_mm2",
+    "vertex_velocity": "vertex_velocity_mm2",
+    "smoothness": "vertex_smoothness_mm2",
+    "gap": "lip_gap_mm2",
+    "join": "join_error",
+}
+"""Earlier names of loss terms, which did not say their units."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +51,16 @@ class DenoiserStage:
     """Share of samples whose conditions are dropped independently, as `independent` guidance asks for; the others
     are dropped incrementally, as in the paper."""
 
+    def __post_init__(self) -> None:
+        check_renamed(self.weights, RENAMED)
+
 
 class DenoiserLosses:
     """The loss terms of one batch.
 
-    ``x_0`` on normalised channels; ``vertex``, ``vertex_velocity`` (mm^2) and ``smoothness`` on the chosen regions with
-    the head at rest; ``gap`` (mm^2) on the openings between the lips; ``head``, ``head_velocity``, ``head_smoothness``
-    on normalised head pose; ``join`` across the window's start.
+    ``simple`` on normalised channels; ``vertex_mm2``, ``vertex_velocity_mm2`` and ``vertex_smoothness_mm2`` on the chosen
+    regions with the head at rest; ``lip_gap_mm2`` on the openings between the lips; ``head``, ``head_velocity``,
+    ``head_smoothness`` on the normalised head pose; ``join_error`` across the window's start.
 
     Source: DiffPoseTalk, section 3.3; the gap term is ours.
     """
@@ -111,12 +124,12 @@ class DenoiserLosses:
         surface, true_surface = self.surface(weights), self.surface(true_weights)
         gaps = self.gaps.to(predicted.device)
         terms = {
-            "x_0": difference_loss(predicted, truth, valid),
-            "vertex": difference_loss(surface, true_surface, valid),
-            "vertex_velocity": difference_loss(surface, true_surface, valid, order=1),
-            "smoothness": smoothness_loss(surface, valid),
-            "gap": difference_loss(weights @ gaps, true_weights @ gaps, valid),
-            "join": join_loss(predicted, truth, previous, continues),
+            "simple": difference_loss(predicted, truth, valid),
+            "vertex_mm2": difference_loss(surface, true_surface, valid),
+            "vertex_velocity_mm2": difference_loss(surface, true_surface, valid, order=1),
+            "vertex_smoothness_mm2": smoothness_loss(surface, valid),
+            "lip_gap_mm2": difference_loss(weights @ gaps, true_weights @ gaps, valid),
+            "join_error": join_loss(predicted, truth, previous, continues),
         }
         if "head_pose" in where:
             head, true_head = predicted[..., where["head_pose"]], truth[..., where["head_pose"]]

@@ -39,6 +39,7 @@ from diffposetalk.workshop.train.lite.material import (
     split_speakers,
 )
 from diffposetalk.workshop.train.lite.speech import SpeechClip, SpeechStage, phone_accuracy, train_speech
+from diffposetalk.workshop.train.lock import training_lock
 from diffposetalk.workshop.train.losses import LinearSurface
 from diffposetalk.workshop.train.style import StyleStage, retrieval_accuracy, train_style
 
@@ -116,7 +117,11 @@ def train_recipe(
     recipe = load_config(Recipe, path, overrides)
     start = _start(recipe)
     folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
+    with training_lock(folder):
+        return _train_recipe(recipe, start, folder, progress)
+
+
+def _train_recipe(recipe: Recipe, start: Model | None, folder: Path, progress: Progress | None) -> dict[str, Any]:
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     (folder / "recipe.json").write_text(json.dumps(to_dict(recipe), indent=1))

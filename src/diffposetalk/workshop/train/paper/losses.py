@@ -16,24 +16,31 @@ from torch import Tensor
 from diffposetalk.diffusion.noise import Target
 from diffposetalk.errors import UsageError
 from diffposetalk.motion import IdentitySpace, MotionSpace
-from diffposetalk.workshop.train.losses import Criterion, difference_loss, error_size, masked_mean
+from diffposetalk.workshop.train.losses import Criterion, check_renamed, difference_loss, error_size, masked_mean
 from diffposetalk.workshop.train.paper.surface import Surface
 
-HEAD_TERMS = ("head", "head_velocity", "head_smoothness", "join")
-VERTEX_TERMS = ("vertex", "vertex_velocity", "smoothness")
+HEAD_TERMS = ("head", "head_velocity", "head_smoothness", "join_change")
+VERTEX_TERMS = ("vertex_m2", "vertex_velocity_m2", "vertex_smoothness_m2")
 TERMS = ("simple", *VERTEX_TERMS, *HEAD_TERMS)
 """Names of the terms, in the paper's order."""
 PAPER_WEIGHTS: Mapping[str, float] = {
     "simple": 1.0,
-    "vertex": 2e6,
-    "vertex_velocity": 1e7,
-    "smoothness": 1e5,
+    "vertex_m2": 2e6,
+    "vertex_velocity_m2": 1e7,
+    "vertex_smoothness_m2": 1e5,
     "head": 0.05,
     "head_velocity": 5.0,
     "head_smoothness": 0.5,
-    "join": 0.5,
+    "join_change": 0.5,
 }
 """Factors of the terms in the paper's training."""
+RENAMED = {
+    "vertex": "vertex_m2",
+    "vertex_velocity": "vertex_velocity_m2",
+    "smoothness": "vertex_smoothness_m2",
+    "join": "join_change",
+}
+"""Earlier names of terms, which did not say their units."""
 JOIN_FRAMES = 3
 """Frames on either side of the join between two windows."""
 
@@ -113,11 +120,11 @@ def window_terms(
 
     Returns:
         Unweighted terms by name, each a mean over real frames. ``simple`` compares the normalised motion or the noise;
-        ``vertex``, ``vertex_velocity`` the surface with the head at rest and its motion (m, m per frame),
-        ``smoothness`` is the change of the predicted surface's velocity; ``head``, ``head_velocity``,
-        ``head_smoothness`` the same of the normalised head pose; ``join`` is the change of the head's velocity and
+        ``vertex_m2``, ``vertex_velocity_m2`` the surface with the head at rest and its motion (m, m per frame),
+        ``vertex_smoothness_m2`` is the change of the predicted surface's velocity; ``head``, ``head_velocity``,
+        ``head_smoothness`` the same of the normalised head pose; ``join_change`` is the change of the head's velocity and
         acceleration across the window's start. Terms without a real frame, and those that do not apply (head terms
-        without head pose, ``join`` in a first window), are absent.
+        without head pose, ``join_change`` in a first window), are absent.
 
     Source: DiffPoseTalk (arXiv:2310.00434), section 3.3, with the masks of its released code: a velocity counts if its
     later frame is real, an acceleration if its last is.
@@ -148,8 +155,8 @@ def window_terms(
     terms = _present(compared, joined_valid, criterion)
     if set(VERTEX_TERMS) & set(names):
         terms |= _vertex_terms(whole, motion, truth.identity, geometry, joined_valid, criterion, names)
-    if head is not None and truth.previous is not None and "join" in names:
-        terms["join"] = join_term(truth.previous[..., head], own[..., head], valid, criterion)
+    if head is not None and truth.previous is not None and "join_change" in names:
+        terms["join_change"] = join_term(truth.previous[..., head], own[..., head], valid, criterion)
     return {name: terms[name] for name in TERMS if name in terms}
 
 
@@ -181,9 +188,9 @@ def _vertex_terms(
         with torch.no_grad():
             true_surface = geometry.coordinates(motion, identity)
         compared: dict[str, tuple[Tensor, Tensor | None, int]] = {
-            "vertex": (surface, true_surface, 0),
-            "vertex_velocity": (surface, true_surface, 1),
-            "smoothness": (surface, None, 2),
+            "vertex_m2": (surface, true_surface, 0),
+            "vertex_velocity_m2": (surface, true_surface, 1),
+            "vertex_smoothness_m2": (surface, None, 2),
         }
         share = surface.shape[-1] / geometry.surface.n_values
         terms = _present({k: v for k, v in compared.items() if k in names}, valid, criterion)
@@ -212,7 +219,7 @@ def join_term(previous: Tensor, predicted: Tensor, valid: Tensor, criterion: Cri
 
 
 def averaged(first: Mapping[str, Tensor], second: Mapping[str, Tensor], names: Collection[str]) -> dict[str, Tensor]:
-    """Average the terms of two windows; ``join`` exists in the second alone and is not halved.
+    """Average the terms of two windows; ``join_change`` exists in the second alone and is not halved.
 
     Args:
         first: terms of the first window.
@@ -222,7 +229,7 @@ def averaged(first: Mapping[str, Tensor], second: Mapping[str, Tensor], names: C
     like = next(iter({**first, **second}.values()))
     zero = like.detach() * 0
     return {
-        name: (first.get(name, zero) + second.get(name, zero)) / (1 if name == "join" else 2)
+        name: (first.get(name, zero) + second.get(name, zero)) / (1 if name == "join_change" else 2)
         for name in TERMS
         if name in names
     }
@@ -234,6 +241,7 @@ def wanted_terms(weights: Mapping[str, float], target: Target | str, head_pose: 
     Raises:
         UsageError: a name is unknown or missing, or a weight above 0 belongs to a term that this model cannot have.
     """
+    check_renamed(weights, RENAMED)
     if set(weights) != set(TERMS):
         odd = sorted(set(weights) ^ set(TERMS))[0]
         raise UsageError(

@@ -15,6 +15,7 @@ from diffposetalk.model.denoiser import DenoiserConfig
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
 from diffposetalk.model.speech_encoder import SpeechEncoderConfig
 from diffposetalk.motion import IdentitySpace, MotionSpace
+from diffposetalk.workshop.train.initial import Initialisation
 from diffposetalk.workshop.train.loop import LoopConfig
 from diffposetalk.workshop.train.paper.batches import Batches
 from diffposetalk.workshop.train.paper.losses import PAPER_WEIGHTS, wanted_terms
@@ -53,6 +54,8 @@ class PaperDenoiserStage:
     """Steps N of the schedule."""
     target: Literal["sample", "noise"] = "sample"
     """What the denoiser predicts."""
+    initialisation: Initialisation = "released"
+    """What the weights begin from: see `initial.initialise`."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,9 @@ from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.model.style_reader import StyleModel
 from diffposetalk.style import Style
+from diffposetalk.workshop.train.initial import initialise
 from diffposetalk.workshop.train.lite.recipe import Progress
+from diffposetalk.workshop.train.lock import training_lock
 from diffposetalk.workshop.train.loop import Turn, train
 from diffposetalk.workshop.train.paper.batches import Batches, SpeechBatch, StyleBatch
 from diffposetalk.workshop.train.paper.losses import VERTEX_TERMS, Geometry, wanted_terms
@@ -86,7 +88,11 @@ def train_paper(
     recipe = load_config(PaperRecipe, path, overrides)
     folder = Path(out)
     data = PaperData.open(recipe)
-    folder.mkdir(parents=True, exist_ok=True)
+    with training_lock(folder):
+        return _train_paper(recipe, data, folder, progress)
+
+
+def _train_paper(recipe: PaperRecipe, data: PaperData, folder: Path, progress: Progress | None) -> dict[str, Any]:
     (folder / "recipe.json").write_text(json.dumps(to_dict(recipe), indent=1))
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
@@ -179,7 +185,9 @@ def train_paper_denoiser(
     geometry = Geometry(data.space, _surface(recipe, stage, data, names), data.identity_space)
     style_of = _style_of(stage, data, style_encoder, recipe.device)
     torch.manual_seed(stage.loop.seed)
-    speaker = Speaker(initial_speech_encoder(speech), Denoiser(stage.denoiser)).to(recipe.device)
+    speaker = Speaker(initial_speech_encoder(speech), Denoiser(stage.denoiser))
+    initialise(speaker.denoiser, stage.initialisation)
+    speaker.to(recipe.device)
 
     def losses(split: str, seed: int, n_workers: int) -> PaperLosses:
         items = DenoiserItems(data.reader, split, stage.denoiser.window, data.statistics)
@@ -274,5 +282,5 @@ def _model_config(
         stage.noise_steps,
         stage.target,
         stage.windows.padding,
-        recipe.sampling,
+        replace(recipe.sampling, guidance=stage.windows.guidance),
     )
