@@ -152,6 +152,8 @@ class Table:
 
     def without(self, wrong: np.ndarray) -> Table:
         """Return the table without the rows that ``(T,)`` bool marks."""
+        if not wrong.any():
+            return self
         cells = None if self.cells is None else [row for row, drop in zip(self.cells, wrong) if not drop]
         values = None if self.values is None else self.values[~wrong]
         return replace(self, lines=self.lines[~wrong], values=values, cells=cells)
@@ -260,35 +262,45 @@ def _parsed_by_numpy(
     trans = bytes.maketrans("".join(meant).encode(), "".join(meant.values()).encode())
     commas = len(names) - 1 + n_fields - 1
     fraction = code is not None and b"." in first.translate(trans).split(b",")[min(code + n_fields - 1, commas)]
-    blocks: list[np.ndarray] = []
+    values = np.empty((data.count(b"\n", start) + 1, commas + 1))
     numbers: list[np.ndarray] = []
+    filled = 0
     while start < len(data):
         stop = start + BLOCK
         if stop < len(data):
             stop = data.find(b"\n", stop) + 1 or len(data)
-        rows = data[start:stop].translate(trans).split(b"\n")
+        text = data[start:stop].translate(trans)
         start = stop
-        if not rows[-1]:
-            rows.pop()
-        good = np.fromiter((row.count(b",") == commas and row[-1:] != b"," for row in rows), bool, len(rows))
-        for i in np.flatnonzero(~good):
-            if rows[i].strip(b", \t") and not _lost(rows[i], code, counted, n_fields):
-                return None
+        n_rows = text.count(b"\n") + (text[-1:] != b"\n")
+        good = None  # all rows
+        if not _is_even(text, commas):
+            rows = text.removesuffix(b"\n").split(b"\n")
+            good = np.fromiter((row.count(b",") == commas and row[-1:] != b"," for row in rows), bool, len(rows))
+            for i in np.flatnonzero(~good):
+                if rows[i].strip(b", \t") and not _lost(rows[i], code, counted, n_fields):
+                    return None
+            text = b"\n".join([row for row, keep in zip(rows, good) if keep])
         try:
-            kept = rows if good.all() else [row for row, keep in zip(rows, good) if keep]
-            if kept:
-                blocks.append(
-                    np.loadtxt(io.BytesIO(b"\n".join(kept)), delimiter=",", comments=None, quotechar='"', ndmin=2)
-                )
+            if text:
+                block = np.loadtxt(io.BytesIO(text), delimiter=",", comments=None, quotechar='"', ndmin=2)
+                values[filled : filled + len(block)] = block
+                filled += len(block)
         except ValueError:
             return None
-        numbers.append(line + np.flatnonzero(good))
-        line += len(rows)
-    values = np.concatenate(blocks) if blocks else np.empty((0, commas + 1))
+        numbers.append(line + (np.arange(n_rows) if good is None else np.flatnonzero(good)))
+        line += n_rows
     lines = np.concatenate(numbers) if numbers else np.empty(0, int)
-    if values.shape != (len(lines), commas + 1):
+    if filled != len(lines):
         return None
-    return Table(path, names, lines, values, None, code, n_fields, drop, fraction)
+    return Table(path, names, lines, values[:filled], None, code, n_fields, drop, fraction)
+
+
+def _is_even(text: bytes, commas: int) -> bool:
+    """Whether every line has so many commas."""
+    characters = np.frombuffer(text if text[-1:] == b"\n" else text + b"\n", np.uint8)
+    ends = np.flatnonzero(characters == 10)
+    before = np.cumsum(characters == 44, dtype=np.int32)[ends]
+    return bool((before == commas * np.arange(1, len(ends) + 1)).all())
 
 
 def _lost(row: bytes, code: int | None, counted: int | None, n_fields: int) -> bool:

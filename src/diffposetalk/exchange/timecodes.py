@@ -124,6 +124,8 @@ def _timing(codes: TimeCodes, where: object, wrong_row: Callable[[int, str], Inp
         raise InputError(f"{where}: its time codes go on by whole seconds, so they do not tell the frame rate")
     whole = np.floor(fields[:, 3])
     thousandths = (fields[:, 3] - whole) * 1000
+    if not thousandths.any():
+        return _counted(clock, fields[:, 3], codes, where, wrong_row)
     for padded in (True, False):
         numbers = (_padded_numbers if padded else _bare_numbers)(whole, thousandths)
         if numbers is not None:
