@@ -298,9 +298,11 @@ def _parsed_by_numpy(
 def _is_even(text: bytes, commas: int) -> bool:
     """Whether every line has so many commas."""
     characters = np.frombuffer(text if text[-1:] == b"\n" else text + b"\n", np.uint8)
-    ends = np.flatnonzero(characters == 10)
-    before = np.cumsum(characters == 44, dtype=np.int32)[ends]
-    return bool((before == commas * np.arange(1, len(ends) + 1)).all())
+    ends, places = np.flatnonzero(characters == 10), np.flatnonzero(characters == 44)
+    if len(places) != commas * len(ends):
+        return False
+    rows = places.reshape(len(ends), commas)
+    return not commas or bool((rows[:, -1] < ends).all() and (rows[1:, 0] > ends[:-1]).all())
 
 
 def _lost(row: bytes, code: int | None, counted: int | None, n_fields: int) -> bool:

@@ -26,8 +26,10 @@ def slerp(rotation_vectors: np.ndarray, position: np.ndarray) -> np.ndarray:
         position: ``(m,)`` fractional frame numbers.
 
     Returns:
-        ``(m, 3)`` float32 rotation vectors of at most half a turn.
+        ``(m, 3)`` float32 rotation vectors; of at most half a turn where they lie between frames.
     """
+    if len(position) == len(rotation_vectors) and (position == np.arange(len(position))).all():
+        return np.asarray(rotation_vectors, np.float32)
     low, high, share = _between(len(rotation_vectors), position)
     turns = _quaternions(rotation_vectors)
     start, end = turns[low], turns[high]

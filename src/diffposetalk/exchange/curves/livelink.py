@@ -108,6 +108,8 @@ def parse(table: Table, fps: float | None = None, prefer: float | None = None) -
         theirs = values[:, [len(names) + list(angles).index(name) for name in wanted]]
         if part == "Head":
             theirs = _in_radians(theirs, path)
+        if not theirs.any():
+            return np.zeros((len(position), 3), np.float32)
         return slerp(rotation_of((theirs * SIGNS)[:, [1, 0, 2]]), position)
 
     head, left, right = (turns(part) for part in ("Head", "LeftEye", "RightEye"))
