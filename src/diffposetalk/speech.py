@@ -1,4 +1,4 @@
-"""Speech: the driving voice, whole in memory (`Speech`) or read from its file as needed (`SpeechFile`)."""
+"""The speech that drives a head: in memory (`Speech`), or read from a file block by block (`SpeechFile`)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SAMPLE_RATE = 16000
 """Hz that the models hear."""
 
 MAX_DURATION = 4 * 3600.0
-"""Seconds beyond which a file is taken for a mistake unless `max_duration` says otherwise."""
+"""Longest speech file in seconds unless `max_duration` is given; a longer one is probably a mistake."""
 
 MIN_SAMPLE_RATE = 4000
 """Hz below which a recording holds no speech."""
 
 NARROW_BAND = 11025
-"""Hz at and below which consonants are missing from a recording, so that lips follow less well."""
+"""Recordings at this sample rate or below (Hz) lack consonants, so that lips follow them less well."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Speech:
     """A stretch of mono sound in memory."""
 
     samples: np.ndarray
-    """`(n,)` float32 in [-1, 1]."""
+    """``(n,)`` float32 in [-1, 1]."""
     sample_rate: int = SAMPLE_RATE
     """Hz."""
 
@@ -79,7 +79,7 @@ class Speech:
         """Take samples from memory, resampled to the models' 16 kHz.
 
         Args:
-            samples: `(n,)` float in [-1, 1], or an integer type at its full scale.
+            samples: ``(n,)`` float in [-1, 1], or an integer type at its full scale.
             sample_rate: Hz of `samples`.
 
         Returns:
@@ -224,7 +224,7 @@ class SpeechFile:
             block_s: seconds in a block.
 
         Yields:
-            `(n,)` float32 in [-1, 1]; every block but the last has `round(block_s * sample_rate)` samples.
+            ``(n,)`` float32 in [-1, 1]; every block but the last has `round(block_s * sample_rate)` samples.
 
         Raises:
             InputError: damaged, truncated, too long, or NaN in its samples.
@@ -250,15 +250,15 @@ def _clock(seconds: float) -> str:
 
 
 def silent(samples: np.ndarray, sample_rate: int, threshold_db: float = -50.0) -> np.ndarray:
-    """Tell which hundredths of a second are silent.
+    """Return which hundredths of a second are silent.
 
     Args:
-        samples: `(n,)` float in [-1, 1].
+        samples: ``(n,)`` float in [-1, 1].
         sample_rate: Hz.
         threshold_db: root-mean-square level of silence, decibels below full scale.
 
     Returns:
-        `(ceil(n / hop),)` bool, `hop = sample_rate // 100` samples each.
+        ``(ceil(n / hop),)`` bool, `hop = sample_rate // 100` samples each.
     """
     hop = sample_rate // 100
     n_hops = -(-len(samples) // hop)

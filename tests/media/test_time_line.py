@@ -133,6 +133,13 @@ def test_a_clock_that_restarts_loses_nothing() -> None:
     assert line.missing_s == 0
 
 
+def test_sound_that_lies_before_the_beginning_is_left_out() -> None:
+    line, samples = laid_out([-0.05 + 0.01 * k for k in range(40)])
+    assert len(samples) == 40 * 160 - 800
+    assert samples[0] == 801
+    assert line.missing_s == 0
+
+
 def test_a_clock_that_drifts_is_followed() -> None:
     n = 3000
     line, samples = laid_out([0.01 * k * 1.002 for k in range(n)])

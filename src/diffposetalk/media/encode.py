@@ -17,7 +17,7 @@ def save_audio(path: str | Path, samples: np.ndarray, sample_rate: int = 16000) 
 
     Args:
         path: ends in `.wav` or `.flac`; replaced only when the new file is complete.
-        samples: `(n,)` float in [-1, 1]; clipped beyond.
+        samples: ``(n,)`` float in [-1, 1]; clipped beyond.
         sample_rate: Hz.
 
     Raises:
@@ -51,7 +51,7 @@ def save_wav_blocks(path: str | Path, blocks: Iterable[np.ndarray], sample_rate:
 
     Args:
         path: replaced only when the new file is complete.
-        blocks: `(n,)` float in [-1, 1]; clipped beyond.
+        blocks: ``(n,)`` float in [-1, 1]; clipped beyond.
         sample_rate: Hz.
 
     Raises:

@@ -20,7 +20,7 @@ def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
         where: what to call it in errors.
 
     Returns:
-        Sample rate in Hz and `(n,)` float32 samples, the mean of the channels; a 16-bit sample `i` gives `i / 32768`.
+        Sample rate in Hz and ``(n,)`` float32 samples, the mean of the channels; a 16-bit sample `i` gives `i / 32768`.
 
     Raises:
         InputError: no sound, damaged or truncated, or its sample rate changes.
@@ -54,7 +54,7 @@ def flac_bytes(samples: np.ndarray, sample_rate: int = 16000) -> bytes:
     Samples that are whole multiples of 1/32768, as `decode_bytes` gives them, come back unchanged.
 
     Args:
-        samples: `(n,)` float in [-1, 1], at least one.
+        samples: ``(n,)`` float in [-1, 1], at least one.
         sample_rate: Hz.
 
     Raises:

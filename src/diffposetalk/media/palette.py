@@ -27,7 +27,7 @@ class Palette:
         self._rows = np.zeros((256, 4), np.uint8)  # alpha, red, green, blue
 
     def frames(self, picture: np.ndarray) -> Iterator[Any]:
-        """Take a picture `(H, W, 3 or 4)` uint8 and yield the frames that are ready, in order."""
+        """Take a picture ``(H, W, 3 or 4)`` uint8 and yield the frames that are ready, in order."""
         if self._colors is not None:
             yield self._indexed(picture)
             return

@@ -31,7 +31,7 @@ def read_frames(path: str | Path, start_s: float = 0.0, stop_s: float = math.inf
         stop_s: pictures from this time on likewise.
 
     Yields:
-        Time in seconds from the file's beginning, as its time stamp says, and an `(H, W, 3)` uint8 RGB picture. Times
+        Time in seconds from the file's beginning, as its time stamp says, and an ``(H, W, 3)`` uint8 RGB picture. Times
         are uneven where frames are missing or the frame rate varies.
 
     Raises:
@@ -108,7 +108,7 @@ def _pulled(graph: Any) -> Iterator[Any]:
 
 
 def _upright(frame: Any, stream: Any) -> np.ndarray:
-    """Return a decoded frame as `(H, W, 3)` uint8 RGB in square pixels, the way up in which it is shown."""
+    """Return a decoded frame as ``(H, W, 3)`` uint8 RGB in square pixels, the way up in which it is shown."""
     width, height = square_size(frame.width, frame.height, pixel_aspect(stream))
     if (width, height) != (frame.width, frame.height):
         frame_rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="BICUBIC")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import warnings
 from collections.abc import Iterator
@@ -36,12 +37,15 @@ SHORTEST_NOTED_S = 0.015
 MOST_WAV_BYTES = 0x7FFFF000
 """Recorders that write to a pipe do not know the size and state this or more."""
 
+NO_SOUND = "holds no sound (not one sample could be decoded)"
+"""What is said about a file without sound."""
+
 END_S = 2.0
 """How far before its stated end a file is looked at to see whether that end is there, seconds."""
 
 
 def samples_of(frame: Any) -> np.ndarray:
-    """Return a decoded audio frame as `(channels, n)` float32, full scale at 1."""
+    """Return a decoded audio frame as ``(channels, n)`` float32, full scale at 1."""
     samples = frame.to_ndarray()
     if not frame.format.is_planar:
         samples = samples.reshape(-1, frame.layout.nb_channels).T
@@ -53,7 +57,7 @@ def samples_of(frame: Any) -> np.ndarray:
 
 
 def mixed(samples: np.ndarray) -> np.ndarray:
-    """Return the mean of the channels: `(channels, n)` to `(n,)` float32."""
+    """Return the mean of the channels: ``(channels, n)`` to ``(n,)`` float32."""
     return samples.mean(axis=0, dtype=np.float64).astype(np.float32) if len(samples) > 1 else samples[0]
 
 
@@ -88,7 +92,7 @@ def check_sound(path: str | Path) -> None:
         InputError: no sound, an unknown codec, a damaged beginning, or a file that ends before its header says.
     """
     path = Path(path)
-    next(sound_blocks(path))
+    next(sound_blocks(path), None)
     with opened(path) as container:
         stream = audio_stream(container, path)
         stated = stated_seconds(container, stream, path)
@@ -106,7 +110,7 @@ def sound_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         path: any sound or video file that FFmpeg's libraries can open.
 
     Yields:
-        Sample rate in Hz and `(channels, n)` float32.
+        Sample rate in Hz and ``(channels, n)`` float32.
 
     Raises:
         InputError: see `audio_blocks`.
@@ -117,10 +121,12 @@ def sound_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         frames = _Frames(container, stream, path)
         first = next(iter(frames), None)
         if first is None:
-            raise InputError(f"{path}: holds no sound (not one sample could be decoded)")
+            raise InputError(f"{path}: {NO_SOUND}")
         line = TimeLine(frames.rate)
-        for samples in line.laid_out(_chained(first, frames)):
+        for samples in line.laid_out(itertools.chain([first], frames)):
             yield frames.rate, samples
+        if line.n_samples == 0:
+            raise InputError(f"{path}: {NO_SOUND}")
         seconds = line.n_samples / frames.rate
         if frames.n_damaged > max(MOST_DAMAGED, frames.n_good):
             raise InputError(f"{path}: its sound is damaged ({seconds:.2f} s could be decoded)")
@@ -150,7 +156,7 @@ def audio_blocks(
         start_s: sound before this time is left out, seconds from the file's beginning.
 
     Yields:
-        `(n,)` float32 in [-1, 1]; every block but the last has `round(block_s * sample_rate)` samples.
+        ``(n,)`` float32 in [-1, 1]; every block but the last has `round(block_s * sample_rate)` samples.
 
     Raises:
         InputError: missing, empty, soundless, damaged or truncated file, or NaN in its samples. A truncation is
@@ -166,13 +172,13 @@ def regular_blocks(
     """Resample blocks of sound and cut them to one length.
 
     Args:
-        blocks: sample rate in Hz, the same for all, and `(n,)` or `(n, channels)` float32.
+        blocks: sample rate in Hz, the same for all, and ``(n,)`` or ``(n, channels)`` float32.
         sample_rate: Hz wanted.
         n_block: samples in a block that is yielded; the last may be shorter.
         n_skipped: samples left out at the beginning, counted at `sample_rate`.
 
     Yields:
-        `(n,)` or `(n, channels)` float32 in [-1, 1].
+        ``(n,)`` or ``(n, channels)`` float32 in [-1, 1].
     """
     n_block = max(1, n_block)
     held: list[np.ndarray] = []
@@ -263,11 +269,6 @@ class _Frames:
             raise InputError(f"{self._path}: has NaN or infinite samples (the first at {at:.3f} s)")
         if np.abs(samples).max() > LOUDEST:
             raise InputError(f"{self._path}: has samples beyond +-{LOUDEST:g}; float sound must lie in [-1, 1]")
-
-
-def _chained(first: tuple[float | None, np.ndarray], rest: _Frames) -> Iterator[tuple[float | None, np.ndarray]]:
-    yield first
-    yield from rest
 
 
 def _places(times: list[float]) -> str:

@@ -97,7 +97,7 @@ def open_sound(
     Args:
         container: opened for writing.
         how: what sound the container takes.
-        audio: blocks of `(n,)` float32 mono sound, or a recording.
+        audio: blocks of ``(n,)`` float32 mono sound, or a recording.
         audio_rate: Hz of the blocks.
         stack: closes what is opened here.
 
@@ -116,7 +116,7 @@ def open_sound(
 
 
 def _channels_last(path: Path, layout: str) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield a recording's sample rate and sound `(n, channels)` in one layout."""
+    """Yield a recording's sample rate and sound ``(n, channels)`` in one layout."""
     import av
 
     n_channels = av.AudioLayout(layout).nb_channels
@@ -208,7 +208,7 @@ class EncodedSound:
         Args:
             container: opened for writing.
             how: the encoder.
-            blocks: sample rate in Hz and `(n, channels)` float32.
+            blocks: sample rate in Hz and ``(n, channels)`` float32.
             rate: Hz of the blocks; kept where the encoder knows it.
             layout: of the channels, such as `stereo`.
             start_s: sound before this time is left out.

@@ -61,10 +61,10 @@ class TimeLine:
 
         Args:
             frames: time stamp in seconds from the file's beginning (None: right after the frame before) and
-                `(channels, n)` samples.
+                ``(channels, n)`` samples.
 
         Yields:
-            `(channels, n)` samples.
+            ``(channels, n)`` samples.
         """
         n_before, n_waiting = 0, 0
         late, restarts = 0.0, 0.0

@@ -104,7 +104,7 @@ class VideoWriter:
         Args:
             path: ends in `.mp4`, `.mov`, `.webm` or `.gif` (which has no sound).
             fps: frames per second.
-            audio: a recording, whose sample rate and channels are kept, or blocks of `(n,)` float32 mono sound; read
+            audio: a recording, whose sample rate and channels are kept, or blocks of ``(n,)`` float32 mono sound; read
                 as the pictures arrive and cut where they end.
             audio_rate: Hz of the blocks.
             crf: quality of H.264: 18 (the default) looks lossless, 28 is small.
@@ -173,7 +173,7 @@ class VideoWriter:
         """Append one picture and the sound that goes with it.
 
         Args:
-            picture: `(H, W, 3)` uint8 RGB, or `(H, W, 4)` with alpha (not premultiplied); the same shape for all, H and W
+            picture: ``(H, W, 3)`` uint8 RGB, or ``(H, W, 4)`` with alpha (not premultiplied); the same shape for all, H and W
                 even except in a GIF.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Where the picture is taken from."""
+"""The camera."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Camera:
     target: tuple[float, float, float]
     """Point in the middle of the picture, metres."""
     distance: float
-    """From the target, metres."""
+    """Distance from the target, metres."""
     azimuth: float = 0.0
     """Radians about +Y from straight ahead (+Z); positive sees the subject's left side."""
     elevation: float = 0.0
@@ -45,8 +45,8 @@ class Camera:
 
         Args:
             vertices: ``(V, 3)`` rest vertices, metres; the crown is the highest.
-            azimuth: radians, see the field.
-            elevation: radians, see the field.
+            azimuth: radians, see `Camera.azimuth`.
+            elevation: radians, see `Camera.elevation`.
             aspect: width of the picture divided by its height.
         """
         low, high = vertices.min(0), vertices.max(0)
@@ -66,13 +66,13 @@ class Camera:
 
     @property
     def position(self) -> np.ndarray:
-        """Where it stands, `(3,)` metres."""
+        """Position of the camera, ``(3,)`` metres."""
         flat = np.cos(self.elevation)
         ray = [np.sin(self.azimuth) * flat, np.sin(self.elevation), np.cos(self.azimuth) * flat]
         return np.asarray(self.target) + self.distance * np.array(ray)
 
     def view_projection(self, aspect: float = 1.0) -> np.ndarray:
-        """Return the `(4, 4)` matrix from metres to OpenGL clip space (applied to columns)."""
+        """Return the ``(4, 4)`` matrix from metres to OpenGL clip space (applied to columns)."""
         near, far = max(0.05, self.distance - 1.0), self.distance + 2.0
         scale = 1 / np.tan(self.field_of_view / 2)
         projection = np.zeros((4, 4))
@@ -83,7 +83,7 @@ class Camera:
 
 
 def look_at(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the `(4, 4)` rigid motion into the frame of a camera at `eye` that looks at `target`, upright."""
+    """Return the ``(4, 4)`` rigid motion into the frame of a camera at `eye` that looks at `target`, upright."""
     back = (eye - target) / np.linalg.norm(eye - target)
     right = np.cross([0.0, 1.0, 0.0], back)
     right /= np.linalg.norm(right)

@@ -1,4 +1,4 @@
-"""Draw a mesh with OpenGL: no window, no X server; a GPU where EGL offers one, else Mesa in software."""
+"""Drawing a mesh with OpenGL, without a window: on a GPU if EGL offers one, else in software by Mesa."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_SIDE = 4096
 
 
 class Renderer:
-    """Everything about one mesh that stays the same from frame to frame, kept on the graphics device.
+    """Draws one mesh again and again: everything that stays the same from frame to frame is on the graphics device.
 
     Use it in a `with` statement, from one thread.
 
@@ -41,12 +41,12 @@ class Renderer:
         oversize: float = 1.5,
         background: Background = STUDIO,
     ) -> None:
-        """Compile shaders and upload what does not move.
+        """Compile the shaders and upload what does not move.
 
         Args:
             mesh: triangles, materials and rest shape.
             size: side of a square picture, or `(width, height)`, pixels.
-            camera: where from; by default a portrait of the rest shape from the front.
+            camera: the camera; default: a portrait of the rest shape from the front.
             oversize: the picture is drawn this many times larger and shrunk, for smooth edges (in software as good as
                 multisampling at half the cost).
             background: what stands behind the head.
@@ -75,7 +75,7 @@ class Renderer:
         self.close()
 
     def close(self) -> None:
-        """Give the graphics device's memory back; the renderer is of no use afterwards."""
+        """Free the graphics device's memory; the renderer cannot be used afterwards."""
         self._context.release()  # takes all with it; the objects' own release could strike another context
 
     @property
@@ -84,10 +84,10 @@ class Renderer:
         return str(self._context.info["GL_RENDERER"])
 
     def draw(self, vertices: np.ndarray) -> np.ndarray:
-        """Draw the mesh with its vertices where they are now.
+        """Draw the mesh at given vertex positions.
 
         Args:
-            vertices: `(V, 3)` metres.
+            vertices: ``(V, 3)`` metres.
 
         Returns:
             ``(height, width, 3)`` uint8 sRGB, first row on top; before a transparent background ``(height, width, 4)`` with
@@ -223,7 +223,7 @@ class Renderer:
 
 
 class _Surface:
-    """Turns a mesh into what OpenGL draws: points split where texture coordinates or materials part."""
+    """Turns a mesh into what OpenGL draws: vertices are split at texture seams and between materials."""
 
     def __init__(self, mesh: Mesh) -> None:
         faces = np.asarray(mesh.faces, np.int64)
@@ -234,11 +234,11 @@ class _Surface:
         tint = np.ones_like(mesh.vertices) if mesh.vertex_color is None else mesh.vertex_color
 
         corners = np.column_stack([faces.reshape(-1), np.round(uv.reshape(-1, 2) * 65536)]).astype(np.int64)
-        _, kept, inverse = np.unique(corners, axis=0, return_index=True, return_inverse=True)
-        self.point_vertex = faces.reshape(-1)[kept]
-        self.n_points = len(kept)
+        _, corner, inverse = np.unique(corners, axis=0, return_index=True, return_inverse=True)
+        self.point_vertex = faces.reshape(-1)[corner]
+        self.n_points = len(corner)
         self.triangles = inverse.reshape(-1).astype(np.int32)
-        self.still = np.column_stack([uv.reshape(-1, 2)[kept], tint[self.point_vertex]]).astype(np.float32)
+        self.still = np.column_stack([uv.reshape(-1, 2)[corner], tint[self.point_vertex]]).astype(np.float32)
         materials = mesh.materials or (Material("surface", (0.6, 0.6, 0.6)),)
         self.parts = []
         for k, one in enumerate(materials):
@@ -279,9 +279,9 @@ def _light_projection(vertices: np.ndarray, camera: Camera) -> np.ndarray:
     """Return the `(4, 4)` parallel projection along the key light, as wide as what the camera sees."""
     middle = (vertices.min(0) + vertices.max(0)) / 2
     whole = 1.25 * float(np.linalg.norm(vertices - middle, axis=1).max())  # room for the head to move
-    seen = max(0.2, 1.5 * camera.distance * np.tan(camera.field_of_view / 2))
-    if seen < whole:
-        middle, whole = np.asarray(camera.target), seen
+    visible = max(0.2, 1.5 * camera.distance * np.tan(camera.field_of_view / 2))
+    if visible < whole:
+        middle, whole = np.asarray(camera.target), visible
     projection = np.diag([1 / whole, 1 / whole, -1 / (2 * whole), 1.0])
     projection[2, 3] = -1.0
     return projection @ look_at(middle + 2 * whole * KEY_DIRECTION, middle)

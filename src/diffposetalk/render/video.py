@@ -42,17 +42,17 @@ def render_motion(
     camera: Camera | None = None,
     background: Background = STUDIO,
 ) -> Path:
-    """Film a head while it performs a motion; memory does not grow with its length.
+    """Draw a head that performs a motion as a video; memory does not grow with its length.
 
     Args:
-        motion: of this head's expression channels.
-        head: what moves.
+        motion: has this head's expression channels.
+        head: the head that is drawn.
         out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
         speech: sound track, also by its file; a file's own sample rate and channels are kept.
-        identity: `(I,)` coefficients of the person; none for the mean face.
+        identity: ``(I,)`` coefficients of the person; None for the mean face.
         size: side of a square picture, or `(width, height)`, pixels; even, except for a GIF.
-        progress: called with frames done and frames in all.
-        camera: where from; by default a portrait from the front.
+        progress: called with the number of frames done and of all frames.
+        camera: the camera; default: a portrait from the front.
         background: what stands behind the head; a transparent one needs `.mov`, `.webm` or `.gif`.
 
     Returns:
@@ -78,7 +78,7 @@ def render_sequence(
     camera: Camera | None = None,
     background: Background = STUDIO,
 ) -> Path:
-    """Film a mesh sequence; as `render_motion`, for meshes of any origin."""
+    """Draw a mesh sequence as a video; like `render_motion`, for meshes from anywhere."""
     n_frames = len(sequence)
     chunks = (sequence.vertices[start : start + CHUNK] for start in range(0, n_frames, CHUNK))
     return render_video(
@@ -98,18 +98,18 @@ def render_video(
     n_frames: int | None = None,
     background: Background = STUDIO,
 ) -> Path:
-    """Film vertices as they come.
+    """Draw vertices as a video, chunk by chunk.
 
     Args:
         mesh: triangles, materials and rest shape.
-        chunks: `(n, V, 3)` vertices of the next n frames, metres.
+        chunks: ``(n, V, 3)`` vertices of the next n frames, metres.
         fps: frames per second.
         out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
         speech: sound track.
         size: side of a square picture, or `(width, height)`, pixels; even, except for a GIF.
-        progress: called with frames done and frames in all.
-        camera: where from; by default a portrait from the front.
-        n_frames: how many there will be, for `progress`.
+        progress: called with the number of frames done and of all frames.
+        camera: the camera; default: a portrait from the front.
+        n_frames: number of all frames, for `progress`; None if unknown.
         background: what stands behind the head; a transparent one needs `.mov`, `.webm` or `.gif`.
 
     Returns:
@@ -159,13 +159,13 @@ def render_frame(
     camera: Camera | None = None,
     background: Background = STUDIO,
 ) -> np.ndarray:
-    """Take one picture.
+    """Draw one picture.
 
     Args:
         mesh: triangles, materials and rest shape (which frames the portrait).
-        vertices: `(V, 3)` metres; by default the rest shape.
+        vertices: ``(V, 3)`` metres; by default the rest shape.
         size: side of a square picture, or `(width, height)`, pixels.
-        camera: where from; by default a portrait from the front.
+        camera: the camera; default: a portrait from the front.
         background: what stands behind the head.
 
     Returns:
@@ -188,12 +188,12 @@ def contact_sheet(
     """Write a PNG of frames taken evenly through a motion, each labelled with its time.
 
     Args:
-        motion: of this head's expression channels.
-        head: what moves.
+        motion: has this head's expression channels.
+        head: the head that is drawn.
         path: ends in `.png`.
         n: number of pictures.
         size: side of each, or `(width, height)`, pixels.
-        identity: `(I,)` coefficients of the person; none for the mean face.
+        identity: ``(I,)`` coefficients of the person; None for the mean face.
         columns: pictures in a row.
         background: what stands behind the head.
 
