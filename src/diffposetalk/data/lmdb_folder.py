@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from diffposetalk.data.lmdb_pages import check_pages
 from diffposetalk.errors import DiffPoseTalkError, InputError
 
 _opened: dict[str, tuple[int, Any]] = {}
@@ -65,9 +66,12 @@ class Store:
         try:
             with self._environment().begin() as transaction:
                 cursor = transaction.cursor()
-                found = cursor.first()
+                found, before = cursor.first(), b""
                 while found:
                     key = bytes(cursor.key())
+                    if key <= before:
+                        raise InputError(f"{self.folder / 'data.mdb'}: is damaged (its keys are not in order)")
+                    before = key
                     yield key.decode("utf-8", "replace")
                     group, slash, last = key.rpartition(b"/")
                     if jump is not None and slash and last < jump.encode():
@@ -108,13 +112,14 @@ def close(folder: str | Path) -> None:
 def _open(folder: Path) -> Any:
     lmdb = import_lmdb()
     data = folder / "data.mdb"
+    if data.stat().st_size == 0:
+        raise InputError(f"{data}: is empty (0 bytes)")
+    if not os.access(data, os.R_OK):
+        raise InputError(f"{data}: no permission to read it")
     try:
+        check_pages(data)
         environment = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
-    except lmdb.Error as error:
-        if data.stat().st_size == 0:
-            raise InputError(f"{data}: is empty (0 bytes)") from error
-        if not os.access(data, os.R_OK):
-            raise InputError(f"{data}: no permission to read it") from error
+    except (lmdb.Error, ValueError, OSError) as error:
         raise InputError(f"{data}: not an LMDB file, or a damaged one ({_short(error)})") from error
     wanted = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
     there = data.stat().st_size
