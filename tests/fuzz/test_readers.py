@@ -25,10 +25,11 @@ NOT_OF_USERS = {
     "workshop.corpus.build": "the folder that it writes itself",
     "workshop.corpus.report.page": "the folder that the builder writes",
     "workshop.evaluate.alignment": "the cache that it writes itself",
-    "workshop.evaluate.command": "an option of the command line",
+    "cli.commands.evaluate": "an option of the command line",
     "workshop.train.lite.material": "the folder that it writes itself",
     "files.json_text": "read through by other readers",
     "files.tar": "read through by other readers",
+    "files.tensor_files": "read through by other readers",
     "head.shapes.head": "read through files.npz",
 }
 """Modules that parse something else than a user's file, and why."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from diffposetalk.errors import InputError
 from diffposetalk.files.npz import read_npz
+from diffposetalk.files.parsing import parsing
 from diffposetalk.metrics import mean_gap
 from diffposetalk.speech import Speech
 
@@ -21,6 +22,8 @@ LOWER_INNER_LIP = (87, 14, 317)
 """... and those opposite on the lower lip."""
 FOREHEAD, CHIN = 10, 152
 """MediaPipe face mesh: top and bottom of the face."""
+FRAMES_PER_FRAME = 100
+"""Most frames at `FPS` that are made of one frame of a track."""
 _GRID_WORDS = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
@@ -84,20 +87,23 @@ def tracked_aperture(path: Path) -> np.ndarray:
     arrays = read_npz(path, "track of landmarks")
     if missing := {"landmark_idx", "landmarks_px", "time", "detected"} - arrays.keys():
         raise InputError(f"{path}: not a track of landmarks, it lacks {', '.join(sorted(missing))}")
-    points, times = arrays["landmarks_px"][..., :2].astype(np.float64), arrays["time"]
-    column = {int(index): k for k, index in enumerate(arrays["landmark_idx"])}
-    detected = arrays["detected"].astype(bool)
-    try:
-        upper, lower = ([column[i] for i in lips] for lips in (UPPER_INNER_LIP, LOWER_INNER_LIP))
-        height = np.linalg.norm(points[:, column[FOREHEAD]] - points[:, column[CHIN]], axis=-1)
-    except KeyError as index:
-        raise InputError(f"{path}: the track lacks face mesh landmark {index}") from None
-    ratio = mean_gap(points, upper, lower) / height
-    seen = detected & np.isfinite(ratio)
-    if not seen.any():
-        raise InputError(f"{path}: the tracker saw no face")
-    n_frames = int(np.floor(times[-1] * FPS + 1e-6)) + 1
-    return np.interp(np.arange(n_frames) / FPS, times[seen], ratio[seen])
+    with parsing(path, "track of landmarks"):
+        points, times = arrays["landmarks_px"][..., :2].astype(np.float64), arrays["time"]
+        column = {int(index): k for k, index in enumerate(arrays["landmark_idx"])}
+        detected = arrays["detected"].astype(bool)
+        try:
+            upper, lower = ([column[i] for i in lips] for lips in (UPPER_INNER_LIP, LOWER_INNER_LIP))
+            height = np.linalg.norm(points[:, column[FOREHEAD]] - points[:, column[CHIN]], axis=-1)
+        except KeyError as index:
+            raise InputError(f"{path}: the track lacks face mesh landmark {index}") from None
+        ratio = mean_gap(points, upper, lower) / height
+        seen = detected & np.isfinite(ratio)
+        if not seen.any():
+            raise InputError(f"{path}: the tracker saw no face")
+        n_frames = int(np.floor(times[-1] * FPS + 1e-6)) + 1
+        if not 0 < n_frames <= FRAMES_PER_FRAME * len(times):
+            raise ValueError(f"its {len(times)} frames last {times[-1]:.4g} seconds")
+        return np.interp(np.arange(n_frames) / FPS, times[seen], ratio[seen])
 
 
 def transcripts(folder: Path) -> list[Transcript]:

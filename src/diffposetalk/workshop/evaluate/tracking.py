@@ -12,6 +12,7 @@ import numpy as np
 
 from diffposetalk.errors import InputError
 from diffposetalk.files.npz import read_npz
+from diffposetalk.files.parsing import parsing
 from diffposetalk.media import VIDEOS
 from diffposetalk.metrics import blink_frames
 from diffposetalk.progress import Progress
@@ -53,7 +54,7 @@ class Reference:
             InputError: it is no such file.
         """
         values = read_npz(path, "track to compare with")
-        try:
+        with parsing(path, "track to compare with"):
             names = [str(name) for name in values["names"]]
             points = np.full((len(values["time"]), 478, 2), np.nan)
             points[:, values["landmark_idx"].astype(int)] = values["landmarks_px"][..., :2]
@@ -66,8 +67,6 @@ class Reference:
                 lip_aperture(points),
                 values["detected"].astype(bool),
             )
-        except (KeyError, ValueError) as error:
-            raise InputError(f"{path}: not a track to compare with ({error})") from None
 
 
 def compare(ours: Track, reference: Reference) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from diffposetalk.data.clip import Clip
 from diffposetalk.data.shards import PARTS, decode_sample, encode_sample
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import write_atomically, write_error
+from diffposetalk.files.parsing import parsing
+from diffposetalk.files.tar import tar_members
 from diffposetalk.media import probe
 from diffposetalk.parallel import Unable, within
 from diffposetalk.workshop.footage.cut import LONGEST_VIDEO_S, Cut, cut, ready
@@ -91,14 +93,11 @@ def decode_cut(data: bytes, where: str) -> Cut:
 
 def _unpacked(data: bytes, where: str) -> tuple[tuple[Finding, ...], dict[str, dict[str, bytes]]]:
     """Return findings, and the parts of each clip by its number, still encoded; all are there."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(data), mode="r:") as tar:
-            files = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+    with parsing(where, "cut video"):
+        files = dict(tar_members(io.BytesIO(data), where, "cut video"))
         findings = tuple(Finding.from_dict(values) for values in json.loads(files["findings.json"]))
         numbers = [f"{number:04d}" for number in range(sum(finding.kind == "clip" for finding in findings))]
         samples = {number: {part: files[f"{number}.{part}"] for part in PARTS} for number in numbers}
-    except (tarfile.TarError, KeyError, ValueError, TypeError, AttributeError, EOFError) as error:
-        raise InputError(f"{where}: is damaged ({error})") from None
     if not findings:
         raise InputError(f"{where}: is damaged (it says nothing of the video)")
     return findings, samples

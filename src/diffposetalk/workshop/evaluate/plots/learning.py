@@ -10,6 +10,8 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import check_output, replacing
+from diffposetalk.files.limits import JSON_FACTOR, read_bytes
+from diffposetalk.files.parsing import parsing
 from diffposetalk.progress import Progress
 from diffposetalk.workshop.evaluate.tables import table
 
@@ -25,18 +27,16 @@ def read_log(path: Path) -> dict[int, dict[str, float]]:
     Raises:
         InputError: the file is missing or no log.
     """
-    found: dict[int, dict[str, float]] = {}
-    try:
-        lines = path.read_text().splitlines()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    with parsing(path, "training log"):
+        lines = read_bytes(path, "training log", JSON_FACTOR).decode().splitlines()
+    rows: dict[int, dict[str, float]] = {}
     for number, line in enumerate(lines, 1):
-        try:
+        with parsing(f"{path}: line {number}", "row of a training log"):
             row = json.loads(line)
-            found[int(row["step"])] = row
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise InputError(f"{path}: line {number} is not of a training log ({error})") from None
-    return dict(sorted(found.items()))
+            if not isinstance(row, dict):
+                raise ValueError("it is not a JSON object")
+            rows[int(row["step"])] = row
+    return dict(sorted(rows.items()))
 
 
 def plot(path: Path, logs: dict[str, dict[int, dict[str, float]]], title: str) -> dict[str, dict[str, list[float]]]:
