@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.cli import run
+from diffposetalk.cli.main import build_parser
 from diffposetalk.errors import UsageError
 from diffposetalk.media import probe
 from diffposetalk.motion import Motion
@@ -264,3 +267,24 @@ def test_info_says_what_a_motion_has_not_what_it_lacks(capsys: Captured, tmp_pat
     assert run(["info", str(tmp_path / "m.npz")]) == 0
     told = capsys.readouterr().out
     assert "frames" in told and "False" not in told and "jaw_pose" not in told
+
+
+def options(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> Iterator[tuple[str, argparse.Action]]:
+    """Yield the options of a parser and of its commands, each with the words that lead to it."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, command in action.choices.items():
+                yield from options(command, (*words, name))
+        else:
+            yield " ".join((*words, *action.option_strings[:1])), action
+
+
+def test_every_default_stands_in_the_help() -> None:
+    """As "default: X"; flags and repeatable options start empty and say nothing."""
+    for name, action in options(build_parser()):
+        assert action.help, name
+        if action.default not in (None, False, True, [], argparse.SUPPRESS):
+            assert "default: " in action.help, (name, action.help)
+            if isinstance(action.default, str | float | int) and "%(" not in action.help and action.default != "":
+                shown = f"{action.default:g}" if isinstance(action.default, float) else str(action.default)
+                assert f"default: {shown}" in action.help, (name, action.help)

@@ -20,18 +20,18 @@ from diffposetalk.errors import DiffPoseTalkError, one_line
 from diffposetalk.files.parsing import first_line
 
 COMMANDS = {
-    "animate": "speech -> video of a talking head, or motion",
-    "style": "list manners of speaking, or read one from a video or motion",
-    "track": "video of a face -> motion and identity",
-    "render": "motion -> video or picture, or any other file",
-    "retarget": "motion on one head -> motion on another",
-    "export": "motion -> files of other software: GLB, USD, CSV, JSON, BVH, ...",
-    "convert": "the authors' checkpoint (.pt) -> model file",
-    "assets": "list, check and place FLAME and other files that you bring",
-    "info": "what a model, style, motion or sound file holds",
-    "corpus": "make training data: synthesised speech with facial and head motion",
-    "dataset": "look into, convert and make data sets to train on",
-    "train": "train a model by a recipe",
+    "animate": "make a talking head from speech: video, motion, or files of other software",
+    "style": "list the styles of a model, or read a style from a video or a motion",
+    "track": "read motion and identity of a face from a video",
+    "render": "draw a motion as video or picture",
+    "retarget": "move a motion from one head to another",
+    "export": "write a motion as files of other software: GLB, USD, CSV, JSON, BVH, ...",
+    "convert": "convert the authors' checkpoint (.pt) to a model file",
+    "assets": "list, check and install FLAME and other files that you provide",
+    "info": "show what a model, style, motion or sound file contains",
+    "corpus": "make training data: synthesised speech with face and head motion",
+    "dataset": "check, show, convert and build data sets for training",
+    "train": "train a model from a recipe",
     "evaluate": "measure a model on real recordings",
 }
 
@@ -74,7 +74,7 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="diffposetalk",
         description="Speech in, talking 3D head out, with head motion and a chosen manner of speaking.",
-        epilog="`diffposetalk COMMAND --help` tells a command's options.",
+        epilog="`diffposetalk COMMAND --help` lists the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"diffposetalk {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)

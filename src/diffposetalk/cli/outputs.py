@@ -30,22 +30,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="OUT", action="append", default=[],
         help="video (.mp4, .mov, .webm, .gif), picture (.png), or any file that `export --list` names; repeatable",
     ))  # fmt: skip
-    parser.add_argument("--format", metavar="NAME", help="what OUT is, where its name does not tell (one -o only)")
+    parser.add_argument(
+        "--format",
+        metavar="NAME",
+        help="format of OUT where its ending does not say it; for a folder: formats such as mp4,npz (default: mp4)",
+    )
     knobs = parser.add_argument_group("files", "REGION is one of expression, brows, eyelids, gaze, cheeks, nose, jaw, "
                                       "mouth, tongue, head, or the beginning of a channel's name")  # fmt: skip
-    knobs.add_argument("--fps", type=values.number(1, 240), metavar="N", help="frames a second (the motion's)")
-    knobs.add_argument("--gain", type=_knob, action="append", default=[], metavar="REGION=X", help="times X")
+    knobs.add_argument(
+        "--fps", type=values.number(1, 240), metavar="N", help="frames per second (default: the motion's)"
+    )
+    knobs.add_argument(
+        "--gain", type=_knob, action="append", default=[], metavar="REGION=X", help="multiply the region by X"
+    )
     knobs.add_argument(
         "--offset", type=_knob, action="append", default=[], metavar="REGION=X",
-        help="plus X; of the head: head_pitch_deg, head_yaw_deg, head_roll_deg",
+        help="add X to the region; for the head: head_pitch_deg, head_yaw_deg, head_roll_deg",
     )  # fmt: skip
     knobs.add_argument(
-        "--smoothing", type=_knob, action="append", default=[], metavar="REGION=S", help="averaged over S seconds"
+        "--smoothing",
+        type=_knob,
+        action="append",
+        default=[],
+        metavar="REGION=S",
+        help="average the region over S seconds",
     )
-    knobs.add_argument("--no-clamp", action="store_true", help="leave ARKit weights beyond [0, 1] as they are")
-    knobs.add_argument("--used-only", action="store_true", help="only morph targets that the motion uses")
+    knobs.add_argument("--no-clamp", action="store_true", help="do not limit ARKit weights to [0, 1]")
+    knobs.add_argument("--used-only", action="store_true", help="write only the morph targets that the motion uses")
     knobs.add_argument(
-        "--head-unit", choices=("rad", "deg", "norm180"), default="rad", help="head angles of Live Link Face (rad)"
+        "--head-unit",
+        choices=("rad", "deg", "norm180"),
+        default="rad",
+        help="unit of head angles in Live Link Face files (default: rad)",
     )
 
 

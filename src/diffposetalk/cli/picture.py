@@ -49,10 +49,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     reads(
         picture.add_argument(
-            "--head", metavar="NAME|FILE", help="head: anny, flame, or FLAME's .pkl or .npz (the motion's)"
+            "--head",
+            metavar="NAME|FILE",
+            help="head to draw: anny, flame, or a file (.pkl, .npz, .glb, .gltf; default: the motion's head)",
         )
     )
-    reads(picture.add_argument("--identity", metavar="FILE|SEED", help="whose head: numbers (.npy, .json), or a seed"))
+    reads(
+        picture.add_argument(
+            "--identity",
+            metavar="FILE|SEED",
+            help="the person: a seed, or a file of coefficients (.npy, .npz, .json; default: the average person)",
+        )
+    )
 
 
 def _size(text: str) -> tuple[int, int]:

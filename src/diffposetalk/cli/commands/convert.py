@@ -25,9 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     )
     writes(
-        parser.add_argument("-o", "--output", metavar="OUT", required=True, help="where the model goes (.safetensors)")
+        parser.add_argument("-o", "--output", metavar="OUT", required=True, help="model file to write (.safetensors)")
     )
-    reads(parser.add_argument("--stats", metavar="NPZ", help="statistics of the training data (stats_train.npz)"))
+    reads(
+        parser.add_argument("--stats", metavar="NPZ", help="statistics of the training data, such as stats_train.npz")
+    )
     reads(parser.add_argument("--style-encoder", metavar="CKPT.pt", help="the style encoder that goes with a denoiser"))
     reads(
         parser.add_argument(

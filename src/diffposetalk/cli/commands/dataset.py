@@ -31,9 +31,11 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's own commands and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    check = actions.add_parser("check", help="say what is in a data set and what is wrong; exit code 1 if anything is")
+    check = actions.add_parser(
+        "check", help="report what is in a data set and what is wrong with it; exit code 1 if anything is"
+    )
     reads(check.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
-    convert = actions.add_parser("convert", help="TFHP folder -> folder of shards, or the other way")
+    convert = actions.add_parser("convert", help="convert a TFHP folder to a folder of shards, or back")
     reads(convert.add_argument("path", metavar="SOURCE", help="TFHP folder or folder of shards"))
     writes(convert.add_argument("target", metavar="TARGET", help="folder to be made"))
     stats = actions.add_parser("stats", help="measure mean, spread and range of a data set's motion")
@@ -43,16 +45,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="FLAME coefficients as TFHP has them (.npz), or channels of any head (.json); by default stats_train.npz in PATH "
         "for FLAME, statistics.json for other heads",
     ))  # fmt: skip
-    stats.add_argument("--split", default="train", metavar="NAME", help="split to measure (train)")
+    stats.add_argument("--split", default="train", metavar="NAME", help="split to measure (default: train)")
     show = actions.add_parser("show", help="write a page with plots, what was left out and why, and clips to look at")
     reads(show.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
     writes(
         show.add_argument("-o", "--output", metavar="FILE", required=True, help="the page (.html); needs no other file")
     )
     show.add_argument(
-        "--clips", type=values.whole(0, 1000), default=2, metavar="N", help="clips of each split to film (2)"
+        "--clips", type=values.whole(0, 1000), default=2, metavar="N", help="clips of each split to draw (default: 2)"
     )
-    reads(show.add_argument("--head", metavar="NAME|FILE", help="head that performs them (the one they are for)"))
+    reads(show.add_argument("--head", metavar="NAME|FILE", help="head to draw them on (default: the one they are for)"))
     corpus = actions.add_parser("from-corpus", help="the self-made corpus as a TFHP data set, in FLAME coefficients")
     reads(corpus.add_argument("path", metavar="CORPUS", help="folder made by `diffposetalk corpus`"))
     writes(corpus.add_argument("-o", "--output", metavar="FOLDER", required=True, help="TFHP folder to be made"))
@@ -60,20 +62,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         corpus.add_argument(
             "--head",
             metavar="FILE",
-            help="free head of FLAME's format in whose coefficients to say the motion (.npz); made if absent "
+            help="free head of FLAME's format whose coefficients the motion is written in (.npz); made if absent "
             "(flame-free.npz in the folder to be made)",
         )
     )
     films = actions.add_parser(
         "build",
-        help="videos of people who talk -> folder of shards",
+        help="make a folder of shards from videos of people who talk",
         description=build.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     build.add_arguments(films)
     for action in (convert, corpus):
         action.add_argument(
-            "--seg-len", type=values.whole(1, 100000), default=100, metavar="N", help="frames in a TFHP segment (100)"
+            "--seg-len",
+            type=values.whole(1, 100000),
+            default=100,
+            metavar="N",
+            help="frames in a TFHP segment (default: 100)",
         )
     for action in (check, convert, stats, show, corpus, films):
         values.add_general(action)

@@ -28,11 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `dataset build`."""
     reads(parser.add_argument("videos", metavar="VIDEOS", nargs="+", help="video files, and folders of them"))
     writes(parser.add_argument("output", metavar="OUT", help="folder to be made"))
-    parser.add_argument("--jobs", type=values.whole(1, 1024), metavar="N", help="processes (as many as cores)")
+    parser.add_argument(
+        "--jobs", type=values.whole(1, 1024), metavar="N", help="processes (default: one for each core)"
+    )
     parser.add_argument("--ray", metavar="WHERE", help="work on a Ray cluster: auto, local, or an address")
     writes(
         parser.add_argument(
-            "--work", metavar="FOLDER", help="keep finished videos here, also afterwards (OUT.work, removed)"
+            "--work",
+            metavar="FOLDER",
+            help="keep finished videos in this folder (default: OUT.work, removed at the end)",
         )
     )
     who = parser.add_argument_group("speakers")
@@ -41,33 +45,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--speakers", metavar="FILE", help="table file,speaker (.csv); by default a video's folder, or name"
         )
     )
-    who.add_argument("--val", type=values.number(0, 1), default=0.1, metavar="P", help="speakers to validate on (0.1)")
-    who.add_argument("--test", type=values.number(0, 1), default=0.1, metavar="P", help="speakers to test on (0.1)")
-    track = parser.add_argument_group("tracking")
-    reads(track.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (anny), or FLAME's file"))
-    reads(
-        track.add_argument("--landmarker", metavar="FILE", help="MediaPipe's face_landmarker.task (the asset folder's)")
+    who.add_argument(
+        "--val",
+        type=values.number(0, 1),
+        default=0.1,
+        metavar="P",
+        help="share of speakers for validation (default: 0.1)",
     )
-    track.add_argument("--fov", type=values.number(1, 150), metavar="DEG", help="cameras' angle of view, longer side")
+    who.add_argument(
+        "--test",
+        type=values.number(0, 1),
+        default=0.1,
+        metavar="P",
+        help="share of speakers for testing (default: 0.1)",
+    )
+    track = parser.add_argument_group("tracking")
+    reads(
+        track.add_argument(
+            "--head", default="anny", metavar="NAME|FILE", help="head to fit: anny, or a FLAME file (default: anny)"
+        )
+    )
+    reads(
+        track.add_argument(
+            "--landmarker",
+            metavar="FILE",
+            help="MediaPipe face_landmarker.task (default: the one in the asset folder, else the bundled one)",
+        )
+    )
+    track.add_argument(
+        "--fov",
+        type=values.number(1, 150),
+        metavar="DEG",
+        help="cameras' angle of view along the longer side of the picture, degrees (default: 30)",
+    )
     track.add_argument(
         "--smooth", choices=("prior", "savgol"), default="prior",
-        help="motion as fitted (prior), or smoothed by a Savitzky-Golay filter as the paper's",
+        help="motion as fitted (prior), or smoothed by a Savitzky-Golay filter as in the paper (savgol; default: prior)",
     )  # fmt: skip
     clips = parser.add_argument_group("clips")
     for name, low, high, default, metavar, what in (
-        ("--shortest", 0.5, 30, 2.0, "S", "seconds of a clip, at least"),
-        ("--longest", 1, 60, 20.0, "S", "seconds of a clip, at most"),
-        ("--pause", 0, 60, 1.0, "S", "longer silence is left out"),
-        ("--most-error", 0, 100, 5.0, "P", "reprojection error, percent of the inter-ocular distance"),
-        ("--least-coverage", 0, 1, 0.9, "P", "part of the frames in which the face is seen"),
-        ("--most-turned", 0, 180, 35.0, "DEG", "from the camera, median"),
-        ("--smallest-face", 0, 10000, 25.0, "PX", "pixels between the eyes"),
-        ("--least-fps", 0, 240, 20.0, "N", "frames per second of a video"),
+        ("--shortest", 0.5, 30, 2.0, "S", "shortest clip, seconds"),
+        ("--longest", 1, 60, 20.0, "S", "longest clip, seconds"),
+        ("--pause", 0, 60, 1.0, "S", "pauses longer than this are left out, seconds"),
+        ("--most-error", 0, 100, 5.0, "P", "largest reprojection error, percent of the inter-ocular distance"),
+        ("--least-coverage", 0, 1, 0.9, "P", "smallest share of the frames in which the face is seen"),
+        ("--most-turned", 0, 180, 35.0, "DEG", "largest median angle between face and camera, degrees"),
+        ("--smallest-face", 0, 10000, 25.0, "PX", "smallest distance between the eyes, pixels"),
+        ("--least-fps", 0, 240, 20.0, "N", "lowest frame rate of a video"),
     ):
         clips.add_argument(
-            name, type=values.number(low, high), default=default, metavar=metavar, help=f"{what} ({default:g})"
+            name, type=values.number(low, high), default=default, metavar=metavar, help=f"{what} (default: {default:g})"
         )
-    clips.add_argument("--no-lag", action="store_true", help="do not measure how far the sound is late")
+    clips.add_argument("--no-lag", action="store_true", help="do not correct the audio-video offset")
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -139,7 +139,7 @@ def _seams(parser: argparse.ArgumentParser) -> None:
 def _tracking(parser: argparse.ArgumentParser) -> None:
     reads(parser.add_argument("--landmarker", type=Path, metavar="FILE", help="MediaPipe's face_landmarker.task"))
     reads(parser.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (default: %(default)s)"))
-    parser.add_argument("--only", default="", metavar="WORD", help="clips whose name contains this")
+    parser.add_argument("--only", default="", metavar="WORD", help="only clips whose name contains this (default: all)")
 
 
 def _lipsync_plot(parser: argparse.ArgumentParser) -> None:

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     reads(parser.add_argument("motion", metavar="MOTION", nargs="?", help="motion (.npz, .csv, .json, .parquet)"))
     parser.add_argument("--list", action="store_true", help="list all formats, their names and endings")
-    reads(parser.add_argument("--speech", metavar="FILE", help="the sound that goes with it"))
+    reads(parser.add_argument("--speech", metavar="FILE", help="sound that belongs to the motion"))
     values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)
     picture.add_arguments(parser)

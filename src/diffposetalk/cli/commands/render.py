@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     reads(parser.add_argument("motion", metavar="MOTION", help="motion (.npz, .csv, .json, .parquet)"))
-    reads(parser.add_argument("--speech", metavar="FILE", help="sound for the video"))
+    reads(parser.add_argument("--speech", metavar="FILE", help="sound track of the video"))
     values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)
     picture.add_arguments(parser)

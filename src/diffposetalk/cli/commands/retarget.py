@@ -33,18 +33,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     values.add_input_fps(parser, "--fps", "--input-fps")
     reads(parser.add_argument("--head", metavar="HEAD", default="anny", help="the head to move (default: anny)"))
-    writes(parser.add_argument("-o", "--output", metavar="OUT", required=True, help="where the motion goes (.npz)"))
+    writes(parser.add_argument("-o", "--output", metavar="OUT", required=True, help="motion file to write (.npz)"))
     parser.add_argument(
         "--by-name",
         metavar="PULL",
         type=values.number(0.0, 1e6),
-        help="how firmly channels of one name keep their weights (default 20; 0: the points alone decide)",
+        help="weight of the prior that keeps channels of one name at the source's value; 0: none (default: 20)",
     )
     parser.add_argument(
-        "--smooth", metavar="PULL", type=values.number(0.0, 1e6), help="pull toward the frame before (default 0.0005)"
+        "--smooth",
+        metavar="PULL",
+        type=values.number(0.0, 1e6),
+        help="weight of the prior toward the previous frame (default: 0.0005)",
     )
     parser.add_argument(
-        "--sparsity", metavar="PULL", type=values.number(0.0, 1e6), help="cost of each unit of weight (default 0.001)"
+        "--sparsity", metavar="PULL", type=values.number(0.0, 1e6), help="weight of the prior toward 0 (default: 0.001)"
     )
 
 

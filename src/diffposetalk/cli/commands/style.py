@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="preset, style file, motion (.npz, .csv, .json, .parquet) or video of at least some seconds; several are mixed",
         )
     )
-    writes(parser.add_argument("-o", "--output", metavar="OUT", help="where the style goes (.safetensors)"))
+    writes(parser.add_argument("-o", "--output", metavar="OUT", help="style file to write (.safetensors)"))
     parser.add_argument(
         "--shares", type=values.shares, metavar="A,B,...", help="share of each reference (default: equal)"
     )

@@ -32,20 +32,42 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     )
     reads(
-        parser.add_argument("--head", default="anny", metavar="NAME|FILE", help="head to fit (anny), or FLAME's file")
+        parser.add_argument(
+            "--head", default="anny", metavar="NAME|FILE", help="head to fit: anny, or a FLAME file (default: anny)"
+        )
     )
     reads(
         parser.add_argument(
-            "--landmarker", metavar="FILE", help="MediaPipe's face_landmarker.task (the asset folder's)"
+            "--landmarker",
+            metavar="FILE",
+            help="MediaPipe face_landmarker.task (default: the one in the asset folder, else the bundled one)",
         )
     )
-    parser.add_argument("--fps", type=values.number(1, 240), default=25.0, metavar="N", help="of the motion (25)")
-    parser.add_argument("--fov", type=values.number(1, 150), metavar="DEG", help="camera's angle of view, longer side")
-    parser.add_argument("--take", type=values.whole(), metavar="N", help="which stretch between cuts, from 0 (longest)")
     parser.add_argument(
-        "--start", type=values.number(0, 1e6), default=0.0, metavar="S", help="where to begin, seconds (0)"
+        "--fps",
+        type=values.number(1, 240),
+        default=25.0,
+        metavar="N",
+        help="frames per second of the motion (default: 25)",
     )
-    parser.add_argument("--seconds", type=values.number(0.1, 1e6), metavar="S", help="how much to watch (all)")
+    parser.add_argument(
+        "--fov",
+        type=values.number(1, 150),
+        metavar="DEG",
+        help="camera's angle of view along the longer side of the picture, degrees (default: 30)",
+    )
+    parser.add_argument(
+        "--take",
+        type=values.whole(),
+        metavar="N",
+        help="which stretch between cuts, counted from 0 (default: the longest)",
+    )
+    parser.add_argument(
+        "--start", type=values.number(0, 1e6), default=0.0, metavar="S", help="where to begin, seconds (default: 0)"
+    )
+    parser.add_argument(
+        "--seconds", type=values.number(0.1, 1e6), metavar="S", help="how many seconds to track (default: all)"
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
