@@ -138,7 +138,7 @@ class Gltf:
         """The vertices at a frame, in the head's order."""
         said = np.full((head.n_vertices, 3), np.nan)
         for part, corners in zip(parts_of(head.mesh(identity)), self.vertices(frame), strict=True):
-            said[part.triangles(head.mesh()).reshape(-1)] = corners
+            said[part.triangles(head.mesh(identity)).reshape(-1)] = corners
         return said
 
 

@@ -54,14 +54,15 @@ def test_impulses(
     path = tmp_path / f"a{suffix}"
     export(motion, path, scene=Scene(head, options=ExportOptions(used_only=True)))
     still, moved = (players.vertices(path, frame, head) for frame in (0, 1))
-    assert np.abs(still - rest).max() < EXACT
-    assert np.abs(moved - head.vertices(motion.expression[1], motion.head_pose[1])).max() < EXACT
+    drawn = np.unique(head.mesh().faces)  # a file need not hold hair of other kinds
+    assert np.abs((still - rest)[drawn]).max() < EXACT
+    assert np.abs((moved - head.vertices(motion.expression[1], motion.head_pose[1]))[drawn]).max() < EXACT
     lids, ball = head.regions["eyelids"], head.regions["left_eye"]
     chosen = {
         "left_lid": lids[rest[lids, 0] > 0],
         "left_iris": ball[rest[ball, 2].argsort()[-20:]],
         "nose": [int(rest[:, 2].argmax())],
-        "crown": [int(rest[:, 1].argmax())],
+        "crown": [int(drawn[rest[drawn, 1].argmax()])],
     }.get(region, head.regions.get(region))
     shift = (moved - still)[chosen].mean(0)
     assert int(np.abs(shift[:2]).argmax()) == int(np.abs(direction).argmax())

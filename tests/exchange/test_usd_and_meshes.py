@@ -89,10 +89,10 @@ def test_obj_and_ply_by_trimesh(
         assert (notes["fps"], notes["frames"], notes["sound"]) == (30.0, 10, "head_speech.wav")
     truth = head.vertices(wild.expression[3], wild.head_pose[3], identity=person)
     ply = trimesh.load(tmp_path / "asply" / "frame_00004.ply", process=False)
-    assert np.abs(ply.vertices - truth).max() < EXACT and (ply.faces == head.faces).all()
+    assert np.abs(ply.vertices - truth).max() < EXACT and (ply.faces == head.mesh(person).faces).all()
     assert ply.visual.kind == "vertex"
     obj = trimesh.load(tmp_path / "asobj" / "frame_00004.obj", process=False)
-    assert sum(len(each.faces) for each in obj.geometry.values()) == len(head.faces)
+    assert sum(len(each.faces) for each in obj.geometry.values()) == len(head.mesh(person).faces)
     assert {"skin", "teeth"} <= {each.visual.material.name for each in obj.geometry.values()}
     skin = next(each for each in obj.geometry.values() if each.visual.material.name == "skin")
     assert skin.visual.material.image is not None
@@ -107,7 +107,7 @@ def test_point_cache(players: Any, head: AnnyHead, person: np.ndarray, wild: Mot
     truth = head.mesh_sequence(wild, person).vertices
     assert np.abs(players.read_pc2(tmp_path / "talk.pc2") - truth).max() < EXACT
     rest = trimesh.load(tmp_path / "talk_rest.obj", process=False, maintain_order=True)
-    assert sum(len(each.faces) for each in rest.geometry.values()) == len(head.faces)
+    assert sum(len(each.faces) for each in rest.geometry.values()) == len(head.mesh(person).faces)
     text = (tmp_path / "talk_rest.obj").read_text()
     assert text.count("\nv ") == truth.shape[1], "a cache fits only an object with as many points"
 
