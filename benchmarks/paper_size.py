@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.generate.options import SamplingOptions
-from diffposetalk.generate.window import sample_window
+from diffposetalk.generate.window import ReleasedQuirks, sample_window
 from diffposetalk.model.checkpoint import Model, ModelConfig, build_model
-from diffposetalk.model.denoiser import DenoiserConfig
+from diffposetalk.model.denoiser import DenoiserConfig, WindowInput
 from diffposetalk.model.layers import alignment_mask, sinusoid
 from diffposetalk.model.packed import packed
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
@@ -154,8 +154,9 @@ def main() -> None:
     def ours(sampler: str) -> Tensor:
         steps = 10 if sampler == "dpmpp" else None
         options = SamplingOptions(sampler=sampler, steps=steps, speech_scale=SCALES[0], style_scale=SCALES[1])
-        extra = {"noises": noises[1:], "on_step": clock("ddpm")} if sampler == "ddpm" else {}
-        return sample_window(fast, schedule, options, noises[0], speech, style, identity, **extra)  # type: ignore[arg-type]
+        extra = {"quirks": ReleasedQuirks(noises=noises[1:]), "on_step": clock("ddpm")} if sampler == "ddpm" else {}
+        inputs = WindowInput(speech, style, identity)
+        return sample_window(fast, schedule, options, noises[0], inputs, **extra)  # type: ignore[arg-type]
 
     @torch.inference_mode()
     def encoded() -> Tensor:

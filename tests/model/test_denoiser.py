@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from diffposetalk.errors import UsageError
-from diffposetalk.model.denoiser import Denoiser, DenoiserConfig
+from diffposetalk.model.denoiser import Denoiser, DenoiserConfig, WindowInput
 
 CONFIG = DenoiserConfig(
     motion_dim=5, speech_dim=7, style_dim=4, dim=16, n_layers=2, n_heads=2, dropout=0.0, window=12, context=3
@@ -22,7 +22,7 @@ def denoiser() -> Denoiser:
 
 
 def test_shapes_and_defaults(denoiser: Denoiser) -> None:
-    conditions = denoiser.prepare(torch.randn(2, 12, 7))
+    conditions = denoiser.prepare(WindowInput(torch.randn(2, 12, 7)))
     assert denoiser(torch.randn(2, 12, 5), torch.tensor([1, 500]), conditions).shape == (2, 15, 5)
 
 
@@ -30,37 +30,41 @@ def test_each_part_of_the_condition_reaches_the_result(denoiser: Denoiser) -> No
     speech, style = torch.randn(1, 12, 7), torch.randn(1, 4)
     motion, before = torch.randn(1, 3, 5), torch.randn(1, 3, 7)
     x_n, step = torch.randn(1, 12, 5), torch.tensor([7])
-    full = denoiser(x_n, step, denoiser.prepare(speech, style, None, motion, before))
+    full = denoiser(x_n, step, denoiser.prepare(WindowInput(speech, style, None, motion, before)))
     changes = {
-        "speech": denoiser.prepare(speech + 1, style, None, motion, before),
-        "style": denoiser.prepare(speech, style + 1, None, motion, before),
-        "previous motion": denoiser.prepare(speech, style, None, motion + 1, before),
-        "previous speech": denoiser.prepare(speech, style, None, motion, before + 1),
-        "valid": denoiser.prepare(speech, style, None, motion, before, torch.arange(12)[None] < 5),
+        "speech": denoiser.prepare(WindowInput(speech + 1, style, None, motion, before)),
+        "style": denoiser.prepare(WindowInput(speech, style + 1, None, motion, before)),
+        "previous motion": denoiser.prepare(WindowInput(speech, style, None, motion + 1, before)),
+        "previous speech": denoiser.prepare(WindowInput(speech, style, None, motion, before + 1)),
+        "valid": denoiser.prepare(WindowInput(speech, style, None, motion, before, torch.arange(12)[None] < 5)),
     }
     for name, conditions in changes.items():
         assert (denoiser(x_n, step, conditions) - full).abs().max() > 1e-4, name
-    assert (denoiser(x_n, torch.tensor([400]), denoiser.prepare(speech, style, None, motion, before)) - full).any()
+    assert (
+        denoiser(x_n, torch.tensor([400]), denoiser.prepare(WindowInput(speech, style, None, motion, before))) - full
+    ).any()
 
 
 def test_dropped_conditions_are_the_learned_nulls(denoiser: Denoiser) -> None:
     speech, style = torch.randn(2, 12, 7), torch.randn(2, 4)
     x_n, step = torch.randn(2, 12, 5), torch.tensor([7, 7])
     both = torch.tensor([True, True])
-    dropped = denoiser.prepare(speech, style, speech_dropped=both, style_dropped=both)
-    other = denoiser.prepare(speech + 3, style - 2, speech_dropped=both, style_dropped=both)
+    dropped = denoiser.prepare(WindowInput(speech, style), speech_dropped=both, style_dropped=both)
+    other = denoiser.prepare(WindowInput(speech + 3, style - 2), speech_dropped=both, style_dropped=both)
     torch.testing.assert_close(denoiser(x_n, step, dropped), denoiser(x_n, step, other))
-    without = denoiser.prepare(denoiser.null_speech.expand(2, 12, -1))
+    without = denoiser.prepare(WindowInput(denoiser.null_speech.expand(2, 12, -1)))
     torch.testing.assert_close(denoiser(x_n, step, dropped), denoiser(x_n, step, without))
 
 
 def test_rows_of_a_batch_are_independent(denoiser: Denoiser) -> None:
     speech, style, x_n = torch.randn(3, 12, 7), torch.randn(3, 4), torch.randn(3, 12, 5)
     step = torch.tensor([1, 20, 300])
-    together = denoiser(x_n, step, denoiser.prepare(speech, style))
+    together = denoiser(x_n, step, denoiser.prepare(WindowInput(speech, style)))
     for row in range(3):
         alone = denoiser(
-            x_n[row : row + 1], step[row : row + 1], denoiser.prepare(speech[row : row + 1], style[row : row + 1])
+            x_n[row : row + 1],
+            step[row : row + 1],
+            denoiser.prepare(WindowInput(speech[row : row + 1], style[row : row + 1])),
         )
         torch.testing.assert_close(together[row : row + 1], alone, atol=1e-5, rtol=1e-5)
 
@@ -69,9 +73,9 @@ def test_identity_is_taken_where_configured() -> None:
     config = DenoiserConfig(**{**CONFIG.__dict__, "identity_dim": 6})
     denoiser = Denoiser(config).eval()
     speech, x_n, step = torch.randn(1, 12, 7), torch.randn(1, 12, 5), torch.tensor([3])
-    one = denoiser(x_n, step, denoiser.prepare(speech, identity=torch.zeros(1, 6)))
-    two = denoiser(x_n, step, denoiser.prepare(speech, identity=torch.ones(1, 6)))
-    torch.testing.assert_close(one, denoiser(x_n, step, denoiser.prepare(speech)))
+    one = denoiser(x_n, step, denoiser.prepare(WindowInput(speech, identity=torch.zeros(1, 6))))
+    two = denoiser(x_n, step, denoiser.prepare(WindowInput(speech, identity=torch.ones(1, 6))))
+    torch.testing.assert_close(one, denoiser(x_n, step, denoiser.prepare(WindowInput(speech))))
     assert (one - two).abs().max() > 1e-4
 
 
@@ -86,7 +90,7 @@ def test_filter_adds_running_means_of_the_noisy_window_by_weights_of_the_step() 
     torch.manual_seed(0)
     denoiser = Denoiser(DenoiserConfig(**{**CONFIG.__dict__, "noisy_scales": (2.0,)})).eval()
     x_n, step = torch.randn(2, 12, 5), torch.tensor([3, 90])
-    conditions = denoiser.prepare(torch.randn(2, 12, 7))
+    conditions = denoiser.prepare(WindowInput(torch.randn(2, 12, 7)))
     without = denoiser(x_n, step, conditions)
     assert denoiser.filter_weights is not None
     with torch.no_grad():
@@ -115,7 +119,9 @@ def test_the_window_alone_equals_its_part_of_the_whole(width: int, pre_norm: boo
     previous, valid = torch.randn(n, 4, 5).repeat(3, 1, 1), (torch.arange(12) < 9).expand(6, -1)
     speech, style = torch.randn(6, 12, 8), torch.randn(6, 4)
     with torch.no_grad():
-        conditions = denoiser.prepare(speech, style, torch.randn(6, 3), previous, torch.randn(6, 4, 8), valid)
+        conditions = denoiser.prepare(
+            WindowInput(speech, style, torch.randn(6, 3), previous, torch.randn(6, 4, 8), valid)
+        )
         whole = denoiser(x_n.repeat(n_sets, 1, 1), step.repeat(n_sets), conditions)
         window = denoiser.window(x_n, step, conditions)
     torch.testing.assert_close(window.flatten(0, 1), whole[:, 4:], atol=1e-5, rtol=1e-5)
@@ -131,16 +137,16 @@ def test_modulation_starts_as_nothing_and_lets_style_weigh_the_noise() -> None:
     step = torch.tensor([3, 400])
 
     def of(network: Denoiser, noisy: torch.Tensor = x_n) -> torch.Tensor:
-        return network(noisy, step, network.prepare(speech, style))
+        return network(noisy, step, network.prepare(WindowInput(speech, style)))
 
     torch.testing.assert_close(of(made), of(plain))
     assert made.modulation is not None
     torch.nn.init.normal_(made.modulation[-1].weight, std=0.3)
     assert (of(made) - of(plain)).abs().max() > 1e-2
     # rows follow their own style, and several sets of conditions give what each gives alone
-    both = made.prepare(speech.repeat(2, 1, 1), torch.cat([style, style + 1]))
+    both = made.prepare(WindowInput(speech.repeat(2, 1, 1), torch.cat([style, style + 1])))
     together = made.window(x_n, step, both)
-    alone = made(x_n, step, made.prepare(speech, style + 1))[:, CONFIG.context :]
+    alone = made(x_n, step, made.prepare(WindowInput(speech, style + 1)))[:, CONFIG.context :]
     torch.testing.assert_close(together[0], of(made)[:, CONFIG.context :])
     torch.testing.assert_close(together[1], alone)
     # without a filter there is nothing to weigh, but frames are still scaled and shifted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from diffposetalk.model.denoiser import Denoiser, DenoiserConfig
+from diffposetalk.model.denoiser import Denoiser, DenoiserConfig, WindowInput
 from diffposetalk.model.packed import PackedLinear, can_pack, packed
 
 
@@ -18,7 +18,7 @@ def test_packed_equals_plain(pre_norm: bool) -> None:
     before = {key: value.clone() for key, value in denoiser.state_dict().items()}
     twin = packed(denoiser)
     with torch.inference_mode():
-        conditions = denoiser.prepare(torch.randn(3, 20, 8), torch.randn(3, 4), torch.randn(3, 3))
+        conditions = denoiser.prepare(WindowInput(torch.randn(3, 20, 8), torch.randn(3, 4), torch.randn(3, 3)))
         x_n, step = torch.randn(1, 20, 5), torch.tensor([7])
         expected = denoiser.window(x_n, step, conditions)
         torch.testing.assert_close(twin.window(x_n, step, conditions), expected, atol=2e-6, rtol=1e-5)

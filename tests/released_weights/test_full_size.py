@@ -15,7 +15,8 @@ from torch import Tensor
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
-from diffposetalk.generate.window import sample_window
+from diffposetalk.generate.window import ReleasedQuirks, sample_window
+from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.style_reader import StyleModel
 from diffposetalk.released_weights.convert import converted_denoiser, converted_style_encoder
 from diffposetalk.released_weights.files import ReleasedCheckpoint
@@ -126,12 +127,14 @@ def test_forwards(talker: Talker, data: dict[str, Any], reference: Path) -> None
     with torch.no_grad():
         features = encoder(encoder.standardise(samples), 100)[0]
         conditions = denoiser.prepare(
-            given("in.audio_feat", 2, 100, 512),
-            person[:, 100:],
-            person[:, :100],
-            given("in.prev_motion_feat", 2, 10, 54),
-            given("in.prev_audio_feat", 2, 10, 512),
-            valid,
+            WindowInput(
+                given("in.audio_feat", 2, 100, 512),
+                person[:, 100:],
+                person[:, :100],
+                given("in.prev_motion_feat", 2, 10, 54),
+                given("in.prev_audio_feat", 2, 10, 512),
+                valid,
+            )
         )
         out = denoiser(given("in.motion_feat", 2, 100, 54), torch.tensor([250, 1]), conditions)
     assert_near(features[::5], data["audio_feat_every5"], 1e-5)
@@ -160,10 +163,7 @@ def test_samplers(
         NoiseSchedule.make("cosine", steps),
         SamplingOptions(sampler="ddpm", speech_scale=1.15, style_scale=3.0, guidance=guidance, threshold=threshold),
         noises[0],
-        features,
-        given("in.style", 1, 128),
-        given("in.shape", 1, 100),
-        noises=noises[1:],
-        threshold_each=True,
+        WindowInput(features, given("in.style", 1, 128), given("in.shape", 1, 100)),
+        quirks=ReleasedQuirks(threshold_each=True, noises=noises[1:]),
     )
     assert_near(motion, data[key], 1e-4)

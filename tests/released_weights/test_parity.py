@@ -15,7 +15,8 @@ from diffposetalk.data.coefficients import Coefficients
 from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
-from diffposetalk.generate.window import sample_window
+from diffposetalk.generate.window import ReleasedQuirks, sample_window
+from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.model.style_reader import StyleModel
 from diffposetalk.released_weights.convert import convert
@@ -53,12 +54,14 @@ def forward(talker: Talker, data: Mapping[str, Any], valid: Tensor | None) -> Te
     n = denoiser.config.identity_dim
     with torch.no_grad():
         conditions = denoiser.prepare(
-            tensor(data["audio_feat"]),
-            person[:, n:] if person.shape[1] > n else None,
-            person[:, :n],
-            tensor(data["prev_motion_feat"]),
-            tensor(data["prev_audio_feat"]),
-            valid,
+            WindowInput(
+                tensor(data["audio_feat"]),
+                person[:, n:] if person.shape[1] > n else None,
+                person[:, :n],
+                tensor(data["prev_motion_feat"]),
+                tensor(data["prev_audio_feat"]),
+                valid,
+            )
         )
         return denoiser(tensor(data["motion_feat"]), torch.from_numpy(data["step"]), conditions)
 
@@ -128,15 +131,15 @@ def test_sampler(released: Talker, reference: Path, case: str) -> None:
         released.schedule,
         options,
         noise[0],
-        tensor(data["audio_feat"]),
-        None if case == "nostyle_audio" else tensor(data["style_feat"]),
-        tensor(data["shape_feat"]),
-        tensor(data["prev_motion"]) if case == "prev" else None,
-        tensor(data["prev_audio"]) if case == "prev" else None,
-        torch.from_numpy(data["indicator"] > 0),
-        noises=noise[1:],
-        threshold_each=True,
-        flexibility=0.4 if case == "flex" else 0.0,
+        WindowInput(
+            tensor(data["audio_feat"]),
+            None if case == "nostyle_audio" else tensor(data["style_feat"]),
+            tensor(data["shape_feat"]),
+            tensor(data["prev_motion"]) if case == "prev" else None,
+            tensor(data["prev_audio"]) if case == "prev" else None,
+            torch.from_numpy(data["indicator"] > 0),
+        ),
+        quirks=ReleasedQuirks(True, 0.4 if case == "flex" else 0.0, noise[1:]),
         on_step=lambda n, x: seen.update({n: x[:1]}),
     )
     assert_near(motion, data[f"out_{case}"], SAMPLING)
@@ -160,11 +163,8 @@ def test_sampler_of_noise(legacy: Talker, reference: Path, case: str, scale: flo
         legacy.schedule,
         SamplingOptions(sampler="ddpm", speech_scale=scale),
         noise[0],
-        features,
-        identity=tensor(data["shape_feat"]),
-        noises=noise[1:],
-        threshold_each=True,
-        flexibility=flexibility,
+        WindowInput(features, identity=tensor(data["shape_feat"])),
+        quirks=ReleasedQuirks(True, flexibility, noise[1:]),
     )
     assert_near(motion, data[f"out_{case}"], SAMPLING)
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk.model.checkpoint import Model
+from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.released_weights.convert import convert
 
 
@@ -92,7 +93,9 @@ def test_converted_equals_plain(write_denoiser: Callable[..., Path], tmp_path: P
     step, valid = torch.tensor([1, 4, 8]), torch.arange(config.window) < torch.tensor([[config.window], [17], [1]])
     with torch.no_grad():
         expected = Plain(content)(motion, speech, torch.cat([identity, style], -1), before, heard, step, valid)
-        conditions = model.denoiser.prepare(speech, style if config.style_dim else None, identity, before, heard, valid)
+        conditions = model.denoiser.prepare(
+            WindowInput(speech, style if config.style_dim else None, identity, before, heard, valid)
+        )
         ours = model.denoiser(motion, step, conditions)
         alone = model.denoiser.window(motion, step, conditions)[0]
     torch.testing.assert_close(ours, expected, atol=2e-5, rtol=1e-5)

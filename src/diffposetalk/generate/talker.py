@@ -21,6 +21,7 @@ from diffposetalk.generate.speech_of import SpeechSource, SpeechStream, speech_o
 from diffposetalk.generate.style_of import StyleSource, style_of
 from diffposetalk.generate.window import continued, fading, sample_window, windows_of_features
 from diffposetalk.model.checkpoint import Model, load_model
+from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.packed import packed
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES
 from diffposetalk.model.style_reader import StyleModel
@@ -340,17 +341,21 @@ class Talker:
         if previous_motion is not None and self.model.config.sampling.continue_motion:
             adjust = partial(continued, previous=previous_motion, fade=self._join)
         like = torch.empty(n, config.window, config.motion_dim, device=self.device)
-        return sample_window(
-            self._sampling,
-            self.schedule,
-            options,
-            standard_normal(like, generators) * self._initial_noise,
+        valid = torch.arange(config.window, device=self.device) < n_valid
+        inputs = WindowInput(
             features.expand(n, -1, -1),
             each(style),
             each(identity),
             previous_motion,
             each(previous_speech),
-            each(torch.arange(config.window, device=self.device) < n_valid),
+            each(valid),
+        )
+        return sample_window(
+            self._sampling,
+            self.schedule,
+            options,
+            standard_normal(like, generators) * self._initial_noise,
+            inputs,
             generator=generators,
             adjust=adjust,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,11 +16,24 @@ from diffposetalk.diffusion.samplers import sample
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.model.checkpoint import Model, Padding
+from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
 
 if TYPE_CHECKING:
     from diffposetalk.diffusion.samplers import Generators, OnStep
+
+
+@dataclass(frozen=True)
+class ReleasedQuirks:
+    """What the released code does otherwise; for comparison with its results alone."""
+
+    threshold_each: bool = False
+    """Clamp each prediction over all its frames, before guidance; otherwise the guided result, over real frames."""
+    flexibility: float = 0.0
+    """Of the noise that ddpm adds (see `diffusion.samplers.sample_ddpm`)."""
+    noises: Iterable[Tensor] | None = None
+    """That noise itself, ``(B, L, D)`` each, in the order of use; None to draw it."""
 
 
 @torch.inference_mode()
@@ -28,18 +42,11 @@ def sample_window(
     schedule: NoiseSchedule,
     options: SamplingOptions,
     x_T: Tensor,
-    speech: Tensor,
-    style: Tensor | None = None,
-    identity: Tensor | None = None,
-    previous_motion: Tensor | None = None,
-    previous_speech: Tensor | None = None,
-    valid: Tensor | None = None,
+    inputs: WindowInput,
     *,
     generator: Generators | None = None,
-    noises: Iterable[Tensor] | None = None,
     adjust: Callable[[Tensor], Tensor] | None = None,
-    threshold_each: bool = False,
-    flexibility: float = 0.0,
+    quirks: ReleasedQuirks | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Sample one window for a batch of takes.
@@ -50,19 +57,11 @@ def sample_window(
         options: sampler, steps, guidance and threshold. A scale that is None does not guide: the condition is given to
             every evaluation.
         x_T: ``(B, L, D)`` the noise to start from.
-        speech: ``(B, L, speech_dim)`` features.
-        style: ``(B, style_dim)``; None for the learned null style.
-        identity: ``(B, identity_dim)`` normalised; None for zeros.
-        previous_motion: ``(B, P, D)`` normalised; None for the learned start.
-        previous_speech: ``(B, P, speech_dim)``; None for the learned start.
-        valid: ``(B, L)`` True where the frame is real; None for all.
-        generator: source of the noise that ddpm adds; or
-        noises: that noise itself, ``(B, L, D)`` each, in the order of use.
+        inputs: what the window is made from.
+        generator: source of the noise that ddpm adds, unless ``quirks`` holds that noise.
         adjust: applied to every guided prediction.
-        threshold_each: clamp each prediction over all its frames, before guidance, as the released code does; else the
-            guided result, over real frames.
-        flexibility: of the noise that ddpm adds (see `diffusion.samplers.sample_ddpm`).
-        on_step: told of each step.
+        quirks: what to do as the released code does; None for nothing.
+        on_step: called after each step.
 
     Returns:
         ``(B, L, D)`` normalised motion.
@@ -70,31 +69,22 @@ def sample_window(
     Raises:
         UsageError: the options ask for what the model or the sampler cannot do.
     """
+    quirks = quirks or ReleasedQuirks()
     denoiser, n = model.denoiser, len(x_T)
     entries = guidance_entries(
         options.speech_scale, options.style_scale, options.guidance or model.config.sampling.guidance
     )
     k = len(entries)
-    if options.threshold is not None and model.config.target == "noise" and not threshold_each:
+    if options.threshold is not None and model.config.target == "noise" and not quirks.threshold_each:
         raise UsageError("dynamic thresholding is for models that predict motion; this one predicts noise")
-
-    def repeated(value: Tensor | None) -> Tensor | None:
-        return None if value is None else value.repeat(k, *[1] * (value.dim() - 1))
 
     def dropped(kept: Sequence[bool]) -> Tensor | None:
         return None if all(kept) else ~torch.tensor(kept, device=x_T.device).repeat_interleave(n)
 
     conditions = denoiser.prepare(
-        speech.repeat(k, 1, 1),
-        repeated(style),
-        repeated(identity),
-        repeated(previous_motion),
-        repeated(previous_speech),
-        repeated(valid),
-        dropped([entry.speech for entry in entries]),
-        dropped([entry.style for entry in entries]),
+        inputs.repeated(k), dropped([entry.speech for entry in entries]), dropped([entry.style for entry in entries])
     )
-    real = None if threshold_each else valid
+    real = None if quirks.threshold_each else inputs.valid
 
     def denoise(x_n: Tensor, noise_step: int) -> Tensor:
         step = torch.full((n,), noise_step, device=x_n.device)
@@ -102,7 +92,7 @@ def sample_window(
             denoiser.window(x_n, step, conditions),
             entries,
             threshold=options.threshold,
-            threshold_each=threshold_each,
+            threshold_each=quirks.threshold_each,
             valid=real,
         )
         return result if adjust is None else adjust(result)
@@ -114,8 +104,8 @@ def sample_window(
         schedule,
         options.steps,
         generator=generator,
-        noises=noises,
-        flexibility=flexibility,
+        noises=quirks.noises,
+        flexibility=quirks.flexibility,
         target=model.config.target,
         on_step=on_step,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, cast
 
 import torch
@@ -66,6 +66,33 @@ class DenoiserConfig:
             object.__setattr__(self, "droppable", tuple(name for name in self.droppable if name != "style"))
         if any(width <= 0 for width in self.noisy_scales):
             raise UsageError(f"denoiser: noisy_scales must be above 0, got {self.noisy_scales}")
+
+
+@dataclass(frozen=True)
+class WindowInput:
+    """What a window of motion is made from, for a batch of B."""
+
+    speech: Tensor
+    """``(B, L, speech_dim)`` features of the window."""
+    style: Tensor | None = None
+    """``(B, style_dim)``; None for the learned null style."""
+    identity: Tensor | None = None
+    """``(B, identity_dim)`` normalised; None for zeros."""
+    previous_motion: Tensor | None = None
+    """``(B, P, D)`` normalised motion before the window; None for the learned start."""
+    previous_speech: Tensor | None = None
+    """``(B, P, speech_dim)`` features before the window; None for the learned start."""
+    valid: Tensor | None = None
+    """``(B, L)`` True where the frame is real; None for all."""
+
+    def repeated(self, k: int) -> WindowInput:
+        """Return the batch ``k`` times, one after another."""
+
+        def times(value: Tensor | None) -> Tensor | None:
+            return None if value is None else value.repeat(k, *[1] * (value.dim() - 1))
+
+        others = {field.name: times(getattr(self, field.name)) for field in fields(self) if field.name != "speech"}
+        return WindowInput(self.speech.repeat(k, 1, 1), **others)
 
 
 @dataclass(frozen=True)
@@ -140,31 +167,20 @@ class Denoiser(nn.Module):
         self.start_speech = nn.Parameter(torch.zeros(config.context, config.speech_dim))
 
     def prepare(
-        self,
-        speech: Tensor,
-        style: Tensor | None = None,
-        identity: Tensor | None = None,
-        previous_motion: Tensor | None = None,
-        previous_speech: Tensor | None = None,
-        valid: Tensor | None = None,
-        speech_dropped: Tensor | None = None,
-        style_dropped: Tensor | None = None,
+        self, inputs: WindowInput, speech_dropped: Tensor | None = None, style_dropped: Tensor | None = None
     ) -> Conditions:
         """Compute everything the noise steps of a window share.
 
         Args:
-            speech: ``(B, L, speech_dim)`` features of the window.
-            style: ``(B, style_dim)``; None for the learned null style.
-            identity: ``(B, identity_dim)``; None for zeros.
-            previous_motion: ``(B, P, D)`` normalised; None for the learned start.
-            previous_speech: ``(B, P, speech_dim)``; None for the learned start.
-            valid: ``(B, L)`` True where the frame is real; None for all.
+            inputs: what the window is made from.
             speech_dropped: ``(B,)`` True where the window's speech is replaced by the learned null.
             style_dropped: ``(B,)`` True where the style is replaced by the learned null.
 
         Raises:
             UsageError: a condition is to be left out that the model has not learned to do without.
         """
+        speech, valid = inputs.speech, inputs.valid
+        previous_motion, previous_speech = inputs.previous_motion, inputs.previous_speech
         config, n_batch = self.config, len(speech)
         if speech_dropped is not None:
             speech = torch.where(speech_dropped[:, None, None], self._null("speech"), speech)
@@ -181,20 +197,15 @@ class Denoiser(nn.Module):
         views += [previous_motion] * len(config.noisy_scales)
         return Conditions(
             tuple(cast(DecoderBlock, block).prepare(frames) for block in self.blocks),
-            self._person(n_batch, speech, style, identity, style_dropped),
+            self._person(speech, inputs.style, inputs.identity, style_dropped),
             self.motion_projection(torch.cat(views, dim=-1)),
             valid.to(speech.dtype),
         )
 
     def _person(
-        self,
-        n_batch: int,
-        like: Tensor,
-        style: Tensor | None,
-        identity: Tensor | None,
-        style_dropped: Tensor | None,
+        self, like: Tensor, style: Tensor | None, identity: Tensor | None, style_dropped: Tensor | None
     ) -> Tensor:
-        parts = []
+        parts, n_batch = [], len(like)
         if self.config.identity_dim:
             parts.append(like.new_zeros(n_batch, self.config.identity_dim) if identity is None else identity)
         if self.config.style_dim:

@@ -24,7 +24,8 @@ from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.speech_of import SpeechSource, speech_of
 from diffposetalk.generate.style_of import StyleSource
 from diffposetalk.generate.talker import Talker, reported
-from diffposetalk.generate.window import sample_window
+from diffposetalk.generate.window import ReleasedQuirks, sample_window
+from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.pretrained_speech import FRAME_SAMPLES, PretrainedSpeechEncoder, pad_to_frames, resample_linear
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SAMPLE_RATE
@@ -120,14 +121,15 @@ def demo_windows(
             talker.schedule,
             options,
             x_T,
-            window.expand(n, -1, -1),
-            None if vector is None else vector.expand(n, -1),
-            None if person is None else person.expand(n, -1),
-            previous_motion,
-            previous_speech,
-            (torch.arange(config.window, device=talker.device) < n_valid).expand(n, -1),
-            noises=(draw.to(talker.device) for draw in draws),
-            threshold_each=True,
+            WindowInput(
+                window.expand(n, -1, -1),
+                None if vector is None else vector.expand(n, -1),
+                None if person is None else person.expand(n, -1),
+                previous_motion,
+                previous_speech,
+                (torch.arange(config.window, device=talker.device) < n_valid).expand(n, -1),
+            ),
+            quirks=ReleasedQuirks(threshold_each=True, noises=(draw.to(talker.device) for draw in draws)),
         )
         previous_motion = motion[:, -config.context :]
         previous_speech = window[-config.context :].expand(n, -1, -1)

@@ -14,6 +14,7 @@ from diffposetalk.data.coefficients import coefficients_to_vector
 from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.model.checkpoint import Model
+from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.style_reader import StyleModel
 from diffposetalk.released_weights.convert import convert
 from diffposetalk.released_weights.keys import DENOISER_KEYS, STYLE_KEYS, _renamed
@@ -190,7 +191,7 @@ def test_forward_equals_the_reference(reference: Path, mode: str) -> None:
     guidance = "independent" if mode == "independent" else "incremental"
     drawn = draw_window(draws, tuple(motion.shape), schedule, model.denoiser.config.droppable, guidance)
     assert not draws.left and drawn.ends is None
-    target = denoised(model.denoiser, schedule, motion, drawn, speech, style, identity)
+    target = denoised(model.denoiser, schedule, motion, drawn, WindowInput(speech, style, identity))
     expected = data[f"{mode}_target"]
     np.testing.assert_allclose(target.detach(), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 

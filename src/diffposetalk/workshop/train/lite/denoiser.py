@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from diffposetalk.diffusion.guidance import condition_dropout
 from diffposetalk.diffusion.noise import NoiseSchedule, add_noise
 from diffposetalk.model.checkpoint import load_weights, weights
-from diffposetalk.model.denoiser import Denoiser, DenoiserConfig
+from diffposetalk.model.denoiser import Denoiser, DenoiserConfig, WindowInput
 from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.motion import MotionSpace
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
@@ -88,16 +88,15 @@ class DenoiserLosses:
             style = self.style_encoder(batch.reference)
         no_speech, no_style = self._dropped(rng, n)
         continues = batch.continues[:, None, None]
-        conditions = network.prepare(
+        inputs = WindowInput(
             batch.features,
             style,
             None,
             torch.where(continues, batch.previous_motion, network.start_motion),
             torch.where(continues, batch.previous_features, network.start_speech),
             batch.valid,
-            no_speech.to(device),
-            no_style.to(device),
         )
+        conditions = network.prepare(inputs, no_speech.to(device), no_style.to(device))
         noise_step = torch.from_numpy(rng.integers(1, self.schedule.n_steps + 1, n)).to(device)
         eps = torch.from_numpy(rng.standard_normal(tuple(batch.motion.shape), np.float32)).to(device)
         x_n = add_noise(batch.motion, noise_step, eps, self.schedule)

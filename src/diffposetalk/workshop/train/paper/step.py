@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from diffposetalk.diffusion.guidance import GuidanceMode, condition_dropout
 from diffposetalk.diffusion.noise import NoiseSchedule, Target, add_noise
 from diffposetalk.errors import UsageError
-from diffposetalk.model.denoiser import Denoiser
+from diffposetalk.model.denoiser import Denoiser, WindowInput
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.workshop.train.paper.batches import SpeechBatch
@@ -170,11 +170,7 @@ def denoised(
     schedule: NoiseSchedule,
     motion: Tensor,
     drawn: WindowDraws,
-    speech: Tensor,
-    style: Tensor | None = None,
-    identity: Tensor | None = None,
-    previous_motion: Tensor | None = None,
-    previous_speech: Tensor | None = None,
+    inputs: WindowInput,
 ) -> Tensor:
     """Noise windows and let the denoiser predict: ``(B, P + L, D)``.
 
@@ -183,24 +179,11 @@ def denoised(
         schedule: of the noise.
         motion: ``(B, L, D)`` normalised; what follows the ends is replaced already.
         drawn: the windows' random numbers.
-        speech: ``(B, L, speech_dim)`` features.
-        style: ``(B, style_dim)``.
-        identity: ``(B, I)`` normalised.
-        previous_motion: ``(B, P, D)``; None for the learned start.
-        previous_speech: ``(B, P, speech_dim)``; None for the learned start.
+        inputs: what they are made from; which frames are real follows from the draws.
     """
     frame = torch.arange(motion.shape[1], device=motion.device)
     valid = None if drawn.ends is None else frame < drawn.ends[:, None]
-    conditions = denoiser.prepare(
-        speech,
-        style,
-        identity,
-        previous_motion,
-        previous_speech,
-        valid,
-        drawn.speech_dropped,
-        drawn.style_dropped,
-    )
+    conditions = denoiser.prepare(replace(inputs, valid=valid), drawn.speech_dropped, drawn.style_dropped)
     x_n = add_noise(motion, drawn.noise_step, drawn.eps, schedule)
     return denoiser(x_n, drawn.noise_step, conditions)
 
@@ -255,11 +238,13 @@ def two_window_terms(
         schedule,
         motion.flatten(0, 1),
         _joined(drawn, shape[1]),
-        features.flatten(0, 1),
-        None if style_of is None else torch.cat([style_of(batch, window) for window in range(2)]),
-        identity.repeat(2, 1) if config.identity_dim else None,
-        start(denoiser.start_motion, previous),
-        start(denoiser.start_speech, past),
+        WindowInput(
+            features.flatten(0, 1),
+            None if style_of is None else torch.cat([style_of(batch, window) for window in range(2)]),
+            identity.repeat(2, 1) if config.identity_dim else None,
+            start(denoiser.start_motion, previous),
+            start(denoiser.start_speech, past),
+        ),
     ).unflatten(0, (2, n))
     terms = [
         window_terms(
