@@ -14,7 +14,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, Protocol
@@ -46,12 +46,8 @@ class Result:
     """Whether the workers that tried died."""
     error: str = ""
     """What the function raised, a line."""
-
-    @property
-    def unable(self) -> str | None:
-        """What is missing on the worker's machine; None if nothing is."""
-        name = f"{Unable.__name__}: "
-        return self.error.removeprefix(name) if self.error.startswith(name) else None
+    unable: str | None = None
+    """What is missing on the worker's machine; None if nothing is."""
 
 
 class Executor(Protocol):
@@ -123,13 +119,13 @@ class Processes:
                         waiting.appendleft(name)
                 for connection in wait(list(busy)):
                     worker, name = busy.pop(connection)  # type: ignore[call-overload]
-                    answer = worker.answer()
-                    if answer is None:
+                    result = worker.answer(name)
+                    if result is None:
                         worker.end()
                         yield Result(name, died=True)
                     else:
                         idle.append(worker)
-                        yield Result(name, *answer)
+                        yield result
         finally:
             for worker in [*idle, *(worker for worker, _ in busy.values())]:
                 worker.end()
@@ -154,12 +150,13 @@ class _Worker:
             return False
         return True
 
-    def answer(self) -> tuple[bytes | None, float, bool, str] | None:
-        """Return data, seconds, False and error of the task; None if the process is gone."""
+    def answer(self, name: str) -> Result | None:
+        """Return what became of the task; None if the process is gone."""
         try:
-            return self.connection.recv()
+            result: Result = self.connection.recv()
         except (EOFError, OSError):
             return None
+        return replace(result, name=name)
 
     def end(self) -> None:
         """End the process, whatever it is doing."""
@@ -191,14 +188,17 @@ def _serve(connection: Connection, function: Function) -> None:
         connection.send(timed(function, arguments))
 
 
-def timed(function: Function, arguments: tuple[Any, ...]) -> tuple[bytes | None, float, bool, str]:
-    """Call a function; return what it returned, the seconds of one core that it took, False, and what it raised, as a line."""
+def timed(function: Function, arguments: tuple[Any, ...]) -> Result:
+    """Call a function; return what became of it, still without a name."""
     started = time.process_time()
+    data, error, unable = None, "", None
     try:
-        data, error = function(*arguments), ""
+        data = function(*arguments)
+    except Unable as raised:
+        error = unable = str(raised)
     except Exception as raised:  # a task that fails must not end the others
-        data, error = None, " ".join(f"{type(raised).__name__}: {raised}".split())
-    return data, time.process_time() - started, False, error
+        error = " ".join(f"{type(raised).__name__}: {raised}".split())
+    return Result("", data, time.process_time() - started, error=error, unable=unable)
 
 
 @contextlib.contextmanager
@@ -267,7 +267,7 @@ class OnRay:
                 for ready in ray.wait(list(pending), num_returns=1)[0]:
                     name = pending.pop(ready)
                     try:
-                        yield Result(name, *ray.get(ready))
+                        yield replace(ray.get(ready), name=name)
                     except _deaths(ray):
                         yield Result(name, died=True)
                     except ray.exceptions.RayError as error:

@@ -48,7 +48,7 @@ def test_a_video_is_tracked_on_the_models_head(
             "flame" if flame else "anny",
             jaw_pose=np.zeros((50, 3), np.float32) if flame else None,
         )
-        return SimpleNamespace(motion=motion, quality=SimpleNamespace(warnings=()))
+        return SimpleNamespace(reference=motion, quality=SimpleNamespace(warnings=()))
 
     monkeypatch.setattr("diffposetalk.track.track", track)
     path = tmp_path / "somebody.mp4"
@@ -99,7 +99,7 @@ def test_everything_that_shows_a_manner_is_the_same_style(
     expected.save(tmp_path / "s.safetensors")
     np.save(tmp_path / "v.npy", expected.vector)
     (tmp_path / "Somebody.MP4").touch()
-    tracked = SimpleNamespace(motion=motion, quality=SimpleNamespace(warnings=("the face is small",)))
+    tracked = SimpleNamespace(reference=motion, quality=SimpleNamespace(warnings=("the face is small",)))
     monkeypatch.setattr("diffposetalk.track.track", lambda *_, **__: tracked)
     with pytest.warns(match="Somebody.MP4: the face is small"):
         np.testing.assert_allclose(tiny.style(tmp_path / "Somebody.MP4").vector, expected.vector, atol=1e-5)

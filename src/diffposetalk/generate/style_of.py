@@ -117,4 +117,4 @@ def _tracked(
     result = track(path, (head or "flame") if on_flame else "anny", landmarker, progress=progress)
     for warning in result.quality.warnings:
         warnings.warn(f"{path}: {warning}", DiffPoseTalkWarning, stacklevel=4)
-    return result.motion
+    return result.reference

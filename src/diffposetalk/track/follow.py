@@ -30,6 +30,10 @@ LOOK_S = 2.0
 Progress = Callable[[float, float | None], None]
 
 
+class NoFaceError(InputError):
+    """A video shows no face."""
+
+
 @dataclass(frozen=True)
 class OtherFace:
     """Somebody else in the picture."""
@@ -87,7 +91,8 @@ def watch(
         seconds: how much to watch; none for all that follows.
 
     Raises:
-        InputError: the file is no video, shows no face, ends before `start_s`, or MediaPipe is missing.
+        NoFaceError: the video shows no face.
+        InputError: the file is no video, ends before `start_s`, or MediaPipe is missing.
     """
     path = Path(path)
     info = probe(path)
@@ -105,7 +110,7 @@ def watch(
             watched = followed(*shots, how=finder.how)
         if watched.face.seen.any():
             return watched
-    raise InputError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
+    raise NoFaceError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
 
 
 def _finder_for(path: Path, model: str | Path | None, start_s: float, stop_s: float) -> FaceFinder | None:

@@ -12,7 +12,7 @@ from diffposetalk.track.landmarks import FaceLandmarks, eye_distance, lip_apertu
 
 LYING_DEG = 60.0
 """A head that leans farther than this lies, or the video does."""
-SHORT_S, SMALL_PX, PROFILE_DEG, BLURRED, ROUGH_PERCENT, SHAKY_PERCENT = 3.0, 30.0, 35.0, 0.35, 4.0, 1.0
+SHORT_S, SMALL_PX, TURNED_DEG, BLURRED, ROUGH_PERCENT, SHAKY_PERCENT = 3.0, 30.0, 25.0, 0.35, 4.0, 1.0
 """Below or beyond these a warning is due."""
 STILL_LIPS = 0.008
 """Spread of the lip gap over the face's height below which nobody speaks."""
@@ -108,8 +108,11 @@ def _warnings(quality: Quality, lips: float, sharp: float | None, takes: tuple[t
     found = []
     if quality.seconds < SHORT_S:
         found.append(f"only {quality.seconds:.1f} s long; 4 s and more are wanted for a style")
-    if quality.turned_deg > PROFILE_DEG:
-        found.append(f"the face is mostly seen from the side ({quality.turned_deg:.0f} degrees)")
+    if quality.turned_deg > TURNED_DEG:
+        found.append(
+            f"the face is turned {quality.turned_deg:.0f} degrees from the camera; how its two sides differ and how the "
+            "head rests cannot be told, and a style read from it leaves that out"
+        )
     if abs(quality.leaning_deg) > LYING_DEG:
         found.append(
             f"the head leans by {abs(quality.leaning_deg):.0f} degrees; if the video lies on its side, turn it upright first"

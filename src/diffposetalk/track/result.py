@@ -17,6 +17,7 @@ from diffposetalk.track.follow import Watched
 from diffposetalk.track.landmarks import FaceLandmarks
 from diffposetalk.track.model import LandmarkModel
 from diffposetalk.track.quality import Quality, judge
+from diffposetalk.track.reference import reference_motion
 
 FEWEST = 5
 """Frames below which nothing can be fitted."""
@@ -43,6 +44,11 @@ class Track:
     """At the video's frames."""
     how: str = ""
     """What found the landmarks."""
+
+    @property
+    def reference(self) -> Motion:
+        """What of the motion may say about a manner of speaking; see `reference_motion`."""
+        return reference_motion(self.motion, self.quality)
 
     def save(self, path: str | Path) -> None:
         """Write a motion file that also holds the identity and what is known about the tracking.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.workshop.footage.sources import Source, find_videos, split_speakers
+from diffposetalk.workshop.footage.sources import Source, find_videos, split_notes, split_speakers
 
 
 @pytest.fixture
@@ -105,10 +105,24 @@ def test_splits() -> None:
     split = split_speakers(people, 0.1, 0.2)
     assert [list(split.values()).count(name) for name in ("train", "val", "test")] == [70, 10, 20]
     assert split == split_speakers(reversed(people * 2), 0.1, 0.2)
-    assert sorted(split_speakers(people[:2], 0.1, 0.1).values()) == ["train", "val"]
+    assert set(split_speakers(people[:2], 0.1, 0.1).values()) == {"train"}
     assert sorted(split_speakers(people[:3], 0.1, 0.1).values()) == ["test", "train", "val"]
     assert set(split_speakers(people[:1], 0.1, 0.1).values()) == {"train"}
     assert set(split_speakers(people, 0, 0).values()) == {"train"}
     for wrong in ((0.5, 0.5), (-0.1, 0), (1.0, 0)):
         with pytest.raises(UsageError, match="leave nothing to train on"):
             split_speakers(people, *wrong)
+
+
+def test_splits_that_are_not_as_asked_are_said() -> None:
+    def splits(**clips: int) -> dict[str, dict[str, float]]:
+        return {name: {"speakers": 1 if name != "train" else 2, "clips": n} for name, n in clips.items()}
+
+    assert split_notes(splits(train=80, val=10, test=10), 0.1, 0.1) == ()
+    (line,) = split_notes(splits(train=40, val=50, test=10), 0.1, 0.1)
+    assert "50 % of the clips are in val, not 10 %" in line and "there are 4" in line
+    (line,) = split_notes(splits(train=7), 0.1, 0.1)
+    assert "all 2 speakers are trained on" in line
+    (line,) = split_notes({"train": {"speakers": 1, "clips": 3}}, 0.1, 0.1)
+    assert "the one speaker is trained on" in line
+    assert split_notes(splits(train=7), 0.0, 0.0) == ()

@@ -170,7 +170,7 @@ def _say(built: Built, console: Console) -> None:
             ]
         )
     console.say(f"{built.output / 'manifest.jsonl'} says why")
-    for line in built.failures:
+    for line in (*built.notes, *built.failures):
         console.warn(line)
 
 

@@ -19,7 +19,7 @@ from diffposetalk.workshop.footage.assemble import Outcome, assembled
 from diffposetalk.workshop.footage.cut import ready
 from diffposetalk.workshop.footage.manifest import rejected
 from diffposetalk.workshop.footage.options import CutOptions
-from diffposetalk.workshop.footage.sources import Source, check_shares, find_videos
+from diffposetalk.workshop.footage.sources import Source, check_shares, find_videos, split_notes
 from diffposetalk.workshop.footage.staging import Staging, cut_to_bytes, digest_of
 
 Report = Callable[[int, int | None, str], None]
@@ -49,6 +49,8 @@ class Built:
     video_seconds: float
     """Length of the videos that were cut in this run, where known."""
     wall_seconds: float
+    notes: tuple[str, ...] = ()
+    """Where the splits are not as asked, a line each."""
     failures: tuple[str, ...] = field(default=(), repr=False)
     """Videos over which workers died or that met a defect of ours, a line each; the next run would try them again."""
 
@@ -154,6 +156,7 @@ def build(
         work_seconds=seconds,
         video_seconds=cut_s,
         wall_seconds=time.monotonic() - started,
+        notes=split_notes(made.splits, options.val, options.test),
         failures=failures,
     )
 

@@ -110,7 +110,7 @@ def cut(video: str | Path, options: CutOptions | None = None) -> Cut:
 
 
 def _cut(video: Path, options: CutOptions) -> Cut:
-    from diffposetalk.track.follow import watch
+    from diffposetalk.track.follow import NoFaceError, watch
 
     try:
         info = probe(video)
@@ -142,8 +142,10 @@ def _cut(video: Path, options: CutOptions) -> Cut:
         return no(*unheard(heard))
     try:
         watched = watch(video, options.landmarker)
+    except NoFaceError:
+        return no("no face", "shows no face")
     except InputError as error:
-        return no("no face" if "no face" in str(error) else "damaged", _plain(error, video).partition(";")[0])
+        return no("damaged", _plain(error, video).partition(";")[0])
     return _of_watched(watched, sound, heard, about, options)
 
 

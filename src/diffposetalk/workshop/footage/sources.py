@@ -127,10 +127,15 @@ def check_shares(val: float, test: float) -> None:
         raise UsageError(f"shares of {val:g} (val) and {test:g} (test) leave nothing to train on")
 
 
+FEWEST_SPEAKERS = 3
+"""With fewer, all are trained on: who is held out says little of others, and costs a half of the data."""
+
+
 def split_speakers(speakers: Iterable[str], val: float, test: float) -> dict[str, str]:
     """Return the split of each speaker: those whose name's hash comes first are held out.
 
-    With few speakers at least one stays to train on, then one is kept for validation, then for test.
+    With fewer than `FEWEST_SPEAKERS` all are trained on. Else at least one is kept for validation and, if enough are left,
+    one for test, wherever a share is asked for.
 
     Args:
         speakers: by name.
@@ -142,16 +147,40 @@ def split_speakers(speakers: Iterable[str], val: float, test: float) -> dict[str
     """
     check_shares(val, test)
     ranked = sorted(set(speakers), key=lambda name: hashlib.sha256(name.encode()).digest())
-    wanted = {
-        name: max(1, round(share * len(ranked))) if share else 0 for name, share in (("val", val), ("test", test))
-    }
+    if len(ranked) < FEWEST_SPEAKERS:
+        return dict.fromkeys(ranked, "train")
     split: dict[str, str] = {}
     left = list(ranked)
-    for name, n in wanted.items():
+    for name, share in (("val", val), ("test", test)):
+        n = max(1, round(share * len(ranked))) if share else 0
         n = min(n, max(0, len(left) - 1))
         split |= dict.fromkeys(left[:n], name)
         left = left[n:]
     return split | dict.fromkeys(left, "train")
+
+
+def split_notes(splits: Mapping[str, Mapping[str, float]], val: float, test: float) -> tuple[str, ...]:
+    """Say where the splits are not as asked, one line each.
+
+    Args:
+        splits: by split, its `speakers` and `clips`; without those that are empty.
+        val: share of the speakers that was asked for validation.
+        test: share that was asked for test.
+    """
+    n_speakers = sum(int(split["speakers"]) for split in splits.values())
+    n_clips = sum(int(split["clips"]) for split in splits.values())
+    if (val or test) and n_speakers < FEWEST_SPEAKERS:
+        who = "the one speaker is" if n_speakers == 1 else f"all {n_speakers} speakers are"
+        return (f"{who} trained on and nobody is held out: that takes {FEWEST_SPEAKERS} speakers",)
+    notes = []
+    for name, share in (("val", val), ("test", test)):
+        held = splits.get(name, {}).get("clips", 0) / max(n_clips, 1)
+        if held > max(2 * share, share + 0.1):
+            notes.append(
+                f"{100 * held:.0f} % of the clips are in {name}, not {100 * share:.0f} %: whole speakers are held out, and "
+                f"there are {n_speakers} (--{name} 0 trains on them)"
+            )
+    return tuple(notes)
 
 
 def members(split_of: Mapping[str, str]) -> dict[str, list[str]]:
