@@ -6,7 +6,6 @@ Recipes that come with the program go by name: "lite", "paper/denoiser".
 from __future__ import annotations
 
 import dataclasses
-import tomllib
 import types
 import typing
 from collections.abc import Iterable
@@ -79,6 +78,8 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, An
 
 def _value_of(text: str) -> Any:
     """Return a value written as in TOML; a bare word counts as a string."""
+    import tomllib
+
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
@@ -119,6 +120,8 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         path: the file.
         above: the files that have led here by their ``base``.
     """
+    import tomllib
+
     if path.resolve() in above:
         chain = " -> ".join(each.name for each in (*above, path))
         raise InputError(f"{path}: is its own base ({chain}); a chain of bases must end")

@@ -64,8 +64,13 @@ class _Ended(BaseException):
         self.number = number
 
 
-def build_parser() -> Parser:
-    """Return the parser of the whole command line."""
+def build_parser(arguments: Sequence[str] | None = None) -> Parser:
+    """Return the parser of the whole command line.
+
+    Args:
+        arguments: the words to be parsed; the modules of other commands than theirs are not imported. By default all are.
+    """
+    wanted = set(COMMANDS) if arguments is None else {next((word for word in arguments if word in COMMANDS), "")}
     common = Parser(add_help=False)
     group = common.add_argument_group("general")
     group.add_argument("--json", action="store_true", help="print one JSON object on stdout instead of text")
@@ -79,6 +84,9 @@ def build_parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"diffposetalk {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, what in COMMANDS.items():
+        if name not in wanted:
+            commands.add_parser(name, help=what, add_help=False)
+            continue
         module = import_module(f"diffposetalk.cli.commands.{name}")
         command = commands.add_parser(
             name,
@@ -104,7 +112,7 @@ def run(arguments: Sequence[str]) -> int:
     console = Console()
     with _Signals() as signals:
         try:
-            parser = build_parser()
+            parser = build_parser(arguments)
             try:
                 args = parser.parse_args(arguments)
             except SystemExit as stop:  # --help, --version, or a wrong command line

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -166,7 +165,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         beside.mkdir()
         yield beside
         if target.is_dir():
-            shutil.copymode(target, beside)
+            keep_mode(target, beside)
             target.rmdir()  # empty: `check_new_folder` has seen to it
         os.replace(beside, target)
     except OSError as error:
@@ -225,6 +224,8 @@ def _prepare_like(target: Path, beside: Path) -> None:
 
 def _copy_into(result: Path, node: Path) -> None:
     """Copy a finished result into a device or a pipe; a pipe that nobody reads from is refused after `READER_S`."""
+    import shutil
+
     until = time.monotonic() + READER_S
     while True:
         try:

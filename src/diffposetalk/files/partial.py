@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import platform
 import re
-import shutil
 import time
 import zlib
 from pathlib import Path
@@ -54,6 +52,8 @@ def remove_abandoned(path: Path) -> None:
 def remove(path: Path) -> None:
     """Remove a file or folder as far as the system lets us; it may be absent."""
     if path.is_dir() and not path.is_symlink():
+        import shutil
+
         shutil.rmtree(path, ignore_errors=True)
         return
     with contextlib.suppress(OSError):
@@ -69,6 +69,8 @@ def _short(path: Path) -> str:
 
 
 def _host() -> str:
+    import platform
+
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import unicodedata
 from pathlib import Path
 
 from diffposetalk.errors import UsageError
@@ -58,6 +57,8 @@ def file_key(path: AnyPath) -> tuple[object, ...]:
         real = real_path(path)
         folder = file_key(real.parent) if real.parent != real else ()
         if ignores_case(real.parent):
+            import unicodedata
+
             return (*folder, unicodedata.normalize("NFC", real.name).casefold())
         return (*folder, real.name)
     return (status.st_dev, status.st_ino)
