@@ -15,7 +15,7 @@ from diffposetalk.data.check import check
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.data.tfhp import TfhpReader
-from diffposetalk.data.tfhp_write import portable_pickle
+from diffposetalk.data.tfhp_write import portable_pickle, write_tfhp
 
 
 @pytest.fixture
@@ -128,3 +128,12 @@ def test_convert_and_stats_commands(copy: Path, tmp_path: Path, capsys: pytest.C
     ):
         assert run(["dataset", *command]) == code
         assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_more_held_out_than_trained_on_is_said(clips, tmp_path):
+    write_tfhp(clips, tmp_path / "few", 20, {"train": ["Bob/000"], "val": ["Ann/000", "Ann/001"]})
+    assert any(
+        "2 clips are held out for validation and test, only 1 of 1" in note for note in check(tmp_path / "few").notes
+    )
+    write_tfhp(clips, tmp_path / "many", 20, {"train": ["Ann/000", "Ann/001"], "val": ["Bob/000"]})
+    assert not any("held out" in note for note in check(tmp_path / "many").notes)

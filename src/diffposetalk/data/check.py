@@ -117,7 +117,21 @@ def check(path: str | Path, progress: Report | None = None) -> Findings:
     else:
         _check_shards(ShardReader(path), found, measured, progress)
     found.facts = measured.facts() | found.facts
+    found.notes += _held_out(found.path, found.facts["splits"])
     return found
+
+
+def _held_out(path: str, splits: dict[str, dict[str, int]]) -> list[str]:
+    """Return a line where validation and test hold more than training: so happens with very few speakers."""
+    train = splits.get("train", {}).get("videos", 0)
+    others = sum(splits.get(name, {}).get("videos", 0) for name in SPLITS if name != "train")
+    if not 0 < train < others:
+        return []
+    n_speakers = splits["train"]["speakers"]
+    return [
+        f"{path}: {others} clips are held out for validation and test, only {train} of {n_speakers} speakers are left "
+        "to train on; speakers are held out whole, so add speakers, or split by hand"
+    ]
 
 
 def _check_tfhp(reader: TfhpReader, found: Findings, measured: _Measured, progress: Report | None) -> None:

@@ -95,36 +95,3 @@ def coefficients_to_vector(exp: Array, pose: Array, head_pose: bool = True) -> A
     import torch
 
     return torch.cat([exp, kept], dim=-1)
-
-
-def vector_to_coefficients(vector: Array, n_expression: int = 50, head_pose: bool = True) -> tuple[Array, Array]:
-    """Cut a motion vector into expression and pose: the inverse of `coefficients_to_vector`.
-
-    Args:
-        vector: ``(..., E + 4)``, or ``(..., E + 1)``; with ``head_pose=False`` also the wider one, whose head is left out.
-        n_expression: ``E``.
-        head_pose: whether the head's rotation is wanted.
-
-    Returns:
-        ``(..., E)`` expression and ``(..., 6)`` pose; what the vector lacks is 0, the rest position.
-
-    Raises:
-        InputError: the vector is of neither width, or lacks the head that is wanted.
-
-    Source: the released code instead fills jaw y and z with the data's mean; `released` does as it does.
-    """
-    width = vector.shape[-1] - n_expression
-    if width not in (1, 4) or (head_pose and width == 1):
-        raise InputError(
-            f"a motion vector of width {vector.shape[-1]} holds no {n_expression} expression weights, "
-            f"{'head rotation and ' if head_pose else ''}jaw opening"
-        )
-    exp = vector[..., :n_expression]
-    if isinstance(vector, np.ndarray):
-        pose = np.zeros((*vector.shape[:-1], POSE_WIDTH), vector.dtype)
-    else:
-        pose = vector.new_zeros((*vector.shape[:-1], POSE_WIDTH))
-    pose[..., 3] = vector[..., -1]
-    if head_pose:
-        pose[..., :3] = vector[..., n_expression : n_expression + 3]
-    return exp, pose

@@ -14,7 +14,6 @@ from diffposetalk.workshop.corpus.language.phones import (
     check_phones,
     fill_silence,
     shift_phones,
-    visual_class,
 )
 
 
@@ -31,12 +30,6 @@ def test_inventory_is_consistent():
         assert features.labiodental == (features.visual == "lab")
     assert {s for s, f in FEATURES.items() if f.bilabial} == {"p", "b", "m"}
     assert {FEATURES[s].visual for s in SYMBOLS} == set(VISUAL_CLASSES)
-
-
-def test_visual_class_refuses_unknown_symbols():
-    assert VISUAL_CLASSES[visual_class("m")] == "bil"
-    with pytest.raises(InputError, match="unknown phone 'foo'"):
-        visual_class("foo")
 
 
 def test_every_map_leads_to_known_symbols():

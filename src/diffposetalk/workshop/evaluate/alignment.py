@@ -13,6 +13,7 @@ import numpy as np
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import write_atomically
 from diffposetalk.speech import Speech
+from diffposetalk.workshop.corpus.engines.align import FRAME_S, aligned_phones
 from diffposetalk.workshop.evaluate.recordings import Transcript
 
 Phones = list[tuple[str, float, float]]
@@ -47,23 +48,16 @@ def align(samples: np.ndarray, words: str) -> Phones:
             raise InputError(f"not in PocketSphinx's dictionary: {', '.join(unknown)}")
         padded = np.pad(np.asarray(samples, np.float64), round(pad * 16000))
         pcm = (np.clip(padded, -1, 1) * 32767).astype("<i2").tobytes()
-        try:
-            decoder.set_align_text(" ".join(spelled))
-            _decode(decoder, pcm)
-            if decoder.hyp() is None:
-                continue
-            decoder.set_alignment()
-            _decode(decoder, pcm)
-        except RuntimeError:
+        phones = aligned_phones(decoder, pcm, spelled)
+        if phones is None:
             continue
         return [
             (
                 "sil" if phone.name == "SIL" or phone.name.startswith("+") else phone.name.lower(),
-                max(phone.start * 0.01 - pad, 0.0),
-                (phone.start + phone.duration) * 0.01 - pad,
+                max(phone.start * FRAME_S - pad, 0.0),
+                (phone.start + phone.duration) * FRAME_S - pad,
             )
-            for word in decoder.get_alignment()
-            for phone in word
+            for phone in phones
         ]
     raise InputError(f"no alignment found for the words '{words}'")
 
@@ -102,9 +96,3 @@ def _decoder(best_path: bool) -> Any:
     except ImportError:
         raise DiffPoseTalkError("aligning speech needs PocketSphinx: pip install 'diffposetalk[dev]'") from None
     return pocketsphinx.Decoder(samprate=16000, bestpath=best_path, loglevel="FATAL")
-
-
-def _decode(decoder: Any, pcm: bytes) -> None:
-    decoder.start_utt()
-    decoder.process_raw(pcm, full_utt=True)
-    decoder.end_utt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from diffposetalk.workshop.corpus.language.phone_maps import from_radio
 from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
 
-_FRAME_S = 0.01
+FRAME_S = 0.01
+"""Seconds of a frame of PocketSphinx."""
 _MARGIN_S = 0.2
 _SHORTEST_FULL_VOWEL_S = 0.065
 
@@ -51,6 +53,31 @@ def align(samples: np.ndarray, text: str) -> tuple[Phone, ...] | None:
     margin = np.random.default_rng(0).normal(0.0, 1e-4, int(_MARGIN_S * 16000))
     padded = np.concatenate([margin, samples, margin])
     pcm = (np.clip(padded, -1, 1) * 32767).astype("<i2").tobytes()
+    entries = aligned_phones(decoder, pcm, words)
+    if entries is None:
+        return None
+    phones: list[Phone] = []
+    for entry in entries:
+        start = entry.start * FRAME_S - _MARGIN_S
+        reduced = entry.name == "AH" and entry.duration * FRAME_S < _SHORTEST_FULL_VOWEL_S
+        phones += from_radio("AX" if reduced else entry.name, start, start + entry.duration * FRAME_S)
+    if sum(p.symbol != "sil" for p in phones) < len(words):
+        return None
+    return fill_silence(phones, len(samples) / 16000)
+
+
+def aligned_phones(decoder: Any, pcm: bytes, words: Sequence[str]) -> list[Any] | None:
+    """Align known words, then their phones.
+
+    Args:
+        decoder: of PocketSphinx.
+        pcm: sound, 16 bits at 16 kHz.
+        words: what is said, each in the decoder's dictionary.
+
+    Returns:
+        PocketSphinx's entries of the phones in order (``name``, ``start`` and ``duration`` in frames of 10 ms); None
+        where no alignment was found.
+    """
     try:
         decoder.set_align_text(" ".join(words))
         _decode(decoder, pcm)
@@ -58,20 +85,10 @@ def align(samples: np.ndarray, text: str) -> tuple[Phone, ...] | None:
             return None
         decoder.set_alignment()
         _decode(decoder, pcm)
-        found = decoder.get_alignment()
+        alignment = decoder.get_alignment()
     except RuntimeError:
         return None
-    if found is None:
-        return None
-    phones: list[Phone] = []
-    for word in found:
-        for entry in word:
-            start = entry.start * _FRAME_S - _MARGIN_S
-            reduced = entry.name == "AH" and entry.duration * _FRAME_S < _SHORTEST_FULL_VOWEL_S
-            phones += from_radio("AX" if reduced else entry.name, start, start + entry.duration * _FRAME_S)
-    if sum(p.symbol != "sil" for p in phones) < len(words):
-        return None
-    return fill_silence(phones, len(samples) / 16000)
+    return None if alignment is None else [phone for word in alignment for phone in word]
 
 
 def _known(decoder: Any, word: str) -> bool:

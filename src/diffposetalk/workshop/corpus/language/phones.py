@@ -198,17 +198,6 @@ VISUAL_INDEX: dict[str, int] = {name: index for index, name in enumerate(VISUAL_
 """Number of each visual class."""
 
 
-def visual_class(symbol: str) -> int:
-    """Return the number of a phone's visual class (position in `VISUAL_CLASSES`).
-
-    Raises:
-        InputError: the symbol is not in the inventory.
-    """
-    if symbol not in FEATURES:
-        raise InputError(f"unknown phone {symbol!r}; known: {' '.join(SYMBOLS)}")
-    return VISUAL_INDEX[FEATURES[symbol].visual]
-
-
 def check_phones(phones: Sequence[Phone], duration: float | None = None, tolerance: float = 1e-3) -> None:
     """Refuse phones that overlap, run backwards or lie outside the speech.
 

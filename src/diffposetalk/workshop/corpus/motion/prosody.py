@@ -47,8 +47,6 @@ class Prosody:
     """Seconds."""
     loudness: np.ndarray
     """``(N,)`` 0 = silence (40 dB under the clip's loud parts), 1 = as loud as its loudest 5 %; at most 1.2."""
-    f0_hz: np.ndarray
-    """``(N,)`` fundamental frequency, 0 where unvoiced."""
     accents: tuple[Accent, ...]
     """Prominent syllables in order."""
     phrases: tuple[Phrase, ...]
@@ -75,7 +73,7 @@ def analyse(speech: Speech, phones: Sequence[Phone]) -> Prosody:
     reference = np.percentile(energy_db[spoken], 95) if spoken.any() else 0.0
     loudness = np.clip((energy_db - reference) / 40 + 1, 0, 1.2)
     f0 = fundamental_hz(speech.samples, speech.sample_rate, n)
-    return Prosody(duration, loudness, f0, _accents(phones, loudness, f0), _phrases(phones, f0))
+    return Prosody(duration, loudness, _accents(phones, loudness, f0), _phrases(phones, f0))
 
 
 def short_time_energy_db(samples: np.ndarray, sample_rate: int, window_s: float = 0.025) -> np.ndarray:
