@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
 from diffposetalk.cli.files import declares
+from diffposetalk.cli.option_help import help_of
 from diffposetalk.errors import UsageError
 from diffposetalk.files.atomic import check_output
 from diffposetalk.files.paths import checked_name
@@ -35,34 +37,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="format of OUT where its ending does not say it; for a folder: formats such as mp4,npz (default: mp4)",
     )
+    from diffposetalk.exchange.options import FPS_RANGE, HEAD_UNITS, ExportOptions
+
     knobs = parser.add_argument_group("files", "REGION is one of expression, brows, eyelids, gaze, cheeks, nose, jaw, "
                                       "mouth, tongue, head, or the beginning of a channel's name")  # fmt: skip
-    knobs.add_argument(
-        "--fps", type=values.number(1, 240), metavar="N", help="frames per second (default: the motion's)"
-    )
-    knobs.add_argument(
-        "--gain", type=_knob, action="append", default=[], metavar="REGION=X", help="multiply the region by X"
-    )
-    knobs.add_argument(
-        "--offset", type=_knob, action="append", default=[], metavar="REGION=X",
-        help="add X to the region; for the head: head_pitch_deg, head_yaw_deg, head_roll_deg",
-    )  # fmt: skip
-    knobs.add_argument(
-        "--smoothing",
-        type=_knob,
-        action="append",
-        default=[],
-        metavar="REGION=S",
-        help="average the region over S seconds",
-    )
-    knobs.add_argument("--no-clamp", action="store_true", help="do not limit ARKit weights to [0, 1]")
-    knobs.add_argument("--used-only", action="store_true", help="write only the morph targets that the motion uses")
-    knobs.add_argument(
-        "--head-unit",
-        choices=("rad", "deg", "norm180"),
-        default="rad",
-        help="unit of head angles in Live Link Face files (default: rad)",
-    )
+    help_ = partial(help_of, ExportOptions)
+    knobs.add_argument("--fps", type=values.number(*FPS_RANGE), metavar="N", help=help_("fps"))
+    for name, field, unit in (
+        ("--gain", "gain", "X"),
+        ("--offset", "offset", "X"),
+        ("--smoothing", "smoothing_s", "S"),
+    ):
+        knobs.add_argument(
+            name, type=_knob, action="append", default=[], metavar=f"REGION={unit}", help=help_(field)
+        )  # fmt: skip
+    knobs.add_argument("--clamp", action=argparse.BooleanOptionalAction, default=True, help=help_("clamp"))
+    knobs.add_argument("--used-only", action="store_true", help=help_("used_only"))
+    knobs.add_argument("--head-unit", choices=HEAD_UNITS, default="rad", help=help_("head_unit"))
 
 
 def _knob(text: str) -> tuple[str, float]:
@@ -89,7 +80,7 @@ def options_of(args: argparse.Namespace) -> ExportOptions:
 
     return ExportOptions(
         fps=args.fps,
-        clamp=not args.no_clamp,
+        clamp=args.clamp,
         gain=dict(args.gain),
         offset=dict(args.offset),
         smoothing_s=dict(args.smoothing),

@@ -19,29 +19,33 @@ FPS_RANGE = (1.0, 240.0)
 """Frame rates that are written; beyond lie mistakes."""
 
 
+HEAD_UNITS = ("rad", "deg", "norm180")
+"""Units in which the head's angles are written."""
+
+
 @dataclass(frozen=True)
 class ExportOptions:
     """What is done to a motion on its way into a file."""
 
     fps: float | None = None
-    """Frames per second; none for the motion's own, or where a format fixes it, the format's."""
+    """Frames a second (default: the motion's own; where a format fixes the rate, the format's)."""
     clamp: bool = True
     """Bring ARKit weights into [0, 1], with a warning where that changes something."""
     gain: dict[str, float] = field(default_factory=dict)
-    """By region (`condition.REGIONS`) or channel name prefix: multiplied by this."""
+    """Multiply a region or channel by this number."""
     offset: dict[str, float] = field(default_factory=dict)
-    """Likewise: this is added, after the gain; `head_pitch_deg`, `head_yaw_deg`, `head_roll_deg` are degrees."""
+    """Add this number to a region or channel, after the gain; head_pitch_deg, head_yaw_deg, head_roll_deg turn the head."""
     smoothing_s: dict[str, float] = field(default_factory=dict)
-    """Likewise: standard deviation in seconds of the Gaussian that is averaged over."""
+    """Smooth a region or channel by a Gaussian of this standard deviation in seconds."""
     used_only: bool = False
-    """Scenes: only the morph targets that the motion uses."""
+    """Write only the morph targets that the motion uses (scenes)."""
     head_unit: Literal["rad", "deg", "norm180"] = "rad"
-    """Live Link Face: unit of the head's angles; norm180 is degrees / 180."""
+    """Unit of the head's angles in Live Link Face files; norm180 is degrees / 180."""
 
     def __post_init__(self) -> None:
         if self.fps is not None and not FPS_RANGE[0] <= self.fps <= FPS_RANGE[1]:
             raise UsageError(f"fps must be between {FPS_RANGE[0]:g} and {FPS_RANGE[1]:g}, got {self.fps:g}")
-        if self.head_unit not in ("rad", "deg", "norm180"):
+        if self.head_unit not in HEAD_UNITS:
             raise UsageError(f"head_unit must be rad, deg or norm180, got {self.head_unit!r}")
         for region, seconds in self.smoothing_s.items():
             if not 0 <= seconds <= 10:
