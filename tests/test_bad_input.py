@@ -261,6 +261,7 @@ def test_an_interrupt_while_writing(
         time.sleep(0.05)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
-    assert err == f"diffposetalk: {word}; nothing half-written was left behind\n"
+    lines = [line for line in err.splitlines() if "frames at" not in line]  # how long it takes may have been said
+    assert lines == [f"diffposetalk: {word}; nothing half-written was left behind"]
     assert process.returncode == code
     assert not list(out.iterdir())

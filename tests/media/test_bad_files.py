@@ -21,10 +21,10 @@ BAD = {
     "zeros": (bytes(50000), "is not a sound or video file"),
     "a web page": (
         b"<!doctype html><html>" + b"<p>not found</p>" * 2000,
-        "is text, not a sound or video file; it begins with '<!doc",
+        "is not a sound or video file but text, which begins with '<!doc",
     ),
-    "a playlist": (b"#EXTM3U\n#EXTINF:1,\nhttp://localhost:1/a.ts\n", "is text, not"),
-    "a list of files": (b"ffconcat version 1.0\nfile other.wav\n", "is text, not"),
+    "a playlist": (b"#EXTM3U\n#EXTINF:1,\nhttp://localhost:1/a.ts\n", "is not a sound or video file but text"),
+    "a list of files": (b"ffconcat version 1.0\nfile other.wav\n", "is not a sound or video file but text"),
     "an unknown codec": (wav_bytes(PCM, tag=999), "unknown codec"),
     "one sample": (wav_bytes(PCM[:1], rate=48000), "holds 0.02.* ms of sound, which is not one sample"),
     "no sample": (wav_bytes(PCM[:0]), "holds no sound"),

@@ -121,6 +121,7 @@ def sound_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
         frames = _Frames(container, stream, path)
         first = next(iter(frames), None)
         if first is None:
+            _refuse_truncated(path, stated or 0.0, 0.0)
             raise InputError(f"{path}: {NO_SOUND}")
         line = TimeLine(frames.rate)
         for samples in line.laid_out(itertools.chain([first], frames)):

@@ -100,7 +100,7 @@ def _refuse_text(path: Path) -> None:
         start[: TEXT_BYTES - 4].decode()  # the last letter may be cut
     except UnicodeDecodeError:
         return
-    raise InputError(f"{path}: is text, not a {KIND}; it begins with {start[:30].decode(errors='replace')!r}")
+    raise InputError(f"{path}: is not a {KIND} but text, which begins with {start[:30].decode(errors='replace')!r}")
 
 
 def _why_not(path: Path) -> str:

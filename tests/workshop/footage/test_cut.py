@@ -225,7 +225,7 @@ def test_files_that_cannot_be_used(sample_path: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.mp4").touch()
     (tmp_path / "garbage.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
     whole = video(tmp_path / "whole.mp4", 3.0)
-    (tmp_path / "part.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    (tmp_path / "part.mp4").write_bytes(whole.read_bytes()[: whole.stat().st_size // 4])  # within its header
     for path, reason, why in (
         (tmp_path / "empty.mp4", "damaged", "is empty (0 bytes)"),
         (tmp_path / "garbage.mp4", "damaged", "is not a sound or video file that can be read, or is damaged"),
