@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -146,3 +147,30 @@ def test_a_video_is_a_style(
     assert run(["animate", str(sample_path), "-o", str(tmp_path / "neutral.npz")]) == 0
     assert np.abs(Motion.load(tmp_path / "neutral.npz").expression - read.expression).max() > 0.01
     assert not capsys.readouterr().err.startswith("diffposetalk: unexpected")
+
+
+def test_pixels_that_are_not_square(shared: Path, tmp_path: Path) -> None:
+    """The same clip squeezed to three quarters of its width, with the sample aspect that undoes it: the same motion."""
+    import av
+
+    from diffposetalk.track import track
+
+    clip, out = shared / "clips" / "grid_sbia1a.mpg", tmp_path / "squeezed.mp4"
+    with av.open(str(out), "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"crf": "12"})
+        stream.pix_fmt = "yuv420p"
+        for number, (_, picture) in enumerate(read_frames(clip)):
+            image = Image.fromarray(picture)
+            image = image.resize((image.width * 3 // 4 // 2 * 2, image.height))
+            if number == 0:
+                stream.width, stream.height = image.size
+                stream.codec_context.sample_aspect_ratio = Fraction(picture.shape[1], image.width)
+            container.mux(stream.encode(av.VideoFrame.from_image(image)))
+        container.mux(stream.encode())
+    square, squeezed = track(clip), track(out)
+    assert len(square.motion) == len(squeezed.motion)
+    assert abs(squeezed.face.size[0] - square.face.size[0]) <= 2
+    channels = [square.motion.expression_names.index(name) for name in ("mouthSmileLeft", "browInnerUp", "jawOpen")]
+    off = np.abs(square.motion.expression[:, channels].mean(0) - squeezed.motion.expression[:, channels].mean(0))
+    assert off.max() < 0.05
+    assert np.rad2deg(np.abs(square.motion.head_pose.mean(0) - squeezed.motion.head_pose.mean(0))).max() < 1.0
