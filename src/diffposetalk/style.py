@@ -104,4 +104,5 @@ class Style:
             vector = vector[0]
         if vector.ndim != 1 or vector.dtype.kind != "f":
             raise InputError(f"{path}: not a style vector; it must hold (S,) numbers")
-        return Style(vector, encoder, os.path.basename(path))
+        with parsing(path, "style vector"):
+            return Style(vector, encoder, os.path.basename(path))
