@@ -157,7 +157,8 @@ def test_vrm_1_expressions(tmp_path: Path) -> None:
         "jawOpen": {"morphTargetBinds": [{"node": 3, "index": 0, "weight": 1}, {"node": 4, "index": 0, "weight": 1}]}
     }
     about = {"extensions": {"VRMC_vrm": {"expressions": {"preset": {}, "custom": custom}}}}
-    head = TargetsHead.load(avatar(tmp_path / "one.glb", unnamed(), "none", changes=about))
+    head = load_head(str(avatar(tmp_path / "one.vrm", unnamed(), "none", changes=about)))
+    assert isinstance(head, TargetsHead)
     face, teeth, _ = parts()
     assert head.expression_names == ("jawOpen",) and np.allclose(head.neutral[:81], face.vertices, atol=1e-6)
     assert np.allclose(head.deltas[0, :81], face.moves["jawOpen"], atol=1e-6)

@@ -106,13 +106,13 @@ def load_head(name: str = "anny") -> HeadModel:
             raise InputError(f"there is no {name} head in {asset_folder()}. {WHERE_FROM}")
         return _load_flame(found[0])
     path = Path(name)
-    if path.suffix.lower() in (".glb", ".gltf"):
+    if path.suffix.lower() in (".glb", ".gltf", ".vrm"):
         from diffposetalk.head.shapes.head import TargetsHead
 
         return TargetsHead.load(path)
     if path.suffix.lower() not in (".npz", ".pkl"):
         raise UsageError(
-            f"unknown head '{name}'; known: anny, flame, {', '.join(HEADS)}, or a .pkl, .npz, .glb or .gltf file"
+            f"unknown head '{name}'; known: anny, flame, {', '.join(HEADS)}, or a .pkl, .npz, .glb, .gltf or .vrm file"
         )
     from diffposetalk.head.flame.files import is_flame_file
 

@@ -113,7 +113,7 @@ class TargetsHead(BaseHead):
 
     @staticmethod
     def load(path: str | Path) -> TargetsHead:
-        """Read a head from `.glb` or `.gltf` with named morph targets, or from `.npz`.
+        """Read a head from `.glb`, `.gltf` or `.vrm` with named morph targets, or from `.npz`.
 
         An npz has `neutral` (V, 3), `faces`, `names` (E) and `deltas` (E, V, 3); it may have `metres` (length of the
         unit), MediaPipe's landmarks by the names of FLAME's embedding (`lmk_face_idx`, `lmk_b_coords`,
@@ -123,7 +123,7 @@ class TargetsHead(BaseHead):
             InputError: it is missing, damaged, or has no named shapes.
         """
         path = Path(path)
-        if path.suffix.lower() in (".glb", ".gltf"):
+        if path.suffix.lower() in (".glb", ".gltf", ".vrm"):
             from diffposetalk.head.shapes.gltf import read_targets
 
             neutral, faces, names, deltas = read_targets(path)
