@@ -118,6 +118,17 @@ def test_no_file_over_400_lines(module: str) -> None:
     assert len(modules()[module].read_text().splitlines()) <= 400
 
 
+def test_no_folder_over_14_modules() -> None:
+    folders = [PACKAGE, *(path.parent for path in PACKAGE.rglob("__init__.py"))]
+    counts = {folder.relative_to(PACKAGE).as_posix(): len(list(folder.glob("*.py"))) for folder in folders}
+    assert not {folder: count for folder, count in counts.items() if count > 14}
+
+
+def test_at_most_28_entries_at_the_top() -> None:
+    packages = [path.parent for path in PACKAGE.glob("*/__init__.py")]
+    assert len([*packages, *PACKAGE.glob("*.py")]) <= 28
+
+
 def loaded(code: str) -> set[str]:
     """Top-level names of the modules that running `code` in a new process loads."""
     code += "\nimport sys; print('\\nLOADED', *sorted({name.partition('.')[0] for name in sys.modules}))"

@@ -24,8 +24,7 @@ from diffposetalk.data.lmdb_folder import Store
 from diffposetalk.errors import InputError
 from diffposetalk.files.limits import read_bytes
 from diffposetalk.files.parsing import parsing
-from diffposetalk.files.pickles import unpickle
-from diffposetalk.files.plain_unpickler import short
+from diffposetalk.files.pickles import short, unpickle
 from diffposetalk.media import decode_bytes
 from diffposetalk.speech import SAMPLE_RATE, Speech
 

@@ -18,8 +18,7 @@ from diffposetalk.errors import InputError, ModelError
 from diffposetalk.files.limits import check_bytes, read_bytes
 from diffposetalk.files.npz import npz_names
 from diffposetalk.files.parsing import parsing
-from diffposetalk.files.pickled_arrays import Unread
-from diffposetalk.files.pickles import unpickle, unpickle_npy
+from diffposetalk.files.pickles import Unread, unpickle, unpickle_npy
 
 N_IDENTITY, N_EXPRESSION = 300, 100
 """How FLAME's shape directions are divided: identity first, then expression."""

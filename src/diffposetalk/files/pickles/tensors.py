@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.files.plain_unpickler import MAX_DIMENSIONS, PlainUnpickler, short
+from diffposetalk.files.pickles.unpickler import MAX_DIMENSIONS, PlainUnpickler, short
 
 MAGIC = 0x1950A86A20F9469CFC6C
 """The first pickle of a storage's bytes."""

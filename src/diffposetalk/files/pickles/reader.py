@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.files import pickled_tensors
 from diffposetalk.files.npz import parse_npy, read_npy_header
 from diffposetalk.files.parsing import first_line, parsing
-from diffposetalk.files.pickled_arrays import CHUMPY, PLAIN, SCIPY, Call, Done, Unread, resolved, unknown_chumpy
-from diffposetalk.files.plain_unpickler import Budget, PlainUnpickler, short
+from diffposetalk.files.pickles.arrays import CHUMPY, PLAIN, SCIPY, Call, Done, Unread, resolved, unknown_chumpy
+from diffposetalk.files.pickles.tensors import NAMES as TENSORS
+from diffposetalk.files.pickles.unpickler import Budget, PlainUnpickler, short
 
 KINDS = ("scipy", "chumpy", "torch")
 """What can be understood beside plain Python values and numpy."""
@@ -105,7 +105,7 @@ class _Reader(PlainUnpickler):
         if "chumpy" in kinds:
             names |= CHUMPY
         if "torch" in kinds:
-            names |= {name: Call(function) for name, function in pickled_tensors.NAMES.items()}
+            names |= {name: Call(function) for name, function in TENSORS.items()}
         self._names = {
             name: Call(value.function, budget) if isinstance(value, Call) else value for name, value in names.items()
         }

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
-from diffposetalk.cli.commands import dataset_build as build
+from diffposetalk.cli.commands.dataset import build
 from diffposetalk.cli.files import reads, writes
 from diffposetalk.files.atomic import check_new_folder, check_output, write_atomically
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.files.plain_unpickler import MAX_DIMENSIONS, Budget, checked_items, checked_pairs, short
+from diffposetalk.files.pickles.unpickler import MAX_DIMENSIONS, Budget, checked_items, checked_pairs, short
 
 MAX_DENSE = 2**24
 """Largest number of entries to which a sparse matrix is spread out."""
