@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from diffposetalk.errors import InputError, ModelError, UsageError
+from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
 from diffposetalk.files.parsing import first_line, parsing
 
 
@@ -21,8 +21,10 @@ def test_any_failure_names_the_file(error: Exception) -> None:
 
 
 def test_our_own_errors_pass() -> None:
-    with pytest.raises(UsageError, match=r"^as it was$"), parsing("a.npz", "motion file"):
-        raise UsageError("as it was")
+    with pytest.raises(DiffPoseTalkError, match=r"^needs a package$"), parsing("a.npz", "motion file"):
+        raise DiffPoseTalkError("needs a package")
+    with pytest.raises(UsageError, match=r"^a\.npz: dim must be even$"), parsing("a.npz", "motion file"):
+        raise UsageError("dim must be even")
 
 
 def test_our_own_errors_name_the_file_once_in_one_line_of_moderate_length() -> None:
@@ -30,7 +32,7 @@ def test_our_own_errors_name_the_file_once_in_one_line_of_moderate_length() -> N
         raise ModelError("as it was")
     with pytest.raises(InputError, match=r"^in b/a\.npz: bad text$"), parsing("b/a.npz", "motion file"):
         raise InputError("in b/a.npz: bad\ntext")
-    with pytest.raises(UsageError, match=r"^x{497} \.\.\. x{497}$"), parsing("a.npz", "motion file"):
+    with pytest.raises(UsageError, match=r"^a\.npz: x{490} \.\.\. x{497}$"), parsing("a.npz", "motion file"):
         raise UsageError("x" * 54000)
 
 

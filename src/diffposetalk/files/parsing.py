@@ -6,7 +6,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError
+from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
 
 LONGEST = 160
 """Characters of a library's message that are passed on."""
@@ -17,8 +17,8 @@ def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     """Raise `InputError` for whatever goes wrong inside while a user's file is read.
 
     Parsers meet damaged files, and the exceptions of zip, JSON, numpy, PyAV and our own code have no common base.
-    Our own errors keep their type. Where an `InputError` or `ModelError` does not name the file, its name is put in
-    front.
+    Our own errors keep their type. The file's name is put in front of an `InputError`, `ModelError` or `UsageError` that
+    does not name it.
 
     Args:
         path: the file that is read.
@@ -30,7 +30,7 @@ def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     try:
         yield
     except DiffPoseTalkError as error:
-        if not isinstance(error, (InputError, ModelError)) or os.fspath(path) in str(error):
+        if not isinstance(error, (InputError, ModelError, UsageError)) or os.fspath(path) in str(error):
             raise
         raise type(error)(f"{path}: {error}") from error
     except FileNotFoundError:
