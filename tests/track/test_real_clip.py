@@ -20,21 +20,17 @@ from diffposetalk.track.detection import BUNDLED
 
 
 @pytest.fixture(scope="module")
-def landmarker(shared: Path) -> Path:
+def landmarker() -> Path:
     pytest.importorskip("mediapipe", reason="needs MediaPipe, which is not installed")
-    path = shared / "assets" / "face_landmarker.task"
-    if not path.is_file():
-        pytest.skip("needs ../shared/realdata/assets/face_landmarker.task, which is absent")
-    return path
+    return BUNDLED
 
 
-@pytest.mark.parametrize("bundled", [True, False], ids=["bundled", "file"])
-def test_a_clip_is_tracked_as_an_independent_tracker_does(bundled: bool, shared: Path, landmarker: Path) -> None:
+def test_a_clip_is_tracked_as_an_independent_tracker_does(shared: Path, landmarker: Path) -> None:
     from diffposetalk.track import track
     from diffposetalk.workshop.evaluate.tracking import Reference, compare, row
 
     clip = "grid_id2_vcd_swwp2s"
-    ours = track(shared / "clips" / f"{clip}.mpg", landmarker=BUNDLED if bundled else landmarker)
+    ours = track(shared / "clips" / f"{clip}.mpg", landmarker=landmarker)
     found = compare(ours, Reference.load(shared / "tracks" / f"{clip}.npz"))
     assert found["missed"] == []
     assert found["blinks"]["theirs"] == 3

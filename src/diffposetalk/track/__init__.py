@@ -36,7 +36,7 @@ def track(
     Args:
         video: any video file.
         head: `anny`, or another head with ARKit channels and MediaPipe's landmarks.
-        landmarker: MediaPipe's `face_landmarker.task`; none for one in the asset folder, else the installed wheel's models.
+        landmarker: MediaPipe's `face_landmarker.task`; None for the one in the asset folder, else the bundled one.
         fps: frames per second of the motion; none for the video's.
         field_of_view: the camera's angle of view over the longer side of the picture, degrees; none if unknown.
         take: which stretch without cuts to read, from 0; none for the longest.

@@ -20,7 +20,7 @@ from diffposetalk.geometry.landmarks import N_MEDIAPIPE
 MOST_FACES = 4
 """As many faces as are looked for in one picture."""
 BUNDLED = Path(__file__).parents[1] / "assets" / "face_landmarker.task"
-"""Face detector and face mesh of MediaPipe 0.10.21 in the form that later versions open; made by tools/face_landmarker.py."""
+"""MediaPipe's Face Landmarker, version 1 of May 2023, as Google publishes it (Apache-2.0); SHA-256 in docs/tracking.md."""
 
 LIBRARIES = "; on Debian or Ubuntu: apt-get install libegl1 libgles2"
 """What MediaPipe needs from the system."""
