@@ -60,7 +60,13 @@ def load_config(cls: type[T], path: str | Path, overrides: Iterable[str] = ()) -
         InputError: the file is missing or no TOML.
         UsageError: a key is unknown, missing, or its value of the wrong type; the message gives its path.
     """
-    return from_dict(cls, read_config(path, overrides), str(path))
+    values = read_config(path, overrides)
+    try:
+        return from_dict(cls, values, str(path))
+    except UsageError as error:
+        if str(path) in str(error):
+            raise
+        raise UsageError(f"{path}: {error}") from error
 
 
 def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
