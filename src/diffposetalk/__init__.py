@@ -1,6 +1,6 @@
-"""DiffPoseTalk: speech in, talking 3D head out, with a chosen manner of speaking.
+"""DiffPoseTalk: turn speech into a talking 3D head, in a chosen style.
 
-The public names are imported when they are first used, so that `import diffposetalk` is quick and loads no torch.
+Public names are imported on first use, so `import diffposetalk` is quick and does not load torch.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _PUBLIC = {
     "render_motion": "render",
     "to_arkit": "retarget",
 }
-"""Public name -> the module that owns it."""
+"""Public name -> the module that defines it."""
 _CALLABLE = {"render": "render_motion", "retarget": "retarget", "track": "track"}
-"""Package whose name is also a public function -> the function in it: `track("clip.mp4")` and `track.fit` both work."""
+"""Package that can also be called -> the function in it. Both `track("clip.mp4")` and `track.fit` work."""
 
 __all__ = [
     "DiffPoseTalkError",
@@ -69,14 +69,14 @@ __all__ = [
 
 
 class _CallablePackage(ModuleType):
-    """A package that is called like the function of `_CALLABLE`."""
+    """A package that calls its function of `_CALLABLE`."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return getattr(self, _CALLABLE[self.__name__.rpartition(".")[2]])(*args, **kwargs)
 
 
 class _Root(ModuleType):
-    """Makes the packages of `_CALLABLE` callable when Python's import system attaches them to this one."""
+    """Makes the packages of `_CALLABLE` callable when the import system attaches them to this package."""
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name in _CALLABLE and type(value) is ModuleType:
@@ -88,7 +88,7 @@ sys.modules[__name__].__class__ = _Root
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name from the module that owns it (PEP 562)."""
+    """Import a public name from the module that defines it (PEP 562)."""
     if name in _CALLABLE:
         return import_module(f"diffposetalk.{name}")
     if name not in _PUBLIC:

@@ -11,26 +11,26 @@ def main() -> int:
     """Run the command line; return its exit code."""
     try:
         return _main()
-    except KeyboardInterrupt:  # before the command line could catch it: while it was being imported
+    except KeyboardInterrupt:  # during the imports, before the command line can catch it
         os.write(2, b"diffposetalk: interrupted; nothing half-written was left behind\n")
         return 130
 
 
 def _main() -> int:
-    # torch's threads wait asleep, not spinning: on a busy machine spinning makes generation several times slower
+    # idle threads of torch sleep instead of spinning, which makes generation several times slower on a busy machine
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for number in range(3):  # a closed stdin, stdout or stderr would hand its number to the first file that is opened
+    for number in range(3):  # if stdin, stdout or stderr is closed, the next opened file would take its number
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)
-    for stream in (sys.stdout, sys.stderr):  # names of files may hold what a terminal cannot show
+    for stream in (sys.stdout, sys.stderr):  # file names may hold characters that the terminal cannot show
         if stream is not None:
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     from diffposetalk.cli import run
 
     code = run(sys.argv[1:])
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to be cleaned up
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to clean up
     return code
 
 

@@ -1,8 +1,8 @@
-"""ARKit's 52 face channels: their names and the order in which we keep them.
+"""The 52 face channels of ARKit: names and order.
 
-Three orders of "the 52" are in use (Unreal's, the Live Link Face CSV's, alphabetical). Ours is the order of Unreal's
-``EARFaceBlendShape``; every exchange with other software goes by name, never by position. Left and right are the
-subject's own.
+Other software uses three orders: that of Unreal, that of the Live Link Face CSV, and the alphabetical one. This project
+uses the order of Unreal's ``EARFaceBlendShape``. Exchange with other software always uses names, not positions. "Left"
+and "Right" are the subject's own.
 """
 
 CHANNELS: tuple[str, ...] = (
@@ -50,8 +50,10 @@ CHANNELS: tuple[str, ...] = (
     "noseSneerRight",
     "tongueOut",
 )
+"""Channel names in the order of the columns of a motion."""
 
 INDEX: dict[str, int] = {name: i for i, name in enumerate(CHANNELS)}
+"""Channel name -> position in `CHANNELS`."""
 
 
 def _other_side(name: str) -> str:
@@ -62,4 +64,4 @@ def _other_side(name: str) -> str:
 
 
 MIRROR: dict[str, str] = {name: _other_side(name) for name in CHANNELS}
-"""The channel that takes a channel's place when the face is mirrored (itself for the unsided)."""
+"""Channel -> its mirror image: the same channel of the other side, or itself if it has no side."""

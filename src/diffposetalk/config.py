@@ -1,6 +1,6 @@
-"""TOML files -> frozen dataclasses: unknown keys are refused with their path, an experiment is a diff on its base.
+"""Read TOML files into frozen dataclasses. Unknown keys are refused, and a file may extend another by ``base``.
 
-Recipes that come with the program go by name: "lite", "paper/denoiser".
+The recipes that come with the program have names: "lite", "paper/denoiser".
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from diffposetalk.files.parsing import first_line, parsing
 
 T = TypeVar("T")
 LARGEST_BYTES = 1_000_000
-"""A recipe is a page of text; a larger file is something else."""
+"""Largest size of a recipe file, bytes."""
 
 
 def recipes() -> dict[str, Path]:
@@ -31,13 +31,14 @@ def recipes() -> dict[str, Path]:
 
 
 def find_recipe(word: str | Path) -> Path:
-    """Return the TOML file that a word means: a path, or the name of a recipe that comes with the program.
+    """Return the TOML file of a recipe.
 
     Args:
-        word: "mine.toml", "lite", "paper/denoiser"; "configs/lite.toml" also means "lite" where there is no such file.
+        word: a file ("mine.toml"), or the name of a recipe that comes with the program ("lite", "paper/denoiser").
+            "configs/lite.toml" also means "lite" if there is no such file.
 
     Raises:
-        InputError: neither a file nor a known name; the message lists the names.
+        InputError: there is neither a file nor a recipe of this name; the message lists the names.
     """
     if Path(word).exists():
         return Path(word)
@@ -54,10 +55,10 @@ def load_config(cls: type[T], path: str | Path, overrides: Iterable[str] = ()) -
     Args:
         cls: a frozen dataclass; nested dataclasses become tables.
         path: the TOML file, or the name of a recipe; see `find_recipe`.
-        overrides: ``"a.b=value"`` strings, the value written as in TOML (a bare word counts as a string).
+        overrides: ``"a.b=value"`` strings. The value is written as in TOML; a bare word is a string.
 
     Raises:
-        InputError: the file is missing or no TOML.
+        InputError: the file is missing or is not TOML.
         UsageError: a key is unknown, missing, or its value of the wrong type; the message gives its path.
     """
     values = read_config(path, overrides)
@@ -83,7 +84,7 @@ def read_config(path: str | Path, overrides: Iterable[str] = ()) -> dict[str, An
 
 
 def _value_of(text: str) -> Any:
-    """Return a value written as in TOML; a bare word counts as a string."""
+    """Parse a value written as in TOML; a bare word is a string."""
     import tomllib
 
     try:
@@ -95,10 +96,10 @@ def _value_of(text: str) -> Any:
 
 
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "config") -> T:
-    """Build the dataclass ``cls`` from nested dictionaries, strictly.
+    """Build the dataclass ``cls`` from nested dictionaries.
 
     Raises:
-        UsageError: an unknown or missing key or a value of the wrong type, named by its path.
+        UsageError: a key is unknown or missing, or a value has the wrong type; the message gives its path.
     """
     hints = typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
@@ -115,7 +116,7 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str = "config") -> T:
 
 
 def to_dict(config: Any) -> dict[str, Any]:
-    """Return a dataclass as plain nested dictionaries, as written into checkpoints and logs; None is left out."""
+    """Return a dataclass as nested dictionaries, for checkpoints and logs; fields that are None are left out."""
     return _plain(dataclasses.asdict(config))
 
 
@@ -124,12 +125,12 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 
     Args:
         path: the file.
-        above: the files that have led here by their ``base``.
+        above: the files whose ``base`` led to this one.
     """
     import tomllib
 
     if path.resolve() in above:
-        chain = " -> ".join(each.name for each in (*above, path))
+        chain = " -> ".join(file.name for file in (*above, path))
         raise InputError(f"{path}: is its own base ({chain}); a chain of bases must end")
     with parsing(path, "recipe"):
         if not path.exists():
@@ -150,12 +151,12 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         if not isinstance(base, str) or not base:
             raise InputError(f"{path}: base must be the name of a file or recipe in quotes, got {base!r}")
         beside = path.parent / base
-        named = beside if beside.exists() or base not in (known := recipes()) else known[base]
-        return _merge(_read(named, (*above, path.resolve())), values)
+        base_path = beside if beside.exists() or base not in (known := recipes()) else known[base]
+        return _merge(_read(base_path, (*above, path.resolve())), values)
 
 
 def _merge(into: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Put values over those of a base; a table of another ``kind`` takes the whole place of the base's."""
+    """Override the values of a base. A table of another ``kind`` replaces the table of the base as a whole."""
     for key, value in values.items():
         known = into.get(key)
         if isinstance(value, dict) and isinstance(known, dict) and value.get("kind") in (None, known.get("kind")):
@@ -180,11 +181,11 @@ def _plain(value: Any) -> Any:
 
 
 def _chosen(alternatives: tuple[Any, ...], value: Any, where: str) -> Any:
-    """Return the alternative of a union that a value means: of several dataclasses, the one of the same ``kind``."""
-    real = [item for item in alternatives if item is not type(None)]
-    kinds = {getattr(item, "kind", None): item for item in real}
-    if len(real) == 1 or not isinstance(value, dict):
-        return real[0]
+    """Choose the type of a value from a union. Among several dataclasses it is the one with the same ``kind``."""
+    types_ = [item for item in alternatives if item is not type(None)]
+    kinds = {getattr(item, "kind", None): item for item in types_}
+    if len(types_) == 1 or not isinstance(value, dict):
+        return types_[0]
     kind = value.get("kind", next(iter(kinds)))
     if not isinstance(kind, str) or kind not in kinds:
         raise UsageError(f"{where}: unknown kind {kind!r}; choose from {', '.join(map(str, kinds))}")

@@ -1,16 +1,16 @@
-"""The few exceptions a user meets. Each carries one line: what is wrong, where, and what to do about it."""
+"""Exceptions for users. Each message is one line: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
 LONGEST_MESSAGE = 1000
-"""Characters of a message; of a longer one the middle is left out."""
+"""Longest message, characters. A longer one loses its middle."""
 
 
 def one_line(message: str) -> str:
     """Return a message as one line of at most `LONGEST_MESSAGE` characters that a terminal can print safely.
 
-    Names of files and messages of libraries are part of messages, and may hold line breaks, control characters or
-    megabytes.
+    Messages quote file names and messages of libraries. Those may hold line breaks and control characters, and may be
+    megabytes long.
     """
     if len(message) > LONGEST_MESSAGE:
         half = LONGEST_MESSAGE // 2 - 3
@@ -22,31 +22,31 @@ def one_line(message: str) -> str:
 
 
 class DiffPoseTalkError(Exception):
-    """Base of every error that is the user's to mend; its message is always one line (`one_line`).
+    """Base of all errors that the user can fix. The message is always one line (`one_line`).
 
-    ``exit_code`` is what the command line returns: 1 for bad data, 2 for a bad request.
+    ``exit_code`` is the exit code of the command line: 1 for bad data, 2 for a bad request.
     """
 
     exit_code = 1
 
     def __init__(self, message: str = "") -> None:
-        """Take the message as one line."""
+        """Store the message as one line."""
         super().__init__(one_line(message))
 
 
 class InputError(DiffPoseTalkError):
-    """A file or an array handed to us cannot be used: missing, empty, broken, of the wrong kind."""
+    """A file or an array cannot be used: it is missing, empty, damaged or of the wrong kind."""
 
 
 class ModelError(DiffPoseTalkError):
-    """A checkpoint, a style or a head does not fit: wrong layout, wrong dimensions, another encoder."""
+    """A model, style or head does not fit: wrong layout, wrong dimensions, or another encoder."""
 
 
 class UsageError(DiffPoseTalkError):
-    """An option is unknown, out of range or contradicts another."""
+    """An option is unknown, out of range, or contradicts another option."""
 
     exit_code = 2
 
 
 class DiffPoseTalkWarning(UserWarning):
-    """Something a user should know though the work goes on; the command line prints it as one line."""
+    """A warning for the user; the work continues. The command line prints it as one line."""

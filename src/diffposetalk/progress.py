@@ -1,4 +1,4 @@
-"""How long work tells how far it is."""
+"""Progress of long work."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called again and again by long work; what it raises ends the work."""
+    """Callback of long work. An exception that it raises ends the work."""
 
     def __call__(self, done: float, total: float | None = None, what: str | None = None) -> None:
-        """Tell how far the work is.
+        """Report progress.
 
         Args:
-            done: so much is done, in any unit.
-            total: of so much; None where nobody knows.
-            what: what is being done now: "tracking", "step 120 of 5000".
+            done: amount done, in any unit.
+            total: total amount; None if unknown.
+            what: current step, for people: "tracking", "step 120 of 5000".
         """

@@ -1,4 +1,4 @@
-"""Style: a manner of speaking as a vector, and how it is kept in files."""
+"""Style: a manner of speaking as a vector, and its files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from diffposetalk.files.tensor_files import read_header
 from diffposetalk.motion import finite_float32
 
 STYLE_KIND = "diffposetalk.style"
-"""What the header of a style file calls it."""
+"""Kind of file, in the header."""
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class Style:
     vector: np.ndarray
     """``(S,)`` float32."""
     encoder: str
-    """Fingerprint of the weights of the encoder that made it."""
+    """Fingerprint of the encoder's weights; empty if unknown."""
     source: str
-    """What it was read from, for people."""
+    """Origin of the style, for people."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vector", finite_float32(self.vector, "style vector"))
@@ -41,14 +41,14 @@ class Style:
 
     @staticmethod
     def blended(styles: Sequence[Style], shares: Sequence[float] | None = None) -> Style:
-        """Mix manners of speaking: vectors by shares, their length kept.
+        """Mix styles: the weighted mean of the vectors, scaled to the weighted mean of their lengths.
 
         Args:
-            styles: of one encoder.
-            shares: one each, none negative, not all 0; they need not sum to 1. None for equal ones.
+            styles: styles of one encoder.
+            shares: weight of each style, at least 0 and not all 0; they need not sum to 1. None for equal weights.
 
         Raises:
-            UsageError: no styles, or shares that do not fit.
+            UsageError: there are no styles, or the shares do not fit.
             ModelError: the styles are of different encoders.
         """
         shares = [1.0] * len(styles) if shares is None else list(shares)
@@ -78,7 +78,7 @@ class Style:
         """Read a style written by `save`.
 
         Raises:
-            InputError: the file is missing or is no style.
+            InputError: the file is missing or is not a style file.
         """
         from safetensors import safe_open
 
@@ -94,10 +94,10 @@ class Style:
 
         Args:
             path: the file.
-            encoder: fingerprint of the encoder that is taken to have made it: the file does not say.
+            encoder: fingerprint of the encoder, which the file does not hold.
 
         Raises:
-            InputError: the file is missing or holds something else.
+            InputError: the file is missing or is not a style vector.
         """
         vector = read_npy(path, "style vector")
         if vector.ndim == 2 and len(vector) == 1:

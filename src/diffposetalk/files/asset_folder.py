@@ -1,4 +1,4 @@
-"""Files that users bring themselves because nobody else may hand them out or they are large: which, and where they lie."""
+"""User-supplied files that cannot be bundled (licence or size): what they are and where they go."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import platformdirs
 
 @dataclass(frozen=True)
 class Asset:
-    """A file or folder that some parts of the work need."""
+    """A file or folder that the user provides."""
 
     name: str
-    """What the command line calls it."""
+    """Name on the command line."""
     places: tuple[str, ...]
-    """Paths within the asset folder, the first being where a new one goes; a pattern where there may be several."""
+    """Paths within the asset folder. A new file goes to the first. A pattern stands for several files."""
     what: str
-    """What it is for."""
+    """Its purpose."""
     source: str
-    """Where it is obtained, and on which terms."""
+    """Where to obtain it, and its licence."""
 
 
 _FLAME_SITE = "https://flame.is.tue.mpg.de after registration"
@@ -62,18 +62,18 @@ ASSETS = (
         "https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker; Apache-2.0",
     ),
 )  # fmt: skip
-"""All that are known; heads first, in the order in which `--head flame` takes them."""
+"""All known assets. The heads come first, in the order in which `--head flame` looks for them."""
 HEADS = ("flame2020", "flame2023", "flame-free")
-"""Assets that are FLAME heads."""
+"""Names of the assets that are FLAME heads."""
 
 
 def asset_folder() -> Path:
-    """Return the folder for files that users bring: `DIFFPOSETALK_ASSETS`, else the platform's place for data."""
+    """Return the folder of user-supplied files: `DIFFPOSETALK_ASSETS`, or the default data folder of the platform."""
     return Path(os.environ.get("DIFFPOSETALK_ASSETS") or platformdirs.user_data_dir("diffposetalk", appauthor=False))
 
 
 def placed(name: str) -> list[Path]:
-    """Return where an asset lies, the preferred first; empty if it is not there.
+    """Return the paths of an asset that exist, the preferred one first.
 
     Args:
         name: an asset's name.

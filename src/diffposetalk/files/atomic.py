@@ -1,4 +1,4 @@
-"""Output files: checked before the work starts, written beside their place, renamed when complete."""
+"""Output files: checked before the work, written under a temporary name, renamed when complete."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from diffposetalk.files.partial import partial_beside, remove, remove_abandoned
 from diffposetalk.files.paths import checked_name, is_node, is_pipe, is_writable_node, real_path
 
 HEADER_KEY = "diffposetalk"
-"""Our one key in a safetensors header, a JSON object: several keys would be written in random order."""
+"""The one key of our safetensors headers. Its value is a JSON object; several keys would be written in random order."""
 READER_S = 10.0
-"""How long a finished result waits for a program that reads from the pipe it goes to, seconds."""
+"""Seconds that a finished result waits until another program opens the output pipe for reading."""
 
 
 def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
-    """Refuse an output path that could not be written, before any work is done for it.
+    """Check before the work that an output path can be written.
 
     Args:
-        path: where a result shall go.
-        suffixes: the file name endings that are known, lower case with the dot.
+        path: the output file.
+        suffixes: the accepted file name endings, lower case with the dot.
 
     Returns:
         The path as a `Path`.
@@ -58,10 +58,10 @@ def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
 
 
 def check_new_folder(path: str | Path) -> Path:
-    """Refuse the name of a folder to be made that is there already (an empty one is let pass), or has no place to be.
+    """Check that a folder can be made. It must not exist, or must be empty.
 
     Raises:
-        UsageError: it is there, its name is too long, or its parent is missing or read-only.
+        UsageError: the folder exists with content, its name is too long, or its parent is missing or read-only.
     """
     path = checked_name(path)
     parent = real_path(path).parent
@@ -75,14 +75,13 @@ def check_new_folder(path: str | Path) -> Path:
 
 
 def check_run_folder(path: str | Path) -> Path:
-    """Refuse the name of a folder for a run that can neither be gone on with nor be made, with the folders above it.
+    """Check the folder of a run. It may exist (the run is then continued) or be made with its parents.
 
     Raises:
-        UsageError: something that is no folder is in the way, the name is too long, or the nearest folder that exists
-            is read-only.
+        UsageError: a file is in the way, the name is too long, or the nearest existing folder is read-only.
     """
     path = checked_name(path)
-    nearest = next(each for each in (path.absolute(), *path.absolute().parents) if each.exists())
+    nearest = next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())
     if not nearest.is_dir():
         raise UsageError(f"{path}: {nearest} is a file, not a folder; write elsewhere")
     if not os.access(nearest, os.W_OK):
@@ -106,18 +105,18 @@ def write_error(path: str | Path, error: BaseException) -> DiffPoseTalkError:
 
 @contextlib.contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Give a name beside `path` to write to; rename it to `path` on success, remove it on any failure.
+    """Provide a temporary path beside `path`. Rename it to `path` on success; remove it on failure.
 
-    So `path` is either as it was or complete, also after Ctrl-C or a full disk. A symbolic link stays: the file that it
-    leads to is replaced. A file that is replaced hands on its mode and owner. Into a device or a pipe the result is
-    copied when it is complete. Of two writers at once, the last to finish wins. What a killed run left beside `path`
-    is removed.
+    So `path` is either unchanged or complete, even after Ctrl-C or with a full disk. If `path` is a symbolic link, the
+    file behind it is replaced and the link stays. The new file takes the mode and owner of the file it replaces. If
+    `path` is a device or a pipe, the complete result is copied into it. If two processes write the same file, the last
+    one to finish wins. Temporary files that a killed run left behind are removed.
 
     Args:
         path: the file to be written.
 
     Yields:
-        An absolute path with the same suffix (so that no library takes a colon in it for a protocol).
+        An absolute path with the same suffix. (Libraries could take a colon in a relative path for a protocol.)
 
     Raises:
         DiffPoseTalkError: the operating system refused a write; the message names `path` and the reason.
@@ -147,10 +146,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def replacing_folder(path: str | Path) -> Iterator[Path]:
-    """Give an empty folder beside `path` to fill; rename it to `path` on success, remove it on any failure.
+    """Provide an empty temporary folder beside `path`. Rename it to `path` on success; remove it on failure.
 
     Args:
-        path: the folder to be made; absent, or empty.
+        path: the folder to make; it must not exist, or be empty.
 
     Yields:
         A folder with the same parent.
@@ -166,7 +165,7 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         yield beside
         if target.is_dir():
             keep_mode(target, beside)
-            target.rmdir()  # empty: `check_new_folder` has seen to it
+            target.rmdir()  # `check_new_folder` has checked that it is empty
         os.replace(beside, target)
     except OSError as error:
         raise write_error(path, error) from error
@@ -175,11 +174,11 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a whole file or nothing.
+    """Write a complete file, or nothing.
 
     Args:
         path: the file to be written.
-        data: its whole content.
+        data: its content.
 
     Raises:
         DiffPoseTalkError: the folder is missing or the disk refuses; the message names `path` and the reason.
@@ -190,7 +189,7 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time move several files into a folder; without file locks (Windows) nothing is done."""
+    """Lock a folder for one process while files are moved into it. Without file locks (Windows) this does nothing."""
     try:
         import fcntl
     except ImportError:
@@ -198,7 +197,7 @@ def locked(folder: Path) -> Iterator[None]:
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        with contextlib.suppress(OSError):  # some network disks have no locks
+        with contextlib.suppress(OSError):  # some network disks do not support locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -206,7 +205,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def keep_mode(existing: Path, new: Path) -> None:
-    """Give a new file the mode of the one that it is about to replace, and where we may, its owner."""
+    """Copy the mode of an existing file to its replacement, and the owner if permitted."""
     with contextlib.suppress(OSError):
         status = existing.stat()
         os.chmod(new, stat.S_IMODE(status.st_mode))
@@ -216,14 +215,14 @@ def keep_mode(existing: Path, new: Path) -> None:
 
 
 def _prepare_like(target: Path, beside: Path) -> None:
-    """Make an empty neighbour with the mode of the file that is replaced, so that nobody else reads it meanwhile."""
+    """Create the temporary file with the mode of the file to be replaced, so that no other user can read it meanwhile."""
     if target.is_file():
         os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         keep_mode(target, beside)
 
 
 def _copy_into(result: Path, node: Path) -> None:
-    """Copy a finished result into a device or a pipe; a pipe that nobody reads from is refused after `READER_S`."""
+    """Copy a finished result into a device or a pipe. Fail if no program opens the pipe within `READER_S`."""
     import shutil
 
     until = time.monotonic() + READER_S

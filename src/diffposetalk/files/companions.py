@@ -17,22 +17,23 @@ from diffposetalk.errors import UsageError
 from diffposetalk.files.paths import checked_name, real_path
 
 MARK = b"made by DiffPoseTalk"
-"""Stands within the first or last `MARK_RANGE` bytes of every companion that we write."""
+"""Text that marks a companion as ours."""
 MARK_RANGE = 4096
+"""Every companion holds `MARK` within its first or last so many bytes."""
 
 
 def check_companions(output: Path, names: Iterable[str]) -> list[Path]:
-    """Refuse an output whose companions would overwrite files of the user's, before the work.
+    """Check before the work that the companions of an output overwrite no file of the user.
 
     Args:
-        output: the file that was named.
-        names: its companions' names, relative to its folder.
+        output: the output that the user named.
+        names: file names of its companions, relative to its folder.
 
     Returns:
-        The companions' paths, to be declared with `FileSet.writes`.
+        Paths of the companions, to be declared with `FileSet.writes`.
 
     Raises:
-        UsageError: a file that is not ours, or a folder, has a companion's name.
+        UsageError: a companion's name is taken by a folder or by a file that is not ours.
     """
     paths = [real_path(output).parent / name for name in names]
     for path in paths:
@@ -41,15 +42,15 @@ def check_companions(output: Path, names: Iterable[str]) -> list[Path]:
 
 
 def check_companion(output: Path, path: Path, new: Path | None = None) -> None:
-    """Refuse one companion that would overwrite a file of the user's.
+    """Check that one companion overwrites no file of the user.
 
     Args:
-        output: the file that was named.
-        path: where the companion goes.
-        new: its content, once it is made; a file of the same bytes is no loss.
+        output: the output that the user named.
+        path: path of the companion.
+        new: the finished companion; an existing file with the same bytes may be replaced by it.
 
     Raises:
-        UsageError: a file that is not ours, or a folder, is there.
+        UsageError: the path is taken by a folder or by a file that is not ours.
     """
     checked_name(path)
     if not os.path.lexists(path) or is_ours(path):
@@ -62,7 +63,7 @@ def check_companion(output: Path, path: Path, new: Path | None = None) -> None:
 
 
 def is_ours(path: Path) -> bool:
-    """Tell whether a file says that it is a companion of one of our outputs."""
+    """Return whether a file is marked as a companion of one of our outputs."""
     try:
         if path.is_symlink() or not path.is_file():
             return False
@@ -76,13 +77,13 @@ def is_ours(path: Path) -> bool:
 
 
 def mark(path: Path) -> None:
-    """Write into a companion that it is ours, as its format takes notes.
+    """Write `MARK` into a companion, in the way its format allows.
 
     Args:
-        path: `.wav`, `.png`, `.jpg`, or text in which lines with `#` are comments (`.obj`, `.mtl`).
+        path: `.wav`, `.png`, `.jpg`, or text with `#` comments (`.obj`, `.mtl`).
 
     Raises:
-        ValueError: another format, which a new kind of companion has to add here.
+        ValueError: a format that this function does not know yet.
     """
     suffix = path.suffix.lower()
     if suffix in (".obj", ".mtl"):

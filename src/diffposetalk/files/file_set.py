@@ -1,4 +1,4 @@
-"""The files that one run reads and writes, checked against one another before the work."""
+"""Checks before the work that a run's outputs overwrite neither its inputs nor one another."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from diffposetalk.files.paths import AnyPath, checked_name, file_key, is_node, i
 
 
 class FileSet:
-    """Inputs and outputs of one run; a contradiction among them is refused when it is declared.
+    """Inputs and outputs of one run. A conflict is refused as soon as it is declared.
 
     Example:
         >>> files = FileSet()
@@ -25,26 +25,26 @@ class FileSet:
         self._outputs: dict[object, str] = {}
 
     def reads(self, path: AnyPath, option: str) -> None:
-        """Declare an input, before the outputs.
+        """Declare an input. Inputs are declared before outputs.
 
         Args:
-            path: as given; a word that names no file (a preset, the name of a head) is let pass.
-            option: how the command line calls it: "--style".
+            path: as the user wrote it. A word that is not a file (a preset, the name of a head) is ignored.
+            option: the command-line option: "--style".
 
         Raises:
-            UsageError: the name is empty or too long, or stands for a named pipe.
+            UsageError: the name is empty or too long, or is a named pipe.
         """
-        given = os.fspath(checked_name(path, option))
-        if is_pipe(given):
-            raise UsageError(f"{given}: is a pipe, which can be read only once; save it as a file first ({option})")
-        if os.path.exists(given):
-            self._inputs[file_key(given)] = (given, option)
+        name = os.fspath(checked_name(path, option))
+        if is_pipe(name):
+            raise UsageError(f"{name}: is a pipe, which can be read only once; save it as a file first ({option})")
+        if os.path.exists(name):
+            self._inputs[file_key(name)] = (name, option)
 
     def writes(self, path: AnyPath, option: str = "-o") -> None:
-        """Declare an output, a file or a folder; devices and pipes may be named more than once.
+        """Declare an output file or folder. Devices and pipes may be declared more than once.
 
         Raises:
-            UsageError: the name is empty or too long, or stands for an input or another output.
+            UsageError: the name is empty or too long, or is the same file as an input or another output.
         """
         output = os.fspath(checked_name(path, option))
         if is_node(output):
@@ -54,6 +54,6 @@ class FileSet:
             also = "" if output == self._outputs[key] else f" (also as {self._outputs[key]})"
             raise UsageError(f"{output}: named twice as an output{also}")
         if key in self._inputs:
-            given, input_option = self._inputs[key]
-            raise UsageError(f"{output}: would overwrite the input {given} ({input_option}); name another output")
+            input_name, input_option = self._inputs[key]
+            raise UsageError(f"{output}: would overwrite the input {input_name} ({input_option}); name another output")
         self._outputs[key] = output

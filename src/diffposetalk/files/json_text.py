@@ -1,4 +1,4 @@
-"""JSON files of the project's own, read with one line for what is wrong."""
+"""Read JSON files of the project's own formats, with one-line errors."""
 
 from __future__ import annotations
 

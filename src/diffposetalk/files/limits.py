@@ -1,7 +1,7 @@
-"""How much one input file may hold in memory; every reader asks here before it reads.
+"""Memory limit of one input file. Every reader checks it before reading.
 
-A small file can ask for a lot of memory: it is compressed, sparse, or declares an array of 10**9 numbers. Readers
-compute what a file declares and call `check_bytes` before they allocate anything.
+A small file can demand much memory: it may be compressed or sparse, or declare an array of 10**9 numbers. Readers
+compute the declared size and call `check_bytes` before they allocate memory.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from diffposetalk.errors import InputError, UsageError
 VARIABLE = "DIFFPOSETALK_MAX_BYTES"
 """Environment variable that sets the limit, in bytes."""
 DEFAULT_MAX_BYTES = 2**30
-"""Limit without that variable: 1 GiB."""
+"""Default limit: 1 GiB."""
 JSON_FACTOR = 8
-"""Bytes of memory that Python needs for each byte of JSON text, about, where it is mostly numbers."""
+"""Bytes of memory per byte of JSON text, roughly, for text that is mostly numbers."""
 
 
 def max_bytes() -> int:
-    """Return the largest number of bytes that one input file may take in memory.
+    """Return the memory limit of one input file, bytes.
 
     Raises:
         UsageError: the environment variable is not a positive whole number.
@@ -35,12 +35,12 @@ def max_bytes() -> int:
 
 
 def check_bytes(path: str | os.PathLike[str], n_bytes: int, what: str) -> None:
-    """Refuse a file that would take more memory than the limit.
+    """Refuse a file that needs more memory than the limit.
 
     Args:
         path: the file, for the message.
-        n_bytes: memory that it declares to need.
-        what: what it should be, for the message: "motion file".
+        n_bytes: memory that it needs by its own declaration.
+        what: expected kind of file, for the message: "motion file".
 
     Raises:
         InputError: ``n_bytes`` is above `max_bytes`.
@@ -54,12 +54,12 @@ def check_bytes(path: str | os.PathLike[str], n_bytes: int, what: str) -> None:
 
 
 def check_file(path: str | os.PathLike[str], what: str, factor: int = 1) -> None:
-    """Refuse a path that is missing, not a regular file (a pipe would be waited for), or larger than the limit.
+    """Refuse a path that is missing, is not a regular file (reading a pipe would block), or is larger than the limit.
 
     Args:
         path: the file.
-        what: what it should be, for messages.
-        factor: bytes of memory that the parser needs for each byte of the file (`JSON_FACTOR` for JSON).
+        what: expected kind of file, for messages.
+        factor: bytes of memory that the parser needs per byte of the file (`JSON_FACTOR` for JSON).
 
     Raises:
         InputError: see above.
@@ -87,7 +87,7 @@ def read_bytes(path: str | os.PathLike[str], what: str, factor: int = 1) -> byte
 
 
 def _size(n_bytes: int) -> str:
-    """Return a number of bytes for people: "8.0 GB"."""
+    """Format a number of bytes: "8.0 GB"."""
     if n_bytes < 1000:
         return f"{n_bytes} bytes"
     value = float(min(n_bytes, 10**30))

@@ -1,4 +1,4 @@
-"""Files of arrays (.npz, .npy): read without pickles and within the memory limit; written whole or not at all."""
+"""Array files (.npz, .npy): read without pickles and within the memory limit; written atomically."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:
 
     Args:
         path: the file.
-        what: what it should be, for errors: "motion file".
+        what: expected kind of file, for errors: "motion file".
 
     Returns:
         Arrays of numbers and text by name. Members that are not arrays (names without ``.npy``) are left out.
@@ -67,7 +67,7 @@ def parse_npy(data: bytes, path: str | os.PathLike[str], what: str) -> np.ndarra
     Args:
         data: content of the file.
         path: the file, for errors.
-        what: what it should be, for errors.
+        what: expected kind of file, for errors.
 
     Raises:
         InputError: the bytes are damaged, not a .npy file, or hold Python objects.
@@ -78,10 +78,10 @@ def parse_npy(data: bytes, path: str | os.PathLike[str], what: str) -> np.ndarra
 
 
 def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
-    """Return shape and dtype of a .npy file, leaving ``file`` behind its header.
+    """Read shape and dtype from the header of a .npy file; ``file`` then stands at the data.
 
     Raises:
-        ValueError: it is not a .npy file, or a version of the format that numpy does not write.
+        ValueError: it is not a .npy file, or its format version is unknown.
     """
     version = np.lib.format.read_magic(file)  # type: ignore[arg-type]
     if version not in _READ_HEADER:
@@ -93,7 +93,7 @@ def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
 
 
 def _check_header(file: IO[bytes], n_bytes: int, name: str) -> None:
-    """Refuse an array whose declared size is not that of its bytes, or that holds Python objects.
+    """Refuse an array that declares more data than the file holds, or that holds Python objects.
 
     Args:
         file: of the .npy format.
@@ -114,18 +114,18 @@ def _check_header(file: IO[bytes], n_bytes: int, name: str) -> None:
 
 
 def npz_names(path: str | os.PathLike[str]) -> set[str] | None:
-    """Return the arrays' names alone; None for a file that is not an npz or cannot be opened (its reader says why)."""
+    """Return the names of the arrays in an npz file. Return None for any other file; `read_npz` explains what is wrong."""
     if not Path(path).is_file():
         return None
     try:
         with zipfile.ZipFile(path) as file:
             return {name.removesuffix(".npy") for name in file.namelist()}
-    except Exception:  # a damaged directory of a zip file raises errors without a common base
+    except Exception:  # errors of a damaged zip file have no common base
         return None
 
 
 def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any], compressed: bool = True) -> None:
-    """Write arrays by their names.
+    """Write named arrays.
 
     Raises:
         DiffPoseTalkError: the folder is missing or the disk refuses.

@@ -1,4 +1,4 @@
-"""One place that turns the failure of a parser into our error with the file's name."""
+"""Turn any failure of a parser into one of our errors that names the file."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from collections.abc import Iterator
 from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
 
 LONGEST = 160
-"""Characters of a library's message that are passed on."""
+"""Characters that an error keeps of a library's message."""
 
 
 @contextlib.contextmanager
 def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
-    """Raise `InputError` for whatever goes wrong inside while a user's file is read.
+    """Raise `InputError` for any exception inside the `with` block, where a user's file is read.
 
-    Parsers meet damaged files, and the exceptions of zip, JSON, numpy, PyAV and our own code have no common base.
-    Our own errors keep their type. The file's name is put in front of an `InputError`, `ModelError` or `UsageError` that
-    does not name it.
+    The exceptions that zip, JSON, numpy and PyAV raise for damaged files have no common base class. Our own errors keep
+    their type. If an `InputError`, `ModelError` or `UsageError` does not name the file, the name is added in front.
 
     Args:
-        path: the file that is read.
-        what: what it should be, for the message: "motion file".
+        path: the file being read.
+        what: expected kind of file, for the message: "motion file".
 
     Raises:
         InputError: ``PATH: not a readable WHAT (first line of the cause)``.
@@ -42,7 +41,7 @@ def parsing(path: str | os.PathLike[str], what: str) -> Iterator[None]:
 
 
 def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message, at most `LONGEST` characters; its type where it has no message."""
+    """Return the first line of an error's message, at most `LONGEST` characters, or its type if the message is empty."""
     if isinstance(error, KeyError) and error.args:
         return f"it lacks {str(error.args[0])[:LONGEST]!r}"
     lines = str(error).strip().splitlines()

@@ -1,7 +1,7 @@
-"""The hidden neighbour that a file is written to before it is renamed, and what is removed if its process has died.
+"""Names of temporary files beside an output, and their removal after a process has died.
 
-A neighbour of `talk.mp4` is called `.talk.PID-NUMBER-HOST.partial.mp4`, so two processes, threads or machines that write
-one file never share a neighbour: the last one to finish wins, and its file is whole.
+The temporary file of `talk.mp4` is called `.talk.PID-NUMBER-HOST.partial.mp4`. So processes, threads or machines that
+write the same output never share a temporary file. The last one to finish wins, and its file is complete.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ import zlib
 from pathlib import Path
 
 LONGEST_STEM = 60
-"""Bytes of the file's name that its neighbour carries; a checksum stands for the rest."""
+"""Bytes of the output's name in the temporary name; a checksum replaces the rest."""
 LONGEST_SUFFIX = 20
-"""Bytes of the suffix that its neighbour carries; a longer one counts as part of the name."""
+"""Largest length of a suffix, bytes; a longer one counts as part of the name."""
 ABANDONED_S = 24 * 3600.0
-"""A neighbour that another machine made is taken for abandoned after so many seconds without a change."""
+"""Age in seconds at which a temporary file of another machine counts as abandoned."""
 
 _number = itertools.count()
 
 
 def partial_beside(path: Path) -> Path:
-    """Return a new name for the neighbour of `path`: same folder, same suffix, never too long; nothing is made.
+    """Return a new temporary name beside `path`, with the same suffix. No file is created.
 
     Args:
-        path: the file or folder to be written, absolute.
+        path: absolute path of the output file or folder.
     """
     suffix = path.suffix if len(os.fsencode(path.suffix)) <= LONGEST_SUFFIX else ""
     mark = f"{os.getpid()}-{next(_number)}-{_host()}"
@@ -36,10 +36,10 @@ def partial_beside(path: Path) -> Path:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove the neighbours of `path` whose processes have died: of a killed run, or one that lost its power.
+    """Remove temporary files of `path` that belong to processes that no longer run.
 
     Args:
-        path: the file or folder to be written, absolute.
+        path: absolute path of the output file or folder.
     """
     pattern = re.compile(re.escape(f".{_short(path)}.") + r"(\d+)-\d+-([0-9a-f]{8})\.partial.*", re.DOTALL)
     with contextlib.suppress(OSError):
@@ -50,7 +50,7 @@ def remove_abandoned(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or folder as far as the system lets us; it may be absent."""
+    """Remove a file or folder if it exists; failures are ignored."""
     if path.is_dir() and not path.is_symlink():
         import shutil
 
@@ -61,7 +61,7 @@ def remove(path: Path) -> None:
 
 
 def _short(path: Path) -> str:
-    """Return the part of a file's name that its neighbour carries."""
+    """Return the part of an output's name that the temporary name repeats."""
     stem = os.fsencode(path.stem if len(os.fsencode(path.suffix)) <= LONGEST_SUFFIX else path.name)
     if len(stem) <= LONGEST_STEM:
         return os.fsdecode(stem)
@@ -81,8 +81,8 @@ def _abandoned(path: Path, pid: int, host: str) -> bool:
 
 
 def _runs(pid: int) -> bool:
-    """Tell whether a process of this machine is alive; where that cannot be asked (Windows) the answer is yes."""
-    if os.name == "nt":  # signal 0 would interrupt it there
+    """Return whether a process of this machine is alive; on Windows always True."""
+    if os.name == "nt":  # there, signal 0 would interrupt the process
         return True
     try:
         os.kill(pid, 0)

@@ -1,4 +1,4 @@
-"""Which names mean one file, and what kind of thing a name stands for."""
+"""File names: whether two name the same file, and what kind of file one names."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ AnyPath = str | os.PathLike[str]
 
 
 def checked_name(path: AnyPath, option: str = "") -> Path:
-    """Return a path that the system can look at; whether anything is there does not matter.
+    """Return the path if its name is valid; the file need not exist.
 
     Args:
-        path: as given by the user.
-        option: how the command line calls it, for the message: "--style".
+        path: as the user wrote it.
+        option: the command-line option, for the message: "--style".
 
     Raises:
         UsageError: the name is empty or too long, holds a null character, or is a link that leads to itself.
@@ -47,9 +47,9 @@ def real_path(path: AnyPath) -> Path:
 
 
 def file_key(path: AnyPath) -> tuple[object, ...]:
-    """Return what two names of one file share, whatever their spelling; the file need not exist.
+    """Return a key that is equal for all names of the same file; the file need not exist.
 
-    Links, hard links, `..`, and upper and lower case on disks that ignore case count.
+    It follows symbolic links, hard links and `..`, and ignores case on disks that do.
     """
     try:
         status = os.stat(path)
@@ -65,12 +65,12 @@ def file_key(path: AnyPath) -> tuple[object, ...]:
 
 
 def same_file(one: AnyPath, other: AnyPath) -> bool:
-    """Tell whether two names mean one file; see `file_key`."""
+    """Return whether two names mean the same file; see `file_key`."""
     return file_key(one) == file_key(other)
 
 
 def ignores_case(folder: Path) -> bool:
-    """Tell whether the disk of a folder takes `A` and `a` for one name, judged by the names of the folders above."""
+    """Return whether the disk of a folder ignores case; the names of the parent folders are used to test it."""
     for path in (folder.absolute(), *folder.absolute().parents):
         swapped = path.with_name(path.name.swapcase()) if path.name else path
         if swapped != path and path.exists():
@@ -79,19 +79,19 @@ def ignores_case(folder: Path) -> bool:
 
 
 def is_pipe(path: AnyPath) -> bool:
-    """Tell whether a path is a named pipe, or a link to one."""
+    """Return whether a path is a named pipe, or a link to one."""
     mode = _mode(path)
     return mode is not None and stat.S_ISFIFO(mode)
 
 
 def is_node(path: AnyPath) -> bool:
-    """Tell whether a path is a device, a pipe or a socket, or a link to one: written into, never replaced."""
+    """Return whether a path is a device, a pipe or a socket, or a link to one. Such a path is written to, not replaced."""
     mode = _mode(path)
     return mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def is_writable_node(path: AnyPath) -> bool:
-    """Tell whether a path is a pipe or a character device such as `/dev/null`; not a disk, not a socket."""
+    """Return whether a path is a pipe or a character device such as `/dev/null`, but not a disk or a socket."""
     mode = _mode(path)
     return mode is not None and (stat.S_ISFIFO(mode) or stat.S_ISCHR(mode))
 

@@ -1,4 +1,4 @@
-"""Tar files, read in memory: nothing is unpacked to disk, and no member can be larger than the file it lies in."""
+"""Tar files, read in memory. Nothing is unpacked to disk, and no member can be larger than its file."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from diffposetalk.files.parsing import parsing
 
 
 def tar_members(file: IO[bytes], path: str | os.PathLike[str], what: str) -> Iterator[tuple[str, bytes]]:
-    """Yield names and contents of a tar file's plain members, in their order.
+    """Yield the name and content of each regular member of a tar file, in order.
 
     Args:
-        file: the open file, at its start.
-        path: of the file, for errors.
-        what: what it should be, for errors: "shard".
+        file: the open file.
+        path: the file's path, for errors.
+        what: expected kind of file, for errors: "shard".
 
     Raises:
         InputError: the file is truncated or damaged, or a member is sparse or larger than the limit.
@@ -36,11 +36,11 @@ def tar_members(file: IO[bytes], path: str | os.PathLike[str], what: str) -> Ite
             if len(data) < member.size:
                 raise ValueError(f"its member {member.name[:80]!r} ends too early; copy the file again")
             yield member.name, data
-            tar.members.clear()  # the library keeps all headers otherwise
+            tar.members.clear()  # otherwise the library keeps all headers
 
 
 class _Bounded:
-    """A file that is never asked for more bytes than it has: headers of a tar file may declare any size."""
+    """Limits reads to the size of the file, because tar headers may declare any size."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
         self._file, self._size = file, size
@@ -51,7 +51,7 @@ class _Bounded:
         return self._file.read(left if n < 0 else min(n, left))
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to a position."""
+        """Move to a position."""
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:

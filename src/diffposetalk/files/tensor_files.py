@@ -1,4 +1,4 @@
-"""Safetensors files of ours: the header that says what they are, and the shapes of what they hold."""
+"""Headers of our safetensors files: kind of file, settings, and tensor shapes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from diffposetalk.files.parsing import parsing
 
 
 def read_header(path: str | os.PathLike[str], what: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
-    """Read what a file says about itself, without its tensors.
+    """Read the header of a safetensors file, without its tensors.
 
     Args:
         path: the file.
-        what: what it should be, for errors: "model file".
+        what: expected kind of file, for errors: "model file".
 
     Returns:
-        The header (texts by name; empty for files of other programs), and the shape of each tensor.
+        The header (text by name; empty for files of other programs) and the shape of each tensor.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -38,7 +38,7 @@ def read_header(path: str | os.PathLike[str], what: str) -> tuple[dict[str, Any]
 
 
 def header_table(path: str | os.PathLike[str], header: dict[str, Any], key: str) -> dict[str, Any]:
-    """Return a table that a header holds as JSON.
+    """Return a JSON table from a header.
 
     Raises:
         InputError: it is missing, or holds something else.

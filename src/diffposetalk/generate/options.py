@@ -1,4 +1,4 @@
-"""How motion is sampled from a model: the options of Python, of the command line and of every integration."""
+"""Sampling options, shared by the Python API, the command line and the integrations."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from diffposetalk.errors import UsageError
 
 NonSpeech: TypeAlias = Literal["rest", "move"]
 NON_SPEECH: tuple[str, ...] = get_args(NonSpeech)
+"""Choices of `SamplingOptions.non_speech`."""
 LARGEST_SEED = 2**63 - 1
+"""Largest seed that torch's generators take."""
 
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How motion is drawn from the model; contradictions are refused on construction.
+    """How motion is sampled from the model.
 
     Raises:
-        UsageError: a value out of its range, not a number, or contradicting another.
+        UsageError: a value is out of range or of the wrong type.
     """
 
     sampler: Sampler | str = "dpmpp"

@@ -1,4 +1,4 @@
-"""Where a model comes from, and on which device it runs."""
+"""Find a model file and a device."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import torch
 from diffposetalk.errors import UsageError
 
 ASSETS = Path(__file__).parents[1] / "assets"
+"""Folder of the files that come with the package."""
 BUNDLED = ("lite",)
-"""Models that come with the package."""
+"""Names of the models that come with the package."""
 
 
 def model_path(name: str | Path) -> Path:
-    """Return the file of a bundled model, or the model file itself.
+    """Return the path of a model.
+
+    Args:
+        name: the name of a bundled model, or a model file.
 
     Raises:
-        UsageError: no bundled model and no file is called so.
+        UsageError: there is neither a bundled model nor a file of this name.
     """
     path = ASSETS / f"{name}.safetensors" if str(name) in BUNDLED else Path(name)
     if not path.exists():
@@ -29,7 +33,7 @@ def usable_device(name: str) -> torch.device:
     """Return the device of that name.
 
     Raises:
-        UsageError: torch knows none of that name, or cannot use it on this machine.
+        UsageError: torch does not know the device, or cannot use it on this machine.
     """
     try:
         device = torch.device(name)

@@ -1,4 +1,4 @@
-"""Whatever holds speech -> samples at the rate of the model: a file, an array, `Speech`, `SpeechFile`."""
+"""Speech from a file, an array, a `Speech` or a `SpeechFile`, at the sample rate of the model."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ from diffposetalk.speech import Speech, SpeechFile
 from diffposetalk.speech_activity import SpeechOnly
 
 MOST_CHANNELS = 32
-"""A two-dimensional array has its channels along its shorter side, which is at most this long."""
-SHORTEST_WARNED_S, SHARE_WARNED = 1.0, 0.2
-"""More sound than this that is not speech, in seconds and as a share of all, is worth a warning."""
+"""Largest number of channels. The shorter side of a two-dimensional array holds the channels."""
+WARNED_S = 1.0
+"""Seconds without speech above which a warning is given."""
+WARNED_SHARE = 0.2
+"""Share of the recording without speech above which a warning is given."""
 
 
 class SpeechStream(Protocol):
-    """Speech that is read block by block; `Speech` and `SpeechFile` are such streams."""
+    """Speech that is read block by block, such as `Speech` and `SpeechFile`."""
 
     @property
     def sample_rate(self) -> int:
@@ -40,15 +42,15 @@ def speech_of(source: SpeechSource, rate: int, sample_rate: int | None = None) -
     """Return speech at the sample rate that a model expects.
 
     Args:
-        source: a sound or video file (read piece by piece, so that any length fits in memory); an array of samples
-            ``(n,)``, ``(n, channels)`` or ``(channels, n)``, floats in [-1, 1] or whole numbers at full scale; `Speech`;
+        source: a sound or video file (read block by block, so any length fits in memory); an array of samples
+            ``(n,)``, ``(n, channels)`` or ``(channels, n)``, floats in [-1, 1] or integers at full scale; a `Speech`; a
             `SpeechFile`; or any other `SpeechStream`.
-        rate: Hz that the model expects.
-        sample_rate: Hz of an array.
+        rate: sample rate that the model expects, Hz.
+        sample_rate: sample rate of an array, Hz.
 
     Raises:
-        UsageError: an array without its sample rate, or a sample rate for anything but an array.
-        InputError: it is not sound, or a stream of another rate that cannot be resampled.
+        UsageError: an array comes without ``sample_rate``, or another source comes with it.
+        InputError: the array is not sound, or a stream has another rate than ``rate``.
     """
     if hasattr(source, "__array__"):
         if sample_rate is None:
@@ -74,8 +76,8 @@ def speech_of(source: SpeechSource, rate: int, sample_rate: int | None = None) -
 
 
 def warn_of_non_speech(speech: SpeechOnly) -> None:
-    """Warn once if much of a sound was not speech, so that the mouth rested there."""
-    if speech.silenced_s > max(SHORTEST_WARNED_S, SHARE_WARNED * speech.seconds):
+    """Warn if much of the recording is not speech; the mouth rests there."""
+    if speech.silenced_s > max(WARNED_S, WARNED_SHARE * speech.seconds):
         name = getattr(speech, "path", "speech")
         seconds = f"{min(speech.silenced_s, speech.seconds):.1f} of {speech.seconds:.1f} s"
         warnings.warn(
@@ -87,11 +89,11 @@ def warn_of_non_speech(speech: SpeechOnly) -> None:
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:
-    """Return the mean over channels, ``(n,)``, of an array of sound; integers become floats at their full scale."""
+    """Mix channels down to ``(n,)``; integers of several channels become floats in [-1, 1]."""
     if samples.size == 0:
         return samples.ravel()
     if samples.ndim != 2 or min(samples.shape) > MOST_CHANNELS:
-        return samples  # one channel; or no sound, which `Speech` refuses
+        return samples  # one channel, or not sound: `Speech` refuses it
     if samples.dtype.kind == "i":
         samples = samples.astype(np.float32) / float(-np.iinfo(samples.dtype).min)
     return samples.mean(axis=int(np.argmin(samples.shape)))

@@ -1,4 +1,4 @@
-"""Whatever shows a manner of speaking -> `Style`: a preset, a style file, a vector, motion of any program, a video."""
+"""Style from a preset, a style file, a vector, a motion file of any program, or a video."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from diffposetalk.progress import Progress
 
 StyleSource: TypeAlias = str | os.PathLike[str] | Style | Motion | np.ndarray
-"""A preset's name, a file of style, vector, motion or video, a `Style`, a `Motion`, or a vector ``(S,)``."""
+"""The name of a preset; a style, vector, motion or video file; a `Style`; a `Motion`; or a vector ``(S,)``."""
 STYLE_FILES = (".safetensors",)
+"""Suffixes of style files."""
 VECTOR_FILES = (".npy",)
+"""Suffixes of files that hold a bare style vector."""
 
 
 def style_of(
@@ -36,23 +38,23 @@ def style_of(
     landmarker: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Style:
-    """Return the manner of speaking that a source shows.
+    """Return the style that a source holds or shows.
 
     Args:
-        source: the name of a preset; a style file (``.safetensors``); a style vector (``.npy`` or an array), which does
-            not say what encoder made it; a motion of any program (``.npz``, ``.csv``, ``.json``, ...); a video of
-            somebody who talks; or a `Style` or a `Motion`.
-        reader: the style encoder with its motion space; None where the model has none.
+        source: the name of a preset; a style file (``.safetensors``); a style vector (``.npy`` or an array), which is
+            assumed to come from this model's encoder; a motion file of any program (``.npz``, ``.csv``, ``.json``,
+            ...); a video of a person who talks; a `Style`; or a `Motion`.
+        reader: the style encoder with its motion space; None if the model has no style encoder.
         presets: styles by name.
-        head: FLAME head, by name or file, on which a video is tracked for a model of FLAME, or which a motion of FLAME
-            is for. None: the FLAME head in the asset folder.
-        landmarker: MediaPipe's face landmark model; None for the one that `track` finds.
+        head: FLAME head (name or file) to track a video on, if the model speaks FLAME, or of a FLAME motion. Default:
+            the FLAME head in the asset folder.
+        landmarker: MediaPipe's face landmark model. Default: as for `track`.
         progress: called while a video is tracked, in seconds of the video.
 
     Raises:
-        UsageError: there is no such preset and no such file, or it is of a kind that shows no manner.
+        UsageError: there is neither a preset nor a file of this name, or no style can be read from this kind of file.
         InputError: the file cannot be read, or its motion is too short.
-        ModelError: motion or video is given and the model has no style encoder.
+        ModelError: the source is a motion or a video, and the model has no style encoder.
     """
     encoder = reader.fingerprint if reader else ""
     if isinstance(source, Style):
@@ -84,7 +86,7 @@ def style_of(
 
 
 def _style_of_motion(motion: Motion, name: str, reader: StyleModel | None, head: str | HeadModel | None) -> Style:
-    """Read the style of a motion; motion of FLAME is first solved for ARKit channels where the model speaks those."""
+    """Read the style of a motion. FLAME motion is first converted to ARKit channels if the model speaks those."""
     if reader is None:
         raise ModelError(
             f"{name}: this model has no style encoder, which reads motion; convert it with --style-encoder"
@@ -110,7 +112,7 @@ def _tracked(
     landmarker: str | Path | None,
     progress: Progress | None,
 ) -> Motion:
-    """Track the main face of a video on the head that the model speaks; what the tracker doubts becomes a warning."""
+    """Track the main face of a video on the head of the model, and pass on the warnings of the tracker."""
     from diffposetalk.track import track
 
     on_flame = reader is not None and reader.space.head == "flame"

@@ -34,15 +34,17 @@ if TYPE_CHECKING:
     from diffposetalk.progress import Progress
 
 DEFAULT_STYLE = "neutral"
+"""Preset that is used if no style is given."""
 JOIN_FRAMES = {"head_pose": 30}
-"""Frames over which a window gives up what it was moved by to continue the one before; other parts: `JOIN_FACE`."""
+"""Frames over which the shift at the start of a window fades out (see `window.continued`), by part of the motion."""
 JOIN_FACE = 5
+"""The same for all other parts."""
 
 
 class Talker:
-    """A model ready to animate: give it speech and a style, get motion.
+    """A model that turns speech and a style into motion.
 
-    Networks run on the device of the model; results are the same for the same seed.
+    The networks run on the device of the model. The same seed gives the same motion.
     """
 
     def __init__(self, model: Model) -> None:
@@ -56,8 +58,8 @@ class Talker:
             for name in model.space.channels
         ]
         join = torch.zeros(model.config.denoiser.window, model.space.dim, device=self.device)
-        for part, where in model.space.parts.items():
-            join[:, where] = fading(len(join), JOIN_FRAMES.get(part, JOIN_FACE), self.device)[:, None]
+        for part, columns in model.space.parts.items():
+            join[:, columns] = fading(len(join), JOIN_FRAMES.get(part, JOIN_FACE), self.device)[:, None]
         self._join = join
         self._initial_noise = torch.tensor(noise, device=self.device)
 
@@ -70,23 +72,23 @@ class Talker:
         """Load a bundled model by name, or a model file.
 
         Args:
-            name: a bundled model's name, or a file.
-            device: where its networks run: "cpu", "cuda", "cuda:1", "mps".
+            name: the name of a bundled model, or a model file.
+            device: device of the networks: "cpu", "cuda", "cuda:1", "mps".
 
         Raises:
-            UsageError: no bundled model and no file is called so, or this machine has no such device.
-            ModelError: the file is no model of ours.
+            UsageError: there is neither a bundled model nor a file of this name, or the machine has no such device.
+            ModelError: the file is not a DiffPoseTalk model.
         """
         path = model_path(name)
-        where = usable_device(device)
+        torch_device = usable_device(device)
         model = load_model(path)
         for network in model.networks.values():
-            network.to(where)
+            network.to(torch_device)
         return Talker(model)
 
     @cached_property
     def _sampling(self) -> Model:
-        """The model as windows are sampled from it."""
+        """The model with its denoiser packed for fast sampling."""
         return replace(self.model, denoiser=packed(self.model.denoiser))
 
     @property
@@ -96,7 +98,7 @@ class Talker:
 
     @property
     def presets(self) -> tuple[str, ...]:
-        """Names of the styles that came with the model."""
+        """Names of the styles that come with the model."""
         return tuple(self.model.presets)
 
     def style(
@@ -107,17 +109,17 @@ class Talker:
         landmarker: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Style | None:
-        """Return the manner of speaking that something shows: ``talker.style("clip.mp4")``.
+        """Return the style that a source holds or shows: ``talker.style("clip.mp4")``.
 
         Args:
-            style: a preset's name, a style file, a vector, a motion of any program, a video, a `Motion` or a `Style`
-                (see `style_of`). None: the preset "neutral", or no style where the model has no such preset.
-            head: as in `style_of`.
-            landmarker: as in `style_of`.
-            progress: as in `style_of`.
+            style: the name of a preset, a style file, a vector, a motion file, a video, a `Motion` or a `Style` (see
+                `style_of`). None means the preset "neutral", or no style if the model has no such preset.
+            head: see `style_of`.
+            landmarker: see `style_of`.
+            progress: see `style_of`.
 
         Raises:
-            UsageError: there is no such preset and no such file, or the model takes no styles.
+            UsageError: there is neither a preset nor a file of this name, or the model takes no styles.
             InputError: the file cannot be read, or its motion is too short.
             ModelError: the style was made by another encoder.
         """
@@ -141,11 +143,11 @@ class Talker:
         return result
 
     def read_style(self, motion: Motion, source: str = "motion") -> Style:
-        """Read the manner of speaking from motion: the mean over windows that overlap by half.
+        """Read the style of a motion: the mean over windows that overlap by half.
 
         Raises:
             InputError: the motion is too short or lacks channels.
-            ModelError: the model comes without a style encoder.
+            ModelError: the model has no style encoder.
         """
         if self._reader is None:
             raise ModelError(
@@ -154,88 +156,59 @@ class Talker:
         return self._reader.read_style(motion, source)
 
     def generate(
-        self,
-        speech: SpeechSource,
-        style: StyleSource | None = None,
-        options: SamplingOptions | None = None,
-        identity: np.ndarray | None = None,
-        *,
-        sample_rate: int | None = None,
-        progress: Progress | None = None,
+        self, speech: SpeechSource, style: StyleSource | None = None, options: SamplingOptions | None = None,
+        identity: np.ndarray | None = None, *, sample_rate: int | None = None, progress: Progress | None = None,
         **changes: object,
-    ) -> Motion:
+    ) -> Motion:  # fmt: skip
         """Generate the motion of one take, as long as the speech.
 
         Args:
-            speech: a sound or video file, an array of samples with its ``sample_rate``, `Speech` or `SpeechFile`; files
-                are read piece by piece, so that memory does not grow with their length.
-            style: as in `style`: a preset's name, a file, a video, ...
-            options: how to sample; keyword arguments such as ``seed=3`` change single fields of it.
+            speech: a sound or video file, an array of samples with its ``sample_rate``, a `Speech` or a `SpeechFile`.
+                Files are read block by block, so memory does not grow with their length.
+            style: the name of a preset, a file, a video, ...; see `style`.
+            options: how to sample. Keyword arguments such as ``seed=3`` change single fields.
             identity: ``(I,)`` shape coefficients, for models whose motion depends on them.
-            sample_rate: Hz of an array of samples.
-            progress: called after each window with seconds done and seconds in all.
+            sample_rate: sample rate of an array, Hz.
+            progress: called after each window with the seconds done and the total.
             changes: fields of `SamplingOptions`.
         """
-        return self.generate_many(
-            speech, 1, style, options, identity, sample_rate=sample_rate, progress=progress, **changes
-        )[0]
+        how = {"sample_rate": sample_rate, "progress": progress, **changes}
+        return self.generate_many(speech, 1, style, options, identity, **how)[0]  # type: ignore[arg-type]
 
     def generate_many(
-        self,
-        speech: SpeechSource,
-        n_samples: int,
-        style: StyleSource | None = None,
-        options: SamplingOptions | None = None,
-        identity: np.ndarray | None = None,
-        *,
-        sample_rate: int | None = None,
-        progress: Progress | None = None,
-        **changes: object,
-    ) -> list[Motion]:
-        """Generate several takes of one speech at once; take k is what `generate` makes from ``seed + k``."""
-        return joined_takes(
-            self.windows(
-                speech, n_samples, style, options, identity, sample_rate=sample_rate, progress=progress, **changes
-            )
-        )
+        self, speech: SpeechSource, n_samples: int, style: StyleSource | None = None,
+        options: SamplingOptions | None = None, identity: np.ndarray | None = None, *, sample_rate: int | None = None,
+        progress: Progress | None = None, **changes: object,
+    ) -> list[Motion]:  # fmt: skip
+        """Generate several takes of one speech at once.
+
+        The arguments are those of `generate`. Take k equals the take that `generate` makes with ``seed + k``.
+        """
+        how = {"sample_rate": sample_rate, "progress": progress, **changes}
+        return joined_takes(self.windows(speech, n_samples, style, options, identity, **how))  # type: ignore[arg-type]
 
     def frames(
-        self,
-        speech: SpeechSource,
-        style: StyleSource | None = None,
-        options: SamplingOptions | None = None,
-        identity: np.ndarray | None = None,
-        *,
-        sample_rate: int | None = None,
-        progress: Progress | None = None,
+        self, speech: SpeechSource, style: StyleSource | None = None, options: SamplingOptions | None = None,
+        identity: np.ndarray | None = None, *, sample_rate: int | None = None, progress: Progress | None = None,
         **changes: object,
-    ) -> Iterator[Motion]:
-        """Yield the motion of `generate` frame by frame, each a `Motion` of one frame, as it is made.
+    ) -> Iterator[Motion]:  # fmt: skip
+        """Yield the motion of `generate` frame by frame, each frame as a `Motion` of length 1.
 
-        Frames are made 4 s at a time, so that the first ones are there after the first window.
+        The arguments are those of `generate`. Frames are generated 4 s at a time.
         """
-        windows = self.windows(
-            speech, 1, style, options, identity, sample_rate=sample_rate, progress=progress, **changes
-        )
-        for (window,) in windows:
+        how = {"sample_rate": sample_rate, "progress": progress, **changes}
+        for (window,) in self.windows(speech, 1, style, options, identity, **how):  # type: ignore[arg-type]
             for index in range(len(window)):
                 yield window.slice(index, index + 1)
 
     def windows(
-        self,
-        speech: SpeechSource,
-        n_samples: int = 1,
-        style: StyleSource | None = None,
-        options: SamplingOptions | None = None,
-        identity: np.ndarray | None = None,
-        *,
-        sample_rate: int | None = None,
-        progress: Progress | None = None,
-        **changes: object,
-    ) -> Iterator[list[Motion]]:
-        """Generate window after window: each item holds the next 4 s (at most) of every take.
+        self, speech: SpeechSource, n_samples: int = 1, style: StyleSource | None = None,
+        options: SamplingOptions | None = None, identity: np.ndarray | None = None, *, sample_rate: int | None = None,
+        progress: Progress | None = None, **changes: object,
+    ) -> Iterator[list[Motion]]:  # fmt: skip
+        """Yield window after window; each item holds the next 4 s (or less) of every take.
 
-        Wrong arguments are refused at once, before the first window is asked for.
+        The arguments are those of `generate_many`. Wrong arguments are refused at once, before the first window.
         """
         if n_samples < 1:
             raise UsageError(f"samples must be at least 1, got {n_samples}")
@@ -251,6 +224,11 @@ class Talker:
     def _windows(
         self, speech: SpeechStream, n_samples: int, style: Style | None, options: SamplingOptions, person: Tensor | None
     ) -> Iterator[list[Motion]]:
+        """Sample window after window; each continues the one before."""
+
+        def batched(value: Tensor | None) -> Tensor | None:
+            return None if value is None else value.expand(n_samples, *value.shape)
+
         vector = None if style is None else torch.from_numpy(style.vector).to(self.device)
         generators = [torch.Generator().manual_seed(options.seed + k) for k in range(n_samples)]
         config = self.model.config.denoiser
@@ -259,9 +237,15 @@ class Talker:
         for features, n_valid in windows_of_features(
             self.model.speech_encoder, speech.blocks(), config.window, padding
         ):
-            window = self._window(
-                features, n_valid, vector, person, previous_motion, previous_speech, generators, options
+            inputs = WindowInput(
+                features.expand(n_samples, -1, -1),
+                batched(vector),
+                batched(person),
+                previous_motion,
+                batched(previous_speech),
+                batched(torch.arange(config.window, device=self.device) < n_valid),
             )
+            window = self._window(inputs, generators, options)
             previous_motion, previous_speech = window[:, -config.context :], features[-config.context :]
             yield [
                 self.model.space.decode(take[:n_valid].cpu().numpy()).scaled(
@@ -273,26 +257,26 @@ class Talker:
             warn_of_non_speech(speech)
 
     def identity(self, identity: np.ndarray | None) -> Tensor | None:
-        """Return normalised identity coefficients on the model's device; None where motion depends on no identity.
+        """Return normalised identity coefficients on the model's device, or None if the model does not use them.
 
         Args:
-            identity: ``(I,)`` coefficients of the head model; None for its mean person.
+            identity: ``(I,)`` coefficients of the head; None for the mean person.
 
         Raises:
-            UsageError: another number of coefficients.
+            UsageError: the number of coefficients is wrong.
         """
         space = self.model.identity_space
         return None if space is None else torch.from_numpy(space.encode(identity)).to(self.device)
 
     def options(self, options: SamplingOptions, has_style: bool) -> SamplingOptions:
-        """Fill in what the options leave to the model; a scale stays None where the model cannot be guided.
+        """Fill in the model's defaults. A scale stays None if the model cannot be guided by that condition.
 
         Args:
-            options: as given.
-            has_style: whether a style is given; without, the learned null style is, and there is nothing to guide.
+            options: the options to complete.
+            has_style: whether a style is given. Without one the learned null style is used, which cannot be guided.
 
         Raises:
-            UsageError: a scale for a condition that the model always takes.
+            UsageError: a scale is given for a condition that cannot be guided.
         """
         own, droppable = self.model.config.sampling, self.model.config.denoiser.droppable
         scales = {"speech": options.speech_scale, "style": options.style_scale}
@@ -320,36 +304,13 @@ class Talker:
             raise UsageError(f"unknown sampling option: {error}") from None
         return self.options(options, has_style)
 
-    def _window(
-        self,
-        features: Tensor,
-        n_valid: int,
-        style: Tensor | None,
-        identity: Tensor | None,
-        previous_motion: Tensor | None,
-        previous_speech: Tensor | None,
-        generators: Sequence[torch.Generator],
-        options: SamplingOptions,
-    ) -> Tensor:
+    def _window(self, inputs: WindowInput, generators: Sequence[torch.Generator], options: SamplingOptions) -> Tensor:
         """Sample one window for all takes: ``(n_samples, L, D)`` normalised."""
-        config, n = self.model.config.denoiser, len(generators)
-
-        def each(value: Tensor | None) -> Tensor | None:
-            return None if value is None else value.expand(n, *value.shape)
-
+        config = self.model.config.denoiser
         adjust = None
-        if previous_motion is not None and self.model.config.sampling.continue_motion:
-            adjust = partial(continued, previous=previous_motion, fade=self._join)
-        like = torch.empty(n, config.window, config.motion_dim, device=self.device)
-        valid = torch.arange(config.window, device=self.device) < n_valid
-        inputs = WindowInput(
-            features.expand(n, -1, -1),
-            each(style),
-            each(identity),
-            previous_motion,
-            each(previous_speech),
-            each(valid),
-        )
+        if inputs.previous_motion is not None and self.model.config.sampling.continue_motion:
+            adjust = partial(continued, previous=inputs.previous_motion, fade=self._join)
+        like = torch.empty(len(generators), config.window, config.motion_dim, device=self.device)
         return sample_window(
             self._sampling,
             self.schedule,
@@ -364,7 +325,7 @@ class Talker:
 def reported(
     windows: Iterator[list[Motion]], duration_s: float | None, progress: Progress | None
 ) -> Iterator[list[Motion]]:
-    """Pass windows on and call ``progress`` after each with the seconds done and the speech's duration."""
+    """Yield the windows unchanged; report the seconds done to ``progress`` after each."""
     seconds = 0.0
     for window in windows:
         seconds += window[0].duration
@@ -374,5 +335,5 @@ def reported(
 
 
 def joined_takes(windows: Iterable[list[Motion]]) -> list[Motion]:
-    """Join windows, each a list with a motion for every take, to one motion for every take."""
+    """Join the windows of every take; each window is a list with one motion per take."""
     return [Motion.joined(parts) for parts in zip(*windows)]

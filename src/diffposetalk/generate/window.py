@@ -1,4 +1,4 @@
-"""One window: conditions -> sampled motion. What generation, streaming and the released demo's behaviour share."""
+"""Sample one window of motion; used by `Talker` and by the reproduction of the authors' demo."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ReleasedQuirks:
-    """What the released code does otherwise; for comparison with its results alone."""
+    """Where the released code differs; used only for comparison with its results."""
 
     threshold_each: bool = False
-    """Clamp each prediction over all its frames, before guidance; otherwise the guided result, over real frames."""
+    """Threshold each prediction over all its frames, before guidance. Default: the guided result, over valid frames."""
     flexibility: float = 0.0
-    """Of the noise that ddpm adds (see `diffusion.samplers.sample_ddpm`)."""
+    """Flexibility of the noise that ddpm adds (see `diffusion.samplers.sample_ddpm`)."""
     noises: Iterable[Tensor] | None = None
-    """That noise itself, ``(B, L, D)`` each, in the order of use; None to draw it."""
+    """The noise of every step, ``(B, L, D)`` arrays in the order of use; None to draw it."""
 
 
 @torch.inference_mode()
@@ -52,22 +52,22 @@ def sample_window(
     """Sample one window for a batch of takes.
 
     Args:
-        model: whose denoiser is used.
-        schedule: of the model.
-        options: sampler, steps, guidance and threshold. A scale that is None does not guide: the condition is given to
-            every evaluation.
-        x_T: ``(B, L, D)`` the noise to start from.
-        inputs: what the window is made from.
-        generator: source of the noise that ddpm adds, unless ``quirks`` holds that noise.
+        model: the model with its denoiser.
+        schedule: noise schedule of the model.
+        options: sampler, steps, guidance and threshold. If a scale is None, its condition is not guided: every
+            evaluation receives it.
+        x_T: ``(B, L, D)`` initial noise.
+        inputs: the conditions of the window.
+        generator: random generators of the noise that ddpm adds; unused if ``quirks`` holds that noise.
         adjust: applied to every guided prediction.
-        quirks: what to do as the released code does; None for nothing.
+        quirks: differences of the released code to reproduce. Default: none.
         on_step: called after each step.
 
     Returns:
         ``(B, L, D)`` normalised motion.
 
     Raises:
-        UsageError: the options ask for what the model or the sampler cannot do.
+        UsageError: the model or the sampler does not support the options.
     """
     quirks = quirks or ReleasedQuirks()
     denoiser, n = model.denoiser, len(x_T)
@@ -78,13 +78,13 @@ def sample_window(
     if options.threshold is not None and model.config.target == "noise" and not quirks.threshold_each:
         raise UsageError("dynamic thresholding is for models that predict motion; this one predicts noise")
 
-    def dropped(kept: Sequence[bool]) -> Tensor | None:
-        return None if all(kept) else ~torch.tensor(kept, device=x_T.device).repeat_interleave(n)
+    def dropped(is_used: Sequence[bool]) -> Tensor | None:
+        return None if all(is_used) else ~torch.tensor(is_used, device=x_T.device).repeat_interleave(n)
 
     conditions = denoiser.prepare(
         inputs.repeated(k), dropped([entry.speech for entry in entries]), dropped([entry.style for entry in entries])
     )
-    real = None if quirks.threshold_each else inputs.valid
+    valid = None if quirks.threshold_each else inputs.valid
 
     def denoise(x_n: Tensor, noise_step: int) -> Tensor:
         step = torch.full((n,), noise_step, device=x_n.device)
@@ -93,7 +93,7 @@ def sample_window(
             entries,
             threshold=options.threshold,
             threshold_each=quirks.threshold_each,
-            valid=real,
+            valid=valid,
         )
         return result if adjust is None else adjust(result)
 
@@ -112,22 +112,22 @@ def sample_window(
 
 
 def continued(window: Tensor, previous: Tensor, fade: Tensor) -> Tensor:
-    """Move the beginning of a predicted window so that it goes on where the motion before it ended.
+    """Shift the start of a predicted window so that it continues the previous motion.
 
-    Done to every prediction of a sampler's run, so that the network completes a window that continues; the context it
-    sees alone leaves small jumps of the head.
+    This is applied to every prediction of the sampler, so the network completes a window that already continues. Context
+    frames alone leave small jumps of the head.
 
     Args:
         window: ``(B, L, D)`` prediction of the clean window.
         previous: ``(B, P, D)`` the frames before it.
-        fade: ``(L, D)`` share of the shift left in each frame, 1 in the first.
+        fade: ``(L, D)`` share of the shift in each frame; 1 in the first frame.
     """
     expected = previous[:, -1] + 0.9 * (previous[:, -1] - previous[:, -2])
     return window + (expected - window[:, 0])[:, None] * fade
 
 
 def fading(n_frames: int, fade_frames: int, device: torch.device | None = None) -> Tensor:
-    """Return a minimum-jerk fall from 1 to 0 over ``fade_frames``, then zeros: ``(n_frames,)``."""
+    """Return a minimum-jerk curve from 1 to 0 over ``fade_frames``, then zeros: ``(n_frames,)``."""
     share = (torch.arange(n_frames, device=device) / fade_frames).clamp(max=1)
     return 1 - share**3 * (10 - 15 * share + 6 * share**2)
 
@@ -138,16 +138,16 @@ def windows_of_features(
     window: int,
     padding: Padding = "features",
 ) -> Iterator[tuple[Tensor, int]]:
-    """Group a speech's features into windows; the last is filled up.
+    """Encode speech and group the features into windows; the last window is padded.
 
     Args:
-        encoder: makes the features.
-        blocks: ``(n,)`` float32 samples, of any lengths.
-        window: frames L.
-        padding: what fills the last window.
+        encoder: the speech encoder.
+        blocks: blocks of ``(n,)`` float32 samples, of any lengths.
+        window: frames L of a window.
+        padding: how the last window is padded.
 
     Yields:
-        ``(L, dim)`` features and how many of them are real.
+        ``(L, dim)`` features, and the number of valid frames among them.
     """
     n_samples = 0
 
@@ -158,15 +158,15 @@ def windows_of_features(
             yield block
 
     waiting: list[Tensor] = []
-    n_given = 0
+    n_yielded = 0
     multiple = 1 if padding == "features" else window
     for features in encoder.stream(counted(), multiple, padding == "replicate"):
         waiting.append(features)
         while sum(map(len, waiting)) >= window:
             joined = torch.cat(waiting)
-            yield joined[:window], min(window, -(-n_samples // FRAME_SAMPLES) - n_given)
+            yield joined[:window], min(window, -(-n_samples // FRAME_SAMPLES) - n_yielded)
             waiting = [joined[window:]]
-            n_given += window
-    left = torch.cat(waiting) if waiting else torch.empty(0)
-    if len(left):
-        yield torch.cat([left, left.new_zeros(window - len(left), left.shape[1])]), len(left)
+            n_yielded += window
+    rest = torch.cat(waiting) if waiting else torch.empty(0)
+    if len(rest):
+        yield torch.cat([rest, rest.new_zeros(window - len(rest), rest.shape[1])]), len(rest)

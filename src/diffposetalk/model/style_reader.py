@@ -1,4 +1,4 @@
-"""A style encoder with the motion space it reads: motion -> style, and how it is kept in a file of its own."""
+"""A style encoder with its motion space: motion -> style. It can be saved as a file of its own."""
 
 from __future__ import annotations
 
@@ -21,15 +21,16 @@ from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.style import Style
 
 KIND = "diffposetalk.style_encoder"
+"""Kind of file, in the header."""
 FORMAT = 1
-"""Version written into files; a reader refuses versions above its own."""
+"""Format version, in the header. Newer versions are refused."""
 SHORTEST_S = 1.0
-"""Seconds of motion below which no manner of speaking can be read."""
+"""Shortest motion from which a style can be read, seconds."""
 
 
 @dataclass(frozen=True)
 class StyleModel:
-    """Reads styles from motion."""
+    """Reads the style of a motion."""
 
     encoder: StyleEncoder
     space: MotionSpace
@@ -41,9 +42,9 @@ class StyleModel:
             )
 
     def read_style(self, motion: Motion, source: str = "motion") -> Style:
-        """Read the manner of speaking from motion: the mean over windows that overlap by half.
+        """Read the style of a motion: the mean over windows that overlap by half.
 
-        Motion of one window's length gives the encoder's output itself.
+        A motion as long as one window gives the output of the encoder itself.
 
         Raises:
             InputError: the motion is too short or lacks channels.
@@ -66,11 +67,11 @@ class StyleModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the encoder's weights, by which styles name it."""
+        """Hash of the encoder's weights. A `Style` stores it as ``encoder``."""
         return fingerprint(self.encoder)
 
     def save(self, path: str | Path) -> None:
-        """Write one file, atomically."""
+        """Write the encoder and its motion space to one file, atomically."""
         header = {
             "kind": KIND,
             "format_version": str(FORMAT),
@@ -84,7 +85,7 @@ class StyleModel:
         """Read a file written by `save`.
 
         Raises:
-            ModelError: the file is missing, of another kind or of a newer format, or a weight does not fit.
+            ModelError: the file is missing, of another kind or of a newer format, or a weight has the wrong shape.
         """
         with parsing(path, "style encoder"):
             return StyleModel._loaded(path)
@@ -112,7 +113,7 @@ class StyleModel:
 
 
 def overlapping_windows(vectors: Tensor, window: int) -> Tensor:
-    """Cut ``(T, D)`` into windows that overlap by half and reach the end: ``(N, window, D)``, or the whole if shorter."""
+    """Cut ``(T, D)`` into windows that overlap by half: ``(N, window, D)``. Shorter motion gives ``(1, T, D)``."""
     last = max(0, len(vectors) - window)
     starts = sorted({*range(0, last, window // 2), last})
     return torch.stack([vectors[start : start + window] for start in starts])

@@ -1,4 +1,4 @@
-"""Motion of a face, the vector in which networks see it (`space`), and identity coefficients (`identity`)."""
+"""Motion of a face, the motion vector of the networks (`space`), and identity coefficients (`identity`)."""
 
 from diffposetalk.motion.identity import IdentitySpace
 from diffposetalk.motion.motion import MOTION_FORMAT, Motion, finite_float32

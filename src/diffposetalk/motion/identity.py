@@ -1,4 +1,4 @@
-"""IdentitySpace: how identity coefficients are normalised for a network."""
+"""IdentitySpace: normalisation of identity coefficients for a network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from diffposetalk.motion.motion import finite_float32
 
 @dataclass(frozen=True)
 class IdentitySpace:
-    """Mean and spread of identity coefficients, with which a network's identity condition is normalised."""
+    """Mean and standard deviation of identity coefficients."""
 
     mean: np.ndarray
     """``(I,)`` float32."""
@@ -34,10 +34,13 @@ class IdentitySpace:
         return len(self.mean)
 
     def encode(self, identity: np.ndarray | None) -> np.ndarray:
-        """Return normalised coefficients ``(I,)``; None is the head model's mean person, all zeros.
+        """Return normalised coefficients ``(I,)``.
+
+        Args:
+            identity: ``(I,)``; None for the mean person of the head, all zeros.
 
         Raises:
-            UsageError: another number of coefficients.
+            UsageError: the number of coefficients is wrong.
         """
         values = np.zeros(self.dim, np.float32) if identity is None else np.asarray(identity, np.float32)
         if values.shape != (self.dim,):
@@ -45,7 +48,7 @@ class IdentitySpace:
         return (values - self.mean) / self.std
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint's header keeps."""
+        """Return the values for the header of a checkpoint."""
         return {"mean": [float(value) for value in self.mean], "std": [float(value) for value in self.std]}
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Values and rotations between frames, in numpy, so that another frame rate loads no torch."""
+"""Interpolation of values and rotations between frames, in numpy, so that resampling does not load torch."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import numpy as np
 
 
 def lerp(values: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Return rows of ``(T, n)`` at fractional frame numbers ``(m,)``; whole frame numbers give the rows exactly.
+    """Interpolate the rows of ``(T, n)`` at fractional frame numbers ``(m,)``.
 
     Returns:
-        ``(m, n)`` of the type of ``values``.
+        ``(m, n)`` of the dtype of ``values``; whole frame numbers give the rows exactly.
     """
     if len(position) == len(values) and (position == np.arange(len(values))).all():
         return values
@@ -19,14 +19,14 @@ def lerp(values: np.ndarray, position: np.ndarray) -> np.ndarray:
 
 
 def slerp(rotation_vectors: np.ndarray, position: np.ndarray) -> np.ndarray:
-    """Return rotations between frames along the shortest way, at even speed (spherical linear interpolation).
+    """Interpolate rotations along the shortest path at constant speed (spherical linear interpolation).
 
     Args:
         rotation_vectors: ``(T, 3)`` axis-angle, radians.
         position: ``(m,)`` fractional frame numbers.
 
     Returns:
-        ``(m, 3)`` float32 rotation vectors; of at most half a turn where they lie between frames.
+        ``(m, 3)`` float32 rotation vectors. Interpolated ones are at most half a turn.
     """
     if len(position) == len(rotation_vectors) and (position == np.arange(len(position))).all():
         return np.asarray(rotation_vectors, np.float32)
@@ -34,7 +34,7 @@ def slerp(rotation_vectors: np.ndarray, position: np.ndarray) -> np.ndarray:
     turns = _quaternions(rotation_vectors)
     start, end = turns[low], turns[high]
     cosine = (start * end).sum(1, keepdims=True)
-    end = np.where(cosine < 0, -end, end)  # of the two quaternions of one rotation, the nearer
+    end = np.where(cosine < 0, -end, end)  # q and -q are the same rotation; take the nearer
     angle = np.arctan2(np.linalg.norm(end - start, axis=1), np.linalg.norm(end + start, axis=1))[:, None] * 2
     sine = np.sin(angle)
     near = sine < 1e-9
@@ -46,7 +46,7 @@ def slerp(rotation_vectors: np.ndarray, position: np.ndarray) -> np.ndarray:
 
 
 def _between(n_frames: int, position: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the frame before, the frame after, and how far between them a position is."""
+    """Return the frame before, the frame after, and the fraction between them."""
     low = np.floor(position).astype(int)
     return low, np.minimum(low + 1, n_frames - 1), position - low
 

@@ -16,13 +16,13 @@ from diffposetalk.files.parsing import parsing
 from diffposetalk.motion.interpolation import lerp, slerp
 
 MOTION_FORMAT = 1
-"""Version written into motion files; a reader refuses versions above its own."""
+"""Format version of motion files. Newer versions are refused."""
 _POSE_WIDTHS = {"head_pose": 3, "jaw_pose": 3, "eye_pose": 6}
 
 
 @dataclass(frozen=True)
 class Motion:
-    """A face moving over time, unnormalised and self-describing."""
+    """The motion of a face, unnormalised, with channel names and units."""
 
     expression: np.ndarray
     """``(T, E)`` float32 expression weights, one column per name."""
@@ -33,11 +33,11 @@ class Motion:
     fps: float
     """Frames per second."""
     head: str = "anny"
-    """Name of the head whose expression basis the columns speak."""
+    """Name of the head whose expression basis the columns use."""
     jaw_pose: np.ndarray | None = None
-    """``(T, 3)`` float32 axis-angle, radians, where the head has a jaw joint."""
+    """``(T, 3)`` float32 axis-angle, radians, if the head has a jaw joint."""
     eye_pose: np.ndarray | None = None
-    """``(T, 6)`` float32 axis-angle of left and right eye, radians, where the head has eye joints."""
+    """``(T, 6)`` float32 axis-angle of left and right eye, radians, if the head has eye joints."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "expression", finite_float32(self.expression, "expression"))
@@ -82,7 +82,7 @@ class Motion:
         return self._map(lambda value: value[start:stop])
 
     def resampled(self, fps: float) -> Motion:
-        """Return the motion at another frame rate; rotations are interpolated as rotations."""
+        """Return the motion at another frame rate; rotations are interpolated spherically."""
         if not (np.isfinite(fps) and fps > 0):
             raise UsageError(f"fps must be above 0, got {fps}")
         if fps == self.fps or len(self) == 0:
@@ -96,8 +96,8 @@ class Motion:
             joints = value.reshape(len(value), -1, 3)
             return np.stack([slerp(joints[:, j], position) for j in range(joints.shape[1])], 1).reshape(n_frames, -1)
 
-        turned: dict[str, Any] = {name: poses(getattr(self, name)) for name in self._poses()}
-        return replace(self, expression=lerp(self.expression, position), fps=float(fps), **turned)
+        rotations: dict[str, Any] = {name: poses(getattr(self, name)) for name in self._poses()}
+        return replace(self, expression=lerp(self.expression, position), fps=float(fps), **rotations)
 
     def scaled(self, expression_scale: float = 1.0, head_scale: float = 1.0) -> Motion:
         """Return the motion with its expression and its head rotation scaled; ARKit weights stay in [0, 1]."""
@@ -121,7 +121,7 @@ class Motion:
         return replace(first, **whole)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write an npz file (beside it first, then renamed, so that a failure leaves nothing half-written)."""
+        """Write an npz file, atomically."""
         arrays: dict[str, Any] = {
             "format_version": np.int64(MOTION_FORMAT),
             "fps": np.float64(self.fps),
@@ -137,7 +137,7 @@ class Motion:
         """Read a motion written by `save`.
 
         Raises:
-            InputError: the file is missing, is no motion, or is of a newer format.
+            InputError: the file is missing, is not a motion file, or is of a newer format.
         """
         arrays = read_npz(path, "motion file")
         missing = {"format_version", "fps", "expression", "expression_names", "head_pose"} - set(arrays)
@@ -170,22 +170,22 @@ class Motion:
 
 
 def _scalar(arrays: Mapping[str, np.ndarray], name: str) -> Any:
-    """Return the one value of an array."""
+    """Return the value of an array of size 1."""
     if arrays[name].size != 1:
         raise InputError(f"{name} must be one value, not an array of shape {arrays[name].shape}")
     return arrays[name].item()
 
 
 def finite_float32(value: Any, name: str) -> np.ndarray:
-    """Return an array of numbers as float32.
+    """Convert to a float32 array.
 
     Raises:
-        InputError: it holds something else than real numbers, or numbers that are not finite in float32.
+        InputError: the values are not real numbers, or not finite in float32.
     """
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name} must hold real numbers, not {array.dtype}")
-    with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite and is refused
+    with np.errstate(over="ignore"):  # values too large for float32 become infinite and are refused
         array = array.astype(np.float32, copy=False)
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds numbers that are not finite")

@@ -1,4 +1,4 @@
-"""MotionSpace: the only owner of the layout of the motion vector that networks see."""
+"""MotionSpace: the layout of the motion vector that the networks use, defined only here."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _POSE_CHANNELS = ("head_x", "head_y", "head_z", "jaw_x", "jaw_y", "jaw_z")
 
 
 def flame_channels(n_expression: int = 50, head_pose: bool = True) -> tuple[str, ...]:
-    """Return the channels of the paper's motion vector, in the released order: expression, head rotation, jaw x."""
+    """Return the channels of the paper's motion vector, in the order of the released code: expression, head, jaw x."""
     expression = tuple(f"exp_{index:02d}" for index in range(n_expression))
     return (*expression, *(_POSE_CHANNELS[:3] if head_pose else ()), "jaw_x")
 
 
 @dataclass(frozen=True)
 class MotionSpace:
-    """The normalised vector a network sees: which channels of which head, in which order, with mean and spread."""
+    """The normalised motion vector of a network: head, channels in order, mean and standard deviation."""
 
     head: str
     fps: float
     channels: tuple[str, ...]
-    """Expression channels, ``jaw_x`` where the head has a jaw, ``head_x, head_y, head_z``; each part in one piece."""
+    """Expression channels, ``jaw_x`` if the head has a jaw, ``head_x, head_y, head_z``. Each part is contiguous."""
     mean: np.ndarray
     """``(D,)`` float32."""
     std: np.ndarray
     """``(D,)`` float32, all above 0."""
     jaw_rest: tuple[float, float] = (0.0, 0.0)
-    """Mean of the jaw's y and z in the data, radians, which the channels leave out; only released behaviour uses it."""
+    """Mean of the jaw's y and z in the training data, radians. Only the reproduction of the authors' demo uses it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -61,13 +61,13 @@ class MotionSpace:
 
     @property
     def parts(self) -> dict[str, slice]:
-        """Where each part lies in the vector: ``expression``, ``jaw_pose`` (x only), ``head_pose``; absent parts left out."""
-        found: dict[str, slice] = {}
+        """Columns of each part: ``expression``, ``jaw_pose`` (x only), ``head_pose``. Absent parts are left out."""
+        parts: dict[str, slice] = {}
         for index, name in enumerate(self.channels):
             part = f"{name[:-2]}_pose" if name in _POSE_CHANNELS else "expression"
-            start = found[part].start if part in found else index
-            found[part] = slice(start, index + 1)
-        return found
+            start = parts[part].start if part in parts else index
+            parts[part] = slice(start, index + 1)
+        return parts
 
     @property
     def expression_names(self) -> tuple[str, ...]:
@@ -75,12 +75,12 @@ class MotionSpace:
         return self.channels[self.parts["expression"]]
 
     def split(self, vector: Tensor) -> dict[str, Tensor]:
-        """Cut ``(..., D)`` into its parts by name (views, still normalised)."""
+        """Split ``(..., D)`` into its parts by name (views, still normalised)."""
         return {name: vector[..., where] for name, where in self.parts.items()}
 
     @staticmethod
     def stack(motion: Motion, channels: Sequence[str]) -> np.ndarray:
-        """Lay the named channels of a motion side by side, unnormalised: ``(T, D)`` float32."""
+        """Stack the named channels of a motion as columns, unnormalised: ``(T, D)`` float32."""
         columns = []
         for name in channels:
             if name in motion.expression_names:
@@ -96,7 +96,7 @@ class MotionSpace:
 
     @staticmethod
     def fit(motions: Iterable[Motion], channels: Sequence[str], floor: float = 1e-2) -> MotionSpace:
-        """Measure mean and spread over motions; a channel that hardly moves gets the spread ``floor``."""
+        """Measure mean and standard deviation over motions; the smallest standard deviation is ``floor``."""
         total, squares, n_frames = np.zeros(len(channels)), np.zeros(len(channels)), 0
         head, fps = "", 0.0
         for motion in motions:
@@ -123,7 +123,7 @@ class MotionSpace:
         return (self.stack(motion, self.channels) - self.mean) / self.std
 
     def decode(self, vector: np.ndarray) -> Motion:
-        """Return the motion of normalised ``(T, D)`` vectors; ARKit weights are brought into [0, 1]."""
+        """Return the motion of normalised ``(T, D)`` vectors; ARKit weights are clipped to [0, 1]."""
         from diffposetalk.arkit import INDEX
 
         values = np.asarray(vector, np.float32) * self.std + self.mean
@@ -144,7 +144,7 @@ class MotionSpace:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint's header keeps."""
+        """Return the values for the header of a checkpoint."""
         return {
             "head": self.head,
             "fps": self.fps,

@@ -1,4 +1,4 @@
-"""What the names in a pickle stand for: arrays of numpy, scipy and chumpy, put together after their sizes are checked."""
+"""Stand-ins for the numpy, scipy and chumpy classes in a pickle. Sizes are checked before arrays are built."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ import numpy as np
 from diffposetalk.files.pickles.unpickler import MAX_DIMENSIONS, Budget, checked_items, checked_pairs, short
 
 MAX_DENSE = 2**24
-"""Largest number of entries to which a sparse matrix is spread out."""
+"""Largest number of entries of a sparse matrix that is made dense."""
 _DTYPE = re.compile(r"[|<>=]?(\?|b1|[iuf][1248]|c8|c16|[biufBHILQhlqefd]|[SUV]\d+|O8?)")
 
 
 class Done(dict[int, Any]):
-    """What has been put in the place of a stand-in, by the stand-in's id; with the memory that is left."""
+    """Results of `resolve` by the id of the stand-in, with the remaining memory budget."""
 
     def __init__(self, budget: Budget) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Done(dict[int, Any]):
 
 
 class Call:
-    """A function that a pickle may call; unlike a plain function it has nothing that a pickle could overwrite."""
+    """A function that a pickle may call. Unlike a plain function it has no attributes that a pickle could overwrite."""
 
     __slots__ = ("_budget", "function")
 
@@ -46,15 +46,15 @@ class Call:
 
 
 class _StandIn:
-    """An object whose state the pickle gives after making it; becomes an array by `resolve`."""
+    """An object whose state follows later in the pickle; `resolve` turns it into an array."""
 
     __slots__ = ("_state",)
     __hash__ = None  # type: ignore[assignment]
 
     def __new__(cls, *args: Any) -> _StandIn:
-        made = super().__new__(cls)
-        made._state = None
-        return made
+        stand_in = super().__new__(cls)
+        stand_in._state = None
+        return stand_in
 
     def __init__(self, *args: Any) -> None: ...
 
@@ -62,26 +62,26 @@ class _StandIn:
         self._state = state
 
     def resolve(self, done: Done) -> Any:
-        """Return what the object stands for."""
+        """Return the value of the object."""
         raise NotImplementedError
 
     def fields(self, done: Done) -> dict[str, Any]:
-        """Return the state, which must be a dictionary by name, with plain values."""
+        """Return the state, a dictionary, with all values resolved."""
         if not isinstance(self._state, dict):
             raise ValueError(f"a {type(self).__name__.strip('_')} without its values")
         return resolved(self._state, done)
 
 
 class _Marker(_StandIn):
-    """A class that is only named, as `ndarray` is when an array is put together."""
+    """A class that the pickle refers to but does not call, such as `ndarray`."""
 
     def resolve(self, done: Done) -> Any:
-        """Say that the class itself is no value."""
+        """Refuse the class as a value."""
         raise ValueError("a class in the place of a value")
 
 
 class _DType(_StandIn):
-    """`numpy.dtype`: the kind of number; its byte order comes with the state, whose flags are not looked at."""
+    """`numpy.dtype`: the number format. The state gives the byte order; its flags are ignored."""
 
     __slots__ = ("_code",)
 
@@ -92,7 +92,7 @@ class _DType(_StandIn):
 
     @property
     def dtype(self) -> np.dtype:
-        """The real thing, made anew."""
+        """The numpy dtype."""
         state = self._state
         order = "="
         if state is not None:
@@ -112,10 +112,10 @@ class _DType(_StandIn):
 
 
 class _Array(_StandIn):
-    """`numpy.ndarray`: shape, kind and bytes."""
+    """`numpy.ndarray`: shape, dtype and bytes."""
 
     def resolve(self, done: Done) -> np.ndarray:
-        """Return the array, its size checked."""
+        """Return the array after checking its size."""
         state = self._state
         if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], _DType):
             raise ValueError("an array without its values")
@@ -135,12 +135,12 @@ class _Array(_StandIn):
 
 
 class _Sparse(_StandIn):
-    """A matrix of `scipy.sparse`, spread out."""
+    """A matrix of `scipy.sparse`, made dense; compressed columns."""
 
     axis = 1
 
     def resolve(self, done: Done) -> np.ndarray:
-        """Return the matrix `(rows, columns)`."""
+        """Return the dense matrix ``(rows, columns)``."""
         fields = self.fields(done)
         n_rows, n_columns = shape = tuple(int(n) for n in _numbers(fields.get("_shape", fields.get("shape", ()))))
         if min(shape) < 0 or n_rows * n_columns > MAX_DENSE:
@@ -166,13 +166,13 @@ class _Sparse(_StandIn):
 
 
 class _SparseRows(_Sparse):
-    """The same with rows one after another."""
+    """A sparse matrix of compressed rows."""
 
     axis = 0
 
 
 class _SparseTriples(_Sparse):
-    """The same as rows, columns and values."""
+    """A sparse matrix of rows, columns and values."""
 
     def positions(self, fields: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
         """Return row and column of each entry."""
@@ -185,14 +185,14 @@ class _SparseTriples(_Sparse):
 
 @dataclass(frozen=True)
 class Unread:
-    """Stands for a value of chumpy that is not understood; harmless under a key that nobody needs."""
+    """Placeholder for a chumpy value that cannot be read; harmless if its key is not used."""
 
     what: str
-    """What it is, for errors."""
+    """Description, for errors."""
 
 
 class _Chumpy(_StandIn):
-    """`chumpy.ch.Ch`: an array that could be differentiated; the numbers lie under `x`."""
+    """`chumpy.ch.Ch`: a differentiable array; the numbers are the field `x`."""
 
     def resolve(self, done: Done) -> np.ndarray | Unread:
         """Return the numbers."""
@@ -204,7 +204,7 @@ class _Chumpy(_StandIn):
 
 
 def unknown_chumpy(name: str) -> type:
-    """Return the stand-in for a class of chumpy that is not understood, such as an expression.
+    """Return the stand-in for an unknown class of chumpy, such as an expression.
 
     Args:
         name: its module and name.
@@ -220,7 +220,7 @@ def unknown_chumpy(name: str) -> type:
 
 
 class _ChumpySelect(_StandIn):
-    """`chumpy.reordering.Select`: entries of another array by number, in a shape."""
+    """`chumpy.reordering.Select`: entries of another array by index, reshaped."""
 
     def resolve(self, done: Done) -> np.ndarray:
         """Return the entries."""
@@ -233,10 +233,10 @@ class _ChumpySelect(_StandIn):
 
 
 def _numbers(value: Any) -> np.ndarray:
-    """Return an array of numbers, made of a row of numbers where it is none.
+    """Convert a value to an array of numbers.
 
     Raises:
-        ValueError: it holds something else.
+        ValueError: it holds anything but numbers.
     """
     if isinstance(value, (list, tuple)) and any(isinstance(item, (list, tuple, dict, np.ndarray)) for item in value):
         raise ValueError("rows of rows in the place of an array")
@@ -247,7 +247,7 @@ def _numbers(value: Any) -> np.ndarray:
 
 
 def resolved(value: Any, done: Done) -> Any:
-    """Put arrays in the place of their stand-ins, all the way down; a shared value stays shared."""
+    """Replace all stand-ins by arrays, recursively; shared values stay shared."""
     if not isinstance(value, (_StandIn, dict, list, tuple)):
         if isinstance(value, Call):
             raise ValueError("a function in the place of a value")
@@ -255,11 +255,11 @@ def resolved(value: Any, done: Done) -> Any:
     if id(value) in done:
         return done[id(value)]
     if isinstance(value, _StandIn):
-        done[id(value)] = made = value.resolve(done)
-        return made
+        done[id(value)] = result = value.resolve(done)
+        return result
     if isinstance(value, tuple):
-        done[id(value)] = made = tuple(resolved(item, done) for item in value)
-        return made
+        done[id(value)] = items_done = tuple(resolved(item, done) for item in value)
+        return items_done
     done[id(value)] = value
     items = list(value.items()) if isinstance(value, dict) else list(enumerate(value))
     for key, item in items:
@@ -328,7 +328,8 @@ def _new(kind: Any, base: Any = None, state: Any = None) -> _StandIn:
     return kind()
 
 
-_NDARRAY, _OBJECT = _Marker(), _Marker()
+_NDARRAY = _Marker()
+_OBJECT = _Marker()
 PLAIN: dict[str, Any] = {
     "numpy.ndarray": _NDARRAY,
     "numpy.dtype": _DType,

@@ -1,8 +1,8 @@
-"""Pickles read without running anything in them: an allow-list of names, each bound to a stand-in of ours.
+"""Read pickles without running any code in them: an allow-list of names, each bound to a stand-in of ours.
 
-A pickle is a small program whose instructions import functions and call them. Here no name in it reaches the module
-it asks for: arrays, matrices and tensors are put together by this file from the plain numbers beside them, after
-checking that shapes and sizes agree, and every other name is refused. Neither chumpy, scipy nor torch need be installed.
+A pickle is a small program whose instructions import functions and call them. Here no name imports a module. Arrays,
+matrices and tensors are built from the plain numbers in the pickle, after a check that shapes and sizes agree. Every
+other name is refused. Neither chumpy, scipy nor torch needs to be installed.
 """
 
 from __future__ import annotations
@@ -21,13 +21,15 @@ from diffposetalk.files.pickles.tensors import NAMES as TENSORS
 from diffposetalk.files.pickles.unpickler import Budget, PlainUnpickler, short
 
 KINDS = ("scipy", "chumpy", "torch")
-"""What can be understood beside plain Python values and numpy."""
-SPARE_VALUES, VALUES_PER_BYTE = 10**6, 10
-"""Values that a pickle may hold, each counted as often as it is reached: so many, and so many for each of its bytes.
+"""Kinds of values that can be read besides plain Python values and numpy arrays."""
+SPARE_VALUES = 10**6
+"""Values that any pickle may hold. A shared value counts each time it is reached.
 
-A pickle of 200 bytes can hold a list of two lists which are one and the same list of two lists, and so on: whoever
-writes it out or compares it never ends.
+A pickle of 200 bytes can hold a list of two lists that are the same list of two lists, and so on. Printing or comparing
+it would never end.
 """
+VALUES_PER_BYTE = 10
+"""Further values that a pickle may hold for each of its bytes."""
 _MODULES = {
     "__builtin__": "builtins",
     "copy_reg": "copyreg",
@@ -35,23 +37,23 @@ _MODULES = {
     "numpy._core.numeric": "numpy.core.numeric",
     **{f"scipy.sparse._{kind}": f"scipy.sparse.{kind}" for kind in ("csc", "csr", "coo")},
 }
-"""Other homes of the same name, by Python and library version."""
+"""Modules that have moved: name in other versions of Python or of the library -> name used here."""
 
 
 def unpickle(data: bytes, where: str, kinds: Collection[str] = ()) -> Any:
-    """Read a pickle of any protocol without running anything in it.
+    """Read a pickle of any protocol without running any code in it.
 
     Args:
-        data: the pickle; a Python 2 pickle's byte strings come out as latin-1 text.
-        where: what to call it in errors, such as the file name.
-        kinds: what may occur beside Python's plain values and numpy arrays: any of `KINDS`. Sparse matrices, chumpy
-            arrays and tensors come out as dense numpy arrays, values of other chumpy classes as `Unread`.
+        data: the pickle. Byte strings of Python 2 become latin-1 text.
+        where: name for errors, such as the file name.
+        kinds: any of `KINDS`, accepted besides plain Python values and numpy arrays. Sparse matrices, chumpy arrays and
+            tensors become dense numpy arrays; values of other chumpy classes become `Unread`.
 
     Returns:
-        Dictionaries, lists, texts, numbers and numpy arrays.
+        Dictionaries, lists, text, numbers and numpy arrays.
 
     Raises:
-        InputError: the pickle asks for something else, named in the message, or it is damaged.
+        InputError: the pickle is damaged, or asks for any other name; the message gives that name.
     """
     unknown = set(kinds) - set(KINDS)
     if unknown:
@@ -71,18 +73,18 @@ def unpickle(data: bytes, where: str, kinds: Collection[str] = ()) -> Any:
 
 
 def unpickle_npy(data: bytes, where: str, kinds: Collection[str] = ()) -> Any:
-    """Read a numpy `.npy` file of numbers, or of objects by `unpickle`.
+    """Read a `.npy` file. An array of Python objects is read by `unpickle`.
 
     Args:
         data: the file's content.
-        where: what to call it in errors.
+        where: name for errors.
         kinds: see `unpickle`.
 
     Returns:
-        The array; of a file that holds one object, that object.
+        The array, or the one object that the file holds.
 
     Raises:
-        InputError: it is no such file, or its pickle is refused.
+        InputError: it is not a .npy file, or its pickle is refused.
     """
     with parsing(where, "numpy file"):
         file = io.BytesIO(data)
@@ -94,7 +96,7 @@ def unpickle_npy(data: bytes, where: str, kinds: Collection[str] = ()) -> Any:
 
 
 class _Reader(PlainUnpickler):
-    """The unpickler with every name that it meets bound to a stand-in."""
+    """Unpickler that binds every name to a stand-in."""
 
     def __init__(self, data: bytes, where: str, kinds: Collection[str], budget: Budget) -> None:
         super().__init__(io.BytesIO(data))
@@ -129,11 +131,11 @@ class _Reader(PlainUnpickler):
 
 
 def _count_values(value: Any, counts: dict[int, int]) -> int:
-    """Return how many values there are in a value, each counted as often as it is reached.
+    """Count the values inside a value; a shared value counts each time it is reached.
 
     Args:
         value: plain values and arrays.
-        counts: of the values that were counted before, by id.
+        counts: counts so far, by id of the value.
 
     Raises:
         ValueError: a value holds itself.

@@ -1,8 +1,8 @@
-"""Torch tensors inside ordinary pickles, as numpy arrays, without torch and without running anything.
+"""Read torch tensors inside ordinary pickles as numpy arrays, without torch and without running any code.
 
-A pickled tensor names its storage, its offset and its strides; the storage is a block of bytes which itself holds five
-small pickles one after another (a magic number, a version, the machine's number sizes, which storage this is, and the
-keys of the storages that follow) and then, for each key, the count of numbers and the numbers.
+A pickled tensor refers to its storage, offset and strides. The storage is a block of bytes. It starts with five small
+pickles: a magic number, a version, the number sizes of the machine, a description of the storage, and the keys of the
+storages that follow. Then follow, for each key, the count of the numbers and the numbers.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _KINDS = {
     "Double": "<f8", "Float": "<f4", "Half": "<f2", "BFloat16": "<u2", "Long": "<i8", "Int": "<i4", "Short": "<i2",
     "Char": "<i1", "Byte": "<u1", "Bool": "|b1",
 }  # fmt: skip
-"""Torch's storage classes; a bfloat16 is the upper half of a float32."""
+"""Torch storage class -> numpy dtype. A bfloat16 is the upper half of a float32."""
 
 
 @dataclass(frozen=True)
 class Storage:
-    """Numbers in a row, from which tensors are cut."""
+    """The numbers of one or several tensors."""
 
     numbers: np.ndarray
-    """`(n,)`."""
+    """``(n,)``."""
 
 
-class _Named:
-    """A storage class, only named."""
+class _StorageClass:
+    """A storage class that the pickle refers to."""
 
     __slots__ = ("kind",)
 
@@ -46,28 +46,28 @@ class _Named:
 
 
 class _Part(PlainUnpickler):
-    """Reads one of the small pickles of a storage; knows the storage classes and nothing else."""
+    """Unpickler of the small pickles in a storage; it knows only the storage classes."""
 
     def find_class(self, module: str, name: str, /) -> Any:
-        """Return which storage class is meant."""
+        """Return the storage class of that name."""
         kind = name.removesuffix("Storage")
         if module != "torch" or kind == name or kind not in _KINDS:
             raise ValueError(f"a tensor's storage asks for {module}.{name}")
-        return _Named(kind)
+        return _StorageClass(kind)
 
     def persistent_load(self, pid: Any) -> tuple[str, str, int]:
         """Return kind, key and count of a storage."""
         match pid:
-            case ("storage", _Named() as named, str(key), str(), int(count), None):
-                return named.kind, key, count
+            case ("storage", _StorageClass() as storage_class, str(key), str(), int(count), None):
+                return storage_class.kind, key, count
         raise ValueError("a tensor whose storage is not described as expected")
 
 
 def storage_from_bytes(data: Any) -> Storage:
-    """Read a storage's bytes.
+    """Read the bytes of a storage.
 
     Raises:
-        ValueError: they are not a single whole storage.
+        ValueError: they are not exactly one complete storage.
     """
     file = io.BytesIO(data.encode("latin1") if isinstance(data, str) else bytes(memoryview(data)))
     magic, _, system, which, keys = (_Part(file).load() for _ in range(5))
@@ -95,7 +95,7 @@ def tensor(storage: Any, offset: Any, shape: Any, strides: Any, *_rest: Any) -> 
     """Cut a tensor out of its storage.
 
     Raises:
-        ValueError: it would reach outside.
+        ValueError: the tensor would reach outside its storage.
     """
     if not isinstance(storage, Storage):
         raise ValueError("a tensor without its numbers")
@@ -122,4 +122,4 @@ NAMES: dict[str, Callable[..., Any]] = {
     "torch.storage._load_from_bytes": storage_from_bytes,
     "torch.Size": lambda sizes=(): tuple(sizes),
 }
-"""What a pickle with tensors asks for, and what it gets."""
+"""Name in a pickle with tensors -> our function for it."""

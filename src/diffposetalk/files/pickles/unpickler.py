@@ -1,4 +1,4 @@
-"""Python's unpickler made safe for small hostile files: no memory beyond what a pickle holds, no endless hashing."""
+"""Python's unpickler, safe against hostile files: memory is limited by the file's size, and keys are checked."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import struct
 from typing import Any, ClassVar
 
 MAX_DIMENSIONS = 32
-"""Largest number of dimensions of an array, and of values in a tuple that is a key."""
-SPARE_BYTES, BYTES_PER_BYTE = 2**27, 8
-"""Memory that the values of a pickle may take: so many bytes, and so many for each byte of the pickle."""
+"""Largest number of dimensions of an array, and of values in a tuple used as a key."""
+SPARE_BYTES = 2**27
+"""Memory in bytes that the values of any pickle may take."""
+BYTES_PER_BYTE = 8
+"""Further memory that they may take for each byte of the pickle."""
 
 
 class Budget:
-    """Memory that the values of one pickle may still take."""
+    """Remaining memory for the values of one pickle."""
 
     def __init__(self, n_bytes: int) -> None:
         self._left = SPARE_BYTES + BYTES_PER_BYTE * n_bytes
 
     def take(self, n_bytes: int) -> None:
-        """Count bytes that are about to be made, or just have been.
+        """Subtract bytes that are allocated.
 
         Raises:
-            ValueError: they are more than a pickle of this size may ask for.
+            ValueError: a pickle of this size may not take so much.
         """
         self._left -= n_bytes
         if self._left < 0:
@@ -34,16 +36,16 @@ _Unpickler: Any = pickle._Unpickler  # type: ignore[attr-defined]
 
 
 class PlainUnpickler(_Unpickler):
-    """Python's unpickler, of which only `find_class` and `persistent_load` are left to fill in.
+    """Python's unpickler; subclasses provide `find_class` and `persistent_load`.
 
-    It is the one written in Python: the one in C makes room for as many remembered values as an instruction of five
-    bytes says, and hashes keys before anybody can look at them.
+    It is the version written in Python. The C version allocates as many memo entries as a five-byte instruction asks
+    for, and hashes keys before they can be checked.
     """
 
     dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
 
     def __init__(self, file: io.BytesIO) -> None:
-        """Read from a file in memory; text of Python 2 is taken for latin-1."""
+        """Read from a file in memory; byte strings of Python 2 are read as latin-1."""
         super().__init__(file, encoding="latin1")
         self._size = len(file.getbuffer())
 
@@ -63,23 +65,19 @@ class PlainUnpickler(_Unpickler):
         super().load_setitem()
 
     def _set_items(self) -> None:
-        for key in self.stack[::2]:
-            check_key(key)
+        checked_items(self.stack[::2])
         super().load_setitems()
 
     def _add_items(self) -> None:
-        for item in self.stack:
-            check_key(item)
+        checked_items(self.stack)
         super().load_additems()
 
     def _frozen_set(self) -> None:
-        for item in self.stack:
-            check_key(item)
+        checked_items(self.stack)
         super().load_frozenset()
 
     def _dict(self) -> None:
-        for key in self.stack[::2]:
-            check_key(key)
+        checked_items(self.stack[::2])
         super().load_dict()
 
     def _bytearray(self) -> None:
@@ -95,10 +93,10 @@ class PlainUnpickler(_Unpickler):
 
 
 def check_key(key: Any) -> None:
-    """Refuse what would take long to hash, or hash by code of its own.
+    """Refuse a key that would be slow to hash or has its own hash function.
 
     Raises:
-        ValueError: it is not a plain value or a tuple of such.
+        ValueError: it is neither a plain value nor a tuple of plain values.
     """
     plain = (str, bytes, int, float, complex, type(None))
     if not isinstance(key, plain) and not (
@@ -108,21 +106,21 @@ def check_key(key: Any) -> None:
 
 
 def checked_items(items: Any) -> Any:
-    """Return items of a set after `check_key`."""
+    """Return the keys or items of a set after `check_key`."""
     for item in items:
         check_key(item)
     return items
 
 
 def checked_pairs(items: Any) -> Any:
-    """Return items of a dictionary after `check_key`."""
+    """Return the pairs of a dictionary after `check_key` of the keys."""
     for item in items:
         check_key(item[0] if isinstance(item, (tuple, list)) and item else item)
     return items
 
 
 def short(value: Any) -> str:
-    """Return a value for a message, without writing out what it holds."""
+    """Describe a value for a message, without its contents."""
     if isinstance(value, (str, bytes)):
         return repr(value[:40])
     if isinstance(value, (bool, float, type(None))) or (isinstance(value, int) and abs(value) < 10**40):
