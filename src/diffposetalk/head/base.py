@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from diffposetalk.errors import ModelError
 from diffposetalk.geometry.mesh import MeshSequence
 
 if TYPE_CHECKING:
@@ -21,9 +22,21 @@ MOST_DRAWN = 100
 class BaseHead:
     """Base of all heads."""
 
+    name: str
+    """What motions made for this head carry as ``head``."""
+
     @property
     def identity_dim(self) -> int:
         """How many identity coordinates there are."""
+        raise NotImplementedError
+
+    @property
+    def regions(self) -> dict[str, np.ndarray]:
+        """Vertex indices by name."""
+        raise NotImplementedError
+
+    def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
+        """Place every vertex: ``(..., V, 3)`` metres."""
         raise NotImplementedError
 
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
@@ -33,8 +46,42 @@ class BaseHead:
     def iter_vertices(
         self, motion: Motion, identity: np.ndarray | None = None, chunk: int = 64
     ) -> Iterator[np.ndarray]:
-        """Yield the vertices of a motion in pieces of at most ``chunk`` frames."""
+        """Yield the vertices of a motion in pieces of at most ``chunk`` frames, ``(n, V, 3)`` float32 metres.
+
+        Raises:
+            ModelError: the motion's channels do not fit this head; each head's ``_ordered`` says which channels fit.
+        """
+        expression = self._ordered(motion)
+        for start in range(0, len(expression), chunk):
+            frames = slice(start, start + chunk)
+            yield self._posed(motion, expression, frames, identity)
+
+    def _ordered(self, motion: Motion) -> np.ndarray:
+        """Return a motion's expression ``(T, E)`` in the order of this head's channels."""
         raise NotImplementedError
+
+    def _posed(self, motion: Motion, expression: np.ndarray, frames: slice, identity: np.ndarray | None) -> np.ndarray:
+        """Return the vertices ``(n, V, 3)`` of some frames of a motion.
+
+        Args:
+            motion: gives the poses.
+            expression: ``(T, E)`` of the whole motion, in the order of this head's channels.
+            frames: which frames.
+            identity: as for ``vertices``.
+        """
+        return self.vertices(expression[frames], motion.head_pose[frames], identity=identity)
+
+    def _index(self, region: str | np.ndarray) -> np.ndarray:
+        """Return the vertex indices of a region: a key of `regions`, or the indices themselves.
+
+        Raises:
+            ModelError: there is no region of that name.
+        """
+        if not isinstance(region, str):
+            return np.asarray(region)
+        if region not in self.regions:
+            raise ModelError(f"the head {self.name} has no region '{region}'; it has {', '.join(sorted(self.regions))}")
+        return self.regions[region]
 
     def mesh_sequence(self, motion: Motion, identity: np.ndarray | None = None) -> MeshSequence:
         """Return the moving surface of a whole motion; `iter_vertices` needs less memory."""

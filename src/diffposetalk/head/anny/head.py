@@ -6,7 +6,6 @@ Loading needs neither anny nor torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -208,13 +207,6 @@ class AnnyHead(BaseHead):
             basis[:, ball] += np.cross(self.data["eye_rotation"][:, side, None], arm)
         return basis
 
-    def _index(self, region: str | np.ndarray) -> np.ndarray:
-        if not isinstance(region, str):
-            return np.asarray(region)
-        if region not in self.regions:
-            raise ModelError(f"the anny head has no region '{region}'; it has {', '.join(sorted(self.regions))}")
-        return self.regions[region]
-
     def lip_gap(self, vertices: Array, identity: np.ndarray | None = None) -> Array:
         """Measure how far the lips are apart, as seen from the front, the head being at rest.
 
@@ -281,19 +273,6 @@ class AnnyHead(BaseHead):
             replace(m, texture=self.data[f"texture_{m.name}"]) if f"texture_{m.name}" in self.data else m
             for m in MATERIALS
         )
-
-    def iter_vertices(
-        self, motion: Motion, identity: np.ndarray | None = None, chunk: int = 64
-    ) -> Iterator[np.ndarray]:
-        """Yield the vertices of a motion in pieces of at most ``chunk`` frames, `(n, V, 3)` float32 metres.
-
-        Raises:
-            ModelError: the motion's channels are not this head's.
-        """
-        expression = self._ordered(motion)
-        for start in range(0, len(expression), chunk):
-            part = slice(start, start + chunk)
-            yield self.vertices(expression[part], motion.head_pose[part], identity=identity)
 
     def _ordered(self, motion: Motion) -> np.ndarray:
         names = tuple(motion.expression_names)

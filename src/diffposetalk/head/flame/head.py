@@ -11,7 +11,7 @@ Source: Li, Bolkart, Black, Li, Romero: Learning a model of facial shape and exp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -316,13 +316,6 @@ class FlameHead(BaseHead):
         )
         return replace(self, model=cut, masks={}, points=None, mediapipe=None, _converted={})
 
-    def _index(self, region: str | np.ndarray) -> np.ndarray:
-        if not isinstance(region, str):
-            return np.asarray(region)
-        if region not in self.regions:
-            raise ModelError(f"this FLAME head has no region '{region}'; it has {', '.join(sorted(self.regions))}")
-        return self.regions[region]
-
     def landmarks_3d(self, vertices: Array) -> Array:
         """Return the 68 landmarks that stay on the skin: `(..., 68, 3)` metres.
 
@@ -362,23 +355,12 @@ class FlameHead(BaseHead):
         """Return the resting surface of a person, with materials."""
         return mesh_of(self.model, self.person(identity, self.model.template)[0], self.regions)
 
-    def iter_vertices(
-        self, motion: Motion, identity: np.ndarray | None = None, chunk: int = 64
-    ) -> Iterator[np.ndarray]:
-        """Yield the vertices of a motion in pieces of at most ``chunk`` frames, `(n, V, 3)` float32 metres.
-
-        Raises:
-            ModelError: the motion's channels are not this head's.
-        """
-        expression = self._ordered(motion)
+    def _posed(self, motion: Motion, expression: np.ndarray, frames: slice, identity: np.ndarray | None) -> np.ndarray:
+        """Return the vertices of some frames; FLAME also has a jaw and eyes to turn."""
         if identity is not None and np.ndim(identity) != 1:
-            raise ModelError(f"one identity (k,) for a whole motion, got {np.shape(identity)}")
-        person = self.person(identity, expression)
-        for start in range(0, len(expression), chunk):
-            part = slice(start, start + chunk)
-            jaw, eyes = (None if pose is None else pose[part] for pose in (motion.jaw_pose, motion.eye_pose))
-            here = expression[part]
-            yield self._place(person, here, self._rotations(here, (motion.head_pose[part], None, jaw), eyes, None))
+            raise ModelError(f"expected one identity (k,) for the whole motion, got the shape {np.shape(identity)}")
+        jaw, eyes = (None if pose is None else pose[frames] for pose in (motion.jaw_pose, motion.eye_pose))
+        return self.vertices(expression[frames], motion.head_pose[frames], jaw, identity, eye_pose=eyes)
 
     def _ordered(self, motion: Motion) -> np.ndarray:
         names = tuple(motion.expression_names)

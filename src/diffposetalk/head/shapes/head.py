@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -289,11 +289,7 @@ class TargetsHead(BaseHead):
 
     def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
         """Return what each shape adds to a region's vertices: `(E, n, 3)` metres per unit."""
-        if not isinstance(region, str):
-            return self.deltas[:, region]
-        if region not in self.regions:
-            raise ModelError(f"the head {self.name} has no region '{region}'; it has {', '.join(sorted(self.regions))}")
-        return self.deltas[:, self.regions[region]]
+        return self.deltas[:, self._index(region)]
 
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
         """Return the resting surface in plain colours."""
@@ -302,15 +298,13 @@ class TargetsHead(BaseHead):
             ball[self.regions.get(name, [])] = True
         return Mesh(self.neutral, self.faces, None, (SKIN, EYE), ball[self.faces].all(1).astype(np.int32))
 
-    def iter_vertices(
-        self, motion: Motion, identity: np.ndarray | None = None, chunk: int = 64
-    ) -> Iterator[np.ndarray]:
-        """Yield the vertices of a motion in pieces of at most ``chunk`` frames, `(n, V, 3)` float32 metres.
+    def _ordered(self, motion: Motion) -> np.ndarray:
+        """Return a motion's expression ``(T, E)`` in the order of this head's channels.
 
-        ARKit channels that this head lacks have no effect, its channels that the motion lacks rest.
+        ARKit channels that this head lacks have no effect; channels of the head that the motion lacks are 0.
 
         Raises:
-            ModelError: the motion has a channel that is neither this head's nor ARKit's, or none that this head has.
+            ModelError: the motion has a channel that is neither this head's nor ARKit's, or no channel of this head.
         """
         if not set(motion.expression_names) & set(self.expression_names):
             raise ModelError(self._mismatch(motion))
@@ -320,12 +314,10 @@ class TargetsHead(BaseHead):
                 expression[:, self.expression_names.index(name)] = motion.expression[:, column]
             elif name not in INDEX:
                 raise ModelError(f"this motion does not fit the head {self.name}: it has the channel {name}")
-        for start in range(0, len(expression), chunk):
-            part = slice(start, start + chunk)
-            yield self.vertices(expression[part], motion.head_pose[part], identity=identity)
+        return expression
 
     def _mismatch(self, motion: Motion) -> str:
-        """Say that a motion and this head have no channel in common, and which they have."""
+        """Return the message for a motion that has no channel in common with this head."""
         line = (
             f"the head {self.name} has none of the motion's channels: it has {few(self.expression_names)}; "
             f"the motion has {few(motion.expression_names)}"
