@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,9 @@ from diffposetalk.exchange.scenes.look import parts_of
 from diffposetalk.exchange.scenes.rig import Rig, rig_of
 from diffposetalk.head.anny.head import AnnyHead
 from diffposetalk.head.flame.head import FlameHead
+from diffposetalk.media import save_wav_blocks
 from diffposetalk.motion import Motion
-from diffposetalk.speech import Speech
+from diffposetalk.speech import Speech, SpeechFile
 
 BROWSER = Path(__file__).parent / "browser"
 NODE_MODULES = Path(os.environ.get("DIFFPOSETALK_NODE_MODULES", BROWSER / "node_modules"))
@@ -169,3 +171,17 @@ def test_a_mesh_of_named_shapes_goes_out_as_it_came(players: Any, tmp_path: Path
         export(motion, tmp_path / name, scene=Scene(avatar))
     for frame in range(4):
         assert np.abs(played(players, rig, frame) - truth[frame]).max() < EXACT
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (48000, 6), (22050, 1)])
+def test_the_sound_beside_a_scene_is_the_recording(
+    head: AnnyHead, motion: Motion, speech: Speech, rate: int, channels: int, tmp_path: Path
+) -> None:
+    samples = speech.resampled(rate).samples[:, None] * np.linspace(1, 0.5, channels, dtype=np.float32)
+    save_wav_blocks(tmp_path / "recording.wav", [samples], rate)
+    export(motion, tmp_path / "talk.glb", scene=Scene(head, speech=SpeechFile(tmp_path / "recording.wav")))
+    with wave.open(str(tmp_path / "recording.wav")) as before, wave.open(str(tmp_path / "talk_speech.wav")) as after:
+        assert after.getparams() == before.getparams()
+        n = before.getnframes()
+        theirs, ours = (np.frombuffer(file.readframes(n), "<i2").astype(int) for file in (before, after))
+    assert np.abs(ours - theirs).max() <= 1

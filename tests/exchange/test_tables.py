@@ -11,7 +11,7 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import InputError
-from diffposetalk.exchange import export, load_motion
+from diffposetalk.exchange import export, load_motion, text_numbers
 from diffposetalk.exchange.tables import Table
 from diffposetalk.motion import Motion
 
@@ -78,8 +78,14 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(motion, tmp_path_factory.mktemp("take") / "take.csv").path
 
 
+@pytest.mark.parametrize("parser", ["numpy", "pyarrow"])
 @pytest.mark.parametrize("name", DIALECTS)
-def test_dialects_are_read_alike(tmp_path: Path, take: Path, name: str) -> None:
+def test_dialects_are_read_alike(
+    tmp_path: Path, take: Path, name: str, parser: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if parser == "pyarrow":
+        pytest.importorskip("pyarrow")
+        monkeypatch.setattr(text_numbers, "PYARROW_BYTES", 0)
     (tmp_path / "a.csv").write_bytes(DIALECTS[name](take.read_text()))
     again, before = load_motion(tmp_path / "a.csv"), load_motion(take)
     assert np.abs(again.expression - before.expression).max() < 1e-6
@@ -96,17 +102,50 @@ def test_other_tables_in_dialects(tmp_path: Path, motion: Motion, name: str, dia
     assert np.array_equal(again.expression, before.expression) and again.fps == before.fps
 
 
-def test_both_parsers_agree(take: Path, tmp_path: Path) -> None:
-    fast = Table.read(take)
-    (tmp_path / "slow.csv").write_text(
-        take.read_text().replace("Timecode,", "Note,Timecode,", 1).replace("\n0", "\nx,0")
-    )
-    slow = Table.read(tmp_path / "slow.csv")
-    assert fast.cells is None and slow.values is None
-    names = fast.names[1:]
-    assert np.array_equal(fast.numbers(names), slow.numbers(names))
-    assert np.array_equal(fast.codes().fields, slow.codes().fields)
-    assert np.array_equal(fast.lines, slow.lines)
+def with_words(take: Path, folder: Path) -> Path:
+    """Write the same table with a column of words, which keeps it from the fast parsers."""
+    path = folder / "words.csv"
+    path.write_text(take.read_text().replace("Timecode,", "Note,Timecode,", 1).replace("\n0", "\nx,0"))
+    return path
+
+
+def test_all_parsers_agree(take: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyarrow")
+    by_numpy, by_rows = Table.read(take), Table.read(with_words(take, tmp_path))
+    monkeypatch.setattr(text_numbers, "PYARROW_BYTES", 0)
+    by_pyarrow = Table.read(take)
+    assert by_numpy.cells is None and by_pyarrow.cells is None and by_rows.values is None
+    names = by_numpy.names[1:]
+    for table in (by_pyarrow, by_rows):
+        assert np.array_equal(by_numpy.numbers(names), table.numbers(names))
+        assert np.array_equal(by_numpy.codes().fields, table.codes().fields)
+        assert np.array_equal(by_numpy.lines, table.lines)
+
+
+def test_pyarrow_parses_what_is_a_table_of_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise every large file would be parsed by numpy, unnoticed."""
+    pytest.importorskip("pyarrow")
+    monkeypatch.setattr(text_numbers, "PYARROW_BYTES", 0)
+    monkeypatch.setattr(text_numbers, "_by_numpy", lambda text: None)
+    values = text_numbers.numbers_of(b"1,-0.5\n2.5e-3, nan\n", 2)
+    np.testing.assert_array_equal(values, [[1, -0.5], [0.0025, np.nan]])
+    for text in (b"1,2\n3\n", b"1,2\n\n3,4\n", b"1,2\n3,x\n", b"1,2\n3,\n", b"1,2,3\n"):
+        assert text_numbers.numbers_of(text, 2) is None
+
+
+def test_a_clean_table_is_read_many_times_faster_than_by_rows(take: Path, tmp_path: Path) -> None:
+    header, *rows = take.read_text().splitlines()
+    (tmp_path / "long.csv").write_text("\n".join([header, *rows * 100]))
+    words = with_words(tmp_path / "long.csv", tmp_path)
+
+    def seconds(path: Path) -> float:
+        start = time.process_time()
+        table = Table.read(path)
+        table.numbers([name for name in table.names if name not in ("Note", "Timecode")])
+        return time.process_time() - start
+
+    seconds(tmp_path / "long.csv")
+    assert seconds(words) > 4 * min(seconds(tmp_path / "long.csv") for _ in range(3))
 
 
 @pytest.mark.parametrize(

@@ -110,24 +110,22 @@ def sound_beside(path: Path, speech: str | os.PathLike[str] | None) -> str:
 
 
 def write_sound(speech: Speech | SpeechFile | None, path: Path) -> str | None:
-    """Write the sound beside a file as 16-bit mono `.wav`, which every engine, browser and USD package plays.
+    """Write the sound beside a file as 16-bit `.wav`, which every engine, browser and USD package plays.
 
     Args:
-        speech: a file is written at its own sample rate.
-        path: the file it goes with.
+        speech: the sound; a file keeps its own sample rate and channels.
+        path: the file that it goes with.
 
     Returns:
-        Its name, `NAME_speech.wav` (never that of the file the speech comes from), or none without speech.
+        Its name, `NAME_speech.wav` (never that of the file the speech comes from), or None without speech.
     """
     from diffposetalk import media
 
     if speech is None:
         return None
     name = sound_beside(path, getattr(speech, "path", None))
-    rate = speech.sample_rate
     if isinstance(speech, SpeechFile):
-        rate = int(speech.info.sample_rate or rate)
-        media.save_wav_blocks(path.with_name(name), media.audio_blocks(speech.path, rate), rate)
+        media.save_recording(path.with_name(name), speech.path)
     else:
-        media.save_wav_blocks(path.with_name(name), speech.blocks(), rate)
+        media.save_wav_blocks(path.with_name(name), speech.blocks(), speech.sample_rate)
     return name

@@ -11,6 +11,9 @@ from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.motion import Motion
 
+ROWS = 2048
+"""Rows of weights that are filled at a time."""
+
 
 def pascal(name: str) -> str:
     """Return `EyeBlinkLeft` for `eyeBlinkLeft`."""
@@ -70,9 +73,12 @@ def say_unknown(names: Iterable[str], where: object) -> None:
 
 def all_channels(values: np.ndarray, columns: dict[str, int]) -> np.ndarray:
     """Return all 52 channels in our order, `(T, 52)` float32, from `(T, n)` columns; those that are absent are 0."""
-    weights = np.zeros((len(values), len(CHANNELS)), np.float32)
-    for channel, column in columns.items():
-        weights[:, INDEX[channel]] = values[:, column]
+    weights = np.empty((len(values), len(CHANNELS)), np.float32)
+    for start in range(0, len(values), ROWS):  # a few rows at a time stay in the cache
+        rows = weights[start : start + ROWS]
+        rows[:] = 0
+        for channel, column in columns.items():
+            rows[:, INDEX[channel]] = values[start : start + ROWS, column]
     return weights
 
 

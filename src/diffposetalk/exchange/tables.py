@@ -1,8 +1,8 @@
 """Tables of numbers as text (CSV): read by column name, whatever the dialect, with one clear line for what is wrong.
 
 Dialects: comma, semicolon, tab or bar between cells; UTF-8 with or without BOM, UTF-16, Latin-1; any line ends; decimal
-commas; a time code `HH:MM:SS:FF` or `HH:MM:SS;FF`. Clean files are parsed by numpy; only what numpy refuses goes through
-Python's `csv` row by row, which can name line and column.
+commas; a time code `HH:MM:SS:FF` or `HH:MM:SS;FF`. Clean files are parsed as blocks of numbers (`text_numbers`); what that
+refuses goes through Python's `csv` row by row, which can name line and column.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from diffposetalk.errors import InputError
+from diffposetalk.exchange.text_numbers import numbers_of
 from diffposetalk.files.limits import read_bytes
 from diffposetalk.files.parsing import parsing
 
 DELIMITERS = ",;\t|"
-BLOCK = 1 << 24
-"""Bytes of text that numpy parses at once, so that memory does not grow with twice the file."""
+BLOCK = 1 << 22
+"""Bytes of text that are parsed at once, so that copies of the text stay small."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ class Table:
             delimiter = max(DELIMITERS, key=header.count)
             names = tuple(name.strip() for name in next(csv.reader([header], delimiter=delimiter), []))
             _check_names(names, path)
-            table = _parsed_by_numpy(path, data, start, first_line, delimiter, names)
+            table = _parsed_as_numbers(path, data, start, first_line, delimiter, names)
             return table or _parsed_by_rows(path, data, delimiter)
 
     def __len__(self) -> int:
@@ -93,10 +94,9 @@ class Table:
         if self.values is not None:
             after = self.n_fields - 1
             shifted = [i + (after if self.code is not None and i > self.code else 0) for i in index]
-            values = self.values[:, shifted]
-            wrong = ~np.isfinite(values)
-            if wrong.any():
-                row, column = np.argwhere(wrong)[0]
+            values = self.values.T[shifted].T  # column by column, as they lie in memory
+            if not np.isfinite(values).all():
+                row, column = np.argwhere(~np.isfinite(values))[0]
                 raise InputError(self._not_finite(int(row), columns[column], str(values[row, column])))
             return values
         assert self.cells is not None
@@ -239,7 +239,7 @@ def _code_column(names: tuple[str, ...]) -> int | None:
     return next((i for i, name in enumerate(names) if name.lower() == "timecode"), None)
 
 
-def _parsed_by_numpy(
+def _parsed_as_numbers(
     path: Path, data: bytes, start: int, line: int, delimiter: str, names: tuple[str, ...]
 ) -> Table | None:
     """Return the table as numbers, or None where something is not a number or a row has another length."""
@@ -256,53 +256,56 @@ def _parsed_by_numpy(
         else:
             n_fields = 1 + first.count(b":") + (first.count(b";") if delimiter != ";" else 0)
             drop = delimiter != ";" and b";" in first
-    meant = {":": ",", ";": ","} if code is not None else {}
-    meant |= {",": "."} if delimiter != "," else {}
-    meant[delimiter] = ","
-    trans = bytes.maketrans("".join(meant).encode(), "".join(meant.values()).encode())
     commas = len(names) - 1 + n_fields - 1
-    fraction = code is not None and b"." in first.translate(trans).split(b",")[min(code + n_fields - 1, commas)]
-    values = np.empty((data.count(b"\n", start) + 1, commas + 1))
+    fraction = False
+    if code is not None:
+        cells = _with_commas(first, delimiter, True).split(b",")
+        fraction = b"." in cells[min(code + n_fields - 1, commas)]
+    values, filled = np.empty((commas + 1, data.count(b"\n", start) + 1)), 0
     numbers: list[np.ndarray] = []
-    filled = 0
     while start < len(data):
         stop = start + BLOCK
         if stop < len(data):
             stop = data.find(b"\n", stop) + 1 or len(data)
-        text = data[start:stop].translate(trans)
+        text = _with_commas(data[start:stop], delimiter, code is not None)
         start = stop
-        n_rows = text.count(b"\n") + (text[-1:] != b"\n")
-        good = None  # all rows
-        if not _is_even(text, commas):
-            rows = text.removesuffix(b"\n").split(b"\n")
-            good = np.fromiter((row.count(b",") == commas and row[-1:] != b"," for row in rows), bool, len(rows))
-            for i in np.flatnonzero(~good):
-                if rows[i].strip(b", \t") and not _lost(rows[i], code, counted, n_fields):
-                    return None
-            text = b"\n".join([row for row, keep in zip(rows, good) if keep])
-        try:
-            if text:
-                block = np.loadtxt(io.BytesIO(text), delimiter=",", comments=None, quotechar='"', ndmin=2)
-                values[filled : filled + len(block)] = block
-                filled += len(block)
-        except ValueError:
-            return None
-        numbers.append(line + (np.arange(n_rows) if good is None else np.flatnonzero(good)))
+        block = numbers_of(text, commas + 1)
+        if block is not None:
+            rows, n_rows = np.arange(len(block)), len(block)
+        else:
+            part = _without_empty_rows(text, commas, lambda row: _lost(row, code, counted, n_fields))
+            if part is None:
+                return None
+            (block, rows), n_rows = part, text.count(b"\n")
+        values[:, filled : filled + len(block)] = block.T
+        filled += len(block)
+        numbers.append(line + rows)
         line += n_rows
-    lines = np.concatenate(numbers) if numbers else np.empty(0, int)
-    if filled != len(lines):
+    return Table(path, names, np.concatenate(numbers), values[:, :filled].T, None, code, n_fields, drop, fraction)
+
+
+def _with_commas(text: bytes, delimiter: str, has_code: bool) -> bytes:
+    """Return text with commas between cells, between the fields of time codes too, and with decimal points."""
+    if delimiter != ",":
+        text = text.replace(b",", b".").replace(delimiter.encode(), b",")
+    return text.replace(b":", b",").replace(b";", b",") if has_code else text
+
+
+def _without_empty_rows(
+    text: bytes, commas: int, is_lost: Callable[[bytes], bool]
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the numbers of text without empty rows and lost frames, and ``(T,)`` the row of the text each came from.
+
+    None where another row has a wrong number of cells, or a cell is not a number.
+    """
+    rows = text.removesuffix(b"\n").split(b"\n")
+    good = np.fromiter((row.count(b",") == commas and row[-1:] != b"," for row in rows), bool, len(rows))
+    if any(rows[i].strip(b", \t") and not is_lost(rows[i]) for i in np.flatnonzero(~good)):
         return None
-    return Table(path, names, lines, values[:filled], None, code, n_fields, drop, fraction)
-
-
-def _is_even(text: bytes, commas: int) -> bool:
-    """Whether every line has so many commas."""
-    characters = np.frombuffer(text if text[-1:] == b"\n" else text + b"\n", np.uint8)
-    ends, places = np.flatnonzero(characters == 10), np.flatnonzero(characters == 44)
-    if len(places) != commas * len(ends):
-        return False
-    rows = places.reshape(len(ends), commas)
-    return not commas or bool((rows[:, -1] < ends).all() and (rows[1:, 0] > ends[:-1]).all())
+    if not good.any():
+        return np.empty((0, commas + 1)), np.empty(0, int)
+    values = numbers_of(b"\n".join([row for row, is_good in zip(rows, good) if is_good]), commas + 1)
+    return None if values is None or len(values) != good.sum() else (values, np.flatnonzero(good))
 
 
 def _lost(row: bytes, code: int | None, counted: int | None, n_fields: int) -> bool:

@@ -1,6 +1,6 @@
 """Sound and video in and out: the only code that decodes or encodes them (PyAV; no ffmpeg binary is needed)."""
 
-from diffposetalk.media.encode import save_audio, save_wav_blocks
+from diffposetalk.media.encode import save_audio, save_recording, save_wav_blocks
 from diffposetalk.media.memory import decode_bytes, flac_bytes
 from diffposetalk.media.pictures import read_frames
 from diffposetalk.media.sound import HIGHEST_RATE, LOUDEST, audio_blocks, check_sound
@@ -27,5 +27,6 @@ __all__ = [
     "probe",
     "read_frames",
     "save_audio",
+    "save_recording",
     "save_wav_blocks",
 ]

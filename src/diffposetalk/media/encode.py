@@ -47,11 +47,11 @@ def save_audio(path: str | Path, samples: np.ndarray, sample_rate: int = 16000) 
 
 
 def save_wav_blocks(path: str | Path, blocks: Iterable[np.ndarray], sample_rate: int) -> None:
-    """Write mono sound that comes in blocks as 16-bit `.wav`; memory does not grow with its length.
+    """Write sound that comes in blocks as 16-bit `.wav`; memory does not grow with its length.
 
     Args:
         path: replaced only when the new file is complete.
-        blocks: ``(n,)`` float in [-1, 1]; clipped beyond.
+        blocks: ``(n,)`` or ``(n, channels)`` float in [-1, 1], at least one; clipped beyond.
         sample_rate: Hz.
 
     Raises:
@@ -60,8 +60,26 @@ def save_wav_blocks(path: str | Path, blocks: Iterable[np.ndarray], sample_rate:
     import wave
 
     with replacing(path) as beside, wave.open(str(beside), "wb") as file:
-        file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(sample_rate)
-        for block in blocks:
+        for index, block in enumerate(blocks):
+            if index == 0:
+                file.setnchannels(1 if block.ndim == 1 else block.shape[1])
             file.writeframes((np.clip(block, -1, 1) * 32767).round().astype("<i2").tobytes())
+
+
+def save_recording(path: str | Path, recording: str | Path) -> None:
+    """Write the first sound track of a file as 16-bit `.wav` at its own sample rate, with its own channels.
+
+    Args:
+        path: ends in `.wav`; replaced only when the new file is complete.
+        recording: any sound or video file; unusual layouts of channels become mono.
+
+    Raises:
+        InputError: the recording cannot be read.
+        DiffPoseTalkError: the file cannot be written.
+    """
+    from diffposetalk.media.soundtrack import channel_blocks, rate_and_layout
+
+    rate, layout = rate_and_layout(Path(recording))
+    save_wav_blocks(path, (samples for _, samples in channel_blocks(Path(recording), layout)), rate)

@@ -109,13 +109,18 @@ def open_sound(
         return EncodedSound(container, how, ((audio_rate, block) for block in blocks), audio_rate, "mono")
     if audio.start_s == 0 and _can_be_copied(audio.path, how):
         return CopiedSound(container, stack.enter_context(opened(audio.path)), audio.path)
-    with opened(audio.path) as source:
-        context = audio_stream(source, audio.path).codec_context
-        rate, layout = context.sample_rate, LAYOUTS.get(context.layout.name, "mono")
-    return EncodedSound(container, how, _channels_last(audio.path, layout), rate, layout, audio.start_s)
+    rate, layout = rate_and_layout(audio.path)
+    return EncodedSound(container, how, channel_blocks(audio.path, layout), rate, layout, audio.start_s)
 
 
-def _channels_last(path: Path, layout: str) -> Iterator[tuple[int, np.ndarray]]:
+def rate_and_layout(path: Path) -> tuple[int, str]:
+    """Return a recording's sample rate in Hz and the layout of its channels, such as `stereo`."""
+    with opened(path) as source:
+        context = audio_stream(source, path).codec_context
+        return context.sample_rate, LAYOUTS.get(context.layout.name, "mono")
+
+
+def channel_blocks(path: Path, layout: str) -> Iterator[tuple[int, np.ndarray]]:
     """Yield a recording's sample rate and sound ``(n, channels)`` in one layout."""
     import av
 
