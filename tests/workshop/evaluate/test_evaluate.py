@@ -53,7 +53,7 @@ def test_lips_that_are_captured_ones_shifted_are_found_out():
     result = real_lips.compare(real_lips.generated_apertures(late, clips, 2, jaw), clips)
     assert result["mean"]["best_lag"] == result["per_clip"]["1"]["one"]["best_lag"] == 2
     assert result["mean"]["best_r"] > 0.95
-    assert result["targets_met"]["best_lag_0_to_3"] and result["targets_met"]["mean_r_above_0.42"]
+    assert result["targets_met"]["best_lag_0_to_3"] and result["targets_met"]["mean_best_r_above_0.42"]
     assert len(result["each_seed_r0"]) == 2
     assert "pooled" in real_lips.report(result)
 
@@ -224,6 +224,10 @@ def test_real_lips_with_the_stand_in(capsys):
     assert code == 0 and len(result["per_clip"]) == 10
     assert 0 < result["mean"]["r0"] < 0.3  # loudness alone is far from enough
     assert 0.36 < result["floor"]["r0"] < 0.42 and result["floor"]["best_lag"] in (0, 1)
+    assert result["floor"]["r_at_offset"] > result["floor"]["r0"]
+    offsets = result["offsets"]
+    assert abs(offsets["grid_bbaf2n"]["seconds"]) < 0.02 and offsets["grid_bbaf2n"]["method"] == "closures"
+    assert -0.06 < offsets["vr_2"]["seconds"] < -0.01
 
 
 @real

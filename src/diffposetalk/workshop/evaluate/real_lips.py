@@ -1,27 +1,43 @@
-"""Do the lips follow real speech? Generated lip aperture against that of tracked faces, clip by clip and pooled."""
+"""Do the lips follow real speech? Generated lip aperture against that of tracked faces, clip by clip and pooled.
+
+Files come with audio-video offsets of their own. So each clip is measured twice: as it is (lag 0), and at its own offset,
+which `sound_offset` estimates without the model under test.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diffposetalk.metrics import LagCorrelation, lag_correlation, standardised
+from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.metrics import LagCorrelation, lag_correlation
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
+from diffposetalk.workshop.evaluate.alignment import Phones, aligned
 from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
-from diffposetalk.workshop.evaluate.recordings import FPS, TrackedClip, tracked_clips
+from diffposetalk.workshop.evaluate.recordings import FPS, TrackedClip, tracked_clips, transcripts
+from diffposetalk.workshop.evaluate.sound_offset import (
+    METHODS,
+    SoundOffset,
+    group_of,
+    linear_map,
+    shifted,
+    sound_offsets,
+    speech_features,
+)
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
 TARGET_R = 0.42
-"""What the mean of ten samples must pass: a linear map fitted on 42 such clips reaches it."""
+"""Correlation at their own offsets that the mean of ten samples must pass: a linear map fitted on 42 clips reaches it."""
 TARGET_LAGS = range(4)
 """Frames within which the best lag must lie; above 0 = generated lips later than the real ones."""
-RIDGE = 300.0
-"""Penalty of the linear floor, on standardised inputs."""
+MAX_LAG = 8
+"""Frames of lag that are looked at."""
 
 
 def generated_apertures(
@@ -33,106 +49,147 @@ def generated_apertures(
     progress: Progress | None = None,
 ) -> list[dict[str, np.ndarray]]:
     """Return the generated lip gap at `FPS` for each clip's sound, for seeds 0, 1...: by name, ``(T,)`` metres."""
-    found: list[dict[str, np.ndarray]] = [{} for _ in range(n_takes)]
+    samples: list[dict[str, np.ndarray]] = [{} for _ in range(n_takes)]
     for number, clip in enumerate(clips):
         if progress is not None:
             progress(number, len(clips), clip.name)
-        for take, motion in zip(found, takes(generate, clip.speech, n_takes, style)):
-            take[clip.name] = gap_of(motion.resampled(FPS))
-    return found
+        for sample, motion in zip(samples, takes(generate, clip.speech, n_takes, style)):
+            sample[clip.name] = gap_of(motion.resampled(FPS))
+    return samples
 
 
 def compare(
-    samples: Sequence[Mapping[str, np.ndarray]], clips: Sequence[TrackedClip], max_lag: int = 8
+    samples: Sequence[Mapping[str, np.ndarray]],
+    clips: Sequence[TrackedClip],
+    offsets: Mapping[str, SoundOffset] | None = None,
+    max_lag: int = MAX_LAG,
 ) -> dict[str, Any]:
-    """Compare generated with tracked apertures.
+    """Compare generated with tracked apertures, at lag 0 and at each clip's own offset.
 
     Args:
         samples: per seed, the generated gap of each clip by name.
         clips: the tracked clips.
+        offsets: audio-video offset of each clip by name; None takes the files as they are.
         max_lag: frames.
 
     Returns:
-        ``one`` (first seed), ``mean`` (mean of all seeds' curves) as `summary`; ``each_seed_r0`` pooled; ``per_clip``
-        with the same for each clip; ``targets_met``.
+        ``one`` (first seed), ``mean`` (mean of all seeds' curves) as `summary`; ``each_seed_r0`` and
+        ``each_seed_r_at_offset`` pooled; ``per_group`` and ``per_clip`` with the same for each; ``offsets`` by clip;
+        ``targets_met``.
     """
-
-    def pooled(curves: Mapping[str, np.ndarray], names: Sequence[str]) -> LagCorrelation:
-        tracked = {clip.name: clip.aperture for clip in clips}
-        return lag_correlation([curves[n] for n in names], [tracked[n] for n in names], max_lag)
-
     names = [clip.name for clip in clips]
+    as_they_are = {clip.name: clip.aperture for clip in clips}
+    at_offset = aligned_apertures(clips, offsets or {})
     mean = {name: np.mean([sample[name] for sample in samples], axis=0) for name in names}
-    whole = pooled(mean, names)
-    return {
-        "one": summary(pooled(samples[0], names)),
-        "mean": summary(whole),
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(group_of(name), []).append(name)
+
+    def correlations(curves: Mapping[str, np.ndarray], chosen: Sequence[str]) -> dict[str, Any]:
+        return summary(*(pooled(curves, tracked, chosen, max_lag) for tracked in (as_they_are, at_offset)))
+
+    def both(chosen: Sequence[str]) -> dict[str, Any]:
+        return {"one": correlations(samples[0], chosen), "mean": correlations(mean, chosen)}
+
+    result = both(names)
+    seeds = [correlations(sample, names) for sample in samples]
+    whole = result["mean"]
+    return result | {
         "n_seeds": len(samples),
-        "each_seed_r0": [pooled(sample, names).r0 for sample in samples],
-        "per_clip": {
-            name: {"one": summary(pooled(samples[0], [name])), "mean": summary(pooled(mean, [name]))} for name in names
-        },
+        "each_seed_r0": [seed["r0"] for seed in seeds],
+        "each_seed_r_at_offset": [seed["r_at_offset"] for seed in seeds],
+        "per_group": {group: both(members) for group, members in groups.items()},
+        "per_clip": {name: both([name]) for name in names},
+        "offsets": {name: asdict(offset) for name, offset in (offsets or {}).items()},
         "targets_met": {
-            "mean_r_above_0.42": whole.best_r > TARGET_R,
-            "mean_r0_above_0.42": whole.r0 > TARGET_R,
-            "best_lag_0_to_3": whole.best_lag in TARGET_LAGS,
+            "mean_best_r_above_0.42": whole["best_r_at_offset"] > TARGET_R,
+            "mean_r_at_offset_above_0.42": whole["r_at_offset"] > TARGET_R,
+            "best_lag_0_to_3": whole["best_lag_at_offset"] in TARGET_LAGS,
         },
     }
 
 
-def summary(found: LagCorrelation) -> dict[str, Any]:
-    """Return a correlation as plain values."""
+def pooled(
+    generated: Mapping[str, np.ndarray],
+    tracked: Mapping[str, np.ndarray],
+    names: Sequence[str],
+    max_lag: int = MAX_LAG,
+) -> LagCorrelation:
+    """Correlate generated with tracked curves over the named clips."""
+    return lag_correlation([generated[name] for name in names], [tracked[name] for name in names], max_lag)
+
+
+def aligned_apertures(clips: Sequence[TrackedClip], offsets: Mapping[str, SoundOffset]) -> dict[str, np.ndarray]:
+    """Return each clip's tracked aperture at the times of its sound, ``(T,)`` by name."""
     return {
-        "r0": found.r0,
-        "best_lag": found.best_lag,
-        "best_r": found.best_r,
-        "r_at_lag": dict(zip(found.lags, found.r)),
+        clip.name: shifted(clip.aperture, offsets[clip.name].seconds) if clip.name in offsets else clip.aperture
+        for clip in clips
     }
 
 
-def linear_floor(clips: Sequence[TrackedClip], context: int = 4) -> dict[str, np.ndarray]:
-    """Predict each clip's aperture linearly from log-mels, fitted on the other clips.
+def summary(as_it_is: LagCorrelation, at_offset: LagCorrelation) -> dict[str, Any]:
+    """Return two correlations as plain values: of the files as they are, and at their own offsets."""
+    return {
+        "r0": as_it_is.r0,
+        "best_lag": as_it_is.best_lag,
+        "best_r": as_it_is.best_r,
+        "r_at_lag": dict(zip(as_it_is.lags, as_it_is.r)),
+        "r_at_offset": at_offset.r0,
+        "best_lag_at_offset": at_offset.best_lag,
+        "best_r_at_offset": at_offset.best_r,
+    }
 
-    26 log-mel bands of 40 ms around each frame, standardised per clip, with ``context`` frames on either side; ridge
-    regression to the standardised aperture with penalty `RIDGE`, leave one clip out.
+
+def linear_floor(
+    clips: Sequence[TrackedClip], offsets: Mapping[str, SoundOffset] | None = None
+) -> dict[str, np.ndarray]:
+    """Predict each clip's aperture at its own offset linearly from log-mels, fitted on the other clips.
 
     Returns:
         ``(T,)`` prediction by clip name: the floor that a speech-driven model has to beat.
     """
-    inputs, targets = {}, {}
-    for clip in clips:
-        mels = np.stack([standardised(band) for band in _log_mels(clip).T], axis=1)
-        padded = np.pad(mels, ((context, context), (0, 0)), mode="edge")
-        inputs[clip.name] = np.concatenate([padded[k : k + len(mels)] for k in range(2 * context + 1)], axis=1)
-        targets[clip.name] = standardised(clip.aperture)
-    found = {}
-    for name in inputs:
-        x = np.concatenate([inputs[other] for other in inputs if other != name])
-        y = np.concatenate([targets[other] for other in targets if other != name])
-        found[name] = inputs[name] @ np.linalg.solve(x.T @ x + RIDGE * np.eye(x.shape[1]), x.T @ y)
-    return found
+    features = {clip.name: speech_features(clip) for clip in clips}
+    apertures = aligned_apertures(clips, offsets or {})
+    floor = {}
+    for name in features:
+        others = [other for other in features if other != name]
+        weights = linear_map([features[other] for other in others], [apertures[other] for other in others])
+        floor[name] = features[name] @ weights
+    return floor
 
 
 def report(result: Mapping[str, Any]) -> str:
-    """Lay the result out as a table with a verdict."""
-    rows = [
-        [name, *(found[kind][key] for kind in ("one", "mean") for key in ("r0", "best_lag", "best_r"))]
-        for name, found in [*result["per_clip"].items(), ("pooled", result)]
-    ]
+    """Lay the result out as tables with a verdict."""
     n = result["n_seeds"]
-    header = ["clip", "one: r0", "best lag", "best r", f"mean of {n}: r0", "best lag", "best r"]
-    each = np.array(result["each_seed_r0"])
+    keys = [(kind, key) for kind in ("one", "mean") for key in ("r0", "r_at_offset", "best_lag_at_offset")]
+
+    def row(name: str, offset: str, values: Mapping[str, Any]) -> list[Any]:
+        return [name, offset, *(values[kind][key] for kind, key in keys)]
+
+    groups = [
+        row(f"all {group}_*", _mean_offset(result["offsets"], group), values)
+        for group, values in result["per_group"].items()
+    ]
+    clips = [row(name, _offset(result["offsets"].get(name)), values) for name, values in result["per_clip"].items()]
+    header = ["clip", "offset, ms", "one: r at lag 0", "r at offset", "best lag"]
+    header += [f"mean of {n}: r at lag 0", "r at offset", "best lag"]
+    seeds = (np.array(result[key]) for key in ("each_seed_r0", "each_seed_r_at_offset"))
+    spread = [f"{each.mean():.3f} (lowest {each.min():.3f}, highest {each.max():.3f})" for each in seeds]
     lines = [
-        table(header, rows),
+        table(header, [*clips, *groups, row("pooled", "", result)]),
         "",
-        f"single samples: pooled r0 {each.mean():.3f} (lowest {each.min():.3f}, highest {each.max():.3f})",
+        "Offset: time of the lips minus time of their sound; below 0 the lips come first. Best lag: in frames at 25 fps",
+        "around that offset; above 0 the generated lips come later than the real ones. How each offset was found:",
+        *(f"  {name}: {_found_by(offset)}" for name, offset in result["offsets"].items()),
+        *result.get("notes", []),
+        f"single samples, pooled: r at lag 0 {spread[0]}, r at offset {spread[1]}",
         "mean at lags -8..8: " + " ".join(f"{r:.2f}" for r in result["mean"]["r_at_lag"].values()),
-        "A positive lag means that generated lips come later than the real ones, in frames at 25 fps.",
     ]
     if "floor" in result:
         floor = result["floor"]
         lines.append(
-            f"linear floor on these clips: r0 {floor['r0']:.3f}, best {floor['best_r']:.3f} at {floor['best_lag']:+d}"
+            f"linear floor on these clips: r at lag 0 {floor['r0']:.3f}, at offset {floor['r_at_offset']:.3f}, "
+            f"best lag {floor['best_lag_at_offset']:+d}"
         )
     lines += [f"{name.replace('_', ' ')}: {verdict(met)}" for name, met in result["targets_met"].items()]
     return "\n".join(lines)
@@ -156,20 +213,54 @@ def evaluate(
         options: sampling options.
         style: manner that is spoken in.
         samples: motions generated for each clip.
-        floor: whether the linear map from log-mels is fitted, too.
+        floor: whether the linear map from log-mels is reported, too.
         head: head on which the lip gap is measured; None for the one that the motion is for.
-        progress: told how many clips are done.
+        progress: called with the number of clips done.
     """
     clips = tracked_clips(recordings)
     gap_of = mouth_gap if head is None else gap_on(head)
     generate = load_generator(generator, **(options or {}))
+    phones, notes = known_phones(recordings, clips)
+    offsets = sound_offsets(clips, phones)
     curves = generated_apertures(generate, clips, samples, gap_of, style, progress)
-    result = compare(curves, clips) | {"generator": generator}
+    result = compare(curves, clips, offsets) | {"generator": generator, "notes": notes}
     if floor:
-        linear = linear_floor(clips)
-        apertures = [clip.aperture for clip in clips]
-        result["floor"] = summary(lag_correlation([linear[clip.name] for clip in clips], apertures))
+        linear, names = linear_floor(clips, offsets), [clip.name for clip in clips]
+        tracked = ({clip.name: clip.aperture for clip in clips}, aligned_apertures(clips, offsets))
+        result["floor"] = summary(*(pooled(linear, apertures, names) for apertures in tracked))
     return result
+
+
+def known_phones(recordings: Path, clips: Sequence[TrackedClip]) -> tuple[dict[str, Phones], list[str]]:
+    """Align the clips whose words are known.
+
+    Returns:
+        Phones by the clip's name; and notes on what could not be aligned.
+    """
+    names = {clip.name for clip in clips}
+    try:
+        speech_and_phones, left_out = aligned([one for one in transcripts(recordings) if one.name in names])
+    except DiffPoseTalkError as error:
+        return {}, [f"Offsets are not fixed by closures: {error}"]
+    notes = [f"No closures from {name}: {why}" for name, why in left_out.items()]
+    if not speech_and_phones:
+        notes.append("The words of no clip are known: offsets are relative to the mean of all groups of clips.")
+    return {name: phones for name, (_, phones) in speech_and_phones.items()}, notes
+
+
+def _offset(offset: Mapping[str, Any] | None) -> str:
+    return "0" if offset is None else f"{1000 * offset['seconds']:+.0f}"
+
+
+def _mean_offset(offsets: Mapping[str, Mapping[str, Any]], group: str) -> str:
+    seconds = [offset["seconds"] for name, offset in offsets.items() if group_of(name) == group]
+    return f"{1000 * np.mean(seconds):+.0f}" if seconds else "0"
+
+
+def _found_by(offset: Mapping[str, Any]) -> str:
+    """Say how an offset was found: "-35 ms +- 19, lag of its group (r 0.60 over 1 clip)"."""
+    error = "" if offset["error_s"] is None else f" +- {1000 * offset['error_s']:.0f}"
+    return f"{_offset(offset)} ms{error}, {METHODS[offset['method']]} ({offset['evidence']})"
 
 
 def gap_on(head: str) -> Callable[[Motion], np.ndarray]:
@@ -178,24 +269,3 @@ def gap_on(head: str) -> Callable[[Motion], np.ndarray]:
 
     model = load_head(head)
     return lambda motion: mouth_gap(motion, model)
-
-
-def _log_mels(clip: TrackedClip, n_mels: int = 26, width_s: float = 0.04) -> np.ndarray:
-    """Return ``(T, n_mels)`` log-mel energies of ``width_s`` around each frame's time."""
-    rate, n_fft = clip.speech.sample_rate, 1024
-    width = round(width_s * rate)
-    edges = np.linspace(_mel(60.0), _mel(7600.0), n_mels + 2)
-    edges = 700 * (10 ** (edges / 2595) - 1)
-    hertz = np.linspace(0, rate / 2, n_fft // 2 + 1)
-    rising = (hertz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    falling = (edges[2:, None] - hertz) / (edges[2:] - edges[1:-1])[:, None]
-    filters = np.clip(np.minimum(rising, falling), 0, None)
-    n_frames = len(clip.aperture)
-    starts = np.round(np.arange(n_frames) / FPS * rate).astype(int)
-    padded = np.pad(clip.speech.samples.astype(np.float64), (width // 2, width + rate))
-    frames = np.stack([np.resize(padded[s : s + width], width) for s in starts]) * np.hanning(width)
-    return np.log(np.abs(np.fft.rfft(frames, n_fft)) ** 2 @ filters.T + 1e-6)
-
-
-def _mel(hertz: float) -> float:
-    return float(2595 * np.log10(1 + hertz / 700))

@@ -41,7 +41,12 @@ class TrackedClip:
     name: str
     speech: Speech
     aperture: np.ndarray
-    """``(T,)`` inner-lip gap over face height, at `FPS`; frame i is at ``i / FPS`` seconds of the sound."""
+    """``(T,)`` inner-lip gap over face height, at `FPS`; frame i is at ``i / FPS`` seconds of the file."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the lips' curve."""
+        return len(self.aperture) / FPS
 
 
 @dataclass(frozen=True)
