@@ -270,7 +270,7 @@ def asset_folder(path: Path) -> Any:
 
 
 def tracked_aperture(path: Path) -> Any:
-    from diffposetalk.workshop.evaluate.recordings import tracked_aperture as read
+    from diffposetalk.workshop.evaluate.recordings.clips import tracked_aperture as read
 
     return read(path)
 
@@ -369,7 +369,7 @@ READERS = {
         _row("speechfolder", "cli.commands.assets", "json", "config.json",
              lambda: [b'{"model_type": "hubert", "num_hidden_layers": 2, "hidden_size": 16}'], asset_folder,
              lambda: {"model.safetensors": seeds.style()}),
-        _row("aperture", "workshop.evaluate.recordings", "npz", "case.npz", lambda: [seeds.landmark_tracks()],
+        _row("aperture", "workshop.evaluate.recordings.clips", "npz", "case.npz", lambda: [seeds.landmark_tracks()],
              tracked_aperture),
         _row("reference", "workshop.evaluate.tracking", "npz", "case.npz", lambda: [seeds.landmark_tracks()],
              tracking_reference),

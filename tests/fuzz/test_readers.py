@@ -24,7 +24,7 @@ NOT_OF_USERS = {
     "media.encode": "writes",
     "workshop.corpus.build": "the folder that it writes itself",
     "workshop.corpus.report.page": "the folder that the builder writes",
-    "workshop.evaluate.alignment": "the cache that it writes itself",
+    "workshop.evaluate.recordings.alignment": "the cache that it writes itself",
     "cli.commands.evaluate": "an option of the command line",
     "workshop.train.lite.material": "the folder that it writes itself",
     "files.json_text": "read through by other readers",

@@ -15,7 +15,7 @@ from diffposetalk.speech import Speech
 from diffposetalk.workshop.evaluate import closures, presets, real_lips, seams
 from diffposetalk.workshop.evaluate.generators import energy_follower, load_generator, takes
 from diffposetalk.workshop.evaluate.plots import lipsync as lipsync_plot
-from diffposetalk.workshop.evaluate.recordings import TrackedClip, grid_sentence, tracked_aperture, transcripts
+from diffposetalk.workshop.evaluate.recordings.clips import TrackedClip, grid_sentence, tracked_aperture, transcripts
 
 REALDATA = Path(__file__).parents[3] / "../shared/realdata"
 real = pytest.mark.skipif(not REALDATA.is_dir(), reason="the real recordings (../shared/realdata) are not here")
@@ -233,7 +233,7 @@ def test_real_lips_with_the_stand_in(capsys):
 @real
 def test_real_closures_of_tracked_lips_agree_with_the_alignment():
     pytest.importorskip("pocketsphinx")
-    from diffposetalk.workshop.evaluate.alignment import align, aligned
+    from diffposetalk.workshop.evaluate.recordings.alignment import align, aligned
 
     known = [one for one in transcripts(REALDATA) if one.name == "grid_pwij3p"]
     assert known[0].words == "place white in j three please"

@@ -9,8 +9,8 @@ import pytest
 
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.evaluate import real_lips
-from diffposetalk.workshop.evaluate.recordings import FPS, TrackedClip
-from diffposetalk.workshop.evaluate.sound_offset import group_of, peak, shifted, sound_offsets
+from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip
+from diffposetalk.workshop.evaluate.recordings.sound_offset import group_of, peak, shifted, sound_offsets
 
 Phones = list[tuple[str, float, float]]
 

@@ -97,7 +97,7 @@ def test_a_head_with_a_jaw_is_judged_by_its_jaw(talker, sample_path):
 def test_real_faces(talker, shared):
     """Lips of a filmed face as an independent tracker saw them, and its sound."""
     from diffposetalk.metrics.lips import mouth_gap
-    from diffposetalk.workshop.evaluate.recordings import tracked_clips
+    from diffposetalk.workshop.evaluate.recordings.clips import tracked_clips
 
     clip = next(clip for clip in tracked_clips(shared) if clip.name == "ls_demo1_video")
     takes = talker.generate_many(clip.speech, 4)

@@ -14,9 +14,9 @@ from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate.alignment import Phones, aligned
 from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
-from diffposetalk.workshop.evaluate.recordings import FPS, transcripts
+from diffposetalk.workshop.evaluate.recordings.alignment import Phones, aligned
+from diffposetalk.workshop.evaluate.recordings.clips import FPS, transcripts
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
 TARGET_SHARE = 0.75

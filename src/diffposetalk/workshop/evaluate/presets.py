@@ -15,7 +15,7 @@ from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.motion.manner import PRESETS
 from diffposetalk.workshop.evaluate import references as reference_motions
 from diffposetalk.workshop.evaluate.generators import Generator, load_generator, takes
-from diffposetalk.workshop.evaluate.recordings import real_speech
+from diffposetalk.workshop.evaluate.recordings.clips import real_speech
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
 TARGET = 0.9

@@ -18,10 +18,10 @@ from diffposetalk.metrics import LagCorrelation, lag_correlation
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
-from diffposetalk.workshop.evaluate.alignment import Phones, aligned
 from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
-from diffposetalk.workshop.evaluate.recordings import FPS, TrackedClip, tracked_clips, transcripts
-from diffposetalk.workshop.evaluate.sound_offset import (
+from diffposetalk.workshop.evaluate.recordings.alignment import Phones, aligned
+from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip, tracked_clips, transcripts
+from diffposetalk.workshop.evaluate.recordings.sound_offset import (
     METHODS,
     SoundOffset,
     group_of,

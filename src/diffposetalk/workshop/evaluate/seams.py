@@ -14,7 +14,7 @@ from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
-from diffposetalk.workshop.evaluate.recordings import real_speech
+from diffposetalk.workshop.evaluate.recordings.clips import real_speech
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
 _LIPS = ("jaw", "mouth", "tongue")

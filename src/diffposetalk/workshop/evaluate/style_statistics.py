@@ -16,7 +16,7 @@ from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.evaluate import references as reference_motions
 from diffposetalk.workshop.evaluate.generators import Generator, load_generator, takes
-from diffposetalk.workshop.evaluate.recordings import real_speech
+from diffposetalk.workshop.evaluate.recordings.clips import real_speech
 from diffposetalk.workshop.evaluate.tables import table
 
 TARGET = 0.7

@@ -16,9 +16,9 @@ from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate.alignment import align
 from diffposetalk.workshop.evaluate.generators import AnyStyle, load_generator, takes
-from diffposetalk.workshop.evaluate.recordings import FPS, tracked_aperture, transcripts
+from diffposetalk.workshop.evaluate.recordings.alignment import align
+from diffposetalk.workshop.evaluate.recordings.clips import FPS, tracked_aperture, transcripts
 
 _SEALED, _OPENED = "#c0392b", "#2e86c1"
 

@@ -21,8 +21,8 @@ import numpy as np
 
 from diffposetalk.metrics import standardised
 from diffposetalk.metrics.curves import PRESSED
-from diffposetalk.workshop.evaluate.alignment import Phones
-from diffposetalk.workshop.evaluate.recordings import FPS, TrackedClip
+from diffposetalk.workshop.evaluate.recordings.alignment import Phones
+from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip
 
 EARLIEST_S, LATEST_S = -0.2, 0.08
 """Offsets between which the search looks."""

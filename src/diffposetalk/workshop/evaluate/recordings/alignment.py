@@ -14,7 +14,7 @@ from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import write_atomically
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.engines.align import FRAME_S, aligned_phones
-from diffposetalk.workshop.evaluate.recordings import Transcript
+from diffposetalk.workshop.evaluate.recordings.clips import Transcript
 
 Phones = list[tuple[str, float, float]]
 """Symbol (lower-case ARPAbet, "sil"), start and end in seconds."""

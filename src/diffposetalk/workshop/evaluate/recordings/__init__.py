@@ -1,0 +1,1 @@
+"""Real recordings: tracked clips and transcripts, phones of known words, offsets of the sound."""
