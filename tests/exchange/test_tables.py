@@ -200,3 +200,16 @@ def test_many_columns_take_linear_time(tmp_path: Path) -> None:
 
     seconds(100)
     assert min(seconds(32_000) for _ in range(2)) < 24 * min(seconds(4_000) for _ in range(2))
+
+
+@pytest.mark.parametrize("time", ["time", "Time", "timestamp", "Timecode", "time_code", "Time Code"])
+@pytest.mark.parametrize(
+    "channel", ["jawOpen", "ARKit_jawOpen", "A25_Jaw_Open", "blendShape2.Jaw-Open", "jawOpenShape"]
+)
+def test_columns_in_the_spellings_that_heads_use(tmp_path: Path, time: str, channel: str) -> None:
+    path = tmp_path / "a.csv"
+    stamps = [f"00:00:{n // 30:02d}:{n % 30:02d}" if "ode" in time else f"{n / 30:.5f}" for n in range(60)]
+    path.write_text("\n".join([f"{time},{channel}", *(f"{stamp},{n / 60:.4f}" for n, stamp in enumerate(stamps))]))
+    motion = load_motion(path)
+    assert motion.fps == pytest.approx(30, rel=1e-3)
+    assert motion.channel("jawOpen") == pytest.approx(np.arange(60) / 60, abs=1e-3)

@@ -229,3 +229,39 @@ def test_one_animation_at_two_rates(faults: Path) -> None:
     again = fast.resampled(24).channel("jawOpen")
     n = min(len(slow), len(again))
     assert np.corrcoef(slow.channel("jawOpen")[:n], again[:n])[0, 1] > 0.999
+
+
+@pytest.mark.parametrize("rate", [24.0, 25.0, 48.0, 50.0])
+@pytest.mark.parametrize("lost", [0.0, 0.02])
+@pytest.mark.parametrize("whole", [round, int])
+def test_whole_60ths_of_a_slower_video(tmp_path: Path, rate: float, lost: float, whole: Callable[[float], int]) -> None:
+    """Rows go on by 2 and 3 sixtieths: the rate is the video's, not 30 or 60."""
+    motion, _, truth = column(tmp_path, lambda f: smpte(whole(f * 60 / rate + 1e-9), 60), 8, rate, 7, lost)
+    assert motion.fps == rate and len(motion) == len(truth)
+
+
+@pytest.mark.parametrize("rate", [25.0, 30 * NTSC, 60.0])
+def test_milliseconds_as_the_last_field(tmp_path: Path, rate: float) -> None:
+    def code(frame: int) -> str:
+        seconds, rest = divmod(round(frame * 1000 / rate), 1000)
+        return f"00:{seconds // 60:02d}:{seconds % 60:02d}:{rest:03d}"
+
+    motion, _, truth = column(tmp_path, code, 20, rate, 3, 0.02)
+    assert motion.fps == pytest.approx(rate, rel=1e-6) and len(motion) == len(truth)
+
+
+@pytest.mark.parametrize("rate", [24.0, 25.0, 30.0, 60.0])
+def test_frames_behind_a_point(tmp_path: Path, rate: float) -> None:
+    motion, _, truth = column(tmp_path, lambda f: smpte(f, rate)[::-1].replace(":", ".", 1)[::-1], 8, rate, 5)
+    assert motion.fps == rate and len(motion) == len(truth)
+
+
+def test_digits_that_number_the_rows_of_a_file_with_missing_rows(tmp_path: Path) -> None:
+    """FF tells where the missing rows belong."""
+    frames = [f for f in range(300) if f % 40 != 17]
+    values = np.sin(np.array(frames) / 10) / 2 + 0.5
+    for rate in (25, 30, 60):
+        codes = [f"{smpte(f, rate)}.{row:03d}" for row, f in enumerate(frames)]
+        motion, _ = read(tmp_path / "a.csv", codes, values)
+        assert motion.fps == rate and len(motion) == 300
+        assert motion.channel("jawOpen")[frames] == pytest.approx(values, abs=1e-5)

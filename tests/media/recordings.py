@@ -83,7 +83,7 @@ def write_recording(
 
         if picture is not None:
             for k in range(round(25 * samples.shape[1] / rate)):
-                frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), k, np.uint8), format="rgb24")
+                frame = av.VideoFrame.from_ndarray(np.full((32, 32, 3), k % 256, np.uint8), format="rgb24")
                 frame.pts, frame.time_base = k + round(25 * (picture_from_s or 0.0)), Fraction(1, 25)
                 container.mux(picture.encode(frame))
             container.mux(picture.encode(None))

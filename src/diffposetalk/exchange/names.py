@@ -9,6 +9,7 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
+from diffposetalk.head.shapes.names import spelling
 from diffposetalk.motion import Motion
 
 ROWS = 2048
@@ -20,23 +21,10 @@ def pascal(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _key(name: str) -> str:
-    plain = name.rpartition(".")[2].replace(" ", "")
-    for short, side in (("_L", "Left"), ("_R", "Right"), ("_l", "Left"), ("_r", "Right")):
-        plain = plain.removesuffix(short) + side if plain.endswith(short) else plain
-    return plain.replace("_", "").lower()
-
-
-_KNOWN = {_key(name): name for name in CHANNELS}
-
-
 def channel_of(name: str) -> str | None:
-    """Return the ARKit channel that a name means, or none.
-
-    Takes `eyeBlinkLeft`, `EyeBlinkLeft`, `eyeBlink_L`, `eye_blink_left`, and any after a dot as in
-    `blendShapes.EyeBlinkLeft`.
-    """
-    return _KNOWN.get(_key(name))
+    """Return the ARKit channel that a name means, in any of the spellings that heads use, or none."""
+    channel = spelling(name)
+    return None if channel.half or channel.channel not in INDEX else channel.channel
 
 
 def arkit_columns(names: Sequence[str], where: object) -> dict[str, int]:

@@ -79,9 +79,9 @@ class Table:
         return len(self.lines)
 
     def column(self, name: str) -> int | None:
-        """Return the number of the column of that name, in any case; None where there is none."""
-        lowered = name.lower()
-        return next((i for i, each in enumerate(self.names) if each.lower() == lowered), None)
+        """Return the number of the column of that name, see `plain`; None where there is none."""
+        wanted = plain(name)
+        return next((i for i, each in enumerate(self.names) if plain(each) == wanted), None)
 
     def numbers(self, columns: Sequence[str]) -> np.ndarray:
         """Return columns as ``(T, n)`` float64.
@@ -235,15 +235,20 @@ def _is_value(cell: str) -> bool:
     return True
 
 
+def plain(name: str) -> str:
+    """Return a column's name in lower case without spaces and underscores: `timecode` for `Time Code`."""
+    return re.sub(r"[\s_]", "", name).lower()
+
+
 def _code_column(names: tuple[str, ...]) -> int | None:
-    return next((i for i, name in enumerate(names) if name.lower() == "timecode"), None)
+    return next((i for i, name in enumerate(names) if plain(name) == "timecode"), None)
 
 
 def _parsed_as_numbers(
     path: Path, data: bytes, start: int, line: int, delimiter: str, names: tuple[str, ...]
 ) -> Table | None:
     """Return the table as numbers, or None where something is not a number or a row has another length."""
-    code, counted = _code_column(names), next((i for i, n in enumerate(names) if n.lower() == "blendshapecount"), None)
+    code, counted = _code_column(names), next((i for i, n in enumerate(names) if plain(n) == "blendshapecount"), None)
     end = data.find(b"\n", start)
     first = data[start : len(data) if end < 0 else end]
     if not first.strip():

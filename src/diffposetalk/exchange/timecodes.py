@@ -31,6 +31,8 @@ SAME = 2e-4
 """Rates that differ by a smaller share are one rate."""
 ROUNDING_S = 2e-3
 """How far the length of a take may be off that is written in milliseconds."""
+MOST_COUNTED = 240
+"""No program counts more frames in a second; a larger last field holds milliseconds."""
 HINT = "--input-fps N (in Python load_motion(path, fps=N)) reads it at N frames a second"
 
 
@@ -119,11 +121,16 @@ def _timing(codes: TimeCodes, where: object, wrong_row: Callable[[int, str], Inp
     clock = fields[:, 0] * 3600 + fields[:, 1] * 60 + fields[:, 2]
     clock = clock + 86400.0 * np.cumsum(np.diff(clock, prepend=clock[:1]) < -43200)  # past midnight
     if fields.shape[1] == 3:
+        whole, hundredths = np.floor(clock), (clock - np.floor(clock)) * 100
+        if _are_frames(whole, hundredths):
+            return _counted(whole, np.rint(hundredths), codes, where, wrong_row)
         return Timing(*frames_of(clock, where))
     if fields[:, :3].any() and np.ptp(fields[:, 3]) == 0:
         raise InputError(f"{where}: its time codes go on by whole seconds, so they do not tell the frame rate")
     whole = np.floor(fields[:, 3])
     thousandths = (fields[:, 3] - whole) * 1000
+    if not thousandths.any() and MOST_COUNTED < whole.max() < 1000:
+        return _rounded(clock + whole / 1000, where)  # HH:MM:SS:mmm
     if not thousandths.any():
         return _counted(clock, fields[:, 3], codes, where, wrong_row)
     for padded in (True, False):
@@ -179,6 +186,13 @@ def _numbered(clock: np.ndarray, whole: np.ndarray, numbers: np.ndarray, of_vide
     count = _count(whole, gone, np.diff(clock) == 1)
     if count is None:
         raise InputError(f"{where}: its time codes do not reach a second's end, so they do not tell the frame rate")
+    position = clock * count + whole
+    lost = (position[-1] - position[0]) - (numbers[-1] - numbers[0])
+    ntsc = () if count % 6 else (count * NTSC,)
+    # The digits may number the rows, and rows are missing: FF tells where.
+    by_row = Timing(float(count), (position - position[0]).astype(int), ntsc, count)
+    if np.diff(position).min() > 0 and 1.5 + 2 * (1 - NTSC) * len(numbers) < lost < 0.3 * len(numbers):
+        return by_row
     rolling = np.concatenate([[0], np.cumsum(np.diff(whole) < 0)])  # seconds that start again before 60, too
     for seconds in (clock, rolling):
         fitting = [r for r in USUAL_RATES if abs(r - count) < 0.5 and _fits(numbers, seconds, r)]
@@ -191,6 +205,8 @@ def _numbered(clock: np.ndarray, whole: np.ndarray, numbers: np.ndarray, of_vide
         measured = (numbers[rows[-1]] - numbers[rows[0]]) / (clock[rows[-1] + 1] - clock[rows[0] + 1])
         if abs(measured - count) < 1 and _fits(numbers, clock, measured, slack=2):
             return Timing(float(measured), index, (), count)
+    if np.diff(position).min() > 0 and (np.diff(position) == 1).mean() > 0.9:
+        return by_row
     raise InputError(f"{where}: its time codes count {count} frames a second, but seconds pass at another rate")
 
 
@@ -236,6 +252,10 @@ def _counted(
     forward = steps[same_second & (steps > 0)]
     step = float(np.median(forward)) if len(forward) else 1.0
     count, doubt = _count(field, np.full(len(steps), step), np.diff(clock) == 1), ""
+    if count is not None and count not in COUNTS and len(forward):
+        usual = forward[forward <= 2 * step]  # times rounded to FF go on by steps of different size
+        near = [each for each in COUNTS if each > field.max() and abs(each - count) <= np.ptp(usual)]
+        count = min(near, key=lambda each: abs(each - (count or 0)), default=count)
     if count is not None and (field >= count).any():
         row = int(np.argmax(field >= count))
         raise wrong_row(row, f"counts beyond the {count} of a second in this file (60ths of a second, or frames)")
@@ -250,11 +270,44 @@ def _counted(
         minutes = clock // 60
         position = position - count // 15 * (minutes - minutes // 10)
     rate = count * NTSC if drop else float(count)
+    if not drop and len(set(forward.tolist())) > 1 and (field == np.rint(field)).all():
+        timing = _rounded_to(position / rate, count)
+        if timing is not None and timing.fps < NTSC * count - 0.001:
+            return timing
     fps, index = frames_of(position / rate, where)
     # Frame numbers are the same at 29.97 and 30; the app's 60ths, which have a fraction, are of real time.
     real = (field != np.rint(field)).any() or (count == COUNTS[0] and codes.fraction)
     others = () if real or drop or count % 6 else (fps * NTSC,)
     return Timing(fps, index, others, count, doubt)
+
+
+def _rounded_to(times: np.ndarray, count: int) -> Timing | None:
+    """Return the usual rate whose frames lie within these times, which are rounded to ``1 / count`` seconds.
+
+    Of several the one with the fewest missing frames is taken; None where none fits.
+    """
+    fitting = []
+    for rate in USUAL_RATES:
+        for shift in np.linspace(-1, 1, 9) / count if rate < count else ():
+            index = np.rint((times - times[0] - shift) * rate).astype(int)
+            if np.diff(index).min() > 0 and np.ptp(times - index / rate) < 1.001 / count:
+                fitting.append((int(index[-1] - index[0]) + 1 - len(index), rate, index - index[0]))
+                break
+    if not fitting:
+        return None
+    fewest = min(n_missing for n_missing, _, _ in fitting)
+    likely = [each for each in fitting if each[0] <= fewest + max(1, 2 * (1 - NTSC) * len(times))]
+    _, fps, index = next((each for each in likely if each[1] == round(each[1])), likely[0])
+    return Timing(fps, index, tuple(rate for _, rate, _ in likely if rate != fps), count)
+
+
+def _are_frames(seconds: np.ndarray, hundredths: np.ndarray) -> bool:
+    """Whether the digits of ``HH:MM:SS.FF`` count frames: they start again at 0 before they reach 60."""
+    ticked = np.diff(seconds) == 1
+    if ticked.sum() < 2 or np.abs(hundredths - np.rint(hundredths)).max() > 0.01:
+        return False
+    count = _count(np.rint(hundredths), np.ones(len(ticked)), ticked)
+    return count in COUNTS and hundredths.max() < count - 0.5 <= COUNTS[0]
 
 
 def _count_without_end(field: np.ndarray, step: float, codes: TimeCodes, where: object) -> tuple[int, str]:

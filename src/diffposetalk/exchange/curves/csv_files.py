@@ -28,7 +28,7 @@ def read(path: Path, fps: float | None = None, prefer: float | None = None) -> M
     if rows.column("timecode") is not None:
         parse = nim.parse if any(name.startswith(nim.PREFIX) for name in rows.names) else livelink.parse
         return parse(rows, fps, prefer)
-    if "time" in rows.names:
+    if rows.column("time") is not None or rows.column("timestamp") is not None:
         return table.parse(rows, fps, prefer)
     shown = ", ".join(rows.names[:3])
     raise InputError(

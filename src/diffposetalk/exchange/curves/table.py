@@ -75,7 +75,12 @@ def parse(table: Table, fps: float | None = None, prefer: float | None = None) -
     """
     names = [name for name in table.names if name not in ("", "frame")]
     values = table.numbers(names)
-    return _motion({name: values[:, i] for i, name in enumerate(names)}, fps, None, table.path)
+    columns = {name: values[:, i] for i, name in enumerate(names)}
+    time = next(
+        names[names.index(table.names[i])] for each in ("time", "timestamp") if (i := table.column(each)) is not None
+    )
+    columns["time"] = columns.pop(time)
+    return _motion(columns, fps, None, table.path)
 
 
 def read_parquet(path: Path) -> Motion:

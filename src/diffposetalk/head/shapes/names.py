@@ -9,11 +9,22 @@ from dataclasses import dataclass
 from diffposetalk.arkit import INDEX
 
 _BY_LOWER = {name.lower(): name for name in INDEX}
-_SIDES = {"l": "left", "left": "left", "lft": "left", "r": "right", "right": "right", "rgt": "right"}
-_ENDINGS = {"bs", "shape", "blendshape", "mesh", "geo", "morph", "target", "position", "shp", "h"}
+_SIDES = {
+    "l": "left",
+    "left": "left",
+    "lft": "left",
+    "lt": "left",
+    "r": "right",
+    "right": "right",
+    "rgt": "right",
+    "rt": "right",
+}
+_ENDINGS = {"bs", "shape", "blendshape", "mesh", "geo", "morph", "target", "position", "shp", "h", "weight", "value"}
 """Words behind a name that say nothing about the channel."""
-_GLUED = re.compile(r"^(arkit|blendshapes?|bs|morph|shape|face|head)(?=\w)")
+_GLUED = re.compile(r"^(\d+|arkit|blendshapes?|bs|morph|shape|face|head)(?=\w)")
 """Prefixes that are also written without a separator."""
+_GLUED_ENDS = re.compile(r"(?<=[a-z])(shape|bs|morph|target|weight)$")
+"""Words behind a name that are also written without a separator."""
 OCULUS_VISEMES = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "I", "O", "U")
 """Visemes of Oculus Lipsync; in meshes usually with the prefix ``viseme_``."""
 _VISEMES = {name.lower() for name in OCULUS_VISEMES} | {"a", "ih", "oh", "ou", "ee", "aah", "ch_sh", "th_l"}
@@ -57,6 +68,7 @@ def _match(tokens: Sequence[str]) -> Spelling | None:
     if re.search(r"[a-z](L|R)$", tokens[-1]):
         candidates.append("".join(tokens)[:-1].lower() + _SIDES[tokens[-1][-1].lower()])
     candidates += [_GLUED.sub("", key) for key in candidates]
+    candidates += [_GLUED_ENDS.sub("", key) for key in candidates]
     for key in candidates:
         if key in _BY_LOWER:
             return Spelling(_BY_LOWER[key])
