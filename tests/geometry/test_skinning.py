@@ -10,7 +10,7 @@ import pytest
 import roma
 import torch
 
-from diffposetalk.geometry import skinning
+from diffposetalk.geometry import rotations, skinning
 from diffposetalk.head.anny.head import AnnyHead
 
 
@@ -51,7 +51,7 @@ def arguments(seed: int = 1) -> dict[str, np.ndarray]:
 
 
 def posed(a: dict[str, Any]) -> Any:
-    turn = skinning.rotation_matrix(a["rotation"])
+    turn = rotations.rotation_matrix(a["rotation"])
     moved = skinning.rotate_about(a["points"], turn, a["centre"]) + skinning.blend_shapes(a["coefficients"], a["basis"])
     transforms = skinning.chain_transforms([turn, turn], a["joints"])
     return skinning.linear_blend_skinning(moved, a["weights"], transforms)
@@ -67,12 +67,12 @@ def test_torch_gives_what_numpy_gives() -> None:
 def test_rotations_are_those_of_an_independent_library(scale: float) -> None:
     vectors = scale * np.random.default_rng(0).standard_normal((20, 3))
     expected = roma.rotvec_to_rotmat(torch.tensor(vectors)).numpy()
-    np.testing.assert_allclose(skinning.rotation_matrix(vectors), expected, atol=1e-12)
+    np.testing.assert_allclose(rotations.rotation_matrix(vectors), expected, atol=1e-12)
 
 
 def test_positive_rotations_turn_as_the_conventions_say() -> None:
     nose, crown = np.array([0.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0])
-    nod, turn, tilt = (skinning.rotation_matrix(0.3 * axis) for axis in np.eye(3))
+    nod, turn, tilt = (rotations.rotation_matrix(0.3 * axis) for axis in np.eye(3))
     assert (nod @ nose)[1] < 0, "+X nods down"
     assert (turn @ nose)[0] > 0, "+Y turns to the subject's left, which is +X"
     assert (tilt @ crown)[0] < 0, "+Z tilts toward the right shoulder"
@@ -81,7 +81,7 @@ def test_positive_rotations_turn_as_the_conventions_say() -> None:
 @pytest.mark.parametrize("at", [np.zeros(3), np.array([1e-3, 0, 0]), np.array([0.4, -1.0, 0.2])])
 def test_gradient_of_rotation(at: np.ndarray) -> None:
     vector = torch.tensor(at, requires_grad=True)
-    assert torch.autograd.gradcheck(skinning.rotation_matrix, (vector,), atol=1e-6)
+    assert torch.autograd.gradcheck(rotations.rotation_matrix, (vector,), atol=1e-6)
 
 
 @pytest.mark.parametrize("pose", [np.zeros((2, 3)), np.array([[0.2, -0.4, 0.1], [0.0, 0.3, 0.0]])])

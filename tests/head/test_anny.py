@@ -14,7 +14,7 @@ import trimesh
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError, ModelError, UsageError
-from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head import load_head
 from diffposetalk.head.anny.head import NECK_SHARE, AnnyHead
 from diffposetalk.head.anny.parts import MATERIALS

@@ -9,7 +9,7 @@ import pytest
 
 from diffposetalk.arkit import INDEX
 from diffposetalk.errors import ModelError, UsageError
-from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head import load_head
 from diffposetalk.metrics import blink_frames
 from diffposetalk.track import of_landmarks

@@ -11,7 +11,7 @@ import pytest
 from diffposetalk.data.coefficients import Coefficients
 from diffposetalk.errors import ModelError
 from diffposetalk.geometry.landmarks import Landmarks
-from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head import load_head
 from diffposetalk.head.flame.free import make_free_flame
 from diffposetalk.head.flame.head import FlameHead

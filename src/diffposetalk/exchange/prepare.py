@@ -180,11 +180,8 @@ def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
 
 def _blurred_turns(rotation_vectors: np.ndarray, sigma: float) -> np.ndarray:
     """Average rotations `(T, 3 n)` over a Gaussian of `sigma` frames: the rotation nearest the mean matrix."""
-    from diffposetalk.exchange.angles import rotation_matrices, rotation_vectors_of
+    from diffposetalk.geometry.rotations import matrices_of, nearest_rotation, vectors_of
 
     joints = rotation_vectors.reshape(len(rotation_vectors), -1, 3)
-    mean = _blurred(rotation_matrices(joints).reshape(len(joints), -1), sigma).reshape(*joints.shape[:2], 3, 3)
-    u, _, v = np.linalg.svd(mean)
-    u[..., -1] *= np.linalg.det(u @ v)[..., None]  # a rotation, not a reflection
-    nearest = u @ v
-    return rotation_vectors_of(nearest).reshape(rotation_vectors.shape)
+    mean = _blurred(matrices_of(joints).reshape(len(joints), -1), sigma).reshape(*joints.shape[:2], 3, 3)
+    return vectors_of(nearest_rotation(mean)).reshape(rotation_vectors.shape)

@@ -1,7 +1,7 @@
-"""Blend shapes, rotations and linear blend skinning, as pure functions.
+"""Blend shapes and linear blend skinning, as pure functions.
 
 Every function takes numpy arrays or torch tensors (all arguments of one call of the same kind) and answers in kind;
-with tensors it is differentiable, also at zero rotation. Shape letters: `K` blend shapes, `V` vertices, `J` joints,
+with tensors it is differentiable. Shape letters: `K` blend shapes, `V` vertices, `J` joints,
 `...` any leading dimensions, the same for all arguments or broadcastable.
 """
 
@@ -52,14 +52,6 @@ def folded(value: Array) -> Array:
     return value
 
 
-def _stack(parts: list[Array]) -> Array:
-    if is_tensor(parts[0]):
-        import torch
-
-        return torch.stack(parts, -1)
-    return np.stack(parts, -1)
-
-
 def blend_shapes(coefficients: Array, basis: Array) -> Array:
     """Sum displacement fields: `d = sum_k c_k b_k`.
 
@@ -73,38 +65,6 @@ def blend_shapes(coefficients: Array, basis: Array) -> Array:
     n_shapes, n_vertices, _ = basis.shape
     flat = coefficients.reshape((-1, n_shapes)) @ basis.reshape((n_shapes, n_vertices * 3))
     return flat.reshape((*coefficients.shape[:-1], n_vertices, 3))
-
-
-def rotation_matrix(axis_angle: Array) -> Array:
-    """Turn rotation vectors into matrices by Rodrigues' formula.
-
-    `R = I + a [r]x + b [r]x [r]x` with `a = sin t / t`, `b = (1 - cos t) / t^2`, `t = |r|`; below `t = 1e-2` both are
-    replaced by their Taylor series, so that the derivative exists everywhere.
-
-    Args:
-        axis_angle: `(..., 3)` radians.
-
-    Returns:
-        `(..., 3, 3)` matrices that act on column vectors.
-    """
-    x, y, z = axis_angle[..., 0], axis_angle[..., 1], axis_angle[..., 2]
-    squared = x * x + y * y + z * z
-    small = squared < 1e-4
-    lib: Any = np
-    if is_tensor(axis_angle):
-        import torch
-
-        lib = torch
-    safe = lib.where(small, lib.ones_like(squared), squared)
-    angle = lib.sqrt(safe)
-    a = lib.where(small, 1 - squared / 6 + squared * squared / 120, lib.sin(angle) / angle)
-    b = lib.where(small, 0.5 - squared / 24 + squared * squared / 720, (1 - lib.cos(angle)) / safe)
-    flat = [
-        1 - b * (y * y + z * z), b * x * y - a * z, b * x * z + a * y,
-        b * x * y + a * z, 1 - b * (x * x + z * z), b * y * z - a * x,
-        b * x * z - a * y, b * y * z + a * x, 1 - b * (x * x + y * y),
-    ]  # fmt: skip
-    return _stack(flat).reshape((*axis_angle.shape[:-1], 3, 3))
 
 
 def rotate_about(points: Array, rotation: Array, centre: Array) -> Array:

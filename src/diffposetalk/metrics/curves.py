@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffposetalk.errors import InputError
+from diffposetalk.geometry.rotations import angles_between
 
 PRESSED = frozenset(("p", "b", "m"))
 """Phones for which the lips must meet."""
@@ -221,13 +222,7 @@ def blink_frames(lid: np.ndarray, closed: float = 0.5, reopened: float = 0.25) -
 
 def head_angular_speed(head_pose: np.ndarray, fps: float) -> np.ndarray:
     """Return the head's turning speed from frame to frame, ``(T - 1,)`` rad/s, from ``(T, 3)`` axis-angle."""
-    pose = np.asarray(head_pose, np.float64)
-    angle = np.linalg.norm(pose, axis=-1, keepdims=True)
-    quaternion = np.concatenate([np.cos(angle / 2), pose * np.sinc(angle / (2 * np.pi)) / 2], axis=-1)
-    a, b = quaternion[:-1], quaternion[1:]
-    w = (a * b).sum(-1)
-    xyz = a[:, :1] * b[:, 1:] - b[:, :1] * a[:, 1:] - np.cross(a[:, 1:], b[:, 1:])
-    return 2 * np.arctan2(np.linalg.norm(xyz, axis=-1), np.abs(w)) * fps
+    return angles_between(head_pose[:-1], head_pose[1:]) * fps
 
 
 def head_beats(head_pose: np.ndarray, fps: float) -> np.ndarray:

@@ -13,7 +13,8 @@ from diffposetalk.errors import InputError, UsageError
 from diffposetalk.files.limits import max_bytes
 from diffposetalk.files.npz import read_npz, write_npz
 from diffposetalk.files.parsing import parsing
-from diffposetalk.motion.interpolation import lerp, slerp
+from diffposetalk.geometry.curves import lerp
+from diffposetalk.geometry.rotations import slerp
 
 MOTION_FORMAT = 1
 """Format version of motion files. Newer versions are refused."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from diffposetalk.arkit import MIRROR
 from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.geometry.rotations import nearest_rotation, vectors_of
 from diffposetalk.motion import Motion
 from diffposetalk.retarget.correspondence import neutral_of
 
@@ -30,19 +31,8 @@ def eye_turns(head: HeadModel, vertices: np.ndarray, rest: np.ndarray) -> np.nda
         a = rest[ball] - rest[ball].mean(0)
         b = vertices[:, ball].astype(np.float64)
         b = b - b.mean(1, keepdims=True)
-        u, _, vt = np.linalg.svd(b.transpose(0, 2, 1) @ a)
-        u[..., 2] *= np.sign(np.linalg.det(u @ vt))[:, None]
-        found.append(_rotation_vectors(u @ vt))
+        found.append(vectors_of(nearest_rotation(b.transpose(0, 2, 1) @ a)))
     return np.concatenate(found, 1)
-
-
-def _rotation_vectors(rotations: np.ndarray) -> np.ndarray:
-    """Return the rotation vectors `(..., 3)` of matrices that turn by less than half a circle."""
-    r = rotations
-    sine = 0.5 * np.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], -1)
-    length = np.linalg.norm(sine, axis=-1)
-    angle = np.arctan2(length, 0.5 * (np.trace(r, axis1=-2, axis2=-1) - 1))
-    return sine * (angle / np.maximum(length, 1e-12))[..., None]
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from diffposetalk.geometry.least_squares import solve_programme
-from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.geometry.rotations import cross_matrices, rotation_matrix
 from diffposetalk.track.camera import Pinhole
 from diffposetalk.track.landmarks import (
     CHIN,
@@ -216,16 +216,9 @@ def _seen_by(
     residual = points - np.concatenate([camera.project(placed), -near[..., None] * turned[..., 2:]], -1)
     residual[..., 2] -= np.median(residual[..., 2], axis=1, keepdims=True)  # only differences of depth are known
     by_pose = np.zeros((*local.shape, N_POSE))
-    by_pose[..., :3], by_pose[..., :2, 3:6] = -slopes @ _cross(turned), slopes[..., :2, :]
+    by_pose[..., :3], by_pose[..., :2, 3:6] = -slopes @ cross_matrices(turned), slopes[..., :2, :]
     by_pose[..., 2, 6] = near
     return residual, by_pose, slopes @ pose.rotation[:, None]
-
-
-def _cross(v: np.ndarray) -> np.ndarray:
-    """Return the matrices `(..., 3, 3)` of the cross product with vectors `(..., 3)`."""
-    found = np.zeros((*v.shape, 3))
-    found[..., 0, 1], found[..., 0, 2], found[..., 1, 2] = -v[..., 2], v[..., 1], -v[..., 0]
-    return found - found.swapaxes(-1, -2)
 
 
 def _without_pose(

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.geometry.landmarks import Landmarks
-from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head.flame.files import JOINTS
 
 AXES = ("jaw_x", "jaw_y", "jaw_z")

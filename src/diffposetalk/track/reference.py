@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from diffposetalk.arkit import CHANNELS, MIRROR
+from diffposetalk.geometry.rotations import matrices_of, nearest_rotation, vectors_of
 from diffposetalk.motion import Motion
 from diffposetalk.track.quality import Quality
 
@@ -71,16 +72,10 @@ def doubt_of(quality: Quality) -> float:
 
 def _about_rest(head_pose: np.ndarray, doubt: float) -> np.ndarray:
     """Bring axis-angle rotations ``(T, 3)`` (radians) nearer to straight ahead, and wide swings about their mean in."""
-    import roma
-    import torch
-
-    rotations = roma.rotvec_to_rotmat(torch.from_numpy(np.asarray(head_pose, np.float64)))
-    mean = roma.rotmat_to_rotvec(roma.special_procrustes(rotations.mean(0))).numpy()
-    swings = roma.rotmat_to_rotvec(roma.rotvec_to_rotmat(torch.from_numpy(-mean)) @ rotations).numpy()
+    rotations = matrices_of(head_pose)
+    mean = vectors_of(nearest_rotation(rotations.mean(0)))
+    swings = vectors_of(matrices_of(-mean) @ rotations)
     angle, spread = float(np.linalg.norm(mean)), float(np.sqrt((swings**2).sum(1).mean()))
     kept = min(1 - doubt, np.deg2rad(MOST_RESTING_DEG) / max(angle, 1e-9))
     calm = 1 - doubt * (1 - min(1.0, np.deg2rad(MOST_SWING_DEG) / max(spread, 1e-9)))
-    rest = roma.rotvec_to_rotmat(torch.from_numpy(kept * mean))
-    return (
-        roma.rotmat_to_rotvec(rest @ roma.rotvec_to_rotmat(torch.from_numpy(calm * swings))).numpy().astype(np.float32)
-    )
+    return vectors_of(matrices_of(kept * mean) @ matrices_of(calm * swings)).astype(np.float32)

@@ -10,9 +10,11 @@ import numpy as np
 
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.files.npz import write_npz
+from diffposetalk.geometry.curves import at_times
+from diffposetalk.geometry.rotations import continuous_vectors, vectors_of
 from diffposetalk.motion import MOTION_FORMAT, Motion
 from diffposetalk.track.camera import Pinhole
-from diffposetalk.track.fit import Fit, Pose, fit
+from diffposetalk.track.fit import Fit, fit
 from diffposetalk.track.follow import Watched
 from diffposetalk.track.landmarks import FaceLandmarks
 from diffposetalk.track.model import LandmarkModel
@@ -70,7 +72,7 @@ class Track:
             "identity": self.identity,
             "start_s": np.float64(self.start_s),
             "seen": self.seen[at],
-            "translation": between(self.face.times, self.fit.pose.translation, times).astype(np.float32),
+            "translation": at_times(self.face.times, self.fit.pose.translation, times).astype(np.float32),
             "focal": np.float64(self.fit.camera.focal),
             "size": np.array(self.face.size),
             "error_percent": np.float64(self.quality.error_percent),
@@ -128,18 +130,8 @@ def bridged(face: FaceLandmarks) -> FaceLandmarks:
     seen = face.seen
     if seen.all():
         return face
-    points = between(face.times[seen], face.points[seen], face.times)
+    points = at_times(face.times[seen], face.points[seen], face.times)
     return FaceLandmarks(points.astype(np.float32), face.times, face.size)
-
-
-def between(times: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Return values `(T, ...)` at other times, straight from one to the next."""
-    after = np.clip(np.searchsorted(times, wanted), 1, max(len(times) - 1, 1))
-    if len(times) == 1:
-        return np.repeat(values, len(wanted), 0)
-    share = np.clip((wanted - times[after - 1]) / (times[after] - times[after - 1]), 0, 1)
-    share = share.reshape(-1, *[1] * (values.ndim - 1))
-    return values[after - 1] * (1 - share) + values[after] * share
 
 
 def motion_of(found: Fit, times: np.ndarray, fps: float) -> Motion:
@@ -147,21 +139,8 @@ def motion_of(found: Fit, times: np.ndarray, fps: float) -> Motion:
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / fps
     n_frames = max(1, int(np.floor((times[-1] - times[0] + step) * fps + 0.5)))
     wanted = times[0] + np.arange(n_frames) / fps
-    turns = rotation_vectors(found.pose)
+    turns = continuous_vectors(vectors_of(found.pose.rotation))
     model = found.model
-    expression, jaw = model.split(between(times, found.weights, wanted))
+    expression, jaw = model.split(at_times(times, found.weights, wanted))
     names = model.names[: expression.shape[1]]
-    return Motion(expression, names, between(times, turns, wanted), fps, model.head.name, jaw_pose=jaw)
-
-
-def rotation_vectors(pose: Pose) -> np.ndarray:
-    """Return rotations as axis-angle `(T, 3)`, radians, without jumps by whole turns."""
-    import roma
-    import torch
-
-    vectors = roma.rotmat_to_rotvec(torch.from_numpy(pose.rotation)).numpy()
-    for frame in range(1, len(vectors)):
-        angle = np.linalg.norm(vectors[frame])
-        if angle > 1e-6 and np.dot(vectors[frame], vectors[frame - 1]) < 0 and angle > np.pi / 2:
-            vectors[frame] *= (angle - 2 * np.pi) / angle
-    return vectors
+    return Motion(expression, names, at_times(times, turns, wanted), fps, model.head.name, jaw_pose=jaw)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.arkit import INDEX
-from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head import load_head
 from diffposetalk.media import VideoWriter
 from diffposetalk.motion import Motion

@@ -9,9 +9,10 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import InputError
-from diffposetalk.exchange.angles import gaze_of, of_quaternions, quaternions, rotation_of
+from diffposetalk.exchange.angles import gaze_of, rotation_of
 from diffposetalk.exchange.documents import matrix, sound_name, write_json
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, say_unknown
+from diffposetalk.geometry.rotations import quaternions_of, vectors_of_quaternions
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     """Write the motion; rotations in `joints`, `rotations` and `translations`, which older importers pass over."""
     n_frames = len(motion)
     eyes = rotation_of(gaze_of(motion).reshape(-1, 3)).reshape(n_frames, 2, 3)
-    turns = quaternions(np.concatenate([motion.head_pose[:, None], eyes], 1))
+    turns = quaternions_of(np.concatenate([motion.head_pose[:, None], eyes], 1))
     document: dict[str, Any] = {
         "exportFps": _plain(motion.fps),
         "trackPath": sound_name(scene),
@@ -69,7 +70,7 @@ def _head(document: dict[str, Any], n_frames: int, path: Path) -> np.ndarray:
     try:
         turns = np.asarray(document["rotations"], np.float64)[:, joints.index("head")]
         if turns.shape == (n_frames, 4) and np.isfinite(turns).all():
-            return of_quaternions(turns)
+            return vectors_of_quaternions(turns)
     except (ValueError, TypeError, IndexError):
         pass
     raise InputError(f"{path}: rotations must be {n_frames} frames of {len(joints)} quaternions")

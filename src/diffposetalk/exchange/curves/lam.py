@@ -10,12 +10,12 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
-from diffposetalk.exchange.angles import of_quaternions, quaternions
 from diffposetalk.exchange.documents import matrix, write_json
 from diffposetalk.exchange.frames import filled, frames_of
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, say_unknown
+from diffposetalk.geometry.curves import lerp
+from diffposetalk.geometry.rotations import quaternions_of, slerp, vectors_of_quaternions
 from diffposetalk.motion import Motion
-from diffposetalk.motion.interpolation import lerp, slerp
 
 if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def write(motion: Motion, path: Path, scene: Scene) -> None:
     """Write the motion; `rotation` holds the head as a quaternion x, y, z, w, where LAM leaves it empty."""
     weights = arkit_weights(motion).astype(np.float64).round(6).tolist()
-    turns = quaternions(motion.head_pose).round(7).tolist()
+    turns = quaternions_of(motion.head_pose).round(7).tolist()
     document: dict[str, Any] = {
         "names": list(CHANNELS),
         "metadata": {"fps": motion.fps, "frame_count": len(motion), "blendshape_names": list(CHANNELS)},
@@ -71,7 +71,7 @@ def _rate(document: dict[str, Any], frames: list[dict[str, Any]], path: Path) ->
 def _head(frames: list[dict[str, Any]], path: Path) -> np.ndarray:
     turns = [frame.get("rotation") or [] for frame in frames]
     if all(isinstance(turn, list) and len(turn) == 4 for turn in turns):
-        return of_quaternions(matrix(turns, 4, "rotation", path))
+        return vectors_of_quaternions(matrix(turns, 4, "rotation", path))
     if any(turns):
         warnings.warn(f"{path}: rotation is read as quaternions x, y, z, w of every frame; these were left out",
                       DiffPoseTalkWarning, stacklevel=2)  # fmt: skip

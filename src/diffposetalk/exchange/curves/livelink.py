@@ -21,8 +21,9 @@ from diffposetalk.exchange.frames import filled
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal
 from diffposetalk.exchange.tables import Table
 from diffposetalk.exchange.timecodes import timing_of
+from diffposetalk.geometry.curves import lerp
+from diffposetalk.geometry.rotations import slerp
 from diffposetalk.motion import Motion
-from diffposetalk.motion.interpolation import lerp, slerp
 
 if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene

@@ -11,8 +11,8 @@ from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange.frames import filled, frames_of
 from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal, say_unknown
 from diffposetalk.exchange.tables import Table
+from diffposetalk.geometry.curves import lerp
 from diffposetalk.motion import Motion
-from diffposetalk.motion.interpolation import lerp
 
 if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene

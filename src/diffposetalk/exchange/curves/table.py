@@ -17,8 +17,8 @@ from diffposetalk.exchange.frames import filled, frames_of
 from diffposetalk.exchange.names import all_channels, arkit_columns, channel_of
 from diffposetalk.exchange.tables import Table
 from diffposetalk.files.parsing import parsing
+from diffposetalk.geometry.curves import lerp
 from diffposetalk.motion import Motion
-from diffposetalk.motion.interpolation import lerp
 
 if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene

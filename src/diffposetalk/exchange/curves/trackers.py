@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.exchange.angles import rotation_matrices, rotation_vectors_of
 from diffposetalk.files.npz import read_npz
 from diffposetalk.files.parsing import parsing
+from diffposetalk.geometry.rotations import matrices_of, vectors_of
 
 if TYPE_CHECKING:
     from diffposetalk.motion import Motion
@@ -117,7 +117,7 @@ def _chained(*rotations: np.ndarray) -> np.ndarray:
     lengths = {len(rotation) for rotation in rotations}
     if len(lengths) > 1:
         raise InputError(f"rotations of {sorted(lengths)} frames")
-    whole = rotation_matrices(rotations[0])
+    whole = matrices_of(rotations[0])
     for rotation in rotations[1:]:
-        whole = whole @ rotation_matrices(rotation)
-    return rotations[0] if len(rotations) == 1 else rotation_vectors_of(whole)
+        whole = whole @ matrices_of(rotation)
+    return rotations[0] if len(rotations) == 1 else vectors_of(whole)

@@ -14,6 +14,8 @@ import numpy as np
 from diffposetalk.errors import InputError, ModelError
 from diffposetalk.geometry import skinning
 from diffposetalk.geometry.mesh import Mesh
+from diffposetalk.geometry.normals import vertex_normals
+from diffposetalk.geometry.rotations import continuous_quaternions, matrices_of
 from diffposetalk.head import HeadModel
 from diffposetalk.motion import Motion
 
@@ -173,7 +175,7 @@ def _flame(head: FlameHead, motion: Motion, identity: np.ndarray | None, used_on
     for joint in (2, 3, 4):
         if not np.any(turns[:, joint]) or not np.any(model.pose_basis[joint - 1]):
             continue
-        entries = skinning.rotation_matrix(turns[:, joint]) - np.eye(3)
+        entries = matrices_of(turns[:, joint]) - np.eye(3)
         names += [f"{FLAME_JOINTS[joint]}_{row}{column}" for row in "xyz" for column in "xyz"]
         shapes.append(model.pose_basis[joint - 1])
         curves.append(entries.reshape(n_frames, 9).astype(np.float32))
@@ -220,25 +222,8 @@ def _rig(
     return Rig(
         mesh, joint_names, parents, joints.astype(np.float32), np.asarray(skin_weights, np.float32),
         tuple(names[k] for k in kept), np.asarray(shapes, np.float32)[kept], np.asarray(weights, np.float32)[:, kept],
-        quaternions(turns).astype(np.float32), translations, fps,
+        continuous_quaternions(turns).astype(np.float32), translations, fps,
     )  # fmt: skip
-
-
-def quaternions(rotation_vectors: np.ndarray) -> np.ndarray:
-    """Turn rotation vectors into unit quaternions, of two signs the one nearer the frame before.
-
-    Args:
-        rotation_vectors: `(T, ..., 3)` radians.
-
-    Returns:
-        `(T, ..., 4)` x, y, z, w.
-    """
-    vectors = np.asarray(rotation_vectors, np.float64)
-    half = np.linalg.norm(vectors, axis=-1, keepdims=True) / 2
-    turned = np.concatenate([vectors / 2 * np.sinc(half / np.pi), np.cos(half)], -1)
-    flips = np.sign((turned[1:] * turned[:-1]).sum(-1))
-    turned[1:] *= np.cumprod(np.where(flips < 0, -1.0, 1.0), axis=0)[..., None]
-    return turned
 
 
 def _offsets(joints: np.ndarray, parents: tuple[int, ...]) -> np.ndarray:
@@ -262,7 +247,7 @@ def _shifts(turns: np.ndarray, pivots: np.ndarray, rest: np.ndarray, parents: tu
     Returns:
         `(T, J, 3)` metres relative to the parent joint, in its frame.
     """
-    locals_ = [skinning.rotation_matrix(turns[:, joint]) for joint in range(len(parents))]
+    locals_ = [matrices_of(turns[:, joint]) for joint in range(len(parents))]
     world = skinning.chain_transforms(locals_, pivots, parents)
     origins = [rotation @ place + shift for (rotation, shift), place in zip(world, rest)]
     said = []
@@ -276,22 +261,8 @@ def _shifts(turns: np.ndarray, pivots: np.ndarray, rest: np.ndarray, parents: tu
 
 
 def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Return the unit normal of each vertex: the mean of the faces round it, weighted by area.
-
-    Args:
-        vertices: `(V, 3)`.
-        faces: `(F, 3)`.
-
-    Returns:
-        `(V, 3)` float32; +Z where no face is round.
-    """
-    corners = np.asarray(vertices, np.float64)[faces]
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    total = np.zeros((len(vertices), 3))
-    for axis in range(3):
-        total[:, axis] = np.bincount(faces.ravel(), np.repeat(across[:, axis], 3), len(vertices))
-    length = np.linalg.norm(total, axis=1, keepdims=True)
-    return np.where(length > 1e-15, total / np.maximum(length, 1e-30), [0, 0, 1]).astype(np.float32)
+    """Return the unit normal of each vertex ``(V, 3)`` float32, +Z where no triangle adjoins."""
+    return vertex_normals(vertices, faces, lone=(0, 0, 1)).astype(np.float32)
 
 
 def normal_shapes(rig: Rig) -> np.ndarray:

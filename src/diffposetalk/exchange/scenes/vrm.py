@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffposetalk.arkit import CHANNELS
-from diffposetalk.exchange.angles import gaze_of, quaternions, rotation_of
+from diffposetalk.exchange.angles import gaze_of, rotation_of
 from diffposetalk.exchange.curves.visemes import solved
 from diffposetalk.exchange.names import arkit_weights, pascal
 from diffposetalk.exchange.scenes.glb import Binary
+from diffposetalk.geometry.rotations import quaternions_of
 
 if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene
@@ -76,7 +77,7 @@ def _write(motion: Motion, expressions: dict[str, dict[str, np.ndarray]], path: 
     times = accessor(np.arange(len(motion)) / motion.fps, bounds=True)
     gaze = rotation_of(gaze_of(motion).mean(1))
     turns = {neck: motion.head_pose * NECK_SHARE, head: motion.head_pose * (1 - NECK_SHARE), look_at: gaze}
-    tracks = [(node, "rotation", accessor(quaternions(turn))) for node, turn in turns.items()]
+    tracks = [(node, "rotation", accessor(quaternions_of(turn))) for node, turn in turns.items()]
     said: dict[str, dict[str, Any]] = {}
     for group, curves in expressions.items():
         said[group] = {}

@@ -17,6 +17,7 @@ from diffposetalk.errors import ModelError
 from diffposetalk.geometry import skinning
 from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.mesh import Material, Mesh
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.geometry.skinning import Array
 from diffposetalk.head.anny.files import BUNDLED, read_head
 from diffposetalk.head.base import BaseHead
@@ -157,7 +158,7 @@ class AnnyHead(BaseHead):
         if head_pose is None:
             return moved
         pose = skinning.like(head_pose, expression)
-        rotations = [skinning.rotation_matrix(pose * share) for share in (NECK_SHARE, 1 - NECK_SHARE)]
+        rotations = [rotation_matrix(pose * share) for share in (NECK_SHARE, 1 - NECK_SHARE)]
         transforms = skinning.chain_transforms(rotations, joints[..., :2, :])
         return skinning.linear_blend_skinning(moved, get("joint_weights"), transforms)
 
@@ -168,7 +169,7 @@ class AnnyHead(BaseHead):
         for side, name in enumerate(("left_eye", "right_eye")):
             ball = self.regions[name]
             first, stop = int(ball[0]), int(ball[-1]) + 1
-            rotation = skinning.rotation_matrix(turn[..., side, :])
+            rotation = rotation_matrix(turn[..., side, :])
             pieces.append(moved[..., last:first, :])
             pieces.append(skinning.rotate_about(moved[..., first:stop, :], rotation, joints[..., 2 + side, :]))
             last = stop

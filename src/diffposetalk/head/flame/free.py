@@ -16,7 +16,7 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError, ModelError
 from diffposetalk.files.atomic import replacing
-from diffposetalk.geometry import skinning
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head.anny.head import MATERIALS, NECK_SHARE, AnnyHead
 from diffposetalk.head.flame.files import JOINTS, MASK_PREFIX, N_EXPRESSION, N_IDENTITY, read_arrays
 from diffposetalk.head.flame.free_points import embedding
@@ -209,7 +209,7 @@ def _jaw(rest: np.ndarray, opening: np.ndarray, teeth: np.ndarray) -> tuple[floa
     start, end = rest[teeth], rest[teeth] + opening[teeth]
     a, b = (points[:, 1:] - points[:, 1:].mean(0) for points in (start, end))
     angle = float(np.arctan2((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum(), (a * b).sum()))
-    turn = skinning.rotation_matrix(np.array([angle, 0.0, 0.0]))
+    turn = rotation_matrix(np.array([angle, 0.0, 0.0]))
     shift = end.mean(0) - turn @ start.mean(0)
     pivot = np.array([0.0, *np.linalg.solve((np.eye(3) - turn)[1:, 1:], shift[1:])])
     way = (rest - pivot) @ (turn - np.eye(3)).T
@@ -229,7 +229,7 @@ def _pose_shapes(
     openings = np.linspace(0.2, 1, 5)
     wanted, entries = [], []
     for part in openings:
-        turn = skinning.rotation_matrix(np.array([part * angle, 0.0, 0.0])) - np.eye(3)
+        turn = rotation_matrix(np.array([part * angle, 0.0, 0.0])) - np.eye(3)
         left = part * opening - weight[:, None] * ((rest - pivot) @ turn.T)
         wanted.append(_turned_back(left, weight, part * angle))
         entries.append(turn.reshape(-1))
@@ -238,7 +238,7 @@ def _pose_shapes(
 
 def _turned_back(shift: np.ndarray, weight: np.ndarray, angle: float) -> np.ndarray:
     """Return the shifts `(..., V, 3)` which a jaw turned by an angle makes to those given."""
-    turn = skinning.rotation_matrix(np.array([angle, 0.0, 0.0])) - np.eye(3)
+    turn = rotation_matrix(np.array([angle, 0.0, 0.0])) - np.eye(3)
     return np.linalg.solve(np.eye(3) + weight[:, None, None] * turn, shift[..., None])[..., 0]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head.flame.landmarks import N_CONTOUR_DEG
 
 CONTOUR = (127, 234, 93, 132, 58, 136, 150, 176, 152, 400, 379, 365, 288, 361, 323, 454, 356)

@@ -23,6 +23,7 @@ from diffposetalk.errors import ModelError
 from diffposetalk.geometry import skinning
 from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.mesh import Mesh
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.geometry.skinning import Array
 from diffposetalk.head.base import BaseHead
 from diffposetalk.head.flame.files import JOINTS, FlameModel, read_masks, read_model
@@ -224,7 +225,7 @@ class FlameHead(BaseHead):
             if value is not None and value.shape[-1] != 3:
                 raise ModelError(f"{name} must be (..., 3) axis-angle, got {tuple(value.shape)}")
         turns: list[Array | None] = [
-            None if pose is None else skinning.rotation_matrix(skinning.like(pose, reference)) for pose in poses
+            None if pose is None else rotation_matrix(skinning.like(pose, reference)) for pose in poses
         ]
         if pose_mats is not None:
             if poses[0] is not None or poses[2] is not None:
@@ -240,7 +241,7 @@ class FlameHead(BaseHead):
         if eye_pose.shape[-1] != 6:
             raise ModelError(f"eye_pose must be (..., 6) axis-angle of both eyes, got {tuple(eye_pose.shape)}")
         eyes = skinning.like(eye_pose, reference)
-        return [*turns, skinning.rotation_matrix(eyes[..., :3]), skinning.rotation_matrix(eyes[..., 3:])]
+        return [*turns, rotation_matrix(eyes[..., :3]), rotation_matrix(eyes[..., 3:])]
 
     def _place(self, person: tuple[Array, Array], expression: Array, turns: list[Array | None]) -> Array:
         """Add expression and pose shapes to a person and move what the joints hold."""

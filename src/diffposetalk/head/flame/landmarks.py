@@ -11,7 +11,8 @@ import numpy as np
 from diffposetalk.errors import InputError
 from diffposetalk.files.parsing import parsing
 from diffposetalk.geometry.landmarks import Landmarks
-from diffposetalk.geometry.skinning import Array, is_tensor, like, rotation_matrix
+from diffposetalk.geometry.rotations import rotation_matrix
+from diffposetalk.geometry.skinning import Array, is_tensor, like
 from diffposetalk.head.flame.files import read_arrays
 
 EMBEDDING_KEYS = ("static_lmk_faces_idx", "static_lmk_bary_coords", "dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords",

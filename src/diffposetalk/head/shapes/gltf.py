@@ -12,7 +12,7 @@ from diffposetalk.arkit import INDEX
 from diffposetalk.errors import InputError
 from diffposetalk.files.limits import check_bytes
 from diffposetalk.files.parsing import parsing
-from diffposetalk.geometry import skinning
+from diffposetalk.geometry.rotations import matrices_of, vectors_of_quaternions
 from diffposetalk.head.shapes.container import WHAT, Container
 from diffposetalk.head.shapes.names import arkit_name, few, viseme_names
 from diffposetalk.head.shapes.vrm import Binds, expressions, faces_backward
@@ -210,10 +210,9 @@ def _local(node: dict[str, Any]) -> np.ndarray:
     if "matrix" in node:
         return np.array(node["matrix"], np.float64).reshape(4, 4).T
     x, y, z, w = node.get("rotation", (0, 0, 0, 1))
-    axis = np.array([x, y, z], np.float64)
-    length = float(np.linalg.norm(axis))
     place = np.eye(4)
-    turn = axis * (2 * np.arctan2(length, w) / max(length, 1e-12))
-    place[:3, :3] = skinning.rotation_matrix(turn) * np.array(node.get("scale", (1, 1, 1)), np.float64)
+    place[:3, :3] = matrices_of(vectors_of_quaternions(np.array([x, y, z, w], np.float64))) * np.array(
+        node.get("scale", (1, 1, 1)), np.float64
+    )
     place[:3, 3] = node.get("translation", (0, 0, 0))
     return place

@@ -16,6 +16,7 @@ from diffposetalk.files.parsing import parsing
 from diffposetalk.geometry import skinning
 from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.mesh import Material, Mesh
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.geometry.skinning import Array
 from diffposetalk.head.base import BaseHead
 from diffposetalk.head.flame.files import read_arrays
@@ -276,7 +277,7 @@ class TargetsHead(BaseHead):
         moved = moved + skinning.blend_shapes(expression, skinning.like(self.deltas, expression))
         if head_pose is None:
             return moved
-        turn = skinning.rotation_matrix(skinning.like(head_pose, expression))
+        turn = rotation_matrix(skinning.like(head_pose, expression))
         return skinning.rotate_about(moved, turn, skinning.like(self.pivot, expression))
 
     @cached_property

@@ -13,13 +13,14 @@ import numpy as np
 from diffposetalk.errors import InputError
 from diffposetalk.files.npz import read_npz
 from diffposetalk.files.parsing import parsing
+from diffposetalk.geometry.curves import at_times
+from diffposetalk.geometry.rotations import pitch_yaw_roll
 from diffposetalk.media import VIDEOS
 from diffposetalk.metrics import blink_frames
 from diffposetalk.progress import Progress
 from diffposetalk.track import Track
 from diffposetalk.track.fit import OPEN_SHARE, SHUT
 from diffposetalk.track.landmarks import CHIN, FOREHEAD, LIP_PAIRS, lid_opening, lip_aperture
-from diffposetalk.track.result import between
 
 TURN_R, APERTURE_R, JAW_R, BLINKS, ERROR_PERCENT = 0.95, 0.85, 0.80, 0.80, 3.0
 """What is asked for."""
@@ -80,16 +81,16 @@ def compare(ours: Track, reference: Reference) -> dict[str, Any]:
     inside &= reference.seen & np.isfinite(reference.aperture)
     times = reference.times[inside]
     fitted, model = ours.fit, ours.fit.model
-    weights = dict(zip(model.names, between(ours.face.times, fitted.weights, times).T))
+    weights = dict(zip(model.names, at_times(ours.face.times, fitted.weights, times).T))
     found: dict[str, Any] = {"frames": int(inside.sum()), "error_percent": ours.quality.error_percent}
-    turns = between(ours.face.times, turns_deg(fitted.pose.rotation), times)
-    theirs = turns_deg(reference.rotation[inside])
-    for axis, name in enumerate(("yaw", "pitch", "roll")):
+    turns = np.rad2deg(at_times(ours.face.times, pitch_yaw_roll(fitted.pose.rotation), times))
+    theirs = np.rad2deg(pitch_yaw_roll(reference.rotation[inside]))
+    for axis, name in ((1, "yaw"), (0, "pitch"), (2, "roll")):
         found[f"{name}_r"] = correlation(turns[:, axis], theirs[:, axis])
         found[f"{name}_range_deg"] = float(np.ptp(theirs[:, axis]))
     whole = np.full((len(ours.face), 478, 3), np.nan)
     whole[:, model.indices] = model.place(fitted.weights)
-    aperture = between(ours.face.times, lip_gap(whole), times)
+    aperture = at_times(ours.face.times, lip_gap(whole), times)
     found["aperture_r"] = correlation(aperture, reference.aperture[inside])
     scores = {name: values[inside] for name, values in reference.scores.items()}
     found["jaw_r"] = correlation(weights["jawOpen" if model.hinge is None else "jaw_x"], scores["jawOpen"])
@@ -99,7 +100,7 @@ def compare(ours: Track, reference: Reference) -> dict[str, Any]:
             found[f"{name}_r"] = correlation(_both(weights, name), _both(scores, name))
         lids = _both(weights, "eyeBlink")
     else:
-        lids = between(ours.face.times, closure(whole), times)
+        lids = at_times(ours.face.times, closure(whole), times)
     mine, real = blink_frames(lids, *BLINK), blink_frames(real_lids, *BLINK)
     same = np.array([[one_blink(a, b, times, lids, real_lids) for b in real] for a in mine]).reshape(
         len(mine), len(real)
@@ -144,14 +145,6 @@ def one_blink(ours: int, theirs: int, times: np.ndarray, lids: np.ndarray, real_
         return True
     between_them = slice(min(ours, theirs), max(ours, theirs) + 1)
     return bool(min(lids[between_them].min(), real_lids[between_them].min()) >= BLINK[1])
-
-
-def turns_deg(rotation: np.ndarray) -> np.ndarray:
-    """Return yaw, pitch and roll `(T, 3)` in degrees of rotations `(T, 3, 3)`, head to camera."""
-    yaw = np.arctan2(rotation[:, 0, 2], rotation[:, 2, 2])
-    pitch = np.arcsin(np.clip(-rotation[:, 1, 2], -1, 1))
-    roll = np.arctan2(rotation[:, 1, 0], rotation[:, 1, 1])
-    return np.rad2deg(np.stack([yaw, pitch, roll], 1))
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:

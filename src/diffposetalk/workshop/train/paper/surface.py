@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diffposetalk.errors import UsageError
-from diffposetalk.geometry.skinning import rotation_matrix
+from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head.flame.files import JOINTS
 
 NEGLIGIBLE = 1e-6
