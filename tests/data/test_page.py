@@ -1,4 +1,4 @@
-"""The page of a data set: numbers are those of the data, nothing is fetched, what was left out is counted once."""
+"""The page about a data set: right numbers, no request to a network, every rejected second counted once."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from diffposetalk.arkit import CHANNELS
 from diffposetalk.cli import run
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.report import page as page_module
-from diffposetalk.data.report import svg
-from diffposetalk.data.report.left_out import read_manifest
+from diffposetalk.data.report.manifest import read_manifest
 from diffposetalk.data.report.page import opening, write_page
+from diffposetalk.data.report.plots import histogram
 from diffposetalk.data.report.survey import Histogram, survey
 from diffposetalk.data.shards import write_shards
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.motion import Motion
+from diffposetalk.pages import svg
 from diffposetalk.speech import Speech
+
+pytest.importorskip("matplotlib", reason="matplotlib comes with the extra pages")
 
 VOID = {"meta"}
 
@@ -39,7 +42,7 @@ class Outline(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.append(tag)
-        self.addresses += [value for name, value in attrs if name in ("src", "href", "poster")]
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href", "poster")]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -54,10 +57,10 @@ class Outline(HTMLParser):
 
 
 def outline(path: Path) -> Outline:
-    found = Outline()
-    found.feed(path.read_text(encoding="utf-8"))
-    assert found.open == []
-    return found
+    parser = Outline()
+    parser.feed(path.read_text(encoding="utf-8"))
+    assert parser.open == []
+    return parser
 
 
 def arkit_clip(name: str, seconds: float, jaw: float, n_blinks: int = 0) -> Clip:
@@ -149,13 +152,12 @@ def test_histograms_count_what_lies_beyond_their_ends():
     assert np.isnan(Histogram(0, 1).percentile(50))
 
 
-def test_each_second_is_left_out_once(tmp_path):
+def test_each_second_is_rejected_once(tmp_path):
     assert read_manifest(tmp_path) is None
     write_manifest(tmp_path)
-    found = read_manifest(tmp_path)
-    assert (found.videos, found.used_videos) == (3, 1)
-    told = [(part.video, part.kind, part.reason, part.seconds) for part in found.left_out]
-    assert told == [
+    manifest = read_manifest(tmp_path)
+    assert (manifest.videos, manifest.used_videos) == (3, 1)
+    assert [(part.video, part.kind, part.reason, part.seconds) for part in manifest.rejected] == [
         ("a.mp4", "stretch", "silence", 6),
         ("a.mp4", "stretch", "music", 12),
         ("a.mp4", "take", "too short", 1),
@@ -163,10 +165,10 @@ def test_each_second_is_left_out_once(tmp_path):
         ("b.mp4", "take", "music", 5),
         ("c.mp4", "video", "damaged", 0),
     ]
-    assert found.notes == (("a.mp4", "3 cuts"),)
+    assert manifest.notes == (("a.mp4", "3 cuts"),)
 
 
-def test_other_manifests_are_passed_over_and_damaged_ones_told(tmp_path):
+def test_other_manifests_are_ignored_and_damaged_ones_refused(tmp_path):
     path = tmp_path / "manifest.jsonl"
     path.write_text('{"speaker": "s00001", "clips": 4}\n')
     assert read_manifest(tmp_path) is None
@@ -175,7 +177,7 @@ def test_other_manifests_are_passed_over_and_damaged_ones_told(tmp_path):
         read_manifest(tmp_path)
 
 
-def test_page_says_what_is_there_and_fetches_nothing(shards, tmp_path, monkeypatch):
+def test_page_shows_the_data_set_and_requests_nothing(shards, tmp_path, monkeypatch):
     def cannot(*_):
         raise DiffPoseTalkError("there is no OpenGL")
 
@@ -184,14 +186,14 @@ def test_page_says_what_is_there_and_fetches_nothing(shards, tmp_path, monkeypat
     written = write_page(shards, tmp_path / "page.html", n_clips=1)
     assert (written.clips, written.films) == (4, 0)
     assert written.notes == ("Clips are shown without a picture: there is no OpenGL",)
-    found = outline(tmp_path / "page.html")
-    text = " ".join(found.texts)
-    for said in ("12 s", "3 speakers", "1 of 3", "silence 1 6 s", "music 2 17 s", "<b>loud</b>", "A<b>", "3 cuts"):
-        assert said in re.sub(r"\s+", " ", text), said
-    assert found.tags.count("audio") == 3
-    assert found.addresses
-    assert all(address.startswith("data:") for address in found.addresses)
-    assert not re.search(r"(https?:)?//[a-z]", "".join(line for line in found.texts if "data:" not in line))
+    page = outline(tmp_path / "page.html")
+    text = " ".join(page.texts)
+    for words in ("12 s", "3 speakers", "1 of 3", "silence 1 6 s", "music 2 17 s", "<b>loud</b>", "A<b>", "3 cuts"):
+        assert words in re.sub(r"\s+", " ", text), words
+    assert page.tags.count("audio") == 3
+    assert page.addresses
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert not re.search(r"(https?:)?//[a-z]", "".join(line for line in page.texts if "data:" not in line))
 
 
 def test_command_writes_a_page_of_tfhp(tfhp, tmp_path, capsys):
@@ -214,8 +216,8 @@ def test_clips_are_filmed(shards, tmp_path, monkeypatch):
     if written.notes:
         pytest.skip(f"needs OpenGL: {written.notes[0]}")
     assert written.films == 3
-    found = outline(tmp_path / "page.html")
-    films = [address for address in found.addresses if address.startswith("data:video/mp4;base64,")]
+    page = outline(tmp_path / "page.html")
+    films = [address for address in page.addresses if address.startswith("data:video/mp4;base64,")]
     assert len(films) == 3
     (tmp_path / "film.mp4").write_bytes(base64.b64decode(films[1].partition(",")[2]))
     frames = [frame for _, frame in read_frames(tmp_path / "film.mp4")]
@@ -234,16 +236,15 @@ def test_opening_of_every_kind_of_head(clips):
     assert opening(few)[0] == "jawOpen"
 
 
-def test_bars_stand_where_the_values_are():
-    drawn = svg.bars(np.array([0, 4, 0, 1]), 0, 40, " s", "lengths", [(20, "median")], root=True)
-    bars = [
-        tuple(map(float, each))
-        for each in re.findall(r'class="bar" x="([\d.]+)" y="[\d.]+" width="[\d.]+" height="([\d.]+)"', drawn)
-    ]
-    assert len(bars) == 2
-    (left, tall), (right, low) = bars
-    assert left == pytest.approx(6 + 238 * 0.25, abs=0.1)
-    assert right == pytest.approx(6 + 238 * 0.75, abs=0.1)
-    assert low == pytest.approx(tall / 2, abs=0.1)
-    assert "10 to 20 s: 4" in drawn
-    assert 'class="mark" x1="125.0"' in drawn
+def test_bars_are_where_the_values_are():
+    counts = np.zeros(60, np.int64)
+    counts[[15, 45]] = 4, 1
+    values = Histogram(0, 60, " s", counts)
+    figure = histogram(values, square_root=True)
+    bars = [bar for bar in figure.axes[0].patches if bar.get_height() > 0]
+    assert [bar.get_x() for bar in bars] == pytest.approx([15, 45])
+    assert bars[1].get_height() == pytest.approx(bars[0].get_height() / 2)
+    drawing = svg(figure, "lengths")
+    assert "<title>15 to 16 s: 4</title>" in drawing
+    assert "<title>50th percentile: 15.5 s</title>" in drawing
+    assert 'aria-label="lengths"' in drawing

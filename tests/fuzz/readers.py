@@ -211,7 +211,7 @@ def flame_statistics(path: Path) -> Any:
 
 
 def manifest(path: Path) -> Any:
-    from diffposetalk.data.report.left_out import read_manifest
+    from diffposetalk.data.report.manifest import read_manifest
 
     found = read_manifest(path.parent)
     return found and [row.seconds for row in found.left_out]
@@ -352,7 +352,7 @@ READERS = {
              channel_statistics),
         _row("stats", "data.flame_statistics", "npz", "stats_train.npz", lambda: [seeds.flame_statistics()],
              flame_statistics),
-        _row("manifest", "data.report.left_out", "jsonl", "manifest.jsonl", lambda: [seeds.manifest()], manifest),
+        _row("manifest", "data.report.manifest", "jsonl", "manifest.jsonl", lambda: [seeds.manifest()], manifest),
         _row("identity", "cli.picture", "npy", "case.npy", lambda: [seeds.npy(np.zeros(8))], identity),
         _row("identityjson", "cli.picture", "json", "case.json", lambda: [b"[0.1, 0.2, 0.3]"], identity),
         _row("toml", "config", "toml", "case.toml", seeds.recipes, recipe,

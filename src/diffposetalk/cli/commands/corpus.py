@@ -120,7 +120,7 @@ def _report(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         report = write_report(args.folder, args.report, progress=progress)
     for check in report.checks:
         if not check.good:
-            console.say(f"{check.what}: {check.found} (wanted: {check.wanted})")
+            console.say(f"{check.what}: {check.value} (expected: {check.expected})")
     for note in report.notes:
         console.warn(note)
     console.say(f"{report.page}: {sum(check.good for check in report.checks)} of {len(report.checks)} checks hold")

@@ -1,1 +1,1 @@
-"""A data set as one HTML page."""
+"""A page about a data set."""

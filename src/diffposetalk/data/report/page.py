@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import base64
-import html
 import io
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from diffposetalk.data.clip import Clip
-from diffposetalk.data.report import svg
-from diffposetalk.data.report.left_out import Manifest, read_manifest
-from diffposetalk.data.report.survey import HEAD_AXES, Histogram, Report, Survey, survey
+from diffposetalk.data.report.manifest import Manifest, read_manifest
+from diffposetalk.data.report.plots import PERCENTILES, bars_by_name, histogram, speech_and_curve
+from diffposetalk.data.report.survey import HEAD_AXES, Histogram, Survey, survey
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.files.atomic import check_output, write_atomically
 from diffposetalk.head import HeadModel, load_head
 from diffposetalk.media import flac_bytes, read_frames
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
+from diffposetalk.pages import data_address, render, require_libraries, svg
+from diffposetalk.progress import Progress
 
-FILM_S, FILM_SIZE = 8.0, 320
-"""Seconds shown of a clip, and the side of its picture in pixels."""
-MOST_SPEAKERS, MOST_LINES = 20, 200
-"""Rows of the speakers' plot and of the list of what was left out; more are counted."""
-_PERCENTS = (5, 50, 95)
+FILM_S = 8.0
+"""Seconds shown of a clip."""
+FILM_SIZE = 320
+"""Side of a clip's picture in pixels."""
+MOST_SPEAKERS = 20
+"""Rows of the speakers' plot."""
+MOST_LINES = 200
+"""Rows of the list of what was left out; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,7 @@ class DatasetPage:
 
 
 def write_page(
-    dataset: str | Path,
-    out: str | Path,
-    n_clips: int = 2,
-    head: str | None = None,
-    progress: Report | None = None,
-    filming: Report | None = None,
+    dataset: str | Path, out: str | Path, n_clips: int = 2, head: str | None = None, progress: Progress | None = None
 ) -> DatasetPage:
     """Write a page to judge a data set by.
 
@@ -60,218 +58,183 @@ def write_page(
         out: the `.html` file.
         n_clips: clips of each split to show.
         head: name or file of the head that performs the clips; by default the one they are for.
-        progress: told the number of clips read.
-        filming: told the number of clips filmed.
+        progress: called with the number of clips read.
 
     Raises:
         InputError: there is no data set, or a clip or the manifest is damaged.
         UsageError: the page cannot go there, or the head is not the one the clips are for.
+        DiffPoseTalkError: Jinja2 or matplotlib is not installed.
     """
     path = check_output(out, (".html", ".htm"))
+    require_libraries()
     performer = load_head(head) if head else None
-    found = survey(dataset, n_clips, progress)
-    if performer is not None and performer.name != found.head:
-        raise UsageError(f"the clips are for the head {found.head}, not for {performer.name}: leave --head out")
+    data = survey(dataset, n_clips, progress)
+    if performer is not None and performer.name != data.head:
+        raise UsageError(f"the clips are for the head {data.head}, not for {performer.name}: leave --head out")
     manifest = read_manifest(dataset)
-    notes: list[str] = []
-    shown, n_films = _samples(found.samples, performer, notes, filming)
-    sections = [
-        _heading(found, manifest),
-        _splits(found),
-        _speakers(found),
-        _sounds(found),
-        _motion(found),
-        _left_out(manifest) if manifest else "",
-        _section("Clips", shown, *notes) if shown or notes else "",
-    ]
-    write_atomically(path, _document(found.path.name or str(found.path), sections))
-    return DatasetPage(path, len(found.rows), found.hours, n_films, tuple(notes))
+    samples, notes = _samples(data.samples, performer)
+    page = render(
+        __package__,
+        "dataset.html",
+        title=data.path.name or str(data.path),
+        layout="TFHP" if data.layout == "tfhp" else "shards",
+        tiles=_tiles(data, manifest),
+        split_names=list(data.splits),
+        splits=_splits(data),
+        split_notes=_in_two_splits(data),
+        **_speakers(data),
+        sound_plots=_sound_plots(data),
+        motion_plots=[
+            (name, svg(histogram(values, square_root=True), name)) for name, values in _all_splits(data).items()
+        ],
+        percentiles=_percentiles(data),
+        clip_plots=_clip_plots(data),
+        manifest=manifest and _rejections(manifest),
+        limit=MOST_LINES,
+        samples=samples,
+        notes=notes,
+    )
+    write_atomically(path, page)
+    n_films = sum("video" in sample for sample in samples)
+    return DatasetPage(path, len(data.rows), data.hours, n_films, tuple(notes))
 
 
-def _document(name: str, sections: Iterable[str]) -> bytes:
-    assets = resources.files("diffposetalk.data.report")
-    style, script = (assets.joinpath(file).read_text(encoding="utf-8") for file in ("page.css", "page.js"))
-    lines = [
-        "<!doctype html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(name)}</title>',
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">',
-        f"<style>{style}</style></head><body><main>",
-        *sections,
-        f"</main><script>{script}</script></body></html>",
-    ]
-    return "\n".join(lines).encode()
-
-
-def _heading(found: Survey, manifest: Manifest | None) -> str:
-    speakers = len({row.speaker for row in found.rows})
+def _tiles(data: Survey, manifest: Manifest | None) -> list[tuple[str, str]]:
+    n_speakers = len({row.speaker for row in data.rows})
     tiles = [
-        (_time(3600 * found.hours), "of speech"),
-        (f"{len(found.rows)}", "clips"),
-        (f"{speakers}", "speaker" if speakers == 1 else "speakers"),
-        (found.head, f"head, {found.fps:g} frames per second"),
+        (_time(3600 * data.hours), "of speech"),
+        (str(len(data.rows)), "clips"),
+        (str(n_speakers), "speaker" if n_speakers == 1 else "speakers"),
+        (data.head, f"head, {data.fps:g} frames per second"),
     ]
     if manifest:
         tiles.append((f"{manifest.used_videos} of {manifest.videos}", "videos used"))
-    boxes = "".join(f"<div><b>{html.escape(value)}</b><span>{html.escape(what)}</span></div>" for value, what in tiles)
-    name = html.escape(found.path.name or str(found.path))
-    kind = "TFHP" if found.layout == "tfhp" else "shards"
-    return f'<header><h1>{name}</h1><p>{kind}</p></header><div class="tiles">{boxes}</div>'
+    return tiles
 
 
-def _splits(found: Survey) -> str:
-    rows = []
-    for split in found.splits:
-        mine = [row for row in found.rows if row.split == split]
-        seconds = sum(row.seconds for row in mine)
-        share = seconds / (3600 * found.hours)
-        rows.append(
-            [
-                split,
-                _time(seconds),
-                f"{100 * share:.0f} %",
-                str(len(mine)),
-                str(len({row.speaker for row in mine})),
-                f"{np.median([row.seconds for row in mine]):.1f} s",
-            ]
-        )
-    both = _in_two_splits(found)
-    notes = [f"In more than one split: {', '.join(both[:5])}{' ...' if len(both) > 5 else ''}."] if both else []
-    return _section("Splits", _table(["split", "speech", "share", "clips", "speakers", "median clip"], rows, 1), *notes)
+def _splits(data: Survey) -> list[list[str]]:
+    table = []
+    for split in data.splits:
+        rows = [row for row in data.rows if row.split == split]
+        seconds = sum(row.seconds for row in rows)
+        share = f"{100 * seconds / (3600 * data.hours):.0f} %"
+        n_speakers = len({row.speaker for row in rows})
+        median = f"{np.median([row.seconds for row in rows]):.1f} s"
+        table.append([split, _time(seconds), share, str(len(rows)), str(n_speakers), median])
+    return table
 
 
-def _in_two_splits(found: Survey) -> list[str]:
+def _in_two_splits(data: Survey) -> list[str]:
+    """Return a warning if speakers are in more than one split."""
     splits: dict[str, set[str]] = {}
-    for row in found.rows:
+    for row in data.rows:
         splits.setdefault(row.speaker, set()).add(row.split)
-    return sorted(speaker for speaker, names in splits.items() if len(names) > 1)
+    names = sorted(speaker for speaker, names in splits.items() if len(names) > 1)
+    return [f"In more than one split: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}."] if names else []
 
 
-def _speakers(found: Survey) -> str:
+def _speakers(data: Survey) -> dict[str, Any]:
     seconds: Counter[str] = Counter()
-    clips = Counter(row.speaker for row in found.rows)
-    for row in found.rows:
+    n_clips = Counter(row.speaker for row in data.rows)
+    for row in data.rows:
         seconds[row.speaker] += row.seconds  # type: ignore[assignment]
     ranked = seconds.most_common()
-    drawn = svg.rows(
-        [
-            (name, value, f"{_time(value)}, {clips[name]} {_clips(clips[name])}")
-            for name, value in ranked[:MOST_SPEAKERS]
-        ],
-        "time by speaker",
-    )
-    if len(ranked) <= MOST_SPEAKERS:
-        return _section("Speakers", drawn)
-    most = ranked[0][1]
-    spread = _grid([_plot("seconds of a speaker", _histogram(seconds.values(), 0, float(np.ceil(most)), 30), " s")])
-    return _section("Speakers", f"{spread}<p>The {MOST_SPEAKERS} with most, of {len(ranked)}:</p>{drawn}")
+    rows = [
+        (name, value, f"{_time(value)}, {n_clips[name]} {'clip' if n_clips[name] == 1 else 'clips'}")
+        for name, value in ranked[:MOST_SPEAKERS]
+    ]
+    plots = []
+    if len(ranked) > MOST_SPEAKERS:
+        plots = [_plot("seconds of a speaker", seconds.values(), 0, float(np.ceil(ranked[0][1])), " s")]
+    return {
+        "speakers": svg(bars_by_name(rows), "time by speaker"),
+        "speaker_plots": plots,
+        "n_ranked": MOST_SPEAKERS,
+        "n_speakers": len(ranked),
+    }
 
 
-def _sounds(found: Survey) -> str:
-    seconds, levels = (np.array([getattr(row, name) for row in found.rows]) for name in ("seconds", "level_db"))
-    longest = float(np.ceil(max(1.0, seconds.max())))
-    return _section(
-        "Lengths and levels",
-        _grid(
-            [
-                _plot("length of clips", _histogram(seconds, 0, longest, 30), " s"),
-                _plot("level of the sound", _histogram(levels, -60, 0, 30), " dB"),
-            ]
-        ),
-    )
+def _sound_plots(data: Survey) -> list[tuple[str, str]]:
+    seconds = [row.seconds for row in data.rows]
+    return [
+        _plot("length of clips", seconds, 0, float(np.ceil(max(1.0, *seconds))), " s"),
+        _plot("level of the sound", [row.level_db for row in data.rows], -60, 0, " dB"),
+    ]
 
 
-def _motion(found: Survey) -> str:
-    plots, rows = [], []
-    for name, by_split in found.channels.items():
+def _all_splits(data: Survey) -> dict[str, Histogram]:
+    """Return each channel's values in all splits together."""
+    together = {}
+    for name, by_split in data.channels.items():
         first = next(iter(by_split.values()))
-        every = Histogram(first.low, first.high, first.unit, sum(h.counts for h in by_split.values()))  # type: ignore[arg-type]
-        plots.append(_plot(name, every, every.unit, root=True))
-        cells = [name]
-        for split in found.splits:
-            values = by_split.get(split)
-            cells.append("" if values is None else " · ".join(_short(values.percentile(p), values) for p in _PERCENTS))
-        rows.append(cells)
-    per_clip = [
-        _plot(f"spread of {name}", _histogram([row.head_spread_deg[k] for row in found.rows], 0, 20, 40), "°")
-        for k, name in enumerate(HEAD_AXES)
+        counts = np.sum([values.counts for values in by_split.values()], axis=0)
+        together[name] = Histogram(first.low, first.high, first.unit, counts)
+    return together
+
+
+def _percentiles(data: Survey) -> list[list[str]]:
+    """Return each channel's percentiles, a column for each split."""
+
+    def cell(values: Histogram | None) -> str:
+        return "" if values is None else " · ".join(_short(values.percentile(p), values) for p in PERCENTILES)
+
+    return [[name, *(cell(by_split.get(split)) for split in data.splits)] for name, by_split in data.channels.items()]
+
+
+def _clip_plots(data: Survey) -> list[tuple[str, str]]:
+    plots = [
+        _plot(f"spread of {name}", [row.head_spread_deg[axis] for row in data.rows], 0, 20, "°")
+        for axis, name in enumerate(HEAD_AXES)
     ]
-    blinks = [row.blinks_per_minute for row in found.rows if row.blinks_per_minute is not None]
-    if blinks:
-        per_clip.insert(0, _plot("blinks per minute", _histogram(blinks, 0, 90, 30), ""))
-    return _section(
-        "Faces and heads",
-        "<p>Every frame of every clip; lines mark the 5th, 50th and 95th percentile. Heights grow with the square root of the "
-        "number of frames, so that rare values show.</p>"
-        + _grid(plots)
-        + _table(["5th · 50th · 95th percentile", *found.splits], rows, 1)
-        + "<h3>Within clips</h3>"
-        + _grid(per_clip),
-    )
+    blinks = [row.blinks_per_minute for row in data.rows if row.blinks_per_minute is not None]
+    return [_plot("blinks per minute", blinks, 0, 90), *plots] if blinks else plots
 
 
-def _left_out(manifest: Manifest) -> str:
-    reasons: dict[str, list[float]] = {}
-    for part in manifest.left_out:
-        reasons.setdefault(part.reason, []).append(part.seconds)
-    ranked = sorted(reasons.items(), key=lambda item: -sum(item[1]))
-    rows = [[reason, str(len(seconds)), _time(sum(seconds)) if sum(seconds) else ""] for reason, seconds in ranked]
-    table = _table(["reason", "stretches", "time"], rows, 1) if rows else "<p>Nothing.</p>"
-    lines = [
-        [part.video, "" if part.start_s is None else f"{part.start_s:.1f}–{part.end_s or 0:.1f} s", part.why]
-        for part in manifest.left_out
-    ]
-    details = _details(
-        "Each of them", _table(["video", "where", "why"], lines[:MOST_LINES], 9), len(lines) - MOST_LINES
-    )
-    told = [list(note) for note in manifest.notes]
-    details += _details("Notes on videos", _table(["video", "note"], told[:MOST_LINES], 9), len(told) - MOST_LINES)
-    return _section("Left out", table + details)
+def _rejections(manifest: Manifest) -> dict[str, Any]:
+    """Return the rows of the tables of what was left out."""
+    seconds: dict[str, list[float]] = {}
+    for part in manifest.rejected:
+        seconds.setdefault(part.reason, []).append(part.seconds)
+    ranked = sorted(seconds.items(), key=lambda item: -sum(item[1]))
+    return {
+        "reasons": [[reason, str(len(parts)), _time(sum(parts)) if sum(parts) else ""] for reason, parts in ranked],
+        "parts": [
+            [part.video, "" if part.start_s is None else f"{part.start_s:.1f}–{part.end_s or 0:.1f} s", part.why]
+            for part in manifest.rejected
+        ],
+        "notes": manifest.notes,
+    }
 
 
-def _details(title: str, content: str, n_more: int) -> str:
-    if "<td" not in content:
-        return ""
-    more = f"<p>And {n_more} more.</p>" if n_more > 0 else ""
-    return f"<details><summary>{html.escape(title)}</summary>{content}{more}</details>"
-
-
-def _samples(
-    samples: Sequence[tuple[str, Clip]], head: HeadModel | None, notes: list[str], filming: Report | None
-) -> tuple[str, int]:
-    """Return the clips to look at, and how many of them have a picture; without a renderer they are heard only."""
-    parts = []
-    n_films, able = 0, True
-    for done, (split, clip) in enumerate(samples, 1):
-        n_frames = min(len(clip.motion), round(FILM_S * clip.motion.fps))
-        motion = clip.motion.slice(0, n_frames)
+def _samples(samples: Sequence[tuple[str, Clip]], head: HeadModel | None) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the clips to look at and notes; without a renderer the clips have sound only."""
+    shown: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for split, clip in samples:
+        motion = clip.motion.slice(0, min(len(clip.motion), round(FILM_S * clip.motion.fps)))
         speech = clip.speech.slice(0, motion.duration)
-        player = ""
-        if able:
+        name, unit, curve = opening(motion)
+        sample: dict[str, Any] = {
+            "caption": f"{clip.name} ({split}), {clip.duration:.1f} s",
+            "drawing": svg(
+                speech_and_curve(speech.samples, motion.duration, curve, name, unit), f"waveform and {name}"
+            ),
+        }
+        if not notes:
             try:
                 head = head or load_head(motion.head)
-                film, still = _filmed(Clip(speech, motion, clip.identity, clip.speaker, clip.name), head)
-                source, poster = _address(film, "video/mp4"), _address(still, "image/jpeg")
-                player = f'<video controls playsinline preload="metadata" poster="{poster}" src="{source}"></video>'
-                n_films += 1
+                video, still = _filmed(Clip(speech, motion, clip.identity, clip.speaker, clip.name), head)
+                sample |= {"video": data_address(video, "video/mp4"), "poster": data_address(still, "image/jpeg")}
             except DiffPoseTalkError as error:
                 notes.append(f"Clips are shown without a picture: {error}")
-                able = False
-        if not player:
-            sound = _address(flac_bytes(speech.samples, speech.sample_rate), "audio/flac")
-            player = f'<audio controls preload="metadata" src="{sound}"></audio>'
-        name, unit, curve = opening(motion)
-        drawn = svg.speech_and_curve(speech.samples, motion.duration, curve, name, unit)
-        said = f"{clip.name} ({split}), {clip.duration:.1f} s"
-        parts.append(
-            f'<figure class="clip">{player}<div><figcaption>{html.escape(said)}</figcaption>{drawn}</div></figure>'
-        )
-        if filming:
-            filming(done, len(samples))
-    return "".join(parts), n_films
+        if notes:
+            sample["sound"] = data_address(flac_bytes(speech.samples, speech.sample_rate), "audio/flac")
+        shown.append(sample)
+    return shown, notes
 
 
 def _filmed(clip: Clip, head: HeadModel) -> tuple[bytes, bytes]:
-    """Return a clip as the bytes of a film, and its middle frame as those of a JPEG."""
+    """Return a clip as the bytes of a video, and its middle frame as those of a JPEG."""
     from PIL import Image
 
     from diffposetalk.render import render_motion
@@ -287,10 +250,6 @@ def _filmed(clip: Clip, head: HeadModel) -> tuple[bytes, bytes]:
         return path.read_bytes(), still.getvalue()
 
 
-def _address(data: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-
 def opening(motion: Motion) -> tuple[str, str, np.ndarray]:
     """Return how far the mouth is open: what is measured, its unit and ``(T,)`` values."""
     if motion.jaw_pose is not None:
@@ -302,43 +261,11 @@ def opening(motion: Motion) -> tuple[str, str, np.ndarray]:
         return name, "", np.maximum(0, motion.channel(name))
 
 
-def _histogram(values: Iterable[float], low: float, high: float, n: int) -> Histogram:
-    found = Histogram(low, high, counts=np.zeros(20 * n, np.int64))
-    found.add(np.array(list(values)))
-    return found
-
-
-def _plot(title: str, values: Histogram, unit: str, root: bool = False) -> str:
-    n = 60 if len(values.counts) % 60 == 0 else 40
-    marks = [(values.percentile(p), f"{p}th percentile") for p in _PERCENTS]
-    drawn = svg.bars(values.bars(n), values.low, values.high, unit, title, marks, root=root)
-    return f'<figure class="plot"><figcaption>{html.escape(title)}</figcaption>{drawn}</figure>'
-
-
-def _grid(plots: Iterable[str]) -> str:
-    return f'<div class="plots">{"".join(plots)}</div>'
-
-
-def _section(title: str, content: str, *notes: str) -> str:
-    told = "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes)
-    return f"<section><h2>{html.escape(title)}</h2>{told}{content}</section>"
-
-
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]], n_words: int) -> str:
-    """Lay out a table whose first ``n_words`` columns are words; the others are numbers, to the right."""
-
-    def cells(values: Sequence[str], tag: str) -> str:
-        return "".join(
-            f"<{tag}{'' if k < n_words else ' class=number'}>{html.escape(value)}</{tag}>"
-            for k, value in enumerate(values)
-        )
-
-    body = "".join(f"<tr>{cells(row, 'td')}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{cells(names, "th")}</tr></thead><tbody>{body}</tbody></table></div>'
-
-
-def _clips(n: int) -> str:
-    return "clip" if n == 1 else "clips"
+def _plot(title: str, values: Iterable[float], low: float, high: float, unit: str = "") -> tuple[str, str]:
+    """Return the title and the drawing of a histogram."""
+    counted = Histogram(low, high, unit)
+    counted.add(np.array(list(values)))
+    return title, svg(histogram(counted), title)
 
 
 def _short(value: float, values: Histogram) -> str:

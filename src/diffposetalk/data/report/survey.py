@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,17 +16,17 @@ from diffposetalk.data.tfhp import SPLITS
 from diffposetalk.errors import InputError
 from diffposetalk.metrics import blink_frames
 from diffposetalk.motion import Motion
+from diffposetalk.progress import Progress
 
-Report = Callable[[int, int | None], None]
 HEAD_AXES = ("head pitch", "head yaw", "head roll")
 """Names of the three components of head rotation."""
 SHORTEST_FOR_BLINKS = 3.0
-"""Seconds of a clip from which blinks are counted by the minute."""
+"""Shortest clip, in seconds, whose blinks per minute are counted."""
 
 
 @dataclass(frozen=True)
 class ClipRow:
-    """What is kept of each clip."""
+    """Measures of one clip."""
 
     name: str
     split: str
@@ -38,12 +37,12 @@ class ClipRow:
     head_spread_deg: tuple[float, float, float]
     """Standard deviation of pitch, yaw and roll."""
     blinks_per_minute: float | None = None
-    """None where the channels do not tell, or the clip is short."""
+    """None if the motion has no blink channels or the clip is too short."""
 
 
 @dataclass
 class Histogram:
-    """Counts of values in even bins; values beyond the ends count in the outermost."""
+    """Counts of values in bins of one width; values beyond the ends are counted in the outermost bins."""
 
     low: float
     high: float
@@ -57,7 +56,7 @@ class Histogram:
         self.counts += np.bincount(np.clip(place, 0, n - 1).astype(int), minlength=n)
 
     def percentile(self, percent: float) -> float:
-        """Return the value below which so many percent lie, exact to a bin."""
+        """Return a percentile, exact to one bin."""
         total = np.cumsum(self.counts)
         if total[-1] == 0:
             return math.nan
@@ -71,7 +70,7 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Survey:
-    """What `survey` found."""
+    """Measures of a data set, as `survey` returns them."""
 
     path: Path
     layout: str
@@ -80,14 +79,14 @@ class Survey:
     fps: float
     rows: tuple[ClipRow, ...]
     channels: dict[str, dict[str, Histogram]]
-    """Of each frame's values, by channel and split."""
+    """Values of all frames, by channel and split."""
     samples: tuple[tuple[str, Clip], ...] = field(repr=False)
-    """Some clips to look at, with their split."""
+    """Split and clip of the clips that the page shows."""
 
     @property
     def splits(self) -> tuple[str, ...]:
         """Names of the splits: those to train, validate and test on first."""
-        return tuple(sorted({row.split for row in self.rows}, key=_place))
+        return tuple(sorted({row.split for row in self.rows}, key=_order))
 
     @property
     def hours(self) -> float:
@@ -95,13 +94,13 @@ class Survey:
         return sum(row.seconds for row in self.rows) / 3600
 
 
-def survey(path: str | Path, n_samples: int = 2, progress: Report | None = None) -> Survey:
+def survey(path: str | Path, n_samples: int = 2, progress: Progress | None = None) -> Survey:
     """Read a data set.
 
     Args:
         path: TFHP folder or folder of shards, of any head.
-        n_samples: clips of each split to be kept, of different speakers as far as there are; the same ones each time.
-        progress: told the number of clips done, and of how many where that is known.
+        n_samples: clips of each split to keep as samples, of different speakers where possible; the same in each run.
+        progress: called with the number of clips read, and of all clips where it is known.
 
     Raises:
         InputError: there is no data set, no clip in it, or a clip is damaged.
@@ -109,7 +108,7 @@ def survey(path: str | Path, n_samples: int = 2, progress: Report | None = None)
     clips, total = all_clips(path)
     rows: list[ClipRow] = []
     channels: dict[str, dict[str, Histogram]] = {}
-    kept: dict[str, dict[str, tuple[bytes, Clip]]] = {}
+    samples: dict[str, dict[str, tuple[bytes, Clip]]] = {}
     head, fps = "", 0.0
     for done, (split, clip) in enumerate(clips, 1):
         head, fps = head or clip.motion.head, fps or clip.motion.fps
@@ -118,25 +117,25 @@ def survey(path: str | Path, n_samples: int = 2, progress: Report | None = None)
             channels.setdefault(name, {}).setdefault(split, Histogram(low, high, unit)).add(values)
         rows.append(_row(split, clip))
         if n_samples:
-            _keep(kept.setdefault(split, {}), clip, n_samples)
+            _add_sample(samples.setdefault(split, {}), clip, n_samples)
         if progress:
             progress(done, total)
     if not rows:
         raise InputError(f"{path}: has no clips")
-    samples = [
+    ranked = [
         (split, clip)
-        for split in sorted(kept, key=_place)
-        for _, clip in sorted(kept[split].values(), key=lambda x: x[0])
+        for split in sorted(samples, key=_order)
+        for _, clip in sorted(samples[split].values(), key=lambda x: x[0])
     ]
-    return Survey(Path(path), layout_of(path), head, fps, tuple(rows), channels, tuple(samples))
+    return Survey(Path(path), layout_of(path), head, fps, tuple(rows), channels, tuple(ranked))
 
 
 def curves_of(motion: Motion) -> dict[str, tuple[float, float, str, np.ndarray]]:
-    """Return what to show of a motion: by name the range shown, the unit, and ``(T,)`` values."""
-    found: dict[str, tuple[float, float, str, np.ndarray]] = {}
+    """Return the curves of a motion that the page shows: for each name its range, its unit and ``(T,)`` values."""
+    curves: dict[str, tuple[float, float, str, np.ndarray]] = {}
     names = set(motion.expression_names)
     if names <= set(INDEX):
-        for label, wanted in (
+        for label, channels in (
             ("jaw open", ("jawOpen",)),
             ("smile", ("mouthSmileLeft", "mouthSmileRight")),
             ("pucker", ("mouthPucker",)),
@@ -144,19 +143,19 @@ def curves_of(motion: Motion) -> dict[str, tuple[float, float, str, np.ndarray]]
             ("brow down", ("browDownLeft", "browDownRight")),
             ("eyes shut", ("eyeBlinkLeft", "eyeBlinkRight")),
         ):
-            if set(wanted) <= names:
-                found[label] = (0.0, 1.0, "", np.mean([motion.channel(name) for name in wanted], axis=0))
+            if set(channels) <= names:
+                curves[label] = (0.0, 1.0, "", np.mean([motion.channel(name) for name in channels], axis=0))
     else:
         for name in motion.expression_names[:3]:
-            found[name] = (-4.0, 4.0, "", motion.channel(name))
+            curves[name] = (-4.0, 4.0, "", motion.channel(name))
     if motion.jaw_pose is not None:
-        found["jaw opening"] = (-5.0, 40.0, "°", np.rad2deg(motion.jaw_pose[:, 0]))
+        curves["jaw opening"] = (-5.0, 40.0, "°", np.rad2deg(motion.jaw_pose[:, 0]))
     for axis, name in enumerate(HEAD_AXES):
-        found[name] = (-45.0, 45.0, "°", np.rad2deg(motion.head_pose[:, axis]))
-    return found
+        curves[name] = (-45.0, 45.0, "°", np.rad2deg(motion.head_pose[:, axis]))
+    return curves
 
 
-def _place(split: str) -> tuple[int, str]:
+def _order(split: str) -> tuple[int, str]:
     return (*SPLITS, split).index(split), split
 
 
@@ -172,13 +171,13 @@ def _row(split: str, clip: Clip) -> ClipRow:
     return ClipRow(clip.name, split, clip.speaker, clip.duration, level, (pitch, yaw, roll), blinks)
 
 
-def _keep(kept: dict[str, tuple[bytes, Clip]], clip: Clip, n: int) -> None:
-    """Keep ``n`` clips: of the speakers that come first by a hash, more than one of a speaker only while there is room."""
+def _add_sample(samples: dict[str, tuple[bytes, Clip]], clip: Clip, n: int) -> None:
+    """Keep at most ``n`` samples, those whose hash comes first; two of one speaker only while there is room."""
     key, order = clip.speaker, hashlib.sha256(clip.name.encode()).digest()
-    if key in kept:
-        if len(kept) >= n:
+    if key in samples:
+        if len(samples) >= n:
             return
         key, order = clip.name, b"\xff" + order
-    kept[key] = (order, clip)
-    if len(kept) > n:
-        del kept[max(kept, key=lambda each: kept[each][0])]
+    samples[key] = (order, clip)
+    if len(samples) > n:
+        del samples[max(samples, key=lambda key: samples[key][0])]

@@ -266,9 +266,9 @@ class Check:
 
     what: str
     """In words."""
-    found: str
-    """The value."""
-    wanted: str
+    value: str
+    """As measured."""
+    expected: str
     """What it should be."""
     good: bool
     """Whether it is so."""

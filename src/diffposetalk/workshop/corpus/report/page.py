@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +12,10 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.files.atomic import check_output, write_atomically
+from diffposetalk.pages import render, require_libraries, svg
+from diffposetalk.progress import Progress
+from diffposetalk.workshop.corpus.language.phones import Phone
+from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.report import measures, plots
 from diffposetalk.workshop.corpus.report.measures import Check, Take
 from diffposetalk.workshop.corpus.shards import SpeakerInfo, list_speakers, load_shard, shard_summary
@@ -22,18 +23,8 @@ from diffposetalk.workshop.corpus.shards import SpeakerInfo, list_speakers, load
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Progress = Callable[[float, float | None], None]
-"""Called with steps done and steps in all."""
 FILM_S = 6.0
-"""Length of a film."""
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 2em auto; padding: 0 1em; color: #222; }
-h1, h2 { font-weight: 600; } h2 { margin-top: 2em; } img { max-width: 100%; } p { max-width: 75ch; }
-table { border-collapse: collapse; } td, th { padding: .15em .9em .15em 0; text-align: left; vertical-align: top; }
-tr.bad td { color: #b3261e; font-weight: 600; } .note { color: #8a5a00; } figure { margin: 0 1em 1em 0; }
-.films { display: flex; flex-wrap: wrap; } .films figure { width: 360px; } video { width: 100%; }
-figcaption { font-size: 13px; color: #555; }
-"""
+"""Length of a film in seconds."""
 
 _MOTION_SECTIONS: tuple[tuple[str, str, Callable[[Sequence[Take]], Figure]], ...] = (
     (
@@ -66,14 +57,14 @@ _MOTION_SECTIONS: tuple[tuple[str, str, Callable[[Sequence[Take]], Figure]], ...
 
 @dataclass(frozen=True)
 class CorpusReport:
-    """What `write_report` wrote and found."""
+    """What `write_report` wrote, and its checks."""
 
     page: Path
     """The HTML page."""
     films: tuple[Path, ...]
     """mp4 files beside it."""
     checks: tuple[Check, ...]
-    """What was held against the corpus; empty if it has no motion yet."""
+    """What a corpus should satisfy; empty if it has no motion yet."""
     notes: tuple[str, ...]
     """What could not be done."""
 
@@ -88,68 +79,88 @@ def write_report(
 ) -> CorpusReport:
     """Write a page to judge a corpus by.
 
-    Hours, voices and languages are those of the whole corpus; everything that needs sound or motion is measured on some
-    speakers, the same ones each time.
+    Hours, voices and languages are those of the whole corpus. Sound and motion are measured on some speakers, the same
+    ones each time.
 
     Args:
         folder: the corpus.
         out: an `.html` file, or a folder that gets an `index.html`; films go beside the page under its name.
         n_speakers: speakers to measure.
-        n_clips: clips to draw, of manners as different as can be found.
-        n_films: clips to film; none where there is no OpenGL.
-        progress: called with steps done and in all.
+        n_clips: clips to draw; their manners are as different as possible.
+        n_films: clips to film; none without OpenGL.
+        progress: called with the steps done and their number.
 
     Raises:
         InputError: there is no corpus in the folder, or a file of it is broken.
         UsageError: the page cannot go there, or a number is out of range.
-        DiffPoseTalkError: matplotlib is not installed, or the disk refuses.
+        DiffPoseTalkError: Jinja2 or matplotlib is not installed, or the disk is full.
     """
     if n_speakers < 1 or n_clips < 0 or n_films < 0:
         raise UsageError("a report needs at least one speaker, and no negative number of clips or films")
     page = page_path(out)
-    plots.new_figure(1, 1)  # fails now rather than after the work, if at all
+    require_libraries()
     folder = Path(folder)
     names = list_speakers(folder)
-    show = progress or (lambda _done, _total: None)
+    show = progress or (lambda *_: None)
     chosen = sorted(np.random.default_rng(0).permutation(len(names))[:n_speakers].tolist())
     total = 2.0 * len(chosen) + 10 + n_clips + 4 * n_films
-    summaries = [shard_summary(folder, name) for name in names]
-    clips, takes = [], []
+    speakers = [
+        (info, sum(seconds), len(seconds)) for info, seconds, _ in (shard_summary(folder, name) for name in names)
+    ]
+    phones, takes = _measured(folder, [names[k] for k in chosen], lambda done: show(2.0 * done, total))
+    notes: list[str] = []
+    checks: tuple[Check, ...] = ()
+    films: list[tuple[Take, Path]] = []
+    sections = [
+        _section(
+            "Voices",
+            "Many voices, none of them much above the others; speakers of one voice differ by transforms.",
+            plots.voices(speakers),
+        ),
+        _section("Phones", "All phones occur; vowels last 50 to 200 ms, stops less.", plots.phones(phones)),
+    ]
+    if takes:
+        checks = measures.check(takes)
+        shown = most_different(takes, max(n_clips, n_films))
+        films = _films(shown[:n_films], page, notes, lambda done: show(total - 4 * n_films + 4 * done, total))
+        sections += _motion_sections(takes)
+        sections += [
+            _section(f"Clip {take.name}", f"{take.text} {_manner_words(take)}", plots.clip(take))
+            for take in shown[:n_clips]
+        ]
+    else:
+        notes.append("This corpus has no motion yet; make it with `diffposetalk corpus FOLDER --motion-anew`.")
+    document = render(
+        __package__,
+        "corpus.html",
+        title=f"Corpus {folder.name}",
+        facts=_facts(folder, speakers, len(chosen)),
+        checks=checks,
+        films=[{"file": path.name, "caption": _film_caption(take)} for take, path in films],
+        notes=notes,
+        sections=sections,
+    )
+    write_atomically(page, document)
+    show(total, total)
+    return CorpusReport(page, tuple(path for _, path in films), checks, tuple(notes))
+
+
+def _measured(
+    folder: Path, names: Sequence[str], show: Callable[[int], None]
+) -> tuple[list[tuple[Phone, ...]], list[Take]]:
+    """Return the phones of every clip of some speakers, and the measures of those clips that have motion."""
+    phones: list[tuple[Phone, ...]] = []
+    takes: list[Take] = []
     openings: dict[str, np.ndarray] = {}
-    for done, index in enumerate(chosen):
-        show(2 * done, total)
-        for clip in load_shard(folder, names[index]):
-            clips.append(clip.phones)
+    for done, name in enumerate(names):
+        show(done)
+        for clip in load_shard(folder, name):
+            phones.append(clip.phones)
             if clip.motion is not None and clip.manner is not None:
                 if clip.motion.head not in openings:
                     openings[clip.motion.head] = measures.opening_by_channel(clip.motion.head)
                 takes.append(measures.measure(clip, openings[clip.motion.head]))
-    speakers = [(info, sum(seconds), len(seconds)) for info, seconds, _ in summaries]
-    body = [_heading(folder, speakers, len(chosen))]
-    notes: list[str] = []
-    checks: tuple[Check, ...] = ()
-    films: list[tuple[Take, Path]] = []
-    if takes:
-        checks = measures.check(takes)
-        shown = most_different(takes, max(n_clips, n_films))
-        films = _films(shown[:n_films], page, notes, lambda k: show(total - 4 * n_films + 4 * k, total))
-        body += [_checks(checks), _film_section(films, notes)]
-    else:
-        notes.append("This corpus has no motion yet; make it with `diffposetalk corpus FOLDER --motion-anew`.")
-        body += [f'<p class="note">{html.escape(note)}</p>' for note in notes]
-    body += _section(
-        "Voices",
-        "Many voices, none of them much above the others; speakers of one voice differ by transforms.",
-        plots.voices(speakers),
-    )
-    body += _section("Phones", "All phones occur; vowels last 50 to 200 ms, stops less.", plots.phones(clips))
-    if takes:
-        body += _motion_sections(takes)
-        for take in shown[:n_clips]:
-            body += _section(f"Clip {take.name}", f"{take.text} {_manner_words(take)}", plots.clip(take))
-    write_atomically(page, _document(f"Corpus {folder.name}", body))
-    show(total, total)
-    return CorpusReport(page, tuple(path for _, path in films), checks, tuple(notes))
+    return phones, takes
 
 
 def page_path(out: str | Path) -> Path:
@@ -188,7 +199,7 @@ def _films(takes: Sequence[Take], page: Path, notes: list[str], show: Callable[[
     from diffposetalk.head import load_head
     from diffposetalk.render import render_motion
 
-    found: list[tuple[Take, Path]] = []
+    films: list[tuple[Take, Path]] = []
     for k, take in enumerate(takes):
         show(k)
         path = page.with_name(f"{page.stem}-{take.name.replace('/', '-')}.mp4")
@@ -202,39 +213,29 @@ def _films(takes: Sequence[Take], page: Path, notes: list[str], show: Callable[[
         except DiffPoseTalkError as error:
             notes.append(f"No films: {error}")
             break
-        found.append((take, path))
-    return found
+        films.append((take, path))
+    return films
 
 
-def _motion_sections(takes: Sequence[Take]) -> list[str]:
-    counted = [(symbol, measures.count_closures(takes, symbol)) for symbol in "pbm"]
-    words = ", ".join(
-        f"{symbol} {found.share:.1%} of {found.n_pressed}" for symbol, found in counted if found.n_pressed
+def _motion_sections(takes: Sequence[Take]) -> list[dict[str, str]]:
+    closures = [(symbol, measures.count_closures(takes, symbol)) for symbol in "pbm"]
+    sealed = ", ".join(
+        f"{symbol} {count.share:.1%} of {count.n_pressed}" for symbol, count in closures if count.n_pressed
     )
-    sections: list[str] = []
-    for title, caption, draw in _MOTION_SECTIONS:
-        sections += _section(title, caption.format(sealed=words), draw(takes))
-    return sections
+    return [_section(title, caption.format(sealed=sealed), draw(takes)) for title, caption, draw in _MOTION_SECTIONS]
 
 
-def _section(title: str, caption: str, figure: Figure) -> list[str]:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
-    data = base64.b64encode(buffer.getvalue()).decode()
-    return [
-        f"<h2>{html.escape(title)}</h2>",
-        f"<p>{html.escape(caption)}</p>",
-        f'<img alt="{html.escape(title)}" src="data:image/png;base64,{data}">',
-    ]
+def _section(title: str, caption: str, figure: Figure) -> dict[str, str]:
+    return {"title": title, "caption": caption, "drawing": svg(figure, title)}
 
 
-def _heading(folder: Path, speakers: Sequence[tuple[SpeakerInfo, float, int]], n_measured: int) -> str:
+def _facts(folder: Path, speakers: Sequence[tuple[SpeakerInfo, float, int]], n_measured: int) -> list[tuple[str, Any]]:
     hours = sum(seconds for _, seconds, _ in speakers) / 3600
     try:
         recipe = json.loads((folder / "corpus.json").read_text())
     except (OSError, ValueError):
         recipe = {}
-    rows: list[tuple[str, Any]] = [
+    facts: list[tuple[str, Any]] = [
         ("hours", f"{hours:.2f}"),
         ("clips", sum(n for *_, n in speakers)),
         ("speakers", len(speakers)),
@@ -243,46 +244,16 @@ def _heading(folder: Path, speakers: Sequence[tuple[SpeakerInfo, float, int]], n
         ("recipe", ", ".join(f"{key} {value}" for key, value in recipe.items() if not isinstance(value, list))),
         ("measured on", f"{n_measured} speakers"),
     ]
-    cells = "".join(f"<tr><th>{name}</th><td>{html.escape(str(value))}</td></tr>" for name, value in rows if value)
-    return f"<h1>Corpus {html.escape(folder.name)}</h1><table>{cells}</table>"
+    return [(name, value) for name, value in facts if value]
 
 
-def _checks(checks: Sequence[Check]) -> str:
-    rows = "".join(
-        f"<tr class={'good' if check.good else 'bad'}><td>{'&#10003;' if check.good else '&#10007;'}</td>"
-        f"<td>{html.escape(check.what)}</td><td>{html.escape(check.found)}</td><td>{html.escape(check.wanted)}</td></tr>"
-        for check in checks
-    )
-    return f"<h2>What should hold</h2><table><tr><th></th><th>what</th><th>found</th><th>wanted</th></tr>{rows}</table>"
-
-
-def _film_section(films: Sequence[tuple[Take, Path]], notes: Sequence[str]) -> str:
-    parts = [f'<p class="note">{html.escape(note)}</p>' for note in notes]
-    parts += [
-        f'<figure><video controls preload="metadata" src="{html.escape(path.name)}"></video>'
-        f"<figcaption>{html.escape(take.name)}, {html.escape(take.speaker.voice)}. {html.escape(_manner_words(take))}"
-        "</figcaption></figure>"
-        for take, path in films
-    ]
-    return f'<h2>Films</h2><div class="films">{"".join(parts)}</div>' if parts else ""
+def _film_caption(take: Take) -> str:
+    return f"{take.name}, {take.speaker.voice}. {_manner_words(take)}"
 
 
 def _manner_words(take: Take, n: int = 6) -> str:
-    """Name the parameters in which a manner is most unlike the neutral one."""
-    from diffposetalk.workshop.corpus.motion.manner import Manner
-
+    """Name the parameters in which a manner differs most from the neutral one."""
     difference = take.manner.vector() - Manner().vector()
     strongest = np.argsort(-np.abs(difference))[:n]
     names = list(Manner.ranges())
     return "Manner: " + ", ".join(f"{names[k]} {getattr(take.manner, names[k]):.3g}" for k in strongest) + "."
-
-
-def _document(title: str, body: Sequence[str]) -> bytes:
-    lines = [
-        "<!doctype html>",
-        f'<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title><style>{_STYLE}</style></head>',
-        "<body>",
-        *body,
-        "</body></html>",
-    ]
-    return "\n".join(lines).encode()

@@ -1,4 +1,4 @@
-"""Figures of a corpus report: functions from measured takes to matplotlib figures (the `train` extra)."""
+"""Figures of a corpus report: functions from measured takes to matplotlib figures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.pages import TEXT, new_figure
 from diffposetalk.workshop.corpus.language.phones import FEATURES, SYMBOLS, VISUAL_CLASSES, Phone
 from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.report import measures
@@ -21,19 +21,6 @@ if TYPE_CHECKING:
 _AXES = ("pitch", "yaw", "roll")
 _COLORS = ("#1f6fb2", "#c0392b", "#2a9d5c", "#8e44ad", "#d68910", "#16a2a2", "#7f8c8d", "#b03a78")
 _CLASS_COLOR = dict(zip(VISUAL_CLASSES, ("#b0b0b0", *_COLORS)))
-
-
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of a size in inches.
-
-    Raises:
-        DiffPoseTalkError: matplotlib is not installed.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise DiffPoseTalkError("a report needs matplotlib: pip install 'diffposetalk[train]'") from None
-    return Figure(figsize=(width, height), layout="constrained")
 
 
 def voices(summaries: Sequence[tuple[SpeakerInfo, float, int]]) -> Figure:
@@ -82,7 +69,7 @@ def phones(takes: Sequence[Sequence[Phone]]) -> Figure:
         if durations[symbol]:
             low, middle, high = np.percentile(durations[symbol], (5, 50, 95)) * 1e3
             lengths.plot([k, k], [low, high], color=colors[k], lw=3)
-            lengths.plot(k, middle, "_", color="black", ms=7)
+            lengths.plot(k, middle, "_", color=TEXT, ms=7)
     lengths.set_ylim(0, 400)
     lengths.set_ylabel("duration (ms)")
     lengths.set_xticks(range(len(order)), order, fontsize=8)
@@ -276,7 +263,7 @@ def channels(takes: Sequence[Take]) -> Figure:
     panel = figure.subplots()
     places = np.arange(len(names))
     panel.vlines(places, low, high, color=_COLORS[0], lw=4)
-    panel.plot(places, middle, "_", color="black", ms=8, label="median; bar: 5 to 95 %")
+    panel.plot(places, middle, "_", color=TEXT, ms=8, label="median; bar: 5 to 95 %")
     panel.plot(places, values.max(0), ".", color=_COLORS[1], ms=4, label="largest")
     panel.set_xticks(places, names, rotation=90, fontsize=6)
     panel.legend(fontsize=7, loc="upper right")

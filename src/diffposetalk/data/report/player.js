@@ -1,13 +1,11 @@
-// The line in a clip's plot follows its film or sound; a click on the plot goes there.
+// The line in a clip's plot follows its video or sound; a click on the plot goes there.
 for (const figure of document.querySelectorAll(".clip")) {
   const media = figure.querySelector("video, audio");
   const line = figure.querySelector(".now");
   const svg = figure.querySelector("svg");
-  const width = Number(line.dataset.width);
   const show = () => {
-    const x = media.duration ? (width * media.currentTime) / media.duration : 0;
-    line.setAttribute("x1", x);
-    line.setAttribute("x2", x);
+    const share = media.duration ? media.currentTime / media.duration : 0;
+    line.setAttribute("transform", `translate(${share * svg.viewBox.baseVal.width} 0)`);
     if (!media.paused) requestAnimationFrame(show);
   };
   media.addEventListener("play", show);

@@ -1,4 +1,4 @@
-"""What a data set's manifest says of the videos and stretches that did not become clips."""
+"""The manifest of a data set made of videos: which were used, and which parts were rejected and why."""
 
 from __future__ import annotations
 
@@ -14,42 +14,46 @@ from diffposetalk.files.limits import JSON_FACTOR, read_bytes
 from diffposetalk.files.parsing import parsing
 
 MANIFEST = "manifest.jsonl"
+"""Name of the manifest in the data set's folder."""
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A video, a take or a stretch of one that is not in the data set."""
+class Rejection:
+    """A video or a part of one that is not in the data set."""
 
     video: str
     kind: str
+    """`video`, `take`, `stretch` or `clip`."""
     reason: str
+    """In one or two words."""
     why: str
+    """In a sentence."""
     start_s: float | None
     end_s: float | None
 
     @property
     def seconds(self) -> float:
-        """How long it is; 0 where not known."""
+        """Duration; 0 where it is not known."""
         return 0.0 if self.start_s is None or self.end_s is None else max(0.0, self.end_s - self.start_s)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What became of the videos that a data set was made of."""
+    """Contents of a manifest."""
 
     videos: int
     used_videos: int
-    left_out: tuple[LeftOut, ...]
-    """Each second once: of a rejected video or take only its parts, where these are told."""
+    rejected: tuple[Rejection, ...]
+    """Each second once: a rejected video or take is replaced by its rejected parts where the manifest lists them."""
     notes: tuple[tuple[str, str], ...]
-    """Video and what is worth knowing of it."""
+    """Video and a remark on it."""
 
 
 def read_manifest(folder: str | Path) -> Manifest | None:
-    """Read ``manifest.jsonl`` in a data set's folder; None where there is none that tells of videos.
+    """Read ``manifest.jsonl`` in a data set's folder; None if there is no manifest, or one that is not about videos.
 
     Raises:
-        InputError: a line of it is damaged.
+        InputError: a line is damaged.
     """
     path = Path(folder) / MANIFEST
     if not path.is_file():
@@ -64,13 +68,13 @@ def read_manifest(folder: str | Path) -> Manifest | None:
                 return None  # the manifest of a corpus, not of videos
             rows.append(_checked(row))
     videos = [row for row in rows if row["kind"] == "video"]
-    left_out = [part for _, group in groupby(rows, key=lambda row: row["video"]) for part in _parts(list(group))]
+    rejected = [part for _, group in groupby(rows, key=lambda row: row["video"]) for part in _parts(list(group))]
     notes = [(row["video"], str(note)) for row in videos for note in row["notes"]]
-    return Manifest(len(videos), sum(row["status"] == "used" for row in videos), tuple(left_out), tuple(notes))
+    return Manifest(len(videos), sum(row["status"] == "used" for row in videos), tuple(rejected), tuple(notes))
 
 
 def _checked(row: Any) -> dict[str, Any]:
-    """Return the fields of a row that are used here, of the right types.
+    """Return the fields of a row that `read_manifest` uses, after a check of their types.
 
     Raises:
         ValueError: a field is missing or of another type.
@@ -96,15 +100,15 @@ def _checked(row: Any) -> dict[str, Any]:
     return checked
 
 
-def _parts(rows: Sequence[dict[str, Any]]) -> Iterator[LeftOut]:
-    """Yield what was left out of a video; a video or take only where none of its parts follows."""
+def _parts(rows: Sequence[dict[str, Any]]) -> Iterator[Rejection]:
+    """Yield the rejections of one video; a whole video or take only if no row of its parts follows."""
     for row, after in zip(rows, [*rows[1:], None]):
         if row["status"] == "rejected" and not (after and _inside(after, row)):
-            yield LeftOut(row["video"], row["kind"], row["reason"], row["why"], row["start_s"], row["end_s"])
+            yield Rejection(row["video"], row["kind"], row["reason"], row["why"], row["start_s"], row["end_s"])
 
 
 def _inside(part: dict[str, Any], whole: dict[str, Any]) -> bool:
-    """Tell whether a row of the manifest is of a part of the one before it."""
+    """Return whether a row is about a part of the row before it."""
     if whole["kind"] == "video":
         return True
     start, first, end = part["start_s"] or 0.0, whole["start_s"] or 0.0, whole["end_s"] or 0.0
