@@ -218,7 +218,7 @@ def test_a_defect_is_one_line_unless_debugging(capsys: Captured, monkeypatch: py
     def fail(*_: object) -> None:
         raise ValueError("strange")
 
-    monkeypatch.setattr("diffposetalk.cli.commands.info._here", fail)
+    monkeypatch.setattr("diffposetalk.cli.commands.info._installation", fail)
     assert run(["info"]) == 1
     _, err = capsys.readouterr()
     assert err.count("\n") == 1

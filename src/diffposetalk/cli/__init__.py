@@ -1,4 +1,4 @@
-"""The command line: one file for each command; nothing heavy is imported before a command runs."""
+"""The command line: one module per command. Heavy libraries are imported only when a command runs."""
 
 from diffposetalk.cli.main import run
 

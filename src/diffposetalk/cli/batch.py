@@ -1,4 +1,4 @@
-"""Several sounds in one call of `animate`: which sounds, and the names of what is written for each."""
+"""Several sounds in one call of `animate`: the sound files, and the outputs of each."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ SOUNDS = (
     ".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".oga", ".opus", ".weba", ".mka", ".wma", ".aif", ".aiff", ".caf",
     ".w64", ".amr", ".au",
 )  # fmt: skip
-"""File name endings that are taken for sound when a folder is given."""
+"""Suffixes of the sound files that are read from a folder."""
 DEFAULT_FORMAT = "mp4"
+"""Format of the outputs in a folder if `--format` is not given."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One sound and what is made from it."""
+    """One sound and its outputs."""
 
     speech: Path
     outputs: Outputs
 
 
 def jobs(args: argparse.Namespace, pictures: tuple[Path, ...] = ()) -> list[Job]:
-    """Return the jobs of a command line; every output is checked before any work.
+    """Return the jobs of a command line. Every output is checked before any work.
 
     Args:
-        args: with ``speech`` (files or folders), ``output`` and ``format``.
-        pictures: further drawn outputs; one sound only.
+        args: options with ``speech`` (files or folders), ``output`` and ``format``.
+        pictures: further rendered outputs, for a single sound only.
 
     Raises:
-        UsageError: no folder for several sounds, an unknown format, two sounds of one name, or an output that cannot be
-            written.
-        InputError: a folder without sounds.
+        UsageError: several sounds have no output folder, a format is unknown, two sounds have the same name, or an
+            output cannot be written.
+        InputError: a folder holds no sounds.
     """
     if "" in args.speech:
         raise UsageError("the name of a sound file is empty; give the name of a sound or video file")
@@ -62,8 +63,8 @@ def jobs(args: argparse.Namespace, pictures: tuple[Path, ...] = ()) -> list[Job]
     folder.mkdir(parents=True, exist_ok=True)
     options = vars(args) | {"format": None}
     return [
-        Job(speech, Outputs.of(argparse.Namespace(**options | {"output": [str(folder / name) for name in each]})))
-        for speech, each in names.items()
+        Job(speech, Outputs.of(argparse.Namespace(**options | {"output": [str(folder / name) for name in outputs]})))
+        for speech, outputs in names.items()
     ]
 
 
@@ -77,16 +78,20 @@ def _is_folder(output: Sequence[str]) -> bool:
 
 
 def _sounds(words: Sequence[str]) -> list[Path]:
-    """Return the files that are named, and those with an ending of sound or video in the folders that are named."""
+    """Return the given files, and the sound and video files in the given folders."""
     from diffposetalk.media import VIDEOS
 
     speeches: list[Path] = []
     for path in map(Path, words):
-        inside = sorted(each for each in path.iterdir() if each.is_file()) if path.is_dir() else [path]
-        found = [each for each in inside if not path.is_dir() or each.suffix.lower() in (*SOUNDS, *VIDEOS)]
-        if not found:
+        if not path.is_dir():
+            speeches.append(path)
+            continue
+        inside = [
+            file for file in sorted(path.iterdir()) if file.is_file() and file.suffix.lower() in (*SOUNDS, *VIDEOS)
+        ]
+        if not inside:
             raise InputError(f"{path}: this folder holds no sound or video files")
-        speeches += found
+        speeches += inside
     return list(dict.fromkeys(speeches))
 
 
@@ -102,12 +107,12 @@ def _names(stem: str, formats: str) -> list[str]:
             continue
         row = FORMATS.get(word.strip())
         if row is None:
-            known = ", ".join(dict.fromkeys((*(each[1:] for each in PICTURES), *FORMATS)))
+            known = ", ".join(dict.fromkeys((*(suffix[1:] for suffix in PICTURES), *FORMATS)))
             raise UsageError(f"unknown format {word!r}; there are {known}")
         ending = row.suffixes[0]
         plain, hinted = stem + ending, [f"{stem}_{hint}{ending}" for hint in row.hints]
-        fitting = [name for name in (plain, *hinted) if format_of(name).name == row.name]
-        if not fitting:
+        matching = [name for name in (plain, *hinted) if format_of(name).name == row.name]
+        if not matching:
             raise UsageError(f"{plain}: this name means another format than {row.name}; rename the sound")
-        names.append(fitting[0])
+        names.append(matching[0])
     return list(dict.fromkeys(names))

@@ -1,4 +1,4 @@
-"""What a command says, and where: results to stdout, everything else to stderr."""
+"""Output of a command: results go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ from diffposetalk.progress import Progress
 
 
 class Console:
-    """Speaks for one run of a command.
+    """Prints the output of one command.
 
     Results go to stdout: lines for people, or with `--json` exactly one JSON object. Progress, warnings and errors go
-    to stderr, a line each. A stdout that is full, closed or no longer read does not stop the work: what could not be
-    printed is reported at the end.
+    to stderr, one line each. If stdout is full or closed, the work continues and the failure is reported at the end.
     """
 
     def __init__(self, as_json: bool = False, quiet: bool = False, debug: bool = False) -> None:
-        """Say for whom: a script (`as_json`), a person who wants no progress (`quiet`), or a developer (`debug`)."""
+        """Choose JSON output (`as_json`), no progress (`quiet`), or stack traces and debug messages (`debug`)."""
         self.as_json = as_json
         self.quiet = quiet
         self.debug = debug
@@ -42,10 +41,10 @@ class Console:
             self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
     def finish(self, result: dict[str, Any]) -> None:
-        """Print the JSON object, if that was asked for, and all that waits to be printed.
+        """Print the JSON object if `--json` was given, and flush stdout.
 
         Raises:
-            DiffPoseTalkError: not all of the result could be printed; a reader that has gone (`| head`) is no error.
+            DiffPoseTalkError: the result could not be printed completely. A closed pipe (`| head`) is not an error.
         """
         if self.as_json:
             self._print(json.dumps(result, default=_plain, allow_nan=False))
@@ -56,7 +55,7 @@ class Console:
             raise DiffPoseTalkError(f"the result could not be printed on stdout: {reason}{files}")
 
     def fail(self, message: str, exit_code: int) -> int:
-        """Print one line about what went wrong; return the exit code."""
+        """Print an error as one line; return the exit code."""
         line = self.complain(message)
         if self.as_json and self._lost is None:
             self._print(json.dumps({"error": line, "exit_code": exit_code}))
@@ -64,13 +63,13 @@ class Console:
         return exit_code
 
     def complain(self, message: str) -> str:
-        """Print one line about what went wrong; return it."""
+        """Print an error as one line; return the line."""
         line = one_line(message)
         self._note(f"diffposetalk: {line}")
         return line
 
     def warn(self, message: str) -> None:
-        """Print one line of warning."""
+        """Print a warning as one line."""
         self._note(f"diffposetalk: warning: {one_line(message)}")
 
     def _print(self, line: str) -> None:
@@ -90,7 +89,7 @@ class Console:
                 self._give_up(error)
 
     def _give_up(self, error: BaseException) -> None:
-        """Remember why stdout takes nothing, and let Python's own last flush at exit go nowhere."""
+        """Remember the failure of stdout, and point stdout at the null device so that Python's flush at exit succeeds."""
         self._lost = error
         with contextlib.suppress(OSError, ValueError, AttributeError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -98,14 +97,14 @@ class Console:
             os.close(nowhere)
 
     def _note(self, line: str) -> None:
-        """Print a line on stderr; where that is impossible there is nobody to tell."""
+        """Print a line on stderr; failures are ignored."""
         if sys.stderr is not None:
             with contextlib.suppress(OSError, ValueError):
                 print(line, file=sys.stderr, flush=True)
 
     @contextlib.contextmanager
     def warnings_as_lines(self) -> Iterator[None]:
-        """Show our own warnings and log records as one line each; keep warnings of libraries to themselves."""
+        """Print our own warnings and log records as one line each; hide the warnings of libraries."""
         log = logging.getLogger("diffposetalk")
         handler = _Lines(self)
         log.addHandler(handler)
@@ -115,7 +114,7 @@ class Console:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 warnings.filterwarnings("once", category=DiffPoseTalkWarning)
-                warnings.showwarning = lambda message, *_rest, **_named: self.warn(str(message))
+                warnings.showwarning = lambda message, *_args, **_kwargs: self.warn(str(message))
                 yield
         finally:
             log.removeHandler(handler)
@@ -124,17 +123,17 @@ class Console:
 
     @contextlib.contextmanager
     def progress(self, what: str, unit: str = "") -> Iterator[Progress]:
-        """Show a bar on stderr while the `with` block runs, if a person looks at it.
+        """Show a progress bar during the `with` block if stderr is a terminal.
 
         Args:
-            what: the work, such as `speaking`.
-            unit: of the numbers given to the callback, such as `s` or `frames`.
+            what: name of the work, such as `speaking`.
+            unit: unit of the progress, such as `s` or `frames`.
 
         Yields:
-            The progress to hand to the work.
+            The callback for the work.
         """
         if self.quiet or sys.stderr is None or not sys.stderr.isatty():
-            yield _unseen
+            yield _no_progress
             return
         import rich.console
         from rich import progress
@@ -155,7 +154,7 @@ class Console:
 
 
 class _Lines(logging.Handler):
-    """Prints log records of the library: warnings as warnings, the rest as plain lines on stderr."""
+    """Prints our log records on stderr: warnings as warnings, others as plain lines."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -169,10 +168,10 @@ class _Lines(logging.Handler):
             self._console._note(f"diffposetalk: {one_line(record.getMessage())}")
 
 
-def _unseen(done: float, total: float | None = None, what: str | None = None) -> None:
-    """Progress that nobody looks at."""
+def _no_progress(done: float, total: float | None = None, what: str | None = None) -> None:
+    """Progress that shows nothing."""
 
 
 def _plain(value: Any) -> Any:
-    """Turn paths and numpy numbers into what JSON knows."""
+    """Convert numpy values and paths to JSON types."""
     return value.tolist() if hasattr(value, "tolist") else str(value)

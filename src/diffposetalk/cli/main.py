@@ -1,4 +1,4 @@
-"""The command `diffposetalk`: which commands there are, and how a run of one ends."""
+"""The command `diffposetalk`: its subcommands, and the end of a run."""
 
 from __future__ import annotations
 
@@ -34,20 +34,21 @@ COMMANDS = {
     "train": "train a model from a recipe",
     "evaluate": "measure a model on real recordings",
 }
+"""Command -> its help. Each command is a module of `cli.commands`."""
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it: 128 and the number of the signal."""
+"""Exit code after Ctrl-C: 128 plus the number of the signal, as in shells."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Argument parser that answers a wrong command line with one line."""
+    """Argument parser that prints one line for a wrong command line."""
 
     def error(self, message: str) -> NoReturn:
-        """Print what is wrong and where to read more; exit with 2."""
+        """Print the error and a hint to `--help`; exit with 2."""
         self.exit(2, f"diffposetalk: {one_line(message)} (see `{self.prog} --help`)\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
-        """Print help through the console, which knows of a stdout that is full or closed."""
+        """Print help through the console, which handles a full or closed stdout."""
         if file is sys.stdout or file is None:
             console = Console()
             console.say(message.removesuffix("\n"))
@@ -57,7 +58,7 @@ class Parser(argparse.ArgumentParser):
 
 
 class _Ended(BaseException):
-    """Asked to end by a signal; unwinds like Ctrl-C, so that no half-written file stays."""
+    """Raised by a signal that ends the program; like Ctrl-C, so that unfinished files are removed."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -68,9 +69,9 @@ def build_parser(arguments: Sequence[str] | None = None) -> Parser:
     """Return the parser of the whole command line.
 
     Args:
-        arguments: the words to be parsed; the modules of other commands than theirs are not imported. By default all are.
+        arguments: the words to parse. Only the module of their command is imported. Default: all are imported.
     """
-    wanted = set(COMMANDS) if arguments is None else {next((word for word in arguments if word in COMMANDS), "")}
+    imported = set(COMMANDS) if arguments is None else {next((word for word in arguments if word in COMMANDS), "")}
     common = Parser(add_help=False)
     group = common.add_argument_group("general")
     group.add_argument("--json", action="store_true", help="print one JSON object on stdout instead of text")
@@ -84,7 +85,7 @@ def build_parser(arguments: Sequence[str] | None = None) -> Parser:
     parser.add_argument("--version", action="version", version=f"diffposetalk {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, what in COMMANDS.items():
-        if name not in wanted:
+        if name not in imported:
             commands.add_parser(name, help=what, add_help=False)
             continue
         module = import_module(f"diffposetalk.cli.commands.{name}")
@@ -107,7 +108,7 @@ def run(arguments: Sequence[str]) -> int:
         arguments: the words after `diffposetalk`.
 
     Returns:
-        Exit code: 0 done, 1 bad data or a failure, 2 a bad request, 129, 130 or 143 ended by SIGHUP, Ctrl-C or SIGTERM.
+        Exit code: 0 done; 1 bad data or a failure; 2 a bad request; 129, 130 or 143 after SIGHUP, Ctrl-C or SIGTERM.
     """
     console = Console()
     with _Signals() as signals:
@@ -125,7 +126,7 @@ def run(arguments: Sequence[str]) -> int:
                 args.file_set = check_files(parser, args)
                 result = args.run(args, console)
                 console.finish(result)
-            return int(result.get("exit_code", 0))  # a command may find that what it looked at is bad
+            return int(result.get("exit_code", 0))  # `dataset check` returns 1 if the data set is bad
         except BaseException as error:
             if console.debug:
                 traceback.print_exc()
@@ -133,14 +134,15 @@ def run(arguments: Sequence[str]) -> int:
 
 
 class _Signals:
-    """Turns the signals that ask a program to end into exceptions while a command runs.
+    """Turns signals that end the program into exceptions while a command runs.
 
-    `first` is the exception of the first of them. It counts whatever error comes out at the end, since libraries turn
-    an interrupt in their imports into errors of their own. Signals that follow at once (impatient Ctrl-C) do not disturb
-    the cleaning up. A signal that was ignored stays so: `nohup`, and Ctrl-C for jobs in the background.
+    `first` is the exception of the first signal. It decides the exit code, because libraries may turn an interrupt
+    during their import into another error. Further signals within `PAUSE_S` (repeated Ctrl-C) are ignored, so that they
+    do not disturb the clean-up. Signals that are already ignored stay ignored: `nohup`, or Ctrl-C for background jobs.
     """
 
     PAUSE_S = 1.0
+    """Seconds in which further signals are ignored."""
 
     def __init__(self) -> None:
         self.first: BaseException | None = None
@@ -170,7 +172,7 @@ class _Signals:
 
 
 def _ending(console: Console, error: BaseException) -> int:
-    """Say in one line why the run ended; return its exit code."""
+    """Print why the run ended; return the exit code."""
     if isinstance(error, DiffPoseTalkError):
         return console.fail(str(error), error.exit_code)
     if isinstance(error, KeyboardInterrupt):

@@ -21,14 +21,11 @@ def field_docs(options: type) -> dict[str, str]:
 
 
 def help_of(options: type, name: str) -> str:
-    """Return the help of the option for the field ``name``: its docstring, and its default where it has one."""
+    """Return the help of the option for the field ``name``: its docstring and its default."""
     text = field_docs(options)[name].replace("%", "%%")
     default = next(field.default for field in fields(options) if field.name == name)  # type: ignore[arg-type]
     text = text[0].lower() + text[1:]
-    return (
-        text
-        if default is None or default is MISSING
-        else f"{text} (default: {default:g})"
-        if isinstance(default, float)
-        else f"{text} (default: {default})"
-    )
+    if default is None or default is MISSING or default is False:
+        return text
+    shown = "on" if default is True else f"{default:g}" if isinstance(default, float) else str(default)
+    return f"{text} (default: {shown})"

@@ -1,4 +1,4 @@
-"""What every command that has motion to write shares: `-o` by suffix or `--format`, the knobs, and the writing."""
+"""Output options of all commands that write motion, and the writing itself."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from diffposetalk.speech import SpeechFile
 
 PICTURES = (".mp4", ".mov", ".webm", ".gif", ".png")
-"""What is drawn; everything else is a row of `exchange.FORMATS`."""
+"""Suffixes of rendered outputs. All other formats are in `exchange.FORMATS`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `-o` and what is done to motion on its way into files."""
+    """Declare `-o`, `--format` and the export options."""
     declares(parser.add_argument(
         "-o", "--output", metavar="OUT", action="append", default=[],
         help="video (.mp4, .mov, .webm, .gif), picture (.png), or any file that `export --list` names; repeatable",
@@ -35,28 +35,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         metavar="NAME",
-        help="format of OUT where its ending does not say it; for a folder: formats such as mp4,npz (default: mp4)",
+        help="format of OUT if its suffix is not enough; for a folder: formats such as mp4,npz (default: mp4)",
     )
     from diffposetalk.exchange.options import FPS_RANGE, HEAD_UNITS, ExportOptions
 
-    knobs = parser.add_argument_group("files", "REGION is one of expression, brows, eyelids, gaze, cheeks, nose, jaw, "
-                                      "mouth, tongue, head, or the beginning of a channel's name")  # fmt: skip
+    group = parser.add_argument_group("files", "REGION is one of expression, brows, eyelids, gaze, cheeks, nose, jaw, "
+                                      "mouth, tongue, head, or the beginning of channel names")  # fmt: skip
     help_ = partial(help_of, ExportOptions)
-    knobs.add_argument("--fps", type=values.number(*FPS_RANGE), metavar="N", help=help_("fps"))
+    group.add_argument("--fps", type=values.number(*FPS_RANGE), metavar="N", help=help_("fps"))
     for name, field, unit in (
         ("--gain", "gain", "X"),
         ("--offset", "offset", "X"),
         ("--smoothing", "smoothing_s", "S"),
     ):
-        knobs.add_argument(
-            name, type=_knob, action="append", default=[], metavar=f"REGION={unit}", help=help_(field)
+        group.add_argument(
+            name, type=_region, action="append", default=[], metavar=f"REGION={unit}", help=help_(field)
         )  # fmt: skip
-    knobs.add_argument("--clamp", action=argparse.BooleanOptionalAction, default=True, help=help_("clamp"))
-    knobs.add_argument("--used-only", action="store_true", help=help_("used_only"))
-    knobs.add_argument("--head-unit", choices=HEAD_UNITS, default="rad", help=help_("head_unit"))
+    group.add_argument("--clamp", action=argparse.BooleanOptionalAction, default=True, help=help_("clamp"))
+    group.add_argument("--used-only", action="store_true", help=help_("used_only"))
+    group.add_argument("--head-unit", choices=HEAD_UNITS, default="rad", help=help_("head_unit"))
 
 
-def _knob(text: str) -> tuple[str, float]:
+def _region(text: str) -> tuple[str, float]:
+    """Parse `REGION=NUMBER`."""
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text!r}: write REGION=NUMBER, such as mouth=1.2")
@@ -65,16 +66,16 @@ def _knob(text: str) -> tuple[str, float]:
 
 
 def _speech(args: argparse.Namespace) -> str | None:
-    """Return the name of the sound that goes with the motion; the last of several."""
+    """Return the sound file that belongs to the motion; the last one of several."""
     speech = getattr(args, "speech", None)
     return speech[-1] if isinstance(speech, list) else speech
 
 
 def options_of(args: argparse.Namespace) -> ExportOptions:
-    """Return the knobs as given.
+    """Return the export options.
 
     Raises:
-        UsageError: one is out of range.
+        UsageError: a value is out of range.
     """
     from diffposetalk.exchange import ExportOptions
 
@@ -91,11 +92,14 @@ def options_of(args: argparse.Namespace) -> ExportOptions:
 
 @dataclass(frozen=True)
 class Outputs:
-    """Where a command's motion goes."""
+    """Outputs of a command that writes motion."""
 
     files: list[tuple[Path, Format]]
+    """Files of motion, with their formats."""
     pictures: list[Path]
+    """Rendered videos and pictures."""
     options: ExportOptions
+    """How the motion is changed before it is written."""
 
     @classmethod
     def of(cls, args: argparse.Namespace, pictures: tuple[Path, ...] = ()) -> Outputs:
@@ -103,34 +107,34 @@ class Outputs:
 
         Args:
             args: the options of `add_arguments`, and `file_set`, to which all outputs are declared.
-            pictures: drawn outputs from elsewhere, checked already.
+            pictures: further rendered outputs, already checked.
 
         Raises:
-            UsageError: there are none, an unknown suffix or format, a missing folder, or a file that is an input or an
-                output already.
+            UsageError: there is no output, its suffix or format is unknown, its folder is missing, or it would overwrite
+                an input or another output.
         """
         from diffposetalk.exchange import check_target, format_of, suffixes
 
         if args.format and len(args.output) != 1:
             raise UsageError("--format goes with one -o; name several files so that their endings tell")
         files: list[tuple[Path, Format]] = []
-        drawn = list(pictures)
+        rendered = list(pictures)
         for path in (checked_name(word, "-o") for word in args.output):
             if path.suffix.lower() in PICTURES and not args.format:
-                drawn.append(path)
+                rendered.append(path)
             elif not args.format and path.suffix.lower() not in suffixes():
                 known = ", ".join((*PICTURES, *suffixes()))
                 raise UsageError(f"{path}: cannot write '{path.suffix}' files; use one of {known}")
             else:
                 files.append((path, format_of(path, args.format)))
-        if not files and not drawn:
+        if not files and not rendered:
             raise UsageError("nothing to write: name a result with -o, such as -o talk.mp4")
         for index in range(count := getattr(args, "samples", 1)):
             for path, row in files:
                 args.file_set.writes(check_target(values.numbered(path, index, count), row, _speech(args)))
-            for path in drawn:
+            for path in rendered:
                 args.file_set.writes(check_output(values.numbered(path, index, count), PICTURES))
-        return cls(files, drawn, options_of(args))
+        return cls(files, rendered, options_of(args))
 
     def write(
         self,
@@ -141,18 +145,18 @@ class Outputs:
         index: int = 0,
         count: int = 1,
     ) -> dict[str, Any]:
-        """Write a motion everywhere: our own file first, drawn ones last.
+        """Write a motion to all outputs: our own format first, rendered ones last.
 
         Args:
-            motion: what to write.
-            pictures: head, identity, and what draws.
-            speech: the sound that goes with it.
-            console: told every name.
-            index: which of several samples this is; its number goes into the names.
-            count: how many samples there are.
+            motion: the motion.
+            pictures: head, identity and renderer.
+            speech: the sound that belongs to the motion.
+            console: prints the name of each file.
+            index: index of this sample among several; the file names get its number.
+            count: number of samples.
 
         Returns:
-            For `--json`: `outputs`, and where another head's motion was solved for ARKit's channels, `residual`.
+            For `--json`: `outputs`, and `residual` if the motion of another head was converted to ARKit channels.
         """
         from diffposetalk.exchange import FORMATS, Scene, export_all
         from diffposetalk.exchange.prepare import Prepared

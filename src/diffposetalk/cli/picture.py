@@ -1,4 +1,4 @@
-"""What `animate` and `render` share: options of the picture, and motion -> files."""
+"""Picture options of `animate`, `render` and `export`, and the rendering."""
 
 from __future__ import annotations
 
@@ -21,27 +21,25 @@ if TYPE_CHECKING:
     from diffposetalk.progress import Progress
     from diffposetalk.speech import SpeechFile
 
-LOG = logging.getLogger(__name__)
-"""Where it is said how long drawing takes."""
-
+LOG = logging.getLogger("diffposetalk")
 VIDEO_SIZE = 512
-"""Side of a video's pictures, pixels, where nothing else is asked for."""
-
+"""Default width and height of a video, pixels."""
 SHEET_SIZE = 256
-"""Side of each picture of a contact sheet, pixels, where nothing else is asked for."""
-
+"""Default width and height of each picture of a contact sheet, pixels."""
 MEASURED_S = 1.0
-"""Seconds of drawing after which it is known how fast it is."""
-
+"""Seconds of rendering after which its speed is known."""
 SHORT_S = 10.0
-"""Work that takes less, seconds, is not worth a line about how long it will take."""
+"""Shortest remaining time that is logged, seconds."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the options of the picture."""
+    """Declare the picture options."""
     picture = parser.add_argument_group("picture")
     picture.add_argument(
-        "--size", type=_size, metavar="PX|WxH", help="pixels: side of a square, or width x height (default: 512)"
+        "--size",
+        type=_size,
+        metavar="PX|WxH",
+        help=f"pixels: one number for a square, or WIDTHxHEIGHT (default: {VIDEO_SIZE})",
     )
     picture.add_argument(
         "--background", default="studio", metavar="COLOR",
@@ -51,14 +49,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         picture.add_argument(
             "--head",
             metavar="NAME|FILE",
-            help="head to draw: anny, flame, or a file (.pkl, .npz, .glb, .gltf; default: the motion's head)",
+            help="head to render: anny, flame, or a file (.pkl, .npz, .glb, .gltf; default: the motion's head)",
         )
     )
     reads(
         picture.add_argument(
             "--identity",
             metavar="FILE|SEED",
-            help="the person: a seed, or a file of coefficients (.npy, .npz, .json; default: the average person)",
+            help="person: a seed, or a file of coefficients (.npy, .npz, .json; default: the average person)",
         )
     )
 
@@ -73,16 +71,16 @@ def _size(text: str) -> tuple[int, int]:
 
 
 class Picture:
-    """Writes motion as video or contact sheet, on one head with one identity."""
+    """Renders motion as video or contact sheet, on one head with one identity."""
 
     def __init__(self, args: argparse.Namespace, console: Console) -> None:
-        """Read head and identity, so that wrong ones are refused before any work."""
+        """Load head and identity, so that wrong ones are refused before the work."""
         from diffposetalk.render.background import Background
 
         self.size: tuple[int, int] | None = args.size
         self.background = Background.parse(args.background)
         if self.background.is_transparent:
-            self._check_transparent([*args.output, *(f"OUT.{each}" for each in (args.format or "").split(","))])
+            self._check_transparent([*args.output, *(f"OUT.{ending}" for ending in (args.format or "").split(","))])
         self.console = console
         self.head: HeadModel | None = None
         if args.head is not None:
@@ -103,11 +101,11 @@ class Picture:
                 raise UsageError(f"{word}: '{ending}' cannot be transparent; use {known}, or another --background")
 
     def head_for(self, name: str) -> HeadModel:
-        """Return the head that was asked for, else the one that motions for the head `name` need.
+        """Return the head of `--head`, or the default head for motion of the head `name`.
 
         Raises:
-            UsageError: the head speaks another expression basis than the motion.
-            InputError: the motion is FLAME's and there is no FLAME head.
+            UsageError: the head of `--head` does not fit the motion.
+            InputError: the motion is for FLAME, and no FLAME head is installed.
         """
         from diffposetalk.head import load_head
 
@@ -121,7 +119,7 @@ class Picture:
         return self.head
 
     def video(self, motion: Motion, path: Path, speech: SpeechFile | None) -> None:
-        """Render a motion as video, with its speech as sound."""
+        """Render a motion as video, with its speech."""
         from diffposetalk.render import render_motion
 
         head = self.head_for(motion.head)
@@ -140,7 +138,7 @@ class Picture:
         self.seconds += time.monotonic() - started
 
     def sheet(self, motion: Motion, path: Path) -> None:
-        """Render a contact sheet of frames taken through a motion to `.png`."""
+        """Render a contact sheet (`.png`) of frames from the whole motion."""
         from diffposetalk.render import contact_sheet
 
         head = self.head_for(motion.head)
@@ -150,35 +148,35 @@ class Picture:
 
 
 class Estimate:
-    """Progress of drawing a video that says once how long it will take, as soon as the first frames show it."""
+    """Progress of rendering that logs once how long the rest will take."""
 
     def __init__(self, path: Path, progress: Progress) -> None:
-        """Begin to measure.
+        """Start measuring.
 
         Args:
             path: the video.
-            progress: told what this is told.
+            progress: receives every report.
         """
         self._path, self._progress = path, progress
         self._first_s: float | None = None
         self._first_done = 0.0
 
     def __call__(self, done: float, total: float | None = None, what: str | None = None) -> None:
-        """Tell how far the work is, in frames."""
+        """Report progress in frames."""
         self._progress(done, total, what)
         now = time.monotonic()
-        if self._first_s is None:  # the first frame also pays for what is done once
+        if self._first_s is None:  # the first frame includes the set-up
             self._first_s, self._first_done = now, done
         elif total is not None and self._first_s >= 0 and now - self._first_s > MEASURED_S:
             fps = (done - self._first_done) / (now - self._first_s)
             left_s = (total - done) / fps
-            self._first_s = -1.0  # said once
+            self._first_s = -1.0  # logged once
             if left_s > SHORT_S:
                 LOG.info("%s: %.0f frames at %.0f a second: about %s", self._path, total, fps, _minutes(left_s))
 
 
 def _minutes(seconds: float) -> str:
-    """Return a time as people say it."""
+    """Format a time: "42 s", "5 min", "1.5 h"."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -188,16 +186,16 @@ def read_identity(word: str | None, head: HeadModel | None = None) -> np.ndarray
     """Return identity coefficients from `--identity`.
 
     Args:
-        word: None for the average head, a whole number for a person drawn by that seed, or a `.npy` or `.json` file of
-            numbers: `(I,)`, or `(n, I)` as shape codes of a sequence are kept, of which the first row counts.
-        head: whose identities a seed draws from; by default the free head's.
+        word: None for the average person; a whole number as a seed; or a file of coefficients, ``(I,)``, or ``(n, I)``
+            of which the first row is used.
+        head: the head whose identities are drawn by seed. Default: the free head.
 
     Returns:
-        `(I,)` float32 or None.
+        ``(I,)`` float32, or None.
 
     Raises:
-        InputError: the file is missing or holds something else.
-        UsageError: neither a number nor such a file.
+        InputError: the file is missing or does not hold coefficients.
+        UsageError: the word is neither a number nor a file of coefficients.
     """
     if word is None:
         return None

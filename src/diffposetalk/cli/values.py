@@ -1,4 +1,4 @@
-"""Words of the command line -> values, with a clear answer to wrong ones."""
+"""Parse values of command-line options, with clear errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from diffposetalk.files.atomic import check_output
 
 
 def number(low: float = -math.inf, high: float = math.inf) -> type:
-    """Return an argparse type for finite numbers from `low` to `high`."""
+    """Return an argparse type for finite numbers between `low` and `high`."""
 
     def parse(text: str) -> float:
         try:
@@ -26,7 +26,7 @@ def number(low: float = -math.inf, high: float = math.inf) -> type:
 
 
 def whole(low: int = 0, high: int = 2**63 - 1) -> type:
-    """Return an argparse type for whole numbers from `low` to `high`."""
+    """Return an argparse type for whole numbers between `low` and `high`."""
 
     def parse(text: str) -> int:
         try:
@@ -47,31 +47,31 @@ def _range(low: float, high: float) -> str:
 
 
 def add_input_fps(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Declare the option that states the frame rate of a CSV file; it arrives as `args.input_fps`."""
+    """Declare the option for the frame rate of a CSV file, `args.input_fps`."""
     parser.add_argument(
         *names, dest="input_fps", type=number(1, 240), metavar="N",
-        help="frame rate of a .csv file, whatever its time codes say (default: found from them)",
+        help="frame rate of a .csv file (default: from its time codes)",
     )  # fmt: skip
 
 
 def outputs(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
-    """Check all output paths before any work.
+    """Check output paths before the work.
 
     Args:
-        paths: as given.
-        suffixes: what can be written.
+        paths: paths as given.
+        suffixes: accepted suffixes.
 
     Returns:
         The paths.
 
     Raises:
-        UsageError: an unknown suffix or a missing folder.
+        UsageError: a suffix is unknown, or a path cannot be written; see `check_output`.
     """
     return [check_output(path, suffixes) for path in paths]
 
 
 def numbered(path: Path, index: int, count: int) -> Path:
-    """Return `path`, or of several samples the one for sample `index`: `talk.mp4` -> `talk-2.mp4`."""
+    """Return the path of sample `index`: `path` for a single sample, else `talk-2.mp4` and so on."""
     return path if count == 1 else path.with_name(f"{path.stem}-{index + 1}{path.suffix}")
 
 
@@ -93,7 +93,7 @@ def shares(text: str) -> tuple[float, ...]:
 
 
 def add_general(parser: argparse.ArgumentParser) -> None:
-    """Add the options that every command has to a command's own command."""
+    """Add the options that all commands share to a subcommand."""
     general = parser.add_argument_group("general")
     for flag, what in (
         ("--json", "print one JSON object on stdout instead of text"),

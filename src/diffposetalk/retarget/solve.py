@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
-from diffposetalk.errors import UsageError
 from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.least_squares import solve_weights
 from diffposetalk.motion import Motion
 from diffposetalk.retarget.contact import Contact
 from diffposetalk.retarget.controls import MM, Controls, eye_turns
 from diffposetalk.retarget.correspondence import Correspondence, neutral_of
+from diffposetalk.retarget.options import Options
 
 if TYPE_CHECKING:
     from diffposetalk.head import HeadModel
@@ -41,30 +41,6 @@ CHUNK = 64
 """Frames whose vertices are in memory at a time."""
 JAW_ROUNDS = 4
 """Times that what a turning jaw adds to its tangent is taken into account."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """Pulls of the solver, against the weighted mean square distance of all points in mm^2."""
-
-    ridge: float = 5e-4
-    """Keeps weights small that the points do not ask for, mm^2 per unit^2."""
-    sparsity: float = 1e-3
-    """Cost of each unit of a weight, mm^2: rather few weights than many."""
-    temporal: float = 5e-4
-    """Keeps weights near those of the frame before, mm^2 per unit^2."""
-    symmetry: float = 5e-4
-    """Keeps left near right, mm^2 per unit^2."""
-    by_name: float = 20.0
-    """Where both heads have channels of one name: pull toward the source's weight, in parts of what the shape itself
-    moves (its mean square over that of the average shape, to the power 1/2). Large: weights are copied, small: points
-    decide; 20 keeps weights within about 0.05 and still opens and closes the mouth more as the source does than copied
-    weights would."""
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not (np.isfinite(value) and value >= 0):
-                raise UsageError(f"{name} must be 0 or more, got {value}")
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Turn speech into a talking head: a video (.mp4), motion (.npz), files of other software, or all of them.
+"""Turn speech into a talking head: video (.mp4), motion (.npz), files for other software, or all of them.
 
 diffposetalk animate talk.wav -o talk.mp4
 diffposetalk animate talk.wav --style lively --seed 7 -o talk.mp4 -o talk.npz -o talk.glb -o talk.csv
@@ -37,27 +37,33 @@ SAMPLING: dict[str, dict[str, Any]] = {
     "expression_scale": {"type": values.number(0), "metavar": "X"},
     "non_speech": {"choices": ("rest", "move")},
 }
-"""Field of `SamplingOptions` -> how its option is read."""
+"""Field of `SamplingOptions` -> arguments of `add_argument` for its option."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Declare the options."""
     reads(parser.add_argument("speech", metavar="SPEECH", nargs="+", help="sound or video files, or folders of them"))
     outputs.add_arguments(parser)
     declares(
         parser.add_argument(
-            "--contact-sheet", metavar="PNG", help="also write a picture of frames taken through the video"
+            "--contact-sheet",
+            metavar="PNG",
+            help="also write a contact sheet: frames from the whole video in one picture",
         )
     )
     reads(
         parser.add_argument(
             "--style",
             metavar="NAME|FILE",
-            help="manner of speaking: a preset, a style file, a motion, or a video of somebody who talks (default: neutral)",
+            help="manner of speaking: a preset, a style file, a motion file, or a video of a person who talks (default: neutral)",
         )
     )
     reads(
-        parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe face_landmarker.task for a video as style")
+        parser.add_argument(
+            "--landmarker",
+            metavar="FILE",
+            help="face model of MediaPipe, to track a video as style",
+        )
     )
     parser.add_argument(
         "--samples", type=values.whole(1, 1000), default=1, metavar="N", help="number of different results (default: 1)"
@@ -72,8 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-hours", type=values.number(0.001), default=4.0, metavar="H", help="longest speech (default: 4)"
     )
     sampling = parser.add_argument_group("sampling")
-    for name, how in SAMPLING.items():
-        sampling.add_argument(f"--{name.replace('_', '-')}", help=help_of(SamplingOptions, name), **how)
+    for name, arguments in SAMPLING.items():
+        sampling.add_argument(f"--{name.replace('_', '-')}", help=help_of(SamplingOptions, name), **arguments)
     sampling.add_argument(
         "--compat", action="store_true", help="treat long speech as the authors' demo does (converted weights only)"
     )
@@ -81,12 +87,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Generate, then write everything asked for; return the result for `--json`."""
+    """Generate and write all outputs; return the result for `--json`."""
     sheet = values.outputs([args.contact_sheet], (".png",)) if args.contact_sheet else []
     jobs = batch.jobs(args, tuple(sheet))
     options = sampling_options(args)
     if not batch.has_several(args):
-        speech = _speech(jobs[0].speech, args)  # refused before the model is loaded
+        speech = _speech(jobs[0].speech, args)  # bad speech is refused before the model is loaded
         return Animator(args, options, console, jobs).animate(speech, jobs[0].outputs)
 
     animator = Animator(args, options, console, jobs)
@@ -111,12 +117,12 @@ def _speech(path: Path, args: argparse.Namespace) -> SpeechFile:
 
 
 class Animator:
-    """Model, style and head of one command line: read once, used for every sound."""
+    """Model, style and head of one command line: loaded once, used for every sound."""
 
     def __init__(
         self, args: argparse.Namespace, options: SamplingOptions, console: Console, jobs: list[batch.Job]
     ) -> None:
-        """Read everything that can be refused before the work."""
+        """Load everything that can fail, before the work."""
         from diffposetalk.generate.talker import Talker
 
         self.args, self.options, self.console = args, options, console
@@ -127,15 +133,15 @@ class Animator:
         if any(job.outputs.pictures for job in jobs):
             self.pictures.head_for(self.talker.space.head)
 
-    def animate(self, speech: SpeechFile, wanted: outputs.Outputs) -> dict[str, Any]:
-        """Generate motion for one sound and write it; return what `--json` says about it."""
-        started, drawing_s = time.monotonic(), self.pictures.seconds
+    def animate(self, speech: SpeechFile, targets: outputs.Outputs) -> dict[str, Any]:
+        """Generate motion for one sound and write it; return its result for `--json`."""
+        started, earlier_s = time.monotonic(), self.pictures.seconds
         motions = self._motions(speech)
         generation_s = time.monotonic() - started
         written: dict[str, Any] = {"outputs": []}
         for index, motion in enumerate(motions):
-            one = wanted.write(motion, self.pictures, speech, self.console, index, len(motions))
-            written = {**one, "outputs": written["outputs"] + one["outputs"]}
+            sample = targets.write(motion, self.pictures, speech, self.console, index, len(motions))
+            written = {**sample, "outputs": written["outputs"] + sample["outputs"]}
         return {
             **written,
             "duration": motions[0].duration,
@@ -144,7 +150,7 @@ class Animator:
             "style": self.style.source if self.style else None,
             "seed": self.options.seed,
             "generation_seconds": round(generation_s, 3),
-            "rendering_seconds": round(self.pictures.seconds - drawing_s, 3),
+            "rendering_seconds": round(self.pictures.seconds - earlier_s, 3),
         }
 
     def _motions(self, speech: SpeechFile) -> list[Motion]:
@@ -163,12 +169,12 @@ class Animator:
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:
-    """Return the options given; what was not given keeps its default.
+    """Return the sampling options; options that are not given keep their defaults.
 
     Raises:
-        UsageError: they contradict one another.
+        UsageError: a value is out of range.
     """
-    named = {field.name: getattr(args, field.name, None) for field in fields(SamplingOptions)}
+    options = {field.name: getattr(args, field.name, None) for field in fields(SamplingOptions)}
     if args.compat and args.sampler is None:
-        named["sampler"] = "ddpm"
-    return SamplingOptions(**{name: value for name, value in named.items() if value is not None})
+        options["sampler"] = "ddpm"
+    return SamplingOptions(**{name: value for name, value in options.items() if value is not None})

@@ -1,16 +1,15 @@
-"""List, check and place files that users bring themselves: FLAME, its landmarks and masks, the authors' checkpoints.
+"""List, check and install files that you provide: FLAME, its landmarks and masks, the authors' checkpoints.
 
 diffposetalk assets
 diffposetalk assets --add generic_model.pkl
 diffposetalk assets --make-free-flame flame-free.npz
 
-Nothing is ever downloaded. The folder is DIFFPOSETALK_ASSETS, else the system's place for data.
+Nothing is downloaded. The folder is DIFFPOSETALK_ASSETS, or the default data folder of the system.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,69 +23,66 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Declare the options."""
     reads(
         parser.add_argument(
-            "--add", metavar="FILE", action="append", default=[], help="recognise, check and place; repeatable"
+            "--add", metavar="FILE", action="append", default=[], help="recognise, check and install a file; repeatable"
         )
     )
     writes(parser.add_argument("--make-free-flame", metavar="OUT", help="write a free head of FLAME's format (.npz)"))
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Place what is to be placed, then list; return the result for `--json`."""
+    """Install files, or list the assets; return the result for `--json`."""
     if args.make_free_flame:
         if args.add:
-            raise UsageError("--make-free-flame and --add are two requests; ask for one at a time")
-        return _make_free(values.outputs([args.make_free_flame], (".npz",))[0], console)
+            raise UsageError("--make-free-flame and --add cannot be used together")
+        return _make_free_flame(values.outputs([args.make_free_flame], (".npz",))[0], console)
 
     from diffposetalk.files.asset_folder import asset_folder
 
     if args.add:
         added = [place(Path(file)) for file in args.add]
-        console.table([(one["asset"], one["path"], one["about"]) for one in added])
+        console.table([(row["asset"], row["path"], row["about"]) for row in added])
         return {"folder": str(asset_folder()), "added": added}
-    found = survey()
+    assets = survey()
     console.say(f"folder  {asset_folder()}")
-    console.table([(one["asset"], one["state"], one["about"]) for one in found])
-    return {"folder": str(asset_folder()), "assets": found}
+    console.table([(row["asset"], row["state"], row["about"]) for row in assets])
+    return {"folder": str(asset_folder()), "assets": assets}
 
 
 def survey() -> list[dict[str, Any]]:
-    """Look at every known asset: name, state (absent, good, wrong), path, and what it is or what is wrong with it."""
-    from diffposetalk.files.asset_folder import ASSETS, placed
+    """Check every known asset: name, state (absent, good, wrong), path, and a description or the error."""
+    from diffposetalk.files.asset_folder import ASSETS, HEADS, placed
 
-    found: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for asset in ASSETS:
         paths = placed(asset.name)
         if not paths:
             about = f"{asset.what}; from: {asset.source}"
-            found.append({"asset": asset.name, "state": "absent", "path": None, "about": about})
+            rows.append({"asset": asset.name, "state": "absent", "path": None, "about": about})
         for path in paths:
             try:
                 kind, about = examine(path)
-                state = "good" if kind == asset.name or {kind, asset.name} <= set(_HEADS) else "wrong"
+                state = "good" if kind == asset.name or {kind, asset.name} <= set(HEADS) else "wrong"
                 about = f"{path.name}: {about if state == 'good' else f'is a file for {kind}'}"
             except DiffPoseTalkError as error:
                 state, about = "wrong", str(error)
-            found.append({"asset": asset.name, "state": state, "path": str(path), "about": about})
-    return found
-
-
-_HEADS = ("flame2020", "flame2023", "flame-free")
+            rows.append({"asset": asset.name, "state": state, "path": str(path), "about": about})
+    return rows
 
 
 def examine(path: Path) -> tuple[str, str]:
-    """Recognise an asset by its content and load it.
+    """Recognise an asset by its content, and check it.
 
     Args:
         path: a file, or the folder of a speech encoder.
 
     Returns:
-        The asset's name, and a few words on what is in it.
+        Name of the asset, and a short description.
 
     Raises:
-        InputError: it is missing, damaged, or none of the known assets; the message says what is wrong.
+        InputError: it is missing, damaged, or not a known asset.
     """
     if path.is_dir():
         return _speech_encoder(path)
@@ -115,13 +111,13 @@ def examine(path: Path) -> tuple[str, str]:
 
 
 def place(path: Path) -> dict[str, str]:
-    """Check an asset and copy it into the asset folder, whole or not at all.
+    """Check an asset and copy it into the asset folder, atomically.
 
     Returns:
-        Name of the asset, where it lies now, what is in it.
+        Name of the asset, its new path, and a short description.
 
     Raises:
-        InputError: it is no known asset, or something is wrong with it.
+        InputError: it is not a known asset, or is damaged.
         DiffPoseTalkError: it cannot be written.
     """
     from diffposetalk.files.asset_folder import ASSETS, asset_folder
@@ -140,7 +136,7 @@ def place(path: Path) -> dict[str, str]:
 
 
 def _copy(path: Path, target: Path) -> None:
-    from diffposetalk.files.atomic import replacing, write_error
+    from diffposetalk.files.atomic import replacing, replacing_folder, write_error
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -150,16 +146,10 @@ def _copy(path: Path, target: Path) -> None:
         with replacing(target) as beside:
             shutil.copyfile(path, beside)
         return
-    beside = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    try:
-        shutil.copytree(path, beside)
+    with replacing_folder(target) as beside:
+        shutil.copytree(path, beside, dirs_exist_ok=True)
         if target.exists():
             shutil.rmtree(target)
-        beside.rename(target)
-    except OSError as error:
-        raise write_error(target, error) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
 
 
 def _flame(path: Path) -> tuple[str, str]:
@@ -194,7 +184,7 @@ def _masks(path: Path) -> tuple[str, str]:
 
 
 def _faces(path: Path) -> Any:
-    """Return the triangles of the FLAME head beside a file or in the asset folder; without one, more than any has."""
+    """Return the triangles of the FLAME head beside a file or in the asset folder; without one, of a huge mesh."""
     import numpy as np
 
     from diffposetalk.files.asset_folder import placed
@@ -217,14 +207,14 @@ def _statistics(path: Path) -> tuple[str, str]:
 def _checkpoint(path: Path) -> tuple[str, str]:
     from diffposetalk.released_weights.files import read_released
 
-    found = read_released(path)
-    count = sum(value.numel() for value in found.weights.values())
-    about = f"iteration {found.iteration}, {count / 1e6:.3g} million numbers"
-    return ("denoiser" if found.kind == "denoiser" else "style-encoder"), about
+    checkpoint = read_released(path)
+    count = sum(value.numel() for value in checkpoint.weights.values())
+    about = f"iteration {checkpoint.iteration}, {count / 1e6:.3g} million numbers"
+    return ("denoiser" if checkpoint.kind == "denoiser" else "style-encoder"), about
 
 
 def _face_landmarker(path: Path) -> tuple[str, str]:
-    """Look into MediaPipe's bundle, a zip file; it is opened for good by `track`."""
+    """Check MediaPipe's model bundle, a zip file."""
     import zipfile
 
     try:
@@ -249,7 +239,7 @@ def _speech_encoder(path: Path) -> tuple[str, str]:
         raise InputError(f"{path / 'config.json'}: is not a speech encoder's configuration ({error})") from None
     if family not in ("hubert", "wav2vec2"):
         raise InputError(f"{path}: is a {family}, known here are hubert and wav2vec2; name other encoders by folder")
-    weights = [each for each in ("model.safetensors", "pytorch_model.bin") if (path / each).is_file()]
+    weights = [name for name in ("model.safetensors", "pytorch_model.bin") if (path / name).is_file()]
     if not weights:
         raise InputError(f"{path}: lacks the weights, model.safetensors or pytorch_model.bin")
     about = f"{config.get('num_hidden_layers', 12)} layers of width {config.get('hidden_size', 768)}"
@@ -264,10 +254,10 @@ def _speech_encoder(path: Path) -> tuple[str, str]:
     return family, about
 
 
-def _make_free(path: Path, console: Console) -> dict[str, Any]:
+def _make_free_flame(path: Path, console: Console) -> dict[str, Any]:
     from diffposetalk.head.flame.free import make_free_flame
 
-    made = make_free_flame(path)
+    head = make_free_flame(path)
     console.say(str(path))
-    console.table([(f"{region} residual", f"{mm:.2f} mm rms") for region, mm in made.residuals_mm.items()])
-    return {"output": str(path), "residuals_mm": made.residuals_mm}
+    console.table([(f"{region} residual", f"{mm:.2f} mm rms") for region, mm in head.residuals_mm.items()])
+    return {"output": str(path), "residuals_mm": head.residuals_mm}

@@ -1,6 +1,6 @@
-"""Make a corpus to train on: synthesised speech with exact phone times, and facial and head motion for it.
+"""Make training data: synthesised speech with exact phone times, and face and head motion for it.
 
-The same seed and voices make the same corpus; a run that was stopped goes on where it was.
+The same seed and voices make the same corpus. A run that was stopped continues when it is started again.
 
   diffposetalk corpus corpus --hours 2
   diffposetalk corpus corpus --report corpus.html
@@ -24,25 +24,27 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Declare the options."""
     writes(parser.add_argument("folder", metavar="FOLDER", nargs="?", help="folder of the corpus; made if absent"))
     parser.add_argument(
         "--hours", type=values.number(0.001, 1000), metavar="H", help="hours of speech to synthesise (default: 1)"
     )
     parser.add_argument(
-        "--seed", type=values.whole(), default=0, metavar="N", help="same seed, same corpus (default: 0)"
+        "--seed",
+        type=values.whole(),
+        default=0,
+        metavar="N",
+        help="random seed (default: 0)",
     )
-    parser.add_argument(
-        "--jobs", type=values.whole(1, 256), metavar="N", help="number of processes (default: as many as cores)"
-    )
+    parser.add_argument("--jobs", type=values.whole(1, 256), metavar="N", help="processes (default: one per core)")
     parser.add_argument("--speech-only", action="store_true", help="synthesise speech alone, without motion")
-    parser.add_argument("--motion-anew", action="store_true", help="replace the motion, keep the speech")
+    parser.add_argument("--motion-anew", action="store_true", help="make the motion again, keep the speech")
     writes(
         parser.add_argument(
             "--report",
             metavar="PATH",
-            help="write a page of plots and films about the corpus (.html, or a folder); alone, without --hours, "
-            "--speech-only or --motion-anew, it describes a corpus that exists and makes nothing else",
+            help="write a page with plots and videos of the corpus (.html, or a folder); without --hours, --speech-only and "
+            "--motion-anew it only describes an existing corpus",
         )
     )
     parser.add_argument(
@@ -50,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="",
         metavar="LANGUAGE|ENGINE",
-        help="count the installed voices by language and engine, or list those of one language or engine; nothing is made",
+        help="count the installed voices by language and engine, or list those of one language or engine; makes no corpus",
     )
 
 
@@ -76,7 +78,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 
 def _voices(word: str, console: Console) -> dict[str, Any]:
-    """Count or list the installed voices; for `--json` list them in any case."""
+    """Count or list the installed voices; `--json` always lists them."""
     from diffposetalk.workshop.corpus.voices import list_voices
 
     voices = list_voices()
@@ -86,13 +88,15 @@ def _voices(word: str, console: Console) -> dict[str, Any]:
         known = f"languages: {', '.join(languages)}; engines: {', '.join(engines)}"
         raise UsageError(f"--voices {word}: no voice of this language or engine is installed; {known}")
     if word:
-        console.table([("voice", "language", "engine"), *((each.name, each.language, each.engine) for each in chosen)])
+        console.table(
+            [("voice", "language", "engine"), *((voice.name, voice.language, voice.engine) for voice in chosen)]
+        )
     else:
         counts = Counter((voice.language, voice.engine) for voice in voices)
         rows = [(language, *(str(counts[language, engine] or "") for engine in engines)) for language in languages]
         totals = ("all", *(str(sum(voice.engine == engine for voice in voices)) for engine in engines))
         console.table([("language", *engines), *rows, totals])
-    return {"voices": [{"name": each.name, "language": each.language, "engine": each.engine} for each in chosen]}
+    return {"voices": [{"name": voice.name, "language": voice.language, "engine": voice.engine} for voice in chosen]}
 
 
 def _build(args: argparse.Namespace, console: Console) -> dict[str, Any]:

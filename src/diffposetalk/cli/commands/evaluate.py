@@ -1,10 +1,10 @@
-"""Measure a model on real recordings, or draw what it makes of them.
+"""Measure a model on real recordings, or plot its results.
 
   diffposetalk evaluate real-lips --recordings FOLDER
   diffposetalk evaluate closures --recordings FOLDER --generator runs/mine/lite.safetensors
   diffposetalk evaluate lipsync-plot talk.wav --words "what is said" -o talk.png
 
-FOLDER holds clips/, tracks/ and speech/; docs/formats.md tells its layout, docs/evaluation.md every measure.
+FOLDER holds clips/, tracks/ and speech/. Its layout is in docs/formats.md, the measures are in docs/evaluation.md.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ Declare = Callable[[argparse.ArgumentParser], None]
 
 @dataclass(frozen=True)
 class Measure:
-    """A row of the table: one measure, the module that computes it, its options."""
+    """One measure: the module that computes it, and its options."""
 
     module: str
-    """Module below `diffposetalk.workshop.evaluate`: its `evaluate` takes the options by name and returns the result, its
-    `report` lays the result out as text."""
+    """Module in `diffposetalk.workshop.evaluate`. Its `evaluate` takes the options by name and returns the result; its
+    `report` formats the result as text."""
     question: str
-    """What it answers, one line."""
+    """Its question, one line."""
     declare: Declare
-    """Adds the options that this measure has beside the shared ones."""
+    """Declares the options of this measure alone."""
     generator: bool = True
-    """Whether it measures something that turns speech into motion."""
+    """Whether it measures a generator of motion from speech."""
     style: bool = True
-    """Whether a generator may be told a style."""
+    """Whether the generator takes `--style`."""
     recordings: bool = True
     """Whether it needs the folder of recordings."""
 
@@ -126,7 +126,7 @@ def _style_statistics(parser: argparse.ArgumentParser) -> None:
 
 def _style_robustness(parser: argparse.ArgumentParser) -> None:
     _references(parser)
-    parser.add_argument("--model", default="lite", help="whose style encoder is measured (default: %(default)s)")
+    parser.add_argument("--model", default="lite", help="model whose style encoder is measured (default: %(default)s)")
 
 
 def _seams(parser: argparse.ArgumentParser) -> None:
@@ -144,16 +144,18 @@ def _tracking(parser: argparse.ArgumentParser) -> None:
 
 def _lipsync_plot(parser: argparse.ArgumentParser) -> None:
     reads(
-        parser.add_argument("speech", type=Path, help="sound or video; words and track of a known recording are found")
+        parser.add_argument(
+            "speech", type=Path, help="sound or video; the words and track of a known recording are used"
+        )
     )
     writes(parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)"))
-    parser.add_argument("--words", metavar="TEXT", help="what is said, in English, if it is no known recording")
+    parser.add_argument("--words", metavar="TEXT", help="the spoken words, in English, for an unknown recording")
     parser.add_argument(
         "--seconds",
         type=values.number(0.1),
         default=12.0,
         metavar="S",
-        help="how much of it to draw (default: %(default)s)",
+        help="seconds to plot (default: %(default)s)",
     )
     _samples(2)(parser)
 
@@ -166,28 +168,28 @@ def _learning_plot(parser: argparse.ArgumentParser) -> None:
 MEASURES = {
     "real-lips": Measure("real_lips", "do the lips follow real speech, clip by clip?", _real_lips),
     "closures": Measure("closures", "do lips seal on p b m, open on vowels, rest in silence?", _closures),
-    "presets": Measure("presets", "is each preset recognised by another style encoder?", _presets, style=False),
+    "presets": Measure("presets", "does another style encoder recognise each preset?", _presets, style=False),
     "held-out": Measure("held_out", "train that other style encoder", _held_out, generator=False, recordings=False),
     "style-statistics": Measure(
-        "style_statistics", "are the reference's statistics kept?", _style_statistics, style=False
+        "style_statistics", "does the motion have the statistics of its reference?", _style_statistics, style=False
     ),
     "style-robustness": Measure(
         "style_robustness", "is a style robust to tracking noise?", _style_robustness, generator=False
     ),
     "seams": Measure("seams", "are the joins between windows visible?", _seams),
-    "tracking": Measure("tracking", "is video tracked as an independent tracker does?", _tracking, generator=False),
+    "tracking": Measure("tracking", "does the tracker agree with an independent tracker?", _tracking, generator=False),
     "lipsync-plot": Measure("plots.lipsync", "sound, phones and lip gap in one picture", _lipsync_plot),
     "learning-plot": Measure(
         "plots.learning", "the losses of a training run", _learning_plot, generator=False, recordings=False
     ),
 }
-"""All measures by the word of the command line."""
+"""Name on the command line -> measure."""
 OPTIONAL_RECORDINGS = {"lipsync-plot"}
-"""Measures that do without the folder of recordings."""
+"""Measures that also work without the folder of recordings."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare each measure with its options."""
+    """Declare the measures with their options."""
     measures = parser.add_subparsers(dest="measure", metavar="MEASURE", required=True)
     for name, measure in MEASURES.items():
         options = measures.add_parser(name, help=measure.question, description=measure.question)
@@ -227,7 +229,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Measure, print the report; return the result for `--json`."""
+    """Measure and print the report; return the result for `--json`."""
     measure = MEASURES[args.measure]
     shared = {"command", "run", "measure", "json", "quiet", "debug", "option", "file_set"}
     options = {name: value for name, value in vars(args).items() if name not in shared}
@@ -259,7 +261,7 @@ def read_options(pairs: Sequence[str]) -> dict[str, Any]:
 
 
 def _finite(value: Any) -> Any:
-    """Turn numpy values into plain ones; NaN and infinities become None, which JSON can say."""
+    """Convert numpy values to plain ones; NaN and infinities become None, because JSON has no such numbers."""
     if isinstance(value, dict):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

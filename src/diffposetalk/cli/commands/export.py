@@ -1,4 +1,4 @@
-"""Write motion as files of other software, of one frame rate or another.
+"""Write motion as files for other software.
 
 diffposetalk export talk.npz -o talk.glb -o talk.csv -o talk_a2f.json
 diffposetalk export take.csv --fps 60 --gain mouth=1.2 --smoothing head=0.1 -o take.usdc
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Declare the options."""
     reads(parser.add_argument("motion", metavar="MOTION", nargs="?", help="motion (.npz, .csv, .json, .parquet)"))
-    parser.add_argument("--list", action="store_true", help="list all formats, their names and endings")
+    parser.add_argument("--list", action="store_true", help="list all formats with their names and suffixes")
     reads(parser.add_argument("--speech", metavar="FILE", help="sound that belongs to the motion"))
     values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Write the motion into every output, or list the formats; return the result for `--json`."""
+    """Write the motion to every output, or list the formats; return the result for `--json`."""
     if args.list:
         return _list(console)
     if args.motion is None:
@@ -38,8 +38,8 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 
 def write_motion(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Read the motion and write it into every output, as `render` does too."""
-    wanted = outputs.Outputs.of(args)
+    """Read the motion and write it to every output; `render` calls this too."""
+    targets = outputs.Outputs.of(args)
 
     from diffposetalk.exchange import load_motion
     from diffposetalk.speech import SpeechFile
@@ -47,7 +47,7 @@ def write_motion(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     motion = load_motion(args.motion, fps=args.input_fps, prefer=args.fps)
     speech = SpeechFile(args.speech) if args.speech is not None else None
     pictures = picture.Picture(args, console)
-    written = wanted.write(motion, pictures, speech, console)
+    written = targets.write(motion, pictures, speech, console)
     return {
         **written,
         "frames": len(motion),

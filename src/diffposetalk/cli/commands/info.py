@@ -1,4 +1,4 @@
-"""Tell what a file holds: a model, a style, motion, sound or video. Without a file: the bundled model and this machine.
+"""Describe files: model, style, motion, sound or video. Without a file: the bundled model and this machine.
 
 diffposetalk info
 diffposetalk info talk.npz talk.wav
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Declare the options."""
     reads(parser.add_argument("files", metavar="FILE", nargs="*", help="model, style, motion, sound or video"))
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Describe every file; return the result for `--json`."""
-    described = [_describe(Path(file)) for file in args.files] or [_here()]
+    described = [_describe(Path(file)) for file in args.files] or [_installation()]
     for about in described:
-        console.table([(name, _words(value)) for name, value in about.items() if value not in (None, False)])
+        console.table([(name, _text(value)) for name, value in about.items() if value not in (None, False)])
         if about is not described[-1]:
             console.say("")
     return {"files": described} if args.files else described[0]
@@ -109,7 +109,7 @@ def _model(tables: dict[str, dict[str, Any]], shapes: list[tuple[int, ...]]) -> 
     }
 
 
-def _here() -> dict[str, Any]:
+def _installation() -> dict[str, Any]:
     import os
     import platform
     from importlib.metadata import PackageNotFoundError, version
@@ -139,11 +139,12 @@ def _model_only(path: Path) -> dict[str, Any]:
 
 
 def bundled_model() -> Path:
-    """Return where the bundled model lies."""
+    """Return the path of the bundled model."""
     return Path(__file__).parents[2] / "assets" / "lite.safetensors"
 
 
-def _words(value: Any) -> str:
+def _text(value: Any) -> str:
+    """Format a value for people."""
     if value is True:
         return "yes"
     return ", ".join(str(item) for item in value) if isinstance(value, list | tuple) else str(value)

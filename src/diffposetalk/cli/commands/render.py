@@ -1,4 +1,4 @@
-"""Draw motion as video (.mp4) or as a contact sheet (.png), or write it as any other file.
+"""Render motion as video (.mp4) or contact sheet (.png), or write it in any other format.
 
 diffposetalk render talk.npz --speech talk.wav -o talk.mp4
 diffposetalk render take.csv --speech take.wav -o take.mp4
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Declare the options."""
     reads(parser.add_argument("motion", metavar="MOTION", help="motion (.npz, .csv, .json, .parquet)"))
-    reads(parser.add_argument("--speech", metavar="FILE", help="sound track of the video"))
+    reads(parser.add_argument("--speech", metavar="FILE", help="sound of the video"))
     values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)
     picture.add_arguments(parser)
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Draw the motion into every output; return the result for `--json`."""
+    """Write the motion to every output; return the result for `--json`."""
     return write_motion(args, console)

@@ -1,8 +1,8 @@
-"""List a model's manners of speaking, or read one from motion or a video for use with `animate --style`.
+"""List the styles of a model, or read a style from motion or video for `animate --style`.
 
 diffposetalk style
 diffposetalk style talk.npz -o mine.style.safetensors
-diffposetalk style lively somebody.mp4 --shares 0.3,0.7 -o mixed.style.safetensors
+diffposetalk style lively person.mp4 --shares 0.3,0.7 -o mixed.style.safetensors
 """
 
 from __future__ import annotations
@@ -24,36 +24,36 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Declare the options."""
     reads(
         parser.add_argument(
             "references",
             metavar="REFERENCE",
             nargs="*",
-            help="preset, style file, motion (.npz, .csv, .json, .parquet) or video of at least some seconds; several are mixed",
+            help="preset, style file, motion (.npz, .csv, .json, .parquet) or video of some seconds; several are mixed",
         )
     )
     writes(parser.add_argument("-o", "--output", metavar="OUT", help="style file to write (.safetensors)"))
     parser.add_argument(
-        "--shares", type=values.shares, metavar="A,B,...", help="share of each reference (default: equal)"
+        "--shares", type=values.shares, metavar="A,B,...", help="weight of each reference (default: equal)"
     )
     reads(
         parser.add_argument(
             "--model",
             default="lite",
             metavar="NAME|FILE",
-            help="model whose style encoder reads it, or a file of that encoder alone (default: lite, the bundled one)",
+            help="model with a style encoder, or a file of the style encoder alone (default: lite, the bundled one)",
         )
     )
     reads(
         parser.add_argument(
             "--head",
             metavar="NAME|FILE",
-            help="FLAME head of a reference that is FLAME motion; for a FLAME model also the head that videos are tracked on",
+            help="FLAME head of a FLAME motion; with a FLAME model also the head to track videos on",
         )
     )
     values.add_input_fps(parser, "--fps", "--input-fps")
-    reads(parser.add_argument("--landmarker", metavar="FILE", help="MediaPipe face_landmarker.task for videos"))
+    reads(parser.add_argument("--landmarker", metavar="FILE", help="face model of MediaPipe, to track videos"))
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
@@ -79,9 +79,13 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     styles: list[Style] = []
     for word in args.references:
         with console.progress("tracking", "s") as progress:
-            how: dict[str, Any] = {"head": args.head, "landmarker": args.landmarker, "progress": progress}
+            options: dict[str, Any] = {"head": args.head, "landmarker": args.landmarker, "progress": progress}
             source = _source(word, args.input_fps)
-            style = reader.style(source, **how) if isinstance(reader, Talker) else style_of(source, reader, {}, **how)
+            style = (
+                reader.style(source, **options)
+                if isinstance(reader, Talker)
+                else style_of(source, reader, {}, **options)
+            )
         assert style is not None, "a word always means a style"
         styles.append(style if source is word else replace(style, source=Path(word).name))
     style = Style.blended(styles, args.shares)
@@ -91,7 +95,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 
 def _source(word: str, fps: float | None) -> StyleSource:
-    """Return what shows the style: the word, or the motion of a CSV file whose frame rate is stated."""
+    """Return the word itself, or the motion of a CSV file if its frame rate is given."""
     if fps is None or Path(word).suffix.lower() != ".csv":
         return word
     from diffposetalk.exchange import load_motion
@@ -100,7 +104,7 @@ def _source(word: str, fps: float | None) -> StyleSource:
 
 
 def _reader(model: str) -> StyleModel | Talker:
-    """Return what reads styles: a model, or a style encoder converted alone."""
+    """Load what reads styles: a model, or a style encoder alone."""
     from diffposetalk.generate.talker import Talker
     from diffposetalk.model.checkpoint import header_kind
     from diffposetalk.model.style_reader import KIND, StyleModel

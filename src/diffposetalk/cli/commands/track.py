@@ -1,7 +1,7 @@
-"""Read the motion of the main face of a video: head pose, 52 ARKit weights, and who it is on the free head.
+"""Read the motion of the main face in a video: head pose, 52 ARKit weights, and identity on the free head.
 
 diffposetalk track talk.mp4 -o talk.npz
-diffposetalk track talk.mp4 -o talk.npz --overlay seen.mp4 --identity who.npy
+diffposetalk track talk.mp4 -o talk.npz --overlay overlay.mp4 --identity person.npy
 diffposetalk track interview.mp4 -o talk.npz --start 90 --seconds 30
 """
 
@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffposetalk.cli import values
+from diffposetalk.cli import tracking, values
 from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import UsageError
 
@@ -31,18 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--identity", metavar="OUT", help="the person's coefficients (.npy), for `render --identity`"
         )
     )
-    reads(
-        parser.add_argument(
-            "--head", default="anny", metavar="NAME|FILE", help="head to fit: anny, or a FLAME file (default: anny)"
-        )
-    )
-    reads(
-        parser.add_argument(
-            "--landmarker",
-            metavar="FILE",
-            help="MediaPipe face_landmarker.task (default: the one in the asset folder, else the bundled one)",
-        )
-    )
+    tracking.add_arguments(parser)
     parser.add_argument(
         "--fps",
         type=values.number(1, 240),
@@ -51,27 +40,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="frames per second of the motion (default: 25)",
     )
     parser.add_argument(
-        "--fov",
-        type=values.number(1, 150),
-        metavar="DEG",
-        help="camera's angle of view along the longer side of the picture, degrees (default: 30)",
-    )
-    parser.add_argument(
         "--take",
         type=values.whole(),
         metavar="N",
-        help="which stretch between cuts, counted from 0 (default: the longest)",
+        help="stretch between two cuts, counted from 0 (default: the longest)",
     )
     parser.add_argument(
-        "--start", type=values.number(0, 1e6), default=0.0, metavar="S", help="where to begin, seconds (default: 0)"
+        "--start", type=values.number(0, 1e6), default=0.0, metavar="S", help="start, seconds (default: 0)"
     )
     parser.add_argument(
-        "--seconds", type=values.number(0.1, 1e6), metavar="S", help="how many seconds to track (default: all)"
+        "--seconds", type=values.number(0.1, 1e6), metavar="S", help="duration to track, seconds (default: all)"
     )
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Track, write, and say how well it went; return the result for `--json`."""
+    """Track, write the results, and report the quality; return the result for `--json`."""
     output = values.outputs([args.output], (".npz",))[0]
     overlay = values.outputs([args.overlay], (".mp4",))[0] if args.overlay else None
     identity = values.outputs([args.identity], (".npy",))[0] if args.identity else None
@@ -80,12 +63,12 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
     started = time.monotonic()
     with console.progress("tracking", "s") as progress:
-        found = track(
-            args.video, args.head, args.landmarker, args.fps, args.fov, args.take, args.start, args.seconds,
-            progress=lambda done, total, what: progress(done, total, what),
+        result = track(
+            args.video, args.head, args.landmarker, args.fps, args.field_of_view, args.take, args.start, args.seconds,
+            progress=progress,
         )  # fmt: skip
     seconds = time.monotonic() - started
-    found.save(output)
+    result.save(output)
     if identity is not None:
         import io
 
@@ -94,7 +77,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         from diffposetalk.files.atomic import write_atomically
 
         buffer = io.BytesIO()
-        np.save(buffer, found.identity)
+        np.save(buffer, result.identity)
         write_atomically(identity, buffer.getvalue())
     if overlay is not None:
         if overlay.resolve() == Path(args.video).resolve():
@@ -102,8 +85,8 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         from diffposetalk.track.overlay import write_overlay
 
         with console.progress("drawing", "s") as progress:
-            write_overlay(args.video, found, overlay, progress)
-    quality = found.quality
+            write_overlay(args.video, result, overlay, progress)
+    quality = result.quality
     for line in quality.warnings:
         console.warn(f"{args.video}: {line}")
     written = [str(path) for path in (output, identity, overlay) if path is not None]
@@ -111,13 +94,13 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         console.say(path)
     console.table(
         [
-            ("motion", f"{len(found.motion)} frames at {found.motion.fps:g} fps, from {found.start_s:.2f} s"),
+            ("motion", f"{len(result.motion)} frames at {result.motion.fps:g} fps, from {result.start_s:.2f} s"),
             ("error", f"{quality.error_percent:.2f} % of the inter-ocular distance"),
             (
                 "found",
                 f"in {100 * quality.coverage:.0f} % of the frames ({100 * quality.coverage_of_video:.0f} % of the video)",
             ),
-            ("by", found.how),
+            ("by", result.how),
             (
                 "trembling",
                 f"{quality.jitter_percent:.2f} % of the inter-ocular distance, head {quality.head_jitter_deg:.2f} deg",
@@ -130,11 +113,11 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     )
     return {
         "outputs": written,
-        "frames": len(found.motion),
-        "fps": found.motion.fps,
-        "start_s": found.start_s,
-        "takes": found.takes,
+        "frames": len(result.motion),
+        "fps": result.motion.fps,
+        "start_s": result.start_s,
+        "takes": result.takes,
         "quality": asdict(quality),
-        "landmarks": found.how,
+        "landmarks": result.how,
         "tracking_seconds": round(seconds, 3),
     }

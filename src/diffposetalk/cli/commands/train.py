@@ -1,6 +1,6 @@
-"""Train a model by a recipe: a TOML file, or one that comes with the program, by its name.
+"""Train a model from a recipe: a TOML file, or the name of a recipe that comes with the program.
 
-A run that was stopped goes on where it was.
+A run that was stopped continues when it is started again.
 
   diffposetalk train lite -o runs/lite --set corpus=corpus
   diffposetalk train people -o runs/people --set data=people
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+    """Declare the options."""
     reads(parser.add_argument("recipe", metavar="RECIPE", help=f"TOML file, or one of {', '.join(recipes())}"))
     writes(
-        parser.add_argument("-o", "--output", metavar="FOLDER", required=True, help="folder of the run; made if absent")
+        parser.add_argument(
+            "-o", "--output", metavar="FOLDER", required=True, help="folder of the run; made if missing"
+        )
     )
     parser.add_argument(
         "--set", metavar="A.B=VALUE", action="append", default=[], help="change a value of the recipe; repeatable"
@@ -47,8 +49,8 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     output = check_run_folder(args.output)
     with console.progress("training", "") as progress:
 
-        def show(stage: str, step: int, steps: int, named: dict[str, float]) -> None:
-            figures = " ".join(f"{name} {value:.3g}" for name, value in list(named.items())[:2])
+        def show(stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
+            figures = " ".join(f"{name} {value:.3g}" for name, value in list(terms.items())[:2])
             progress(step, steps, f"{stage} {figures}".strip())
 
         result = kinds[kind](args.recipe, output, args.set, show)

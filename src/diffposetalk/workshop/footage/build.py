@@ -18,7 +18,7 @@ from diffposetalk.parallel import Executor, Function, Result
 from diffposetalk.workshop.footage.assemble import Outcome, assembled
 from diffposetalk.workshop.footage.cut import ready
 from diffposetalk.workshop.footage.manifest import rejected
-from diffposetalk.workshop.footage.options import CutOptions
+from diffposetalk.workshop.footage.options import BuildOptions, CutOptions
 from diffposetalk.workshop.footage.sources import Source, check_shares, find_videos, split_notes
 from diffposetalk.workshop.footage.staging import Staging, cut_to_bytes, digest_of
 
@@ -58,19 +58,6 @@ class Built:
     def cost(self) -> float | None:
         """Seconds of one core for each second of video."""
         return self.work_seconds / self.video_seconds if self.video_seconds else None
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """Where the work is kept, and how the result is divided."""
-
-    work: Path | None = None
-    """Folder of finished videos, kept afterwards; none for `OUT.work`, removed when the data set is complete."""
-    speakers: Path | None = None
-    """Table `file,speaker` that says who is seen."""
-    val: float = 0.1
-    test: float = 0.1
-    """Shares of the speakers kept for validation and test."""
 
 
 def build(

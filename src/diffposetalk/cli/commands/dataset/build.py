@@ -1,7 +1,7 @@
-"""Make a data set of videos of people who talk: clips of one face and its voice, tracked, checked and split by speaker.
+"""Make a data set from videos of people who talk: clips of one face and its voice, tracked, checked, split by speaker.
 
-A build that was stopped goes on where it was when the same command is given again. Footage of people needs their consent,
-or terms that allow it; see docs/datasets.md.
+A build that was stopped continues when the same command is run again. Footage of people needs their consent, or a
+licence that allows it; see docs/datasets.md.
 
   diffposetalk dataset build films out
   diffposetalk dataset build films more/talk.mp4 out --speakers who.csv --jobs 8
@@ -12,120 +12,68 @@ from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffposetalk.cli import values
+from diffposetalk.cli import tracking, values
 from diffposetalk.cli.files import reads, writes
+from diffposetalk.cli.option_help import help_of
+from diffposetalk.workshop.footage.options import BuildOptions, CutOptions
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
     from diffposetalk.workshop.footage.build import Built
 
 
+LIMITS = {
+    "shortest_s": ("--shortest", 0.5, 30, "S"),
+    "longest_s": ("--longest", 1, 60, "S"),
+    "pause_s": ("--pause", 0, 60, "S"),
+    "most_error_percent": ("--most-error", 0, 100, "P"),
+    "least_coverage": ("--least-coverage", 0, 1, "P"),
+    "most_turned_deg": ("--most-turned", 0, 180, "DEG"),
+    "smallest_px": ("--smallest-face", 0, 10000, "PX"),
+    "least_fps": ("--least-fps", 0, 240, "N"),
+}
+"""Field of `CutOptions` -> its option, smallest and largest value, and placeholder."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `dataset build`."""
     reads(parser.add_argument("videos", metavar="VIDEOS", nargs="+", help="video files, and folders of them"))
-    writes(parser.add_argument("output", metavar="OUT", help="folder to be made"))
-    parser.add_argument(
-        "--jobs", type=values.whole(1, 1024), metavar="N", help="processes (default: one for each core)"
-    )
+    writes(parser.add_argument("output", metavar="OUT", help="folder to make"))
+    parser.add_argument("--jobs", type=values.whole(1, 1024), metavar="N", help="processes (default: one per core)")
     parser.add_argument("--ray", metavar="WHERE", help="work on a Ray cluster: auto, local, or an address")
-    writes(
-        parser.add_argument(
-            "--work",
-            metavar="FOLDER",
-            help="keep finished videos in this folder (default: OUT.work, removed at the end)",
-        )
-    )
+    writes(parser.add_argument("--work", metavar="FOLDER", help=help_of(BuildOptions, "work")))
     who = parser.add_argument_group("speakers")
-    reads(
-        who.add_argument(
-            "--speakers", metavar="FILE", help="table file,speaker (.csv); by default a video's folder, or name"
-        )
-    )
-    who.add_argument(
-        "--val",
-        type=values.number(0, 1),
-        default=0.1,
-        metavar="P",
-        help="share of speakers for validation (default: 0.1)",
-    )
-    who.add_argument(
-        "--test",
-        type=values.number(0, 1),
-        default=0.1,
-        metavar="P",
-        help="share of speakers for testing (default: 0.1)",
-    )
+    reads(who.add_argument("--speakers", metavar="FILE", help=help_of(BuildOptions, "speakers")))
+    for name, default in (("val", BuildOptions.val), ("test", BuildOptions.test)):
+        share = values.number(0, 1)
+        who.add_argument(f"--{name}", type=share, default=default, metavar="P", help=help_of(BuildOptions, name))
     track = parser.add_argument_group("tracking")
-    reads(
-        track.add_argument(
-            "--head", default="anny", metavar="NAME|FILE", help="head to fit: anny, or a FLAME file (default: anny)"
-        )
-    )
-    reads(
-        track.add_argument(
-            "--landmarker",
-            metavar="FILE",
-            help="MediaPipe face_landmarker.task (default: the one in the asset folder, else the bundled one)",
-        )
-    )
-    track.add_argument(
-        "--fov",
-        type=values.number(1, 150),
-        metavar="DEG",
-        help="cameras' angle of view along the longer side of the picture, degrees (default: 30)",
-    )
-    track.add_argument(
-        "--smooth", choices=("prior", "savgol"), default="prior",
-        help="motion as fitted (prior), or smoothed by a Savitzky-Golay filter as in the paper (savgol; default: prior)",
-    )  # fmt: skip
+    tracking.add_arguments(track)
+    smooth = help_of(CutOptions, "smooth")
+    track.add_argument("--smooth", choices=("prior", "savgol"), default=CutOptions.smooth, help=smooth)
     clips = parser.add_argument_group("clips")
-    for name, low, high, default, metavar, what in (
-        ("--shortest", 0.5, 30, 2.0, "S", "shortest clip, seconds"),
-        ("--longest", 1, 60, 20.0, "S", "longest clip, seconds"),
-        ("--pause", 0, 60, 1.0, "S", "pauses longer than this are left out, seconds"),
-        ("--most-error", 0, 100, 5.0, "P", "largest reprojection error, percent of the inter-ocular distance"),
-        ("--least-coverage", 0, 1, 0.9, "P", "smallest share of the frames in which the face is seen"),
-        ("--most-turned", 0, 180, 35.0, "DEG", "largest median angle between face and camera, degrees"),
-        ("--smallest-face", 0, 10000, 25.0, "PX", "smallest distance between the eyes, pixels"),
-        ("--least-fps", 0, 240, 20.0, "N", "lowest frame rate of a video"),
-    ):
-        clips.add_argument(
-            name, type=values.number(low, high), default=default, metavar=metavar, help=f"{what} (default: {default:g})"
-        )
-    clips.add_argument("--no-lag", action="store_true", help="do not correct the audio-video offset")
+    for name, (option, low, high, metavar) in LIMITS.items():
+        limit, default, text = values.number(low, high), getattr(CutOptions, name), help_of(CutOptions, name)
+        clips.add_argument(option, dest=name, type=limit, default=default, metavar=metavar, help=text)
+    clips.add_argument(
+        "--no-lag", dest="correct_lag", action="store_false", help="do not correct the audio-video offset"
+    )
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Build; return the result for `--json`."""
     from diffposetalk.parallel import Executor, OnRay, Processes
-    from diffposetalk.workshop.footage.build import BuildOptions, build
-    from diffposetalk.workshop.footage.options import CutOptions
+    from diffposetalk.workshop.footage.build import build
 
-    cutting = CutOptions(
-        head=args.head,
-        landmarker=None if args.landmarker is None else str(Path(args.landmarker).absolute()),
-        field_of_view=args.fov,
-        shortest_s=args.shortest,
-        longest_s=args.longest,
-        pause_s=args.pause,
-        smooth=args.smooth,
-        correct_lag=not args.no_lag,
-        most_error_percent=args.most_error,
-        least_coverage=args.least_coverage,
-        most_turned_deg=args.most_turned,
-        smallest_px=args.smallest_face,
-        least_fps=args.least_fps,
-    )
-    options = BuildOptions(
-        None if args.work is None else Path(args.work),
-        None if args.speakers is None else Path(args.speakers),
-        args.val,
-        args.test,
-    )
+    landmarker = None if args.landmarker is None else str(Path(args.landmarker).absolute())
+    cuts = {field.name: getattr(args, field.name) for field in fields(CutOptions)}
+    cutting = CutOptions(**cuts | {"landmarker": landmarker})
+    work, speakers = (None if word is None else Path(word) for word in (args.work, args.speakers))
+    options = BuildOptions(work, speakers, args.val, args.test)
     executor: Executor = OnRay(args.ray, args.jobs) if args.ray else Processes(args.jobs or os.cpu_count() or 1)
     try:
         with console.progress("reading", "videos") as progress:
@@ -140,7 +88,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 
 def _say(built: Built, console: Console) -> None:
-    console.say(f"{built.output}: {built.clips} clips, {_lasts(3600 * built.hours)}, of {built.speakers} speakers")
+    console.say(f"{built.output}: {built.clips} clips, {_duration(3600 * built.hours)}, of {built.speakers} speakers")
     rows = [
         (
             "videos",
@@ -148,12 +96,12 @@ def _say(built: Built, console: Console) -> None:
         )
     ]
     rows += [
-        (name, f"{split['clips']} clips, {_lasts(3600 * split['hours'])}, of {split['speakers']} speakers")
+        (name, f"{split['clips']} clips, {_duration(3600 * split['hours'])}, of {split['speakers']} speakers")
         for name, split in built.splits.items()
     ]
     if built.cost is not None:
         rows.append(
-            ("work", f"{built.cost:.1f} s of one core for each second of video, {_lasts(built.wall_seconds)} in all")
+            ("work", f"{built.cost:.1f} s of one core for each second of video, {_duration(built.wall_seconds)} in all")
         )
     console.table([(f"  {name}", text) for name, text in rows])
     if built.rejected:
@@ -164,7 +112,7 @@ def _say(built: Built, console: Console) -> None:
                     f"  {reason}",
                     f"{row['videos']:.0f} videos",
                     f"{row['stretches']:.0f} stretches",
-                    _lasts(row["seconds"]),
+                    _duration(row["seconds"]),
                 )
                 for reason, row in built.rejected.items()
             ]
@@ -174,5 +122,6 @@ def _say(built: Built, console: Console) -> None:
         console.warn(line)
 
 
-def _lasts(seconds: float) -> str:
+def _duration(seconds: float) -> str:
+    """Format a duration: "42 s", "1.50 h"."""
     return f"{seconds / 3600:.2f} h" if seconds >= 3600 else f"{seconds:.0f} s"
