@@ -141,7 +141,7 @@ def main() -> None:
     recipe = load_config(PaperRecipe, ROOT / "configs" / "paper" / f"{name}.toml", changes)
     assert recipe.denoiser is not None and recipe.speech is not None
     torch.manual_seed(0)
-    speaker = Speaker(initial_speech_encoder(recipe.speech), Denoiser(recipe.denoiser.denoiser)).train()
+    speaker = Speaker(initial_speech_encoder(recipe.speech), Denoiser(recipe.denoiser.network)).train()
     batch = SpeechBatch(
         normal(2, n, 640 * N_FRAMES), normal(2, n, 1, 100), normal(2, n, N_FRAMES, 54), torch.zeros(n), torch.ones(n)
     )

@@ -98,6 +98,8 @@ def _value_of(text: str) -> Any:
 def from_dict(cls: type[T], values: dict[str, Any], where: str = "config") -> T:
     """Build the dataclass ``cls`` from nested dictionaries.
 
+    A class may list earlier names of its keys in ``RENAMED_KEYS``; the error then gives the new name.
+
     Raises:
         UsageError: a key is unknown or missing, or a value has the wrong type; the message gives its path.
     """
@@ -105,6 +107,9 @@ def from_dict(cls: type[T], values: dict[str, Any], where: str = "config") -> T:
     fields = {field.name: field for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
     unknown = set(values) - set(fields)
     if unknown:
+        for old, new in getattr(cls, "RENAMED_KEYS", {}).items():
+            if old in unknown:
+                raise UsageError(f"{where}: the key {old!r} is now called {new!r}")
         raise UsageError(f"{where}: unknown key {sorted(unknown)[0]!r}; known: {', '.join(fields)}")
     arguments = {}
     for name, field in fields.items():

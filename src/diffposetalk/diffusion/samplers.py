@@ -1,8 +1,15 @@
 """Samplers, as functions that know nothing about networks, speech or guidance.
 
-A sampler takes `denoise(x_n, noise_step) -> prediction`, already guided, where the prediction is x_0
-(`target="sample"`) or eps (`target="noise"`). The notation is that of `diffposetalk.diffusion.noise`. Coefficients are computed
-in double precision on the host, so that no step waits for a device.
+The notation is that of `diffposetalk.diffusion.noise`. Coefficients are computed in double precision on the host, so
+that no step waits for a device. All samplers share these arguments:
+
+    denoise     ``(x_n, noise_step) -> prediction``, all ``(B, ...)``, already guided
+    x_T         ``(B, ...)`` standard normal noise to start from
+    schedule    the noise schedule that the denoiser was trained with
+    target      what the denoiser predicts: x_0 ("sample") or eps ("noise")
+    on_step     called after each step with (next noise step, x at that step)
+
+They return ``(B, ...)`` samples of x_0.
 """
 
 from __future__ import annotations
@@ -29,11 +36,14 @@ SAMPLERS: tuple[str, ...] = get_args(Sampler)
 SPACINGS: tuple[str, ...] = get_args(Spacing)
 
 DEFAULT_STEPS = {"dpmpp": 10, "ddim": 25}
-"""Evaluations a window when none are asked for; ddpm always takes every step of its schedule."""
+"""Default evaluations of a window; ddpm always takes every step of its schedule."""
 
 LOG_SNR_LOWEST = -2.5
+"""Lowest log signal-to-noise ratio of the spacing "log_snr"."""
 LOG_SNR_HIGHEST = 2.5
+"""Its highest one, before `LOG_SNR_PER_STEP` is added."""
 LOG_SNR_PER_STEP = 0.1
+"""What each step adds to the highest one."""
 
 
 def standard_normal(like: Tensor, generator: Generators) -> Tensor:
@@ -43,7 +53,7 @@ def standard_normal(like: Tensor, generator: Generators) -> Tensor:
     noise on every machine.
 
     Args:
-        like: `(B, ...)`, only its shape, type and device count.
+        like: ``(B, ...)``, only its shape, type and device count.
         generator: one generator, or one for each of the `B` entries (then an entry's noise does not depend on
             which others share its batch).
 
@@ -73,17 +83,10 @@ def sample_ddpm(
     """Sample by the ancestral chain, through every step of the schedule.
 
     Args:
-        denoise: `(x_n, noise_step) -> prediction`, all `(B, ...)`.
-        x_T: `(B, ...)` standard normal start.
-        schedule: the schedule the denoiser was trained with.
-        generator: source of the noise added at steps N .. 2 (or one for each entry of the batch).
-        noises: that noise itself instead, N - 1 tensors in the order of use.
+        denoise, x_T, schedule, target, on_step: see the module.
+        generator: source of the noise that is added at steps N .. 2, or one for each entry of the batch.
+        noises: recorded noise instead, N - 1 tensors in the order of use.
         flexibility: 0 adds noise of the posterior's variance, 1 of variance beta (see `NoiseSchedule.posterior_std`).
-        target: what the denoiser predicts.
-        on_step: called with (n - 1, x_{n-1}) after each step.
-
-    Returns:
-        `(B, ...)` samples of x_0.
 
     Raises:
         UsageError: an unknown target.
@@ -129,19 +132,12 @@ def sample_ddim(
     """Sample with a subset of the noise steps, with a share `eta` of the ancestral chain's noise.
 
     Args:
-        denoise: `(x_n, noise_step) -> prediction`, all `(B, ...)`.
-        x_T: `(B, ...)` standard normal start.
-        schedule: the schedule the denoiser was trained with.
+        denoise, x_T, schedule, target, on_step: see the module.
         steps: number of evaluations, 1 .. N.
         eta: 0 is deterministic; 1 with every step is `sample_ddpm` (flexibility 0).
-        generator: source of noise, needed if `eta` > 0 (or one for each entry of the batch).
-        noises: that noise itself instead, `steps - 1` tensors in the order of use.
-        target: what the denoiser predicts.
-        spacing: how the steps are chosen, see `step_sequence`.
-        on_step: called with (next noise step, x there) after each step.
-
-    Returns:
-        `(B, ...)` samples of x_0.
+        generator: source of noise if ``eta`` > 0, or one for each entry of the batch.
+        noises: recorded noise instead, ``steps - 1`` tensors in the order of use.
+        spacing: how the steps are chosen; see `step_sequence`.
 
     Raises:
         UsageError: steps outside 1 .. N, an unknown target or spacing.
@@ -188,16 +184,9 @@ def sample_dpmpp(
     order (D = x_0(now); the last one therefore returns the denoiser's x_0 itself).
 
     Args:
-        denoise: `(x_n, noise_step) -> prediction`, all `(B, ...)`.
-        x_T: `(B, ...)` standard normal start.
-        schedule: the schedule the denoiser was trained with.
+        denoise, x_T, schedule, target, on_step: see the module.
         steps: number of evaluations, 1 .. N.
-        target: what the denoiser predicts.
-        spacing: how the steps are chosen, see `step_sequence`.
-        on_step: called with (next noise step, x there) after each step.
-
-    Returns:
-        `(B, ...)` samples of x_0.
+        spacing: how the steps are chosen; see `step_sequence`.
 
     Raises:
         UsageError: steps outside 1 .. N, an unknown target or spacing.
@@ -244,18 +233,9 @@ def sample(
 
     Args:
         sampler: the sampler's name.
-        denoise: `(x_n, noise_step) -> prediction`, all `(B, ...)`.
-        x_T: `(B, ...)` standard normal start.
-        schedule: the schedule the denoiser was trained with.
-        steps: number of evaluations; None for the sampler's own (see `n_evaluations`).
-        generator: source of noise for ddpm; the other two use none.
-        noises: that noise itself instead, for ddpm.
-        flexibility: of the noise, for ddpm (see `sample_ddpm`).
-        target: what the denoiser predicts.
-        on_step: called with (next noise step, x there) after each step.
-
-    Returns:
-        `(B, ...)` samples of x_0.
+        denoise, x_T, schedule, target, on_step: see the module.
+        steps: number of evaluations; None for the sampler's default (see `n_evaluations`).
+        generator, noises, flexibility: of `sample_ddpm`; the other two samplers add no noise.
 
     Raises:
         UsageError: an unknown sampler or target, or steps that the sampler cannot take with this schedule.
@@ -287,7 +267,7 @@ def n_evaluations(sampler: Sampler | str, steps: int | None, schedule: NoiseSche
 
     Args:
         sampler: the sampler's name.
-        steps: the number asked for; None for the sampler's own: 10 for dpmpp, 25 for ddim (never more than the
+        steps: number of evaluations; None for the default: 10 for dpmpp, 25 for ddim (never more than the
             schedule has), every step of the schedule for ddpm.
         schedule: the noise schedule.
 
@@ -335,8 +315,8 @@ def step_sequence(schedule: NoiseSchedule, steps: int, spacing: Spacing | str) -
         log_snr = schedule.log_snr()
         low = max(LOG_SNR_LOWEST, float(log_snr[last]))
         high = min(LOG_SNR_HIGHEST + LOG_SNR_PER_STEP * steps, float(log_snr[1]))
-        wanted = torch.linspace(low, max(low, high), steps, dtype=torch.float64)
-        sequence = (1 + (log_snr[1:, None] - wanted).abs().argmin(dim=0)).tolist()
+        targets = torch.linspace(low, max(low, high), steps, dtype=torch.float64)
+        sequence = (1 + (log_snr[1:, None] - targets).abs().argmin(dim=0)).tolist()
     else:
         raise UsageError(f"unknown step spacing {spacing!r}: choose from {', '.join(SPACINGS)}")
     sequence[0] = last

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from diffposetalk.config import from_dict, to_dict
-from diffposetalk.diffusion.guidance import GUIDANCE_MODES, check_mode
-from diffposetalk.diffusion.noise import check_steps, check_target
+from diffposetalk.diffusion.guidance import GUIDANCE_MODES, GuidanceMode, check_mode
+from diffposetalk.diffusion.noise import ScheduleKind, Target, check_steps, check_target
 from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
 from diffposetalk.files.atomic import HEADER_KEY, write_atomically
 from diffposetalk.files.parsing import parsing
@@ -46,7 +46,7 @@ class SamplingDefaults:
     """Guidance weight of style."""
     steps: int = 10
     """Network evaluations a window, times the guidance passes."""
-    guidance: Literal["incremental", "independent"] = "incremental"
+    guidance: GuidanceMode = "incremental"
     """How both scales combine (see `diffusion.guidance`): as conditions were dropped in training."""
     initial_noise: dict[str, float] = field(default_factory=dict)
     """Standard deviation of the noise a window starts from, by the beginning of channel names; 1 for the others. A
@@ -72,11 +72,11 @@ class ModelConfig:
     denoiser: DenoiserConfig
     style_encoder: StyleEncoderConfig | None = None
     """None for a model that comes without: it takes style vectors that were read elsewhere, or none at all."""
-    schedule: Literal["cosine", "linear", "quadratic", "sigmoid"] = "cosine"
+    schedule: ScheduleKind = "cosine"
     """Noise schedule it was trained on."""
     noise_steps: int = 500
     """Steps N of that schedule."""
-    target: Literal["sample", "noise"] = "sample"
+    target: Target = "sample"
     """What the denoiser predicts: the clean window or the noise in it."""
     padding: Padding = "features"
     """What fills the last window after the speech's end, as in training."""
@@ -222,7 +222,7 @@ def _loaded(path: str | Path) -> Model:
         if f"presets.{name}" not in tensors:
             raise ModelError(f"{path}: the preset {name!r} has no vector")
         presets[name] = Style(tensors[f"presets.{name}"].numpy(), encoder, str(values["source"]))
-    return Model(**{**model.__dict__, "presets": presets})
+    return replace(model, presets=presets)
 
 
 def fingerprint(network: nn.Module) -> str:

@@ -36,7 +36,7 @@ class Stop(Exception):
 
 
 def run(out: Path, steps: int = 12, stop_at: int | None = None, **changes: object) -> nn.Module:
-    def progress(step: int, steps: int, values: dict[str, float]) -> None:
+    def progress(step: float, steps: float | None = None, what: str | None = None) -> None:
         if step == stop_at:
             raise Stop
 

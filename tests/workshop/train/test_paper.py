@@ -17,7 +17,7 @@ from diffposetalk.data.coefficients import Coefficients
 from diffposetalk.data.convert import tfhp_to_shards
 from diffposetalk.data.tfhp import FRAME_SAMPLES, TfhpReader
 from diffposetalk.data.tfhp_write import write_tfhp
-from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
 from diffposetalk.generate.talker import Talker
 from diffposetalk.model.checkpoint import load_model
 from diffposetalk.model.style_reader import StyleModel
@@ -38,8 +38,8 @@ speech.encoder.kind = "compact"
 speech.encoder.n_mels = 16
 speech.encoder.width = 16
 speech.encoder.dim = 16
-denoiser.denoiser = { speech_dim = 16, style_dim = 16, dim = 32, n_layers = 1, n_heads = 2, window = 20, context = 4 }
-denoiser.denoiser.dropout = 0.0
+denoiser.network = { speech_dim = 16, style_dim = 16, dim = 32, n_layers = 1, n_heads = 2, window = 20, context = 4 }
+denoiser.network.dropout = 0.0
 denoiser.loop = { steps = 3, batch = 3, schedule = "constant", learning_rate = 3e-3, precision = "fp32", validate_every = 2 }
 denoiser.noise_steps = 20
 denoiser.weights.vertex_m2 = 1e3
@@ -156,8 +156,8 @@ def test_a_killed_run_ends_up_the_same(arguments: dict[str, Any], tmp_path: Path
     class Killed(Exception):
         pass
 
-    def kill(stage: str, step: int, steps: int, values: dict[str, float]) -> None:
-        if stage == "denoiser" and step == 5:
+    def kill(done: float, total: float | None = None, what: str | None = None) -> None:
+        if what and what.startswith("denoiser: loss") and done == 5:
             raise Killed
 
     with pytest.raises(Killed):
@@ -179,7 +179,7 @@ ABLATIONS = sorted((CONFIGS / "ablations").glob("*.toml"))
 @pytest.mark.parametrize("path", ABLATIONS, ids=lambda path: path.stem)
 def test_every_ablation_trains(path: Path, arguments: dict[str, Any], tmp_path: Path, speech: Speech) -> None:
     fixed = {
-        "no_style_encoder": {"denoiser__denoiser__style_dim": 0},
+        "no_style_encoder": {"denoiser__network__style_dim": 0},
         "no_geometric_losses": {"denoiser__weights__vertex_m2": 0.0},
     }
     changes = fixed.get(path.stem, {})
@@ -265,11 +265,11 @@ def test_shards_serve_as_well(arguments: dict[str, Any], tmp_path: Path) -> None
     [
         ("denoiser.weights.vertices=1", "'vertices' is unknown"),
         ("denoiser.target=noise", "vertex_m2 needs the target 'sample'"),
-        ("denoiser.denoiser.motion_dim=51", "motion_dim"),
+        ("denoiser.network.motion_dim=51", "motion_dim"),
         ("head_pose=false", "head needs head pose"),
-        ("denoiser.denoiser.style_dim=8", "style_dim is 8, style.encoder.dim 16"),
-        ("denoiser.denoiser.speech_dim=8", "speech_dim is 8, speech.encoder.dim 16"),
-        ("denoiser.denoiser.identity_dim=99", "identity_dim is 99, but the data"),
+        ("denoiser.network.style_dim=8", "style_dim is 8, style.encoder.dim 16"),
+        ("denoiser.network.speech_dim=8", "speech_dim is 8, speech.encoder.dim 16"),
+        ("denoiser.network.identity_dim=99", "identity_dim is 99, but the data"),
         ("denoiser.windows.truncated_first=2", "truncated_first must lie between 0 and 1"),
         ("denoiser.windows.padding=edge", "padding is 'edge'"),
         ("denoiser.loop.schedule=cosinus", "schedule is 'cosinus'"),
@@ -290,7 +290,7 @@ def test_malformed_recipes_are_refused(arguments: dict[str, Any], tmp_path: Path
 
 
 def test_videos_too_short_are_refused(arguments: dict[str, Any], tmp_path: Path) -> None:
-    longer = ["style.encoder.window=100", "denoiser.denoiser.window=100"]
+    longer = ["style.encoder.window=100", "denoiser.network.window=100"]
     with pytest.raises(InputError, match="no video is long enough"):
         train_paper(CONFIGS / "denoiser.toml", tmp_path, [*overrides(**arguments), *longer])
 
@@ -299,7 +299,7 @@ def test_published_sizes_are_the_papers() -> None:
     recipe = load_config(PaperRecipe, CONFIGS / "denoiser.toml")
     stage = recipe.denoiser
     assert stage is not None
-    denoiser = stage.denoiser
+    denoiser = stage.network
     assert (denoiser.dim, denoiser.n_layers, denoiser.n_heads, denoiser.window, denoiser.context) == (
         512,
         8,
@@ -317,6 +317,13 @@ def test_published_sizes_are_the_papers() -> None:
     assert list(stage.weights.values()) == [1, 2e6, 1e7, 1e5, 0.05, 5, 0.5, 0.5]
 
 
+def test_earlier_keys_are_refused_with_the_new_name(arguments: dict[str, Any], tmp_path: Path) -> None:
+    changed = [*overrides(**arguments), "denoiser.denoiser.dropout=0.1"]
+    with pytest.raises(UsageError, match=r"denoiser: the key 'denoiser' is now called 'network'"):
+        train_paper(CONFIGS / "denoiser.toml", tmp_path / "run", changed)
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_command_chooses_by_kind(
     arguments: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -328,3 +335,5 @@ def test_the_command_chooses_by_kind(
     assert json.loads(capsys.readouterr().out)["model"].endswith("paper.safetensors")
     assert command("kind=papers") == 2
     assert "unknown kind 'papers'" in capsys.readouterr().err
+    assert command("kind=corpus") == 2
+    assert "the kind 'corpus' is now called 'lite'" in capsys.readouterr().err

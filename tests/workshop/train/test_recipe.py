@@ -38,7 +38,7 @@ disturbance = {{ noise = 0.2, dropped = 0.05 }}
 loop = {{ steps = 20, batch = 6, learning_rate = 1e-3, warmup = 3, validate_every = 10, checkpoint_every = 5 }}
 [denoiser]
 noise_steps = 50
-denoiser = {{ motion_dim = 55, speech_dim = 16, style_dim = 16, dim = 32, n_layers = 2, n_heads = 2 }}
+network = {{ motion_dim = 55, speech_dim = 16, style_dim = 16, dim = 32, n_layers = 2, n_heads = 2 }}
 loop = {{ steps = {steps}, batch = 4, learning_rate = 1e-3, warmup = 3, validate_every = 20, checkpoint_every = 5 }}
 [denoiser.weights]
 simple = 1

@@ -59,7 +59,7 @@ def recipe(path: Path, start: Path | str, model: Model, extra: str = "") -> Path
     denoiser = {key: value for key, value in to_dict(model.config.denoiser).items() if value is not None}
     path.write_text(
         f'name = "people"\nstart = "{start}"\ncopies = 1\n{extra}\n[denoiser]\nnoise_steps = 50\n'
-        f"denoiser = {toml(denoiser)}\n"
+        f"network = {toml(denoiser)}\n"
         "loop = { steps = 30, batch = 4, learning_rate = 1e-3, warmup = 2, ema = 0.5, validate_every = 15 }\n"
         "[denoiser.weights]\n" + "\n".join(f"{name} = 0.1" for name in WEIGHTS) + "\n"
     )
@@ -109,7 +109,7 @@ def test_what_does_not_fit_is_refused(tiny_model_path: Path, people: Path, tiny_
     with pytest.raises(UsageError, match="either corpus or data"):
         train_recipe(file, tmp_path / "run")
     with pytest.raises(UsageError, match="differs from that of"):
-        train_recipe(file, tmp_path / "run", [f"data={people}", "denoiser.denoiser.n_layers=3"])
+        train_recipe(file, tmp_path / "run", [f"data={people}", "denoiser.network.n_layers=3"])
     with pytest.raises(UsageError, match="no model 'nobody'"):
         train_recipe(file, tmp_path / "run", [f"data={people}", "start=nobody"])
     with pytest.raises(UsageError, match="must be trained"):

@@ -42,18 +42,15 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         raise DiffPoseTalkError(f"training needs {error.name}: pip install 'diffposetalk[train]'") from error
     from diffposetalk.files.atomic import check_run_folder
 
-    kinds = {"corpus": train_recipe, "paper": train_paper}
-    kind = read_config(args.recipe, args.set).get("kind", "corpus")
-    if not isinstance(kind, str) or kind not in kinds:
-        raise UsageError(f"{args.recipe}: unknown kind {kind!r}; choose from {', '.join(kinds)}")
+    trainings = {"lite": train_recipe, "paper": train_paper}
+    kind = read_config(args.recipe, args.set).get("kind", "lite")
+    if kind == "corpus":
+        raise UsageError(f"{args.recipe}: the kind 'corpus' is now called 'lite'")
+    if not isinstance(kind, str) or kind not in trainings:
+        raise UsageError(f"{args.recipe}: unknown kind {kind!r}; choose from {', '.join(trainings)}")
     output = check_run_folder(args.output)
     with console.progress("training", "") as progress:
-
-        def show(stage: str, step: int, steps: int, terms: dict[str, float]) -> None:
-            figures = " ".join(f"{name} {value:.3g}" for name, value in list(terms.items())[:2])
-            progress(step, steps, f"{stage} {figures}".strip())
-
-        result = kinds[kind](args.recipe, output, args.set, show)
+        result = trainings[kind](args.recipe, output, args.set, progress)
     console.say(result["model"])
     console.table([(name, f"{value:.3f}") for name, value in result["figures"].items()])
     return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.files.atomic import check_output
 from diffposetalk.motion import Motion, MotionSpace
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, labelled
 from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.evaluate import references
 
@@ -56,7 +56,7 @@ def fit(
     steps: int = 1200,
     width: int = 128,
     seed: int = SEED,
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    progress: Progress | None = None,
 ) -> StyleModel:
     """Train the encoder to tell speakers apart and, where it is known, to name their manner.
 
@@ -65,7 +65,7 @@ def fit(
         steps: of the optimiser.
         width: of tokens and style vector.
         seed: of weights and batches.
-        progress: as for `workshop.train.loop.train`.
+        progress: called after each step.
     """
     import torch
 
@@ -73,6 +73,7 @@ def fit(
     from diffposetalk.model.style_reader import StyleModel
     from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig
     from diffposetalk.workshop.train.loop import LoopConfig
+    from diffposetalk.workshop.train.run import StageRun
     from diffposetalk.workshop.train.style import StyleStage, train_style
 
     space = MotionSpace.fit(
@@ -92,7 +93,8 @@ def fit(
     stage = StyleStage(config, loop, windows=WindowConfig(context=0), weights={"contrast": 1.0, "manner": 10.0})
     torch.manual_seed(seed)
     with tempfile.TemporaryDirectory() as folder:
-        network = train_style(stage, *sets, space, Path(folder), {"kind": "held-out"}, progress=progress)
+        run = StageRun(Path(folder), {"kind": "held-out"}, progress=progress)
+        network = train_style(stage, *sets, space, run)
     return StyleModel(network.eval().requires_grad_(False), space)
 
 
@@ -105,15 +107,10 @@ def evaluate(
         output: file to write (.safetensors).
         speakers: how many people to learn from.
         steps: of the optimiser.
-        progress: told the steps.
+        progress: called after each step.
     """
     check_output(output, (".safetensors",))
-
-    def step(done: int, total: int, _values: dict[str, float]) -> None:
-        if progress is not None:
-            progress(done, total, "training")
-
-    fit(drawn_speakers(speakers), steps, progress=step).save(output)
+    fit(drawn_speakers(speakers), steps, progress=labelled(progress, "training")).save(output)
     return {"output": str(output)}
 
 

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.model.checkpoint import load_weights, read_tensors, weights, write_tensors
+from diffposetalk.progress import Progress
 from diffposetalk.workshop.train.rates import RateSchedule, learning_rate
 
 
@@ -106,8 +107,8 @@ def train(
     factors: Mapping[str, float],
     config: LoopConfig,
     out: Path,
-    header: dict[str, str],
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    header: Mapping[str, str],
+    progress: Progress | None = None,
 ) -> nn.Module:
     """Train ``network`` in place and return it with the averaged weights, in evaluation mode.
 
@@ -122,7 +123,7 @@ def train(
         config: lengths and rates.
         out: folder for ``state.safetensors``, ``log.jsonl`` and ``tensorboard``.
         header: what makes this run itself (the resolved configuration); a checkpoint of another run is refused.
-        progress: called as ``(step, steps, values)``.
+        progress: called after each step with the step, the number of steps and the loss.
     """
     out.mkdir(parents=True, exist_ok=True)
     average = averaged_copy(network)
@@ -164,7 +165,7 @@ def train(
         if last or (step + 1) % config.checkpoint_every == 0:
             _save_state(state_path, header, step + 1, network, average, optimizer)
         if progress:
-            progress(step + 1, config.steps, values)
+            progress(step + 1, config.steps, f"loss {values['loss']:.3g}")
     network.load_state_dict(average.module.state_dict())
     return network.eval()
 
@@ -238,7 +239,7 @@ def _optimizer(network: nn.Module, config: LoopConfig) -> torch.optim.AdamW:
 
 def _save_state(
     path: Path,
-    header: dict[str, str],
+    header: Mapping[str, str],
     step: int,
     network: nn.Module,
     average: AveragedModel,
@@ -255,7 +256,7 @@ def _save_state(
 
 def _load_state(
     path: Path,
-    header: dict[str, str],
+    header: Mapping[str, str],
     network: nn.Module,
     average: AveragedModel,
     optimizer: torch.optim.AdamW,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from diffposetalk.workshop.train.lite.views import Disturbance
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
 from diffposetalk.workshop.train.losses import nt_xent
+from diffposetalk.workshop.train.run import StageRun
 
 TERMS = ("contrast", "statistics", "manner")
 """Names of the loss terms; see `StyleLosses`."""
@@ -108,10 +108,7 @@ def learn_style(
     stage: StyleLearning,
     training: Pairs,
     validation: Pairs,
-    out: Path,
-    header: dict[str, str],
-    device: str = "cpu",
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    run: StageRun,
 ) -> StyleEncoder:
     """Train a style encoder; see `StyleLosses`.
 
@@ -129,9 +126,9 @@ def learn_style(
     torch.manual_seed(stage.loop.seed)
     learner = StyleLearner(stage.encoder, dims)
     initialise(learner.encoder, stage.initialisation)
-    learner.to(device)
+    learner.to(run.device)
     losses = (StyleLosses(stage, training, scale, True), StyleLosses(stage, validation, scale, False))
-    train(learner, *losses, stage.weights, stage.loop, out, header, progress)
+    train(learner, *losses, stage.weights, stage.loop, run.folder, run.header, run.progress)
     return learner.encoder
 
 
@@ -150,10 +147,7 @@ def train_style(
     training: Sequence[EncodedClip],
     validation: Sequence[EncodedClip],
     space: MotionSpace,
-    out: Path,
-    header: dict[str, str],
-    device: str = "cpu",
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    run: StageRun,
 ) -> StyleEncoder:
     """Train the style encoder on windows of clips in a motion space; see `StyleLosses`."""
 
@@ -161,7 +155,7 @@ def train_style(
         windows = Windows(clips, stage.windows, space)
         return lambda turn: windows.draw_pairs(turn.rng, turn.n)
 
-    return learn_style(stage, pairs(training), pairs(validation), out, header, device, progress)
+    return learn_style(stage, pairs(training), pairs(validation), run)
 
 
 def retrieval_accuracy(

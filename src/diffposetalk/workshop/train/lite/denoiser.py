@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from diffposetalk.diffusion.guidance import condition_dropout
-from diffposetalk.diffusion.noise import NoiseSchedule, add_noise
+from diffposetalk.diffusion.noise import NoiseSchedule, ScheduleKind, add_noise
 from diffposetalk.model.checkpoint import load_weights, weights
 from diffposetalk.model.denoiser import Denoiser, DenoiserConfig, WindowInput
 from diffposetalk.model.style_encoder import StyleEncoder
@@ -20,6 +19,7 @@ from diffposetalk.motion import MotionSpace
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
 from diffposetalk.workshop.train.losses import LinearSurface, check_renamed, difference_loss, join_loss, smoothness_loss
+from diffposetalk.workshop.train.run import StageRun
 
 RENAMED = {
     "x_0": "simple",
@@ -36,14 +36,15 @@ RENAMED = {
 class DenoiserStage:
     """Configuration of the denoiser's training."""
 
-    denoiser: DenoiserConfig
+    RENAMED_KEYS: ClassVar = {"denoiser": "network"}
+    network: DenoiserConfig
     loop: LoopConfig
     weights: dict[str, float]
     """Factor of each loss term; see `DenoiserLosses`."""
     windows: WindowConfig = field(default_factory=WindowConfig)
     regions: dict[str, float] = field(default_factory=lambda: {"lips": 0.6, "eyelids": 0.2, "upper_face": 0.2})
     """Share of each region of the head in the vertex losses."""
-    schedule: Literal["cosine", "linear", "quadratic", "sigmoid"] = "cosine"
+    schedule: ScheduleKind = "cosine"
     """Noise schedule."""
     noise_steps: int = 500
     """Steps N of the schedule."""
@@ -148,10 +149,7 @@ def train_denoiser(
     space: MotionSpace,
     surface: LinearSurface,
     gaps: np.ndarray,
-    out: Path,
-    header: dict[str, str],
-    device: str = "cpu",
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    run: StageRun,
     start: Denoiser | None = None,
 ) -> Denoiser:
     """Train the denoiser; the style encoder stays as it is.
@@ -164,24 +162,21 @@ def train_denoiser(
         space: of the clips' motion.
         surface: vertices for the geometric losses.
         gaps: ``(E, G)`` metres of lip opening per unit of each expression weight, at G places along the lips.
-        out: folder for state and log.
-        header: identity of the run.
-        device: where to train.
-        progress: see `train`.
-        start: whose weights it begins from; none for fresh ones.
+        run: where to train.
+        start: the denoiser whose weights it begins from; None for fresh weights.
 
     Raises:
         ModelError: the weights to begin from are of another size.
     """
-    style_encoder = style_encoder.to(device).eval().requires_grad_(False)
+    style_encoder = style_encoder.to(run.device).eval().requires_grad_(False)
     torch.manual_seed(stage.loop.seed)
-    denoiser = Denoiser(stage.denoiser)
+    denoiser = Denoiser(stage.network)
     if start is not None:
         load_weights(denoiser, weights(start), "the denoiser to start from")
-    denoiser.to(device)
+    denoiser.to(run.device)
     losses = [
         DenoiserLosses(stage, Windows(clips, stage.windows, space), style_encoder, space, surface, gaps)
         for clips in (training, validation)
     ]
-    train(denoiser, losses[0], losses[1], stage.weights, stage.loop, out, header, progress)
+    train(denoiser, losses[0], losses[1], stage.weights, stage.loop, run.folder, run.header, run.progress)
     return denoiser

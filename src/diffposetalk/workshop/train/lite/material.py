@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import write_atomically
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
 from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.progress import Progress
 from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, Phone
 from diffposetalk.workshop.corpus.motion.articulation import articulate
 from diffposetalk.workshop.corpus.motion.manner import PRESETS, Manner
@@ -27,7 +28,6 @@ from diffposetalk.workshop.train.lite.windows import EncodedClip
 FPS = 25.0
 HEAD_CHANNELS = ("head_x", "head_y", "head_z")
 LABEL_HZ = 50
-Report = Callable[[int, int, dict[str, float]], None]
 MOUTH_PREFIXES = ("jaw", "mouth", "cheekPuff", "tongue")
 """Channels of the neutral speaker's mouth that the speech encoder learns to foretell."""
 
@@ -59,7 +59,7 @@ def split_speakers(corpus: Path, validation_share: float) -> tuple[list[str], li
 
 
 def make_copies(
-    corpus: Path, speakers: Sequence[str], folder: Path, n_copies: int, report: Report | None = None
+    corpus: Path, speakers: Sequence[str], folder: Path, n_copies: int, progress: Progress | None = None
 ) -> None:
     """Write ``n_copies`` augmented copies of every clip, a file a speaker; finished files are kept."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,8 +68,8 @@ def make_copies(
         jobs = [pool.submit(_copy_speaker, corpus, name, folder, n_copies) for name in waiting]
         for done, job in enumerate(jobs, 1):
             job.result()
-            if report:
-                report(done, len(jobs), {})
+            if progress:
+                progress(done, len(jobs))
 
 
 def _copy_speaker(corpus: Path, speaker: str, folder: Path, n_copies: int) -> None:
@@ -89,7 +89,7 @@ def versions_of(name: str, samples: np.ndarray, n_copies: int) -> Versions:
 
 
 def shard_clips(
-    folder: Path, split: str, space: MotionSpace, n_copies: int, report: Report | None = None
+    folder: Path, split: str, space: MotionSpace, n_copies: int, progress: Progress | None = None
 ) -> tuple[list[MovingClip], list[Versions]]:
     """Read a split of a data set of shards, whose motion is on the space's head.
 
@@ -104,8 +104,8 @@ def shard_clips(
             raise InputError(f"{folder}: {clip.name} is on the head {clip.motion.head!r}, the model on {space.head!r}")
         clips.append(MovingClip(clip.speaker, clip.motion.resampled(space.fps), np.zeros(0, np.float32)))
         versions.append(versions_of(clip.name, clip.speech.resampled(SAMPLE_RATE).samples, n_copies))
-        if report:
-            report(done, max(done, total), {})
+        if progress:
+            progress(done, max(done, total))
     return clips, versions
 
 
@@ -158,7 +158,7 @@ def encode_clips(
     encoder: SpeechEncoder,
     space: MotionSpace,
     first_speaker: int,
-    report: Report | None = None,
+    progress: Progress | None = None,
 ) -> list[EncodedClip]:
     """Normalise motion and encode every version of the speech.
 
@@ -168,7 +168,7 @@ def encode_clips(
         encoder: trained speech encoder.
         space: of the motion.
         first_speaker: number given to the first speaker.
-        report: told of progress.
+        progress: called after each clip.
     """
     numbers: dict[str, int] = {}
     encoded = []
@@ -178,8 +178,8 @@ def encode_clips(
         features = encoder(torch.from_numpy(wave.astype(np.float32) / 32768)).numpy().astype(np.float16)
         number = numbers.setdefault(clip.speaker, first_speaker + len(numbers))
         encoded.append(EncodedClip(space.encode(clip.motion)[:n_frames], features, number, clip.manner))
-        if report:
-            report(done, len(clips), {})
+        if progress:
+            progress(done, len(clips))
     return encoded
 
 

@@ -5,14 +5,12 @@ It learns from a corpus, whose phones and manners are known, or from a data set 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 
 from diffposetalk.config import load_config, to_dict
 from diffposetalk.data.tfhp import SPLITS
@@ -21,14 +19,16 @@ from diffposetalk.generate.pretrained import model_path
 from diffposetalk.generate.talker import Talker
 from diffposetalk.head import load_head
 from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, fingerprint, load_model
+from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.model.speech_encoder import SpeechEncoder
+from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.progress import Progress
 from diffposetalk.style import Style
 from diffposetalk.workshop.train.lite.denoiser import DenoiserStage, train_denoiser
 from diffposetalk.workshop.train.lite.material import (
     HEAD_CHANNELS,
     MovingClip,
-    Report,
     Versions,
     encode_clips,
     make_copies,
@@ -39,12 +39,10 @@ from diffposetalk.workshop.train.lite.material import (
     split_speakers,
 )
 from diffposetalk.workshop.train.lite.speech import SpeechClip, SpeechStage, phone_accuracy, train_speech
-from diffposetalk.workshop.train.lock import training_lock
+from diffposetalk.workshop.train.lite.windows import EncodedClip
 from diffposetalk.workshop.train.losses import LinearSurface
+from diffposetalk.workshop.train.run import Run, training_run
 from diffposetalk.workshop.train.style import StyleStage, retrieval_accuracy, train_style
-
-Progress = Callable[[str, int, int, dict[str, float]], None]
-"""Called as ``(stage, step, steps, values)``."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ class Recipe:
     start: str = ""
     """Model to begin from, a bundled one's name or a file: its motion space, its denoiser's weights, and the encoders
     that are not trained."""
-    kind: Literal["corpus"] = "corpus"
+    kind: Literal["lite"] = "lite"
     """Tells such a recipe from those of the paper's model."""
     copies: int = 3
     """Augmented copies of all speech."""
@@ -106,103 +104,120 @@ class Material:
     """The same with phones and curves, where the speech encoder learns."""
 
 
+@dataclass(frozen=True)
+class EncodedSplits:
+    """The clips of both splits in the motion space, with their speech features."""
+
+    training: list[EncodedClip]
+    held_out: list[EncodedClip]
+
+
 def train_recipe(
     path: str | Path, out: str | Path, overrides: Sequence[str] = (), progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Train all stages of a recipe; finished stages and checkpoints found in ``out`` are taken up.
+    """Train all stages of a recipe. Finished stages and checkpoints in ``out`` are taken up.
 
     Returns:
         Path of the model and validation figures of each stage.
     """
     recipe = load_config(Recipe, path, overrides)
     start = _start(recipe)
-    folder = Path(out)
-    with training_lock(folder):
-        return _train_recipe(recipe, start, folder, progress)
+    with training_run(recipe, out, progress) as run:
+        model, figures = _train_stages(recipe, start, run)
+        target = run.folder / f"{recipe.name}.safetensors"
+        model.save(target)
+    return {"model": str(target), "figures": figures}
 
 
-def _train_recipe(recipe: Recipe, start: Model | None, folder: Path, progress: Progress | None) -> dict[str, Any]:
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
-    (folder / "recipe.json").write_text(json.dumps(to_dict(recipe), indent=1))
-
-    def report(stage: str) -> Callable[[int, int, dict[str, float]], None] | None:
-        return None if progress is None else lambda step, steps, values: progress(stage, step, steps, values)
-
-    def header(stage: Any, **more: str) -> dict[str, str]:
-        return {"config": json.dumps(to_dict(stage), sort_keys=True), **more}
-
-    figures: dict[str, float] = {}
+def _train_stages(recipe: Recipe, start: Model | None, run: Run) -> tuple[Model, dict[str, float]]:
+    """Train speech encoder, style encoder and denoiser one after the other; return the model and figures."""
     head = load_head("anny")
+    training, held_out = _material(recipe, start, run)
     channels = (*head.expression_names, *HEAD_CHANNELS)
-    training, held_out = _material(recipe, start, folder, report)
     space = start.space if start else MotionSpace.fit((clip.motion for clip in training.motions), channels)
-    if recipe.speech is None:
-        assert start is not None and isinstance(start.speech_encoder, SpeechEncoder)
-        speech_encoder = start.speech_encoder
-    else:
-        learner = train_speech(
-            recipe.speech,
-            training.labelled,
-            held_out.labelled,
-            folder / "speech",
-            header(recipe.speech),
-            recipe.device,
-            report("speech"),
-        ).cpu()
-        speech_encoder = learner.encoder
-        figures["phone_accuracy"] = phone_accuracy(learner, held_out.labelled)
-    encoded, n_speakers = [], 0
-    for part in (training, held_out):
-        encoded.append(encode_clips(part.motions, part.versions, speech_encoder, space, n_speakers, report("encoding")))
-        n_speakers += len({clip.speaker for clip in part.motions})
-    if recipe.style is None:
-        assert start is not None and start.style_encoder is not None
-        style_encoder = start.style_encoder
-    else:
-        style_encoder = train_style(
-            recipe.style,
-            encoded[0],
-            encoded[1],
-            space,
-            folder / "style",
-            header(recipe.style),
-            recipe.device,
-            report("style"),
-        ).cpu()
-    figures["style_retrieval"] = retrieval_accuracy(style_encoder, encoded[1], space)
-    denoiser = train_denoiser(
-        recipe.denoiser,
-        encoded[0],
-        encoded[1],
-        style_encoder,
-        space,
-        LinearSurface.of([(head.expression_basis(name), share) for name, share in recipe.denoiser.regions.items()]),
-        lip_gap_basis(head),
-        folder / "denoiser",
-        header(
-            recipe.denoiser,
-            style_encoder=fingerprint(style_encoder),
-            start=fingerprint(start.denoiser) if start else "",
-        ),
-        recipe.device,
-        report("denoiser"),
-        start.denoiser if start else None,
-    ).cpu()
+    speech_encoder, figures = _speech_encoder(recipe, start, training, held_out, run)
+    clips = _encoded(training, held_out, speech_encoder, space, run)
+    style_encoder = _style_encoder(recipe, start, clips, space, run)
+    figures["style_retrieval"] = retrieval_accuracy(style_encoder, clips.held_out, space)
+    denoiser = _denoiser(recipe, start, clips, style_encoder, space, head, run)
     config = ModelConfig(
         recipe.name,
         speech_encoder.config,
-        recipe.denoiser.denoiser,
+        recipe.denoiser.network,
         style_encoder.config,
         recipe.denoiser.schedule,
         recipe.denoiser.noise_steps,
         sampling=recipe.sampling,
     )
     model = Model(config, space, speech_encoder, denoiser, style_encoder.eval())
-    model = replace(model, presets=_presets(recipe, start, model, training, held_out))
-    target = folder / f"{recipe.name}.safetensors"
-    model.save(target)
-    return {"model": str(target), "figures": figures}
+    return replace(model, presets=_presets(recipe, start, model, training, held_out)), figures
+
+
+def _speech_encoder(
+    recipe: Recipe, start: Model | None, training: Material, held_out: Material, run: Run
+) -> tuple[SpeechEncoder, dict[str, float]]:
+    """Train the speech encoder, or take that of ``start``; return it with its figures."""
+    if recipe.speech is None:
+        assert start is not None and isinstance(start.speech_encoder, SpeechEncoder)
+        return start.speech_encoder, {}
+    stage_run = run.stage("speech", to_dict(recipe.speech))
+    learner = train_speech(recipe.speech, training.labelled, held_out.labelled, stage_run).cpu()
+    return learner.encoder, {"phone_accuracy": phone_accuracy(learner, held_out.labelled)}
+
+
+def _encoded(
+    training: Material, held_out: Material, encoder: SpeechEncoder, space: MotionSpace, run: Run
+) -> EncodedSplits:
+    """Encode the clips of both splits; speakers are numbered on from split to split."""
+    encoded, n_speakers = [], 0
+    for part in (training, held_out):
+        encoded.append(encode_clips(part.motions, part.versions, encoder, space, n_speakers, run.report("encoding")))
+        n_speakers += len({clip.speaker for clip in part.motions})
+    return EncodedSplits(*encoded)
+
+
+def _style_encoder(
+    recipe: Recipe,
+    start: Model | None,
+    clips: EncodedSplits,
+    space: MotionSpace,
+    run: Run,
+) -> StyleEncoder:
+    """Train the style encoder, or take that of ``start``."""
+    if recipe.style is None:
+        assert start is not None and start.style_encoder is not None
+        return start.style_encoder
+    stage_run = run.stage("style", to_dict(recipe.style))
+    return train_style(recipe.style, clips.training, clips.held_out, space, stage_run).cpu()
+
+
+def _denoiser(
+    recipe: Recipe,
+    start: Model | None,
+    clips: EncodedSplits,
+    style_encoder: StyleEncoder,
+    space: MotionSpace,
+    head: Any,
+    run: Run,
+) -> Denoiser:
+    """Train the denoiser, from the weights of ``start`` where there is one."""
+    stage = recipe.denoiser
+    inputs = {
+        "style_encoder": fingerprint(style_encoder),
+        "start": fingerprint(start.denoiser) if start else "",
+    }
+    surface = LinearSurface.of([(head.expression_basis(name), share) for name, share in stage.regions.items()])
+    return train_denoiser(
+        stage,
+        clips.training,
+        clips.held_out,
+        style_encoder,
+        space,
+        surface,
+        lip_gap_basis(head),
+        run.stage("denoiser", to_dict(stage), **inputs),
+        start.denoiser if start else None,
+    ).cpu()
 
 
 def _start(recipe: Recipe) -> Model | None:
@@ -214,8 +229,8 @@ def _start(recipe: Recipe) -> Model | None:
     if not recipe.start:
         return None
     start = load_model(model_path(recipe.start))
-    if start.config.denoiser != recipe.denoiser.denoiser:
-        raise UsageError(f"recipe: denoiser.denoiser differs from that of {recipe.start}, which it starts from")
+    if start.config.denoiser != recipe.denoiser.network:
+        raise UsageError(f"recipe: denoiser.network differs from that of {recipe.start}, which it starts from")
     if not isinstance(start.speech_encoder, SpeechEncoder) or start.style_encoder is None:
         raise UsageError(
             f"recipe: {recipe.start} lacks the compact speech encoder or a style encoder; start from another"
@@ -223,23 +238,24 @@ def _start(recipe: Recipe) -> Model | None:
     return start
 
 
-def _material(
-    recipe: Recipe, start: Model | None, folder: Path, report: Callable[[str], Report | None]
-) -> list[Material]:
+def _material(recipe: Recipe, start: Model | None, run: Run) -> list[Material]:
     """Read the clips to learn from and those held out."""
     if recipe.data is not None:
         assert start is not None
-        parts = [shard_clips(recipe.data, split, start.space, recipe.copies, report("reading")) for split in SPLITS[:2]]
-        return [Material(*part) for part in parts]
+        return [
+            Material(*shard_clips(recipe.data, split, start.space, recipe.copies, run.report("reading")))
+            for split in SPLITS[:2]
+        ]
     assert recipe.corpus is not None
     names = split_speakers(recipe.corpus, recipe.validation_share)
-    copies = folder / "copies"
-    make_copies(recipe.corpus, [name for part in names for name in part], copies, recipe.copies, report("augmenting"))
-    found = []
+    copies = run.folder / "copies"
+    everybody = [name for part in names for name in part]
+    make_copies(recipe.corpus, everybody, copies, recipe.copies, run.report("augmenting"))
+    materials = []
     for part in names:
         labelled = speech_clips(recipe.corpus, part, copies, recipe.copies)
-        found.append(Material(read_motions(recipe.corpus, part), [clip.versions for clip in labelled], labelled))
-    return found
+        materials.append(Material(read_motions(recipe.corpus, part), [clip.versions for clip in labelled], labelled))
+    return materials
 
 
 def _presets(

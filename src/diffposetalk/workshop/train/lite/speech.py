@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from torch.nn import functional
 from diffposetalk.errors import InputError
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder, SpeechEncoderConfig
 from diffposetalk.workshop.train.loop import LoopConfig, Losses, Turn, train
+from diffposetalk.workshop.train.run import StageRun
 
 
 @dataclass(frozen=True)
@@ -62,15 +62,12 @@ def train_speech(
     stage: SpeechStage,
     training: Sequence[SpeechClip],
     validation: Sequence[SpeechClip],
-    out: Path,
-    header: dict[str, str],
-    device: str = "cpu",
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    run: StageRun,
 ) -> SpeechLearner:
     """Train the speech encoder with cross-entropy on phones and squared error on curves."""
     torch.manual_seed(stage.loop.seed)
     n_phones = 1 + max(int(clip.phones.max()) for clip in training)
-    learner = SpeechLearner(stage.encoder, n_phones, training[0].curves.shape[1]).to(device)
+    learner = SpeechLearner(stage.encoder, n_phones, training[0].curves.shape[1]).to(run.device)
 
     def losses(clips: Sequence[SpeechClip], augmented: bool) -> Losses:
         long_enough = [clip for clip in clips if len(clip.curves) >= stage.crop_frames]
@@ -80,18 +77,27 @@ def train_speech(
         def terms(network: nn.Module, turn: Turn) -> dict[str, Tensor]:
             assert isinstance(network, SpeechLearner)
             samples, phones, curves = _crops(long_enough, stage.crop_frames, turn.rng, turn.n, augmented)
-            mels, _ = network.encoder.normalise(network.encoder.log_mels(samples.to(device)))
+            mels, _ = network.encoder.normalise(network.encoder.log_mels(samples.to(run.device)))
             if augmented:
                 mels = _masked(mels, stage.mel_masked, turn.rng)
             logits, guess = network(mels)
             return {
-                "phones": functional.cross_entropy(logits.float().flatten(0, 1), phones.to(device).flatten()),
-                "curves": (guess.float() - curves.to(device)).square().mean(),
+                "phones": functional.cross_entropy(logits.float().flatten(0, 1), phones.to(run.device).flatten()),
+                "curves": (guess.float() - curves.to(run.device)).square().mean(),
             }
 
         return terms
 
-    train(learner, losses(training, True), losses(validation, False), stage.weights, stage.loop, out, header, progress)
+    train(
+        learner,
+        losses(training, True),
+        losses(validation, False),
+        stage.weights,
+        stage.loop,
+        run.folder,
+        run.header,
+        run.progress,
+    )
     return learner
 
 

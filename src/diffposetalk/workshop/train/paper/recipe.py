@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from diffposetalk.data.convert import layout_of
 from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.data.tfhp import TfhpReader, speaker_of
+from diffposetalk.diffusion.noise import ScheduleKind, Target
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.model.checkpoint import SamplingDefaults
 from diffposetalk.model.denoiser import DenoiserConfig
@@ -40,7 +41,8 @@ class SpeechPart:
 class PaperDenoiserStage:
     """Configuration of the denoiser's training."""
 
-    denoiser: DenoiserConfig
+    RENAMED_KEYS: ClassVar = {"denoiser": "network"}
+    network: DenoiserConfig
     loop: LoopConfig
     windows: TwoWindows = field(default_factory=TwoWindows)
     weights: dict[str, float] = field(default_factory=lambda: dict(PAPER_WEIGHTS))
@@ -48,11 +50,11 @@ class PaperDenoiserStage:
     style: Literal["encoder", "one-hot", "none"] = "encoder"
     """Where styles come from: the style encoder, a 1 at the speaker's place (``style_dim`` follows from the data), or
     nowhere."""
-    schedule: Literal["cosine", "linear", "quadratic", "sigmoid"] = "cosine"
+    schedule: ScheduleKind = "cosine"
     """Noise schedule."""
     noise_steps: int = 500
     """Steps N of the schedule."""
-    target: Literal["sample", "noise"] = "sample"
+    target: Target = "sample"
     """What the denoiser predicts."""
     initialisation: Initialisation = "released"
     """What the weights begin from: see `initial.initialise`."""
@@ -97,22 +99,22 @@ class PaperRecipe:
             raise UsageError("recipe: the tables speech and denoiser go together; one of them is missing")
         if self.denoiser is None or self.speech is None:
             return
-        stage, denoiser = self.denoiser, self.denoiser.denoiser
+        stage, denoiser = self.denoiser, self.denoiser.network
         wanted_terms(stage.weights, stage.target, self.head_pose)
         if (stage.style == "none") != (denoiser.style_dim == 0):
-            raise UsageError(f"recipe: style is {stage.style!r} but denoiser.denoiser.style_dim {denoiser.style_dim}")
+            raise UsageError(f"recipe: style is {stage.style!r} but denoiser.network.style_dim {denoiser.style_dim}")
         if stage.style == "encoder" and denoiser.style_dim != self.style.encoder.dim:
             raise UsageError(
-                f"recipe: denoiser.denoiser.style_dim is {denoiser.style_dim}, style.encoder.dim {self.style.encoder.dim}"
+                f"recipe: denoiser.network.style_dim is {denoiser.style_dim}, style.encoder.dim {self.style.encoder.dim}"
             )
         if stage.style == "encoder" and self.style.encoder.window != denoiser.window:
             raise UsageError(
-                f"recipe: denoiser.denoiser.window is {denoiser.window}, style.encoder.window {self.style.encoder.window}; "
+                f"recipe: denoiser.network.window is {denoiser.window}, style.encoder.window {self.style.encoder.window}; "
                 "styles are read from whole windows"
             )
         if denoiser.speech_dim != self.speech.encoder.dim:
             raise UsageError(
-                f"recipe: denoiser.denoiser.speech_dim is {denoiser.speech_dim}, speech.encoder.dim {self.speech.encoder.dim}"
+                f"recipe: denoiser.network.speech_dim is {denoiser.speech_dim}, speech.encoder.dim {self.speech.encoder.dim}"
             )
         if self.speech.start and isinstance(self.speech.encoder, PretrainedSpeechConfig):
             raise UsageError("recipe: speech.start is for the compact encoder; give speech.encoder.source instead")
@@ -152,9 +154,9 @@ class PaperData:
         if recipe.needs_style_encoder:
             wanted["style.encoder.motion_dim"] = (recipe.style.encoder.motion_dim, space.dim)
         if recipe.denoiser is not None:
-            denoiser = recipe.denoiser.denoiser
-            wanted["denoiser.denoiser.motion_dim"] = (denoiser.motion_dim, space.dim)
-            wanted["denoiser.denoiser.identity_dim"] = (denoiser.identity_dim, people.dim)
+            denoiser = recipe.denoiser.network
+            wanted["denoiser.network.motion_dim"] = (denoiser.motion_dim, space.dim)
+            wanted["denoiser.network.identity_dim"] = (denoiser.identity_dim, people.dim)
         for name, (width, there) in wanted.items():
             if width != there:
                 raise InputError(f"recipe: {name} is {width}, but the data of {statistics.where} has {there}")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,10 +28,9 @@ from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, Pretrai
 from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.progress import Progress
 from diffposetalk.style import Style
 from diffposetalk.workshop.train.initial import initialise
-from diffposetalk.workshop.train.lite.recipe import Progress
-from diffposetalk.workshop.train.lock import training_lock
 from diffposetalk.workshop.train.loop import Turn, train
 from diffposetalk.workshop.train.paper.batches import Batches, SpeechBatch, StyleBatch
 from diffposetalk.workshop.train.paper.losses import VERTEX_TERMS, Geometry, wanted_terms
@@ -40,6 +38,7 @@ from diffposetalk.workshop.train.paper.pairs import DenoiserItems, StyleItems
 from diffposetalk.workshop.train.paper.recipe import Feed, PaperData, PaperDenoiserStage, PaperRecipe, SpeechPart
 from diffposetalk.workshop.train.paper.step import GeneratorDraws, Speaker, StyleOf, two_window_terms
 from diffposetalk.workshop.train.paper.surface import JawSurface, NoSurface, Surface, surface_of
+from diffposetalk.workshop.train.run import Run, StageRun, training_run
 from diffposetalk.workshop.train.style import Pairs, learn_style, retrieved
 
 VALIDATION_SEED = 1_000_003
@@ -80,49 +79,47 @@ class PaperLosses:
 def train_paper(
     path: str | Path, out: str | Path, overrides: Sequence[str] = (), progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Train both stages of a recipe; finished stages and checkpoints found in ``out`` are taken up.
+    """Train both stages of a recipe. Finished stages and checkpoints in ``out`` are taken up.
 
     Returns:
         Path of the model and validation figures of each stage.
     """
     recipe = load_config(PaperRecipe, path, overrides)
-    folder = Path(out)
     data = PaperData.open(recipe)
-    with training_lock(folder):
-        return _train_paper(recipe, data, folder, progress)
+    with training_run(recipe, out, progress) as run:
+        target = run.folder / f"{recipe.name}.safetensors"
+        figures: dict[str, float] = {}
+        style_encoder = None
+        if recipe.needs_style_encoder:
+            style_run = run.stage("style", _stage_config(recipe, style=recipe.style))
+            style_encoder, figures["style_retrieval"] = train_paper_style(recipe, data, style_run)
+        if recipe.denoiser is None or recipe.speech is None:
+            assert style_encoder is not None
+            StyleModel(style_encoder, data.space).save(target)
+        else:
+            _train_speaker(recipe, recipe.denoiser, recipe.speech, data, style_encoder, run).save(target)
+    return {"model": str(target), "figures": figures}
 
 
-def _train_paper(recipe: PaperRecipe, data: PaperData, folder: Path, progress: Progress | None) -> dict[str, Any]:
-    (folder / "recipe.json").write_text(json.dumps(to_dict(recipe), indent=1))
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
+def _stage_config(recipe: PaperRecipe, **parts: Any) -> dict[str, Any]:
+    """Return what identifies a stage: its own configuration and the layout of the motion vector."""
+    return {"head_pose": recipe.head_pose, **{name: to_dict(part) for name, part in parts.items()}}
 
-    def report(stage: str) -> Callable[[int, int, dict[str, float]], None] | None:
-        return None if progress is None else lambda step, steps, values: progress(stage, step, steps, values)
 
-    def header(**parts: Any) -> dict[str, str]:
-        about = {name: to_dict(part) for name, part in parts.items()}
-        return {"config": json.dumps({"head_pose": recipe.head_pose, **about}, sort_keys=True)}
-
-    figures: dict[str, float] = {}
-    style_encoder = None
-    if recipe.needs_style_encoder:
-        style_encoder, figures["style_retrieval"] = train_paper_style(
-            recipe, data, folder / "style", header(style=recipe.style), report("style")
-        )
-    target = folder / f"{recipe.name}.safetensors"
-    if recipe.denoiser is None or recipe.speech is None:
-        assert style_encoder is not None
-        StyleModel(style_encoder, data.space).save(target)
-        return {"model": str(target), "figures": figures}
-    stage = _with_style_dim(recipe.denoiser, data)
-    about = header(denoiser=stage, speech=recipe.speech)
-    if style_encoder is not None:
-        about["style_encoder"] = fingerprint(style_encoder)
-    speaker = train_paper_denoiser(
-        recipe, stage, recipe.speech, data, style_encoder, folder / "denoiser", about, report("denoiser")
-    )
-    model = Model(
+def _train_speaker(
+    recipe: PaperRecipe,
+    stage: PaperDenoiserStage,
+    speech: SpeechPart,
+    data: PaperData,
+    style_encoder: StyleEncoder | None,
+    run: Run,
+) -> Model:
+    """Train the denoiser with its speech encoder and return the whole model."""
+    stage = _with_style_dim(stage, data)
+    inputs = {} if style_encoder is None else {"style_encoder": fingerprint(style_encoder)}
+    denoiser_run = run.stage("denoiser", _stage_config(recipe, denoiser=stage, speech=speech), **inputs)
+    speaker = train_paper_denoiser(recipe, stage, speech, data, style_encoder, denoiser_run)
+    return Model(
         _model_config(recipe, stage, speaker, style_encoder),
         data.space,
         speaker.speech_encoder,
@@ -131,17 +128,9 @@ def _train_paper(recipe: PaperRecipe, data: PaperData, folder: Path, progress: P
         _speaker_styles(data) if stage.style == "one-hot" else {},
         data.identity_space,
     )
-    model.save(target)
-    return {"model": str(target), "figures": figures}
 
 
-def train_paper_style(
-    recipe: PaperRecipe,
-    data: PaperData,
-    out: Path,
-    header: dict[str, str],
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
-) -> tuple[StyleEncoder, float]:
+def train_paper_style(recipe: PaperRecipe, data: PaperData, run: StageRun) -> tuple[StyleEncoder, float]:
     """Train the style encoder on two windows each of different persons.
 
     Returns:
@@ -164,7 +153,7 @@ def train_paper_style(
 
     training = pairs(Feed(batches("train", stage.loop.seed), recipe.workers))
     held_out = batches("val", stage.loop.seed + VALIDATION_SEED)
-    encoder = learn_style(stage, training, pairs(Feed(held_out, 0)), out, header, recipe.device, progress).cpu()
+    encoder = learn_style(stage, training, pairs(Feed(held_out, 0)), run).cpu()
     every: StyleBatch = Batches(held_out.items, len(held_out.items), held_out.seed, recipe.head_pose)[0]
     return encoder, retrieved(encoder, every.first, every.second)
 
@@ -175,9 +164,7 @@ def train_paper_denoiser(
     speech: SpeechPart,
     data: PaperData,
     style_encoder: StyleEncoder | None,
-    out: Path,
-    header: dict[str, str],
-    progress: Callable[[int, int, dict[str, float]], None] | None = None,
+    run: StageRun,
 ) -> Speaker:
     """Train the denoiser and its speech encoder; the style encoder stays as it is."""
     weights = wanted_terms(stage.weights, stage.target, recipe.head_pose)
@@ -185,18 +172,18 @@ def train_paper_denoiser(
     geometry = Geometry(data.space, _surface(recipe, stage, data, names), data.identity_space)
     style_of = _style_of(stage, data, style_encoder, recipe.device)
     torch.manual_seed(stage.loop.seed)
-    speaker = Speaker(initial_speech_encoder(speech), Denoiser(stage.denoiser))
+    speaker = Speaker(initial_speech_encoder(speech), Denoiser(stage.network))
     initialise(speaker.denoiser, stage.initialisation)
     speaker.to(recipe.device)
 
     def losses(split: str, seed: int, n_workers: int) -> PaperLosses:
-        items = DenoiserItems(data.reader, split, stage.denoiser.window, data.statistics)
+        items = DenoiserItems(data.reader, split, stage.network.window, data.statistics)
         feed = Feed(Batches(items, stage.loop.batch, seed, recipe.head_pose), n_workers)
         return PaperLosses(stage, feed, geometry, style_of, names)
 
     training = losses("train", stage.loop.seed, recipe.workers)
     validation = losses("val", stage.loop.seed + VALIDATION_SEED, 0)
-    train(speaker, training, validation, weights, stage.loop, out, header, progress)
+    train(speaker, training, validation, weights, stage.loop, run.folder, run.header, run.progress)
     return speaker.cpu()
 
 
@@ -262,7 +249,7 @@ def _with_style_dim(stage: PaperDenoiserStage, data: PaperData) -> PaperDenoiser
     """Return the stage with as many styles as there are speakers, if these are the styles."""
     if stage.style != "one-hot":
         return stage
-    return replace(stage, denoiser=replace(stage.denoiser, style_dim=len(data.speakers)))
+    return replace(stage, network=replace(stage.network, style_dim=len(data.speakers)))
 
 
 def _speaker_styles(data: PaperData) -> dict[str, Style]:
@@ -276,7 +263,7 @@ def _model_config(
     return ModelConfig(
         recipe.name,
         speaker.speech_encoder.config,
-        stage.denoiser,
+        stage.network,
         style_encoder.config if style_encoder is not None else None,
         stage.schedule,
         stage.noise_steps,

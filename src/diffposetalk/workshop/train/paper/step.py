@@ -16,6 +16,7 @@ from diffposetalk.errors import UsageError
 from diffposetalk.model.denoiser import Denoiser, WindowInput
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.model.speech_encoder import SpeechEncoder
+from diffposetalk.workshop.train.losses import Criterion
 from diffposetalk.workshop.train.paper.batches import SpeechBatch
 from diffposetalk.workshop.train.paper.losses import Geometry, WindowTruth, averaged, window_terms
 from diffposetalk.workshop.train.paper.pairs import STANDARD_EPS, truncate
@@ -30,7 +31,7 @@ StyleOf = Callable[[SpeechBatch, int], Tensor]
 class TwoWindows:
     """How the two windows of a training step are made and compared."""
 
-    guidance: Literal["incremental", "independent"] = "incremental"
+    guidance: GuidanceMode = "incremental"
     """How conditions are dropped: see `diffusion.guidance.condition_dropout`."""
     truncated_first: float = 0.3
     """Share of steps whose first windows end early, each at a frame of its own."""
@@ -40,7 +41,7 @@ class TwoWindows:
     """What follows the end of such a window: zeros, or the last frame and sample."""
     joint_speech: bool = False
     """Encode the speech of both windows as one, so that features know their surroundings; otherwise each alone."""
-    criterion: Literal["l2", "l1"] = "l2"
+    criterion: Criterion = "l2"
     """Squared or absolute errors."""
     constrain_previous: bool = True
     """Whether the second window's context frames count in the losses."""
