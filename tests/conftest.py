@@ -36,13 +36,18 @@ def speech(sample_path: Path) -> Speech:
     return Speech.load(sample_path).slice(3.0, 5.0)
 
 
+def beside_the_project(name: str) -> Path:
+    """Return the folder `../shared/NAME`; skip the test if it is absent."""
+    folder = ROOT.parent / "shared" / name
+    if not folder.is_dir():
+        pytest.skip(f"needs ../shared/{name}, which is absent")
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real recordings beside the project; skips where it is absent."""
-    folder = ROOT.parent / "shared" / "realdata"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/realdata, which is absent")
-    return folder
+    """The folder of real recordings beside the project; skips if it is absent."""
+    return beside_the_project("realdata")
 
 
 @pytest.fixture(scope="session")
@@ -70,11 +75,8 @@ def reference() -> Path:
 
 @pytest.fixture(scope="session")
 def faults() -> Path:
-    """The folder of small inputs that once showed faults; skips where it is absent."""
-    folder = ROOT.parent / "shared" / "faults"
-    if not folder.is_dir():
-        pytest.skip("needs ../shared/faults, which is absent")
-    return folder
+    """The folder of small inputs that once showed faults; skips if it is absent."""
+    return beside_the_project("faults")
 
 
 def write_flame(n_vertices: int, seed: int, path: Path) -> Path:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 OWN = -1.0
-"""Value of a guidance scale that means the model's own."""
+"""Value of a guidance scale that stands for the model's default."""
 PERSON = ("INT", {"default": -1, "min": -1, "max": 2**31 - 1})
-"""Whose head: the seed of a person, or -1 for the average."""
+"""Input for the identity of the head: a seed, or -1 for the average person."""
 ENDINGS = ["npz", "livelink.csv", "a2f.json", "glb", "usdc", "bvh"]
+"""Formats of `SaveMotion`, as endings of the file name."""
 
 
 class _Node:
@@ -22,37 +23,37 @@ class _Node:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        """What the node takes."""
+        """Return the inputs of the node."""
         return {"required": cls.REQUIRED, "optional": cls.OPTIONAL}
 
 
 class LoadTalker(_Node):
-    """Model: the bundled one by name, or a file."""
+    """Load a model: the bundled one by name, or a file."""
 
     REQUIRED: ClassVar = {"model": ("STRING", {"default": "lite"}), "device": (["cpu", "cuda"],)}
     RETURN_TYPES = ("DPT_TALKER",)
 
     def run(self, model: str, device: str) -> tuple[Any]:
-        """Load it."""
+        """Load the model."""
         from diffposetalk import Talker
 
         return (Talker.from_pretrained(model, device),)
 
 
 class ChooseStyle(_Node):
-    """Manner of speaking: a preset, or a file of style, motion or video that shows it. A linked motion wins."""
+    """Choose a style: a preset, or a style, motion or video file. A linked motion is used instead."""
 
     REQUIRED: ClassVar = {"talker": ("DPT_TALKER",), "style": ("STRING", {"default": "neutral"})}
     OPTIONAL: ClassVar = {"motion": ("DPT_MOTION",)}
     RETURN_TYPES = ("DPT_STYLE",)
 
     def run(self, talker: Any, style: str, motion: Any = None) -> tuple[Any]:
-        """Read it."""
+        """Read the style."""
         return (talker.style(style if motion is None else motion),)
 
 
 class Animate(_Node):
-    """Speech to motion; the sound goes through for the nodes after. A scale of -1 is the model's own."""
+    """Generate motion from speech; the sound is passed on. A scale of -1 stands for the model's default."""
 
     REQUIRED: ClassVar = {
         "talker": ("DPT_TALKER",),
@@ -68,14 +69,14 @@ class Animate(_Node):
 
     def run(self, talker: Any, audio: dict[str, Any], seed: int, style: Any = None, **scales: float) -> tuple[Any, Any]:
         """Generate one take."""
-        given = {name: value for name, value in scales.items() if value != OWN}
-        return talker.generate(_speech(audio), style=style, seed=seed, **given), audio
+        changes = {name: value for name, value in scales.items() if value != OWN}
+        return talker.generate(_speech(audio), style=style, seed=seed, **changes), audio
 
 
 class Render(_Node):
-    """Motion to pictures for ComfyUI's video nodes: `frames` of them from `first`, 0 for all (12 bytes a pixel).
+    """Render motion to pictures for ComfyUI's video nodes: `frames` pictures from frame `first`; 0 for all (12 bytes a pixel).
 
-    `person` is the seed of another person's head, -1 the average head.
+    `person` is the seed of an identity, or -1 for the average person.
     """
 
     REQUIRED: ClassVar = {
@@ -91,7 +92,7 @@ class Render(_Node):
     def run(
         self, motion: Any, size: int, first: int, frames: int, audio: Any = None, person: int = -1
     ) -> tuple[Any, Any, float]:
-        """Draw `(n, size, size, 3)` in [0, 1]; with it the sound of the same stretch, and the frame rate."""
+        """Return pictures ``(n, size, size, 3)`` in [0, 1], the sound of the same frames, and the frame rate."""
         import torch
 
         from diffposetalk import DiffPoseTalkError
@@ -103,8 +104,8 @@ class Render(_Node):
         head, identity = _person(motion, person)
         pictures = torch.empty(len(part), size, size, 3)
         with Renderer(head.mesh(identity), size) as renderer:
-            drawn = (renderer.draw(vertices) for chunk in head.iter_vertices(part, identity) for vertices in chunk)
-            for index, picture in enumerate(drawn):
+            images = (renderer.draw(vertices) for chunk in head.iter_vertices(part, identity) for vertices in chunk)
+            for index, picture in enumerate(images):
                 pictures[index] = torch.from_numpy(picture.copy()) / 255
         if audio is not None:
             start, stop = (round(frame / motion.fps * audio["sample_rate"]) for frame in (first, first + len(part)))
@@ -113,7 +114,7 @@ class Render(_Node):
 
 
 class SaveMotion(_Node):
-    """Motion to a file in ComfyUI's output folder; formats with a mesh or sound take person and audio."""
+    """Write motion to a file in ComfyUI's output folder; formats with a mesh or sound use person and audio."""
 
     REQUIRED: ClassVar = {"motion": ("DPT_MOTION",), "filename": ("STRING", {"default": "talk"}), "format": (ENDINGS,)}
     OPTIONAL: ClassVar = {"audio": ("AUDIO",), "person": PERSON}
@@ -121,7 +122,7 @@ class SaveMotion(_Node):
     OUTPUT_NODE = True
 
     def run(self, motion: Any, filename: str, format: str, audio: Any = None, person: int = -1) -> dict[str, Any]:
-        """Write it under a name that is not taken yet."""
+        """Write the motion to a new file."""
         from diffposetalk.exchange import Scene, export
 
         paths = (output_folder() / f"{Path(filename).name}_{number:05d}.{format}" for number in count(1))
@@ -133,7 +134,7 @@ class SaveMotion(_Node):
 
 
 def output_folder() -> Path:
-    """Where ComfyUI writes; the current folder outside of it."""
+    """Return ComfyUI's output folder, or the current folder outside ComfyUI."""
     try:
         import folder_paths
     except ImportError:
@@ -142,7 +143,7 @@ def output_folder() -> Path:
 
 
 def _person(motion: Any, seed: int) -> tuple[Any, Any]:
-    """Head of a motion, and the identity of the person of that seed; None for the average."""
+    """Return the head of a motion and the identity of a seed, None for a seed below 0."""
     from diffposetalk import load_head
 
     head = load_head(motion.head)
@@ -150,7 +151,7 @@ def _person(motion: Any, seed: int) -> tuple[Any, Any]:
 
 
 def _speech(audio: dict[str, Any]) -> Any:
-    """ComfyUI's sound `(batch, channels, n)` as speech: the first of the batch, mixed down."""
+    """Convert ComfyUI's sound ``(batch, channels, n)`` to speech: the first of the batch, mixed to mono."""
     from diffposetalk import Speech
 
     waveform = audio["waveform"]

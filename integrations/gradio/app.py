@@ -1,4 +1,4 @@
-"""A page in the browser: speech in, video and curves out: `python integrations/gradio/app.py` prints its address."""
+"""Web page that turns speech into video and curves; `python integrations/gradio/app.py` prints its address."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from diffposetalk.errors import DiffPoseTalkWarning
 from diffposetalk.exchange import Scene
 
 MOST_SECONDS = 600.0
-"""Longest speech that the page takes."""
+"""Longest speech that the page accepts, seconds."""
 CURVES = {
     "Live Link Face CSV (Unreal, Blender)": "_livelink.csv",
     "Audio2Face JSON": "_a2f.json",
     "Animated GLB": ".glb",
 }
-"""What is offered beside video and motion: label to the end of the file's name, which tells the format."""
+"""Label of an export format -> end of the file name."""
 
 talker_of = cache(Talker.from_pretrained)
 head_of = cache(load_head)
@@ -46,27 +46,27 @@ def perform(
     """Animate a recording.
 
     Args:
-        model: bundled name, or a file.
+        model: the name of a bundled model, or a model file.
         speech: any sound or video file.
         style: name of a preset; None for the model's default.
-        reference: a video of somebody who talks, a motion file or a style file, whose manner of speaking is used instead.
-        person: seed of another person's head; None for the average head.
-        seed: same seed, same motion.
-        speech_scale: how strongly the speech drives the face.
-        style_scale: how strongly the style colours it.
-        expression_scale: amplitude of the face.
-        head_scale: amplitude of the head.
+        reference: a video, motion file or style file whose style is used instead.
+        person: seed of the identity; None for the average person.
+        seed: random seed; the same seed gives the same motion.
+        speech_scale: guidance scale of the speech.
+        style_scale: guidance scale of the style.
+        expression_scale: amplitude of the expression.
+        head_scale: amplitude of the head motion.
         curves: a key of `CURVES`.
-        size: side of the video, pixels.
-        progress: called with a share and what is being done.
+        size: width and height of the video, pixels.
+        progress: called with the share done and the current step.
 
     Returns:
-        Paths of the video, of our motion file and of the curves, in a new folder.
+        Paths of the video, the motion file and the curves, in a new folder.
 
     Raises:
-        gr.Error: one line that the page shows; it names files as the visitor does.
+        gr.Error: one line for the page, with the file names of the visitor.
     """
-    say = progress or (lambda share, desc: None)
+    report = progress or (lambda share, desc: None)
 
     def plain(message: object) -> str:
         for file in filter(None, (speech, reference)):
@@ -74,15 +74,17 @@ def perform(
         return str(message)
 
     def share(first: float, last: float, what: str) -> Any:
-        return lambda done, total=None, _what=None: say(first + (last - first) * done / (total or done or 1), desc=what)
+        return lambda done, total=None, _what=None: report(
+            first + (last - first) * done / (total or done or 1), desc=what
+        )
 
     try:
         if not speech:
             raise DiffPoseTalkError("choose a recording first")
-        with warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as records:
             warnings.simplefilter("always", DiffPoseTalkWarning)
             recording, talker = SpeechFile(Path(speech), max_duration=MOST_SECONDS), talker_of(model)
-            manner = talker.style(reference or style, progress=share(0, 0.2, "watching the reference"))
+            manner = talker.style(reference or style, progress=share(0, 0.2, "tracking the reference"))
             motion = talker.generate(
                 recording,
                 manner,
@@ -93,7 +95,7 @@ def perform(
                 head_scale=head_scale,
                 progress=share(0.2, 0.4, "speaking"),
             )
-        for warning in caught:
+        for warning in records:
             if issubclass(warning.category, DiffPoseTalkWarning):
                 gr.Warning(plain(warning.message))
         place = Path(tempfile.mkdtemp(prefix="diffposetalk-")) / Path(speech).stem
@@ -110,9 +112,9 @@ def perform(
 
 
 def build(model: str = "lite") -> gr.Blocks:
-    """Lay out the page."""
+    """Build the page."""
     talker = talker_of(model)
-    usual = talker.model.config.sampling
+    defaults = talker.model.config.sampling
 
     def animate(  # its parameters are the names of the page's API
         speech: str, style: str, reference: str, person: float, seed: float, speech_scale: float, style_scale: float,
@@ -134,8 +136,8 @@ def build(model: str = "lite") -> gr.Blocks:
                     seed = gr.Number(0, label="Seed of the performance", precision=0, minimum=0)
                 with gr.Accordion("Amounts", open=True):
                     sliders = [
-                        gr.Slider(0, 4, usual.speech_scale, label="Speech: how strongly it drives the face"),
-                        gr.Slider(0, 4, usual.style_scale, label="Style: how strongly it shows"),
+                        gr.Slider(0, 4, defaults.speech_scale, label="Speech: how strongly it drives the face"),
+                        gr.Slider(0, 4, defaults.style_scale, label="Style: how strongly it shows"),
                         gr.Slider(0, 2, 1.0, label="Expression: amplitude of the face"),
                         gr.Slider(0, 2, 1.0, label="Head: amplitude; 0 holds it still"),
                     ]

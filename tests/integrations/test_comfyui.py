@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,11 @@ import torch
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.motion import Motion
 
-FILE = Path(__file__).parents[2] / "integrations" / "comfyui" / "__init__.py"
-
 
 @pytest.fixture(scope="module")
-def nodes() -> Any:
-    """The module, loaded from its file as ComfyUI does it."""
-    spec = importlib.util.spec_from_file_location("diffposetalk_comfyui", FILE)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def nodes(integration: Callable[[str], Any]) -> Any:
+    """The module of the integration."""
+    return integration("comfyui/__init__.py")
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +135,6 @@ def test_problems_are_one_line(nodes: Any, motion: Motion, tiny_model_path: Path
 
 def test_it_is_thin(nodes: Any) -> None:
     """A wrapper, below 170 lines, whose import loads neither torch nor the package's heavy parts."""
-    text = FILE.read_text()
+    text = Path(nodes.__file__).read_text()
     assert text.count("\n") < 170
     assert not [line for line in text.splitlines() if line.startswith(("import torch", "from diffposetalk"))]

@@ -32,6 +32,21 @@ _SINGLE += ("mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower",
 _SINGLE += ("cheekPuff", "tongueOut")
 ARKIT = (*(name + side for name in _SIDED for side in ("Left", "Right")), *_SINGLE)
 
+"""The 52 channels, for the count in the panel."""
+HEAD_TARGETS = (
+    ("AUTO", "Head bone or object", "The head bone of the mesh's armature, else the active object"),
+    ("BONE", "Head bone", "A bone of the armature that moves the mesh"),
+    ("OBJECT", "Object", "The active object, as delta rotation"),
+    ("NONE", "Nothing", "The face moves, the head is held still"),
+)
+"""Choices of `head_target`: identifier, name, description."""
+AXES = (
+    ("AUTO", "Automatic", "Y up if the object was turned so that its own Y is up in the scene, else Z up"),
+    ("Z_UP", "Z up, faces -Y", "As characters made in Blender"),
+    ("Y_UP", "Y up, faces +Z", "As characters from glTF or FBX files whose axes were not converted"),
+)
+"""Choices of `axes`: identifier, name, description."""
+
 
 class DIFFPOSETALK_OT_import_motion(bpy.types.Operator, ImportHelper):
     """Import face and head motion onto the active mesh's ARKit shape keys and its armature's head bone"""
@@ -42,16 +57,7 @@ class DIFFPOSETALK_OT_import_motion(bpy.types.Operator, ImportHelper):
     filename_ext = ".npz"
 
     filter_glob: StringProperty(default="*.npz", options={"HIDDEN"})
-    head_target: EnumProperty(
-        name="Head turns",
-        description="What takes the head's rotation",
-        items=(
-            ("AUTO", "Head bone or object", "The head bone of the mesh's armature, else the active object"),
-            ("BONE", "Head bone", "A bone of the armature that moves the mesh"),
-            ("OBJECT", "Object", "The active object, as delta rotation"),
-            ("NONE", "Nothing", "The face moves, the head is held still"),
-        ),
-    )
+    head_target: EnumProperty(name="Head turns", description="What takes the head's rotation", items=HEAD_TARGETS)
     head_bone: StringProperty(name="Head bone", description="Empty: the bone called head, however the rig spells it")
     neck_bone: StringProperty(name="Neck bone", description="Empty: the bone called neck, if there is one")
     neck_share: FloatProperty(
@@ -70,13 +76,7 @@ class DIFFPOSETALK_OT_import_motion(bpy.types.Operator, ImportHelper):
         name="Jaw bone", description="For motions with a jaw rotation (FLAME); empty: found by name"
     )
     axes: EnumProperty(
-        name="Character's axes",
-        description="Axes of the armature's or object's own space at rest",
-        items=(
-            ("AUTO", "Automatic", "Y up if the object was turned so that its own Y is up in the scene, else Z up"),
-            ("Z_UP", "Z up, faces -Y", "As characters made in Blender"),
-            ("Y_UP", "Y up, faces +Z", "As characters from glTF or FBX files whose axes were not converted"),
-        ),
+        name="Character's axes", description="Axes of the armature's or object's own space at rest", items=AXES
     )
     first: IntProperty(name="First frame", description="Frame of the scene at which motion and sound begin", default=1)
     use_clock: BoolProperty(
@@ -92,8 +92,8 @@ class DIFFPOSETALK_OT_import_motion(bpy.types.Operator, ImportHelper):
     sound: StringProperty(name="Sound file", description="Another sound to add", subtype="FILE_PATH")
 
     def execute(self, context: Any) -> set[str]:
-        """Import; one line says what was done, or why nothing was."""
-        options = Options(**{each.name: getattr(self, each.name) for each in fields(Options)})
+        """Import, and report the result or the error as one line."""
+        options = Options(**{option.name: getattr(self, option.name) for option in fields(Options)})
         try:
             report = perform(
                 self.filepath, context.active_object, list(context.selected_objects), context.scene, options
@@ -108,7 +108,7 @@ class DIFFPOSETALK_OT_import_motion(bpy.types.Operator, ImportHelper):
 
 
 class DIFFPOSETALK_PT_face(bpy.types.Panel):
-    """What a motion would move, and the import"""
+    """Shows which keys and bones a motion will drive, and the import button"""
 
     bl_label = "DiffPoseTalk"
     bl_space_type = "VIEW_3D"
@@ -116,7 +116,7 @@ class DIFFPOSETALK_PT_face(bpy.types.Panel):
     bl_category = "Animation"
 
     def draw(self, context: Any) -> None:
-        """Show how many ARKit shape keys the active mesh has, and which head bone was found."""
+        """Show the number of ARKit shape keys of the meshes, and the head bone."""
         layout, active = self.layout, context.active_object
         meshes = meshes_of(active, list(context.selected_objects)) if active else []
         if not meshes:
@@ -150,7 +150,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take them away again."""
+    """Remove the operator, the panel and the menu entry."""
     bpy.types.TOPBAR_MT_file_import.remove(_menu_entry)
     bpy.utils.unregister_class(DIFFPOSETALK_PT_face)
     bpy.utils.unregister_class(DIFFPOSETALK_OT_import_motion)

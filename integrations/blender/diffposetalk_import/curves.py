@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
-"""Animation curves, the scene's clock and the sound strip, in Blender 4.2 to 5: where versions differ, it is here."""
+"""Animation curves, frame rate and sound strip in Blender 4.2 to 5; differences between the versions are handled here."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ import bpy
 import numpy as np
 
 _LINEAR = 1
+"""Blender's number for linear interpolation."""
 
 
 def write_curves(
     owner: Any, label: str, frames: np.ndarray, curves: Iterable[tuple[str, int, np.ndarray]], group: str = ""
 ) -> int:
-    """Write curves into the action of a data block; its other curves are left alone.
+    """Write curves to the action of a data block; its other curves stay unchanged.
 
     Args:
         owner: data block that is animated (an object, or a mesh's shape keys).
-        label: name of the action where one has to be made.
-        frames: `(T,)` frame numbers, rising.
-        curves: data path, index within the property (0 for single numbers) and `(T,)` values.
+        label: name of a new action.
+        frames: ``(T,)`` frame numbers, rising.
+        curves: data path, index within the property (0 for single numbers) and ``(T,)`` values.
         group: name under which the curves are shown together.
 
     Returns:
-        How many curves were written.
+        Number of curves written.
     """
     bag = _bag(owner, label)
     n_curves = 0
@@ -46,7 +47,7 @@ def write_curves(
 
 
 def _bag(owner: Any, label: str) -> Any:
-    """Return what holds `fcurves` and `groups`: the action itself, or since Blender 4.4 its part for this data block."""
+    """Return the owner of `fcurves` and `groups`: the action, or since Blender 4.4 its channel bag for this data block."""
     animation = owner.animation_data or owner.animation_data_create()
     if animation.action is None:
         animation.action = bpy.data.actions.new(label)
@@ -61,7 +62,7 @@ def _bag(owner: Any, label: str) -> Any:
 
 
 def set_clock(scene: bpy.types.Scene, fps: float, first: int, n_frames: int) -> None:
-    """Give the scene a motion's frame rate (also 29.97 and its like) and length."""
+    """Set the scene's frame rate (including 29.97 and similar) and length to those of the motion."""
     scene.render.fps = max(1, round(fps))
     scene.render.fps_base = scene.render.fps / fps
     scene.frame_start, scene.frame_end = first, first + n_frames - 1
@@ -73,14 +74,14 @@ def scene_fps(scene: bpy.types.Scene) -> float:
 
 
 def add_sound(scene: bpy.types.Scene, path: str, first: int) -> Any:
-    """Lay a sound file into the sequencer on a free channel, in place of the same sound at the same frame.
+    """Add a sound file to the sequencer on a free channel; the same sound at the same frame is replaced.
 
     Returns:
-        The strip; none where Blender can read no sound from the file.
+        The strip, or None if Blender cannot read the file.
     """
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips = editor.strips if hasattr(editor, "strips") else editor.sequences
-    for strip in [each for each in strips if each.type == "SOUND" and each.frame_start == first]:
+    for strip in [item for item in strips if item.type == "SOUND" and item.frame_start == first]:
         if os.path.realpath(bpy.path.abspath(strip.sound.filepath)) == os.path.realpath(path):
             strips.remove(strip)
     channel = 1 + max((strip.channel for strip in strips), default=0)

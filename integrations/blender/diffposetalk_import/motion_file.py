@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
-"""Motion files (`.npz`) as the add-on needs them: read with numpy alone, checked before anything is changed."""
+"""Read and check motion files (`.npz`) with numpy alone."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from dataclasses import dataclass
 import numpy as np
 
 FORMAT_VERSION = 1
+"""Newest format that the add-on reads."""
 SOUND_SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".m4a", ".aac", ".mp4", ".mkv", ".mov")
+"""Suffixes of sound files, in the order in which they are looked for."""
 
 
 class ImportProblem(Exception):
-    """What stops an import; its text is the one line that a user reads."""
+    """An import is impossible. The message is one line for the user."""
 
 
 @dataclass(frozen=True)
 class MotionFile:
-    """A face moving over time. Right-handed, Y up, face toward +Z, +X the subject's left; radians."""
+    """Motion of a face. Axes: right-handed, Y up, face toward +Z, +X the subject's left. Angles in radians."""
 
     expression: np.ndarray
-    """`(T, E)` weights."""
+    """``(T, E)`` weights."""
     names: tuple[str, ...]
     """Names of the columns."""
     head_pose: np.ndarray
-    """`(T, 3)` axis-angle: +X nods down, +Y turns to the subject's left, +Z tilts toward the right shoulder."""
+    """``(T, 3)`` axis-angle: +X nods down, +Y turns to the subject's left, +Z tilts toward the right shoulder."""
     jaw_pose: np.ndarray | None
-    """`(T, 3)` axis-angle, of heads with a jaw joint."""
+    """``(T, 3)`` axis-angle, of heads with a jaw joint."""
     eye_pose: np.ndarray | None
-    """`(T, 6)` axis-angle of left and right eye, of heads with eye joints."""
+    """``(T, 6)`` axis-angle of left and right eye, of heads with eye joints."""
     fps: float
 
     def __len__(self) -> int:
         return len(self.expression)
 
     def column(self, name: str) -> np.ndarray:
-        """`(T,)` weights of a channel; zeros where the motion lacks it."""
+        """``(T,)`` weights of a channel; zeros where the motion lacks it."""
         return self.expression[:, self.names.index(name)] if name in self.names else np.zeros(len(self))
 
 
@@ -44,7 +46,7 @@ def load(path: str) -> MotionFile:
     """Read and check a motion file.
 
     Raises:
-        ImportProblem: there is no such file, or it is no motion.
+        ImportProblem: the file is missing or is not a motion file.
     """
     name = os.path.basename(path)
     if not os.path.isfile(path):
@@ -62,7 +64,7 @@ def load(path: str) -> MotionFile:
     version = int(arrays["format_version"])
     if version > FORMAT_VERSION:
         raise ImportProblem(f"{name}: motion format {version} is newer than this add-on reads; update the add-on")
-    names = tuple(str(each) for each in arrays["expression_names"])
+    names = tuple(str(channel) for channel in arrays["expression_names"])
     n_frames, fps = len(arrays["expression"]), float(arrays["fps"])
     if n_frames == 0:
         raise ImportProblem(f"{name}: the motion has no frames")
@@ -82,7 +84,7 @@ def load(path: str) -> MotionFile:
 
 
 def sound_beside(path: str) -> str | None:
-    """Return the sound file that lies beside a motion under the same name, if there is one."""
+    """Return the sound file beside a motion with the same name, or None."""
     for suffix in SOUND_SUFFIXES:
         candidate = os.path.splitext(path)[0] + suffix
         if os.path.isfile(candidate):

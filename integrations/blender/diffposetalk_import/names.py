@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
-"""Which shape key and which bone is meant: names as different programs spell them. No Blender in here."""
+"""Match names of shape keys and bones as different programs spell them. This module does not use Blender."""
 
 from __future__ import annotations
 
@@ -32,41 +32,41 @@ _DECORATION = frozenset(
         "b",
     ]
 )
-"""Parts of bone names that rigs put around the word that counts."""
+"""Words in bone names that carry no meaning."""
 
 
 def match_channels(channels: Iterable[str], keys: Iterable[str]) -> dict[str, list[str]]:
     """Find the shape keys that each motion channel drives.
 
-    Case and separators do not count (`JawOpen`, `jaw_open`), a side may be spelt `_L`, `.R`, `Left`, and a prefix before
-    `.`, `:`, `|` or `_` is passed over where the whole name means nothing (`Head.jawOpen`). A channel without a side drives
-    a left and right pair of keys where the rig has split it (`browInnerUp`).
+    Case and separators are ignored (`JawOpen`, `jaw_open`). A side may be spelt `_L`, `.R` or `Left`. A prefix before `.`,
+    `:`, `|` or `_` is ignored if the whole name is unknown (`Head.jawOpen`). A channel without a side drives a left and a
+    right key if the rig has split it (`browInnerUp`).
 
     Args:
         channels: names of the motion's columns.
-        keys: names of shape keys, the resting one left out.
+        keys: names of the shape keys without the reference key.
 
     Returns:
-        Channel to keys; channels without any are left out.
+        Channel -> keys; channels without keys are left out.
     """
-    wanted = {_plain(channel): channel for channel in channels}
-    split = {plain + side: channel for plain, channel in wanted.items() for side in _SIDES.values()}
-    found: dict[str, list[str]] = {}
+    whole = {_plain(channel): channel for channel in channels}
+    split = {plain + side: channel for plain, channel in whole.items() for side in _SIDES.values()}
+    matches: dict[str, list[str]] = {}
     for forms in (_whole_forms, _tail_forms):
-        for table in (wanted, split):
+        for table in (whole, split):
             hits: dict[str, list[str]] = {}
             for key in keys:
                 channel = next((table[form] for form in forms(key) if form in table), None)
-                if channel is not None and channel not in found:
+                if channel is not None and channel not in matches:
                     hits.setdefault(channel, []).append(key)
             for channel, names in hits.items():
-                exact = [name for name in names if name == channel] if table is wanted else []
-                found[channel] = exact or (names[:1] if table is wanted else names)
-    return found
+                exact = [name for name in names if name == channel] if table is whole else []
+                matches[channel] = exact or (names[:1] if table is whole else names)
+    return matches
 
 
 def find_bone(words: set[str], bones: Iterable[str]) -> str | None:
-    """Return the bone whose name says these words and otherwise the least; none if there is none.
+    """Return the bone whose name holds all these words and the fewest other words, or None.
 
     Args:
         words: such as `{"head"}` or `{"eye", "left"}`.
@@ -75,9 +75,9 @@ def find_bone(words: set[str], bones: Iterable[str]) -> str | None:
     best: tuple[int, str] | None = None
     for bone in bones:
         spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", bone)
-        spoken = [_SIDES.get(word, word) for word in re.findall(r"[a-z]+\d*", spaced.lower())]
-        rest = [word for word in spoken if word not in words]
-        if words <= set(spoken) and all(word in _DECORATION for word in rest) and (best is None or len(rest) < best[0]):
+        parts = [_SIDES.get(word, word) for word in re.findall(r"[a-z]+\d*", spaced.lower())]
+        rest = [word for word in parts if word not in words]
+        if words <= set(parts) and all(word in _DECORATION for word in rest) and (best is None or len(rest) < best[0]):
             best = len(rest), bone
     return best[1] if best else None
 

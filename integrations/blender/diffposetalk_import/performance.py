@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
-"""A motion onto faces, bones and the scene: everything is found and checked first, then written."""
+"""Apply a motion to shape keys, bones and the scene. Everything is checked first, then written."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .rotations import axes_of, gaze_of, quaternions, rotation_channels
 
 @dataclass(frozen=True)
 class Options:
-    """What a user chooses; the operator's properties of the same names say more."""
+    """Options of an import; the operator's properties of the same names describe them."""
 
     head_target: str = "AUTO"
     head_bone: str = ""
@@ -37,12 +37,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Report:
-    """What an import did."""
+    """Result of an import."""
 
     summary: str
     """One line."""
     warning: str = ""
-    """One line, or nothing."""
+    """One line; empty if there is no warning."""
 
 
 @dataclass
@@ -101,23 +101,19 @@ def perform(path: str, active: Any, chosen: list[Any], scene: bpy.types.Scene, o
 
 
 def meshes_of(active: Any, chosen: list[Any]) -> list[Any]:
-    """Return the mesh objects with shape keys that are meant: active and selected ones, and those an active armature moves."""
+    """Return the active and selected meshes with shape keys, and the meshes that an active armature moves."""
     candidates = [active, *chosen]
     if active.type == "ARMATURE":
-        candidates += [each for each in bpy.data.objects if armature_of(each) == active]
-    found: list[Any] = []
-    for each in candidates:
-        if (
-            each.type == "MESH"
-            and each.data.shape_keys
-            and each.data.shape_keys not in [one.data.shape_keys for one in found]
-        ):
-            found.append(each)
-    return found
+        candidates += [item for item in bpy.data.objects if armature_of(item) == active]
+    meshes: dict[Any, Any] = {}
+    for item in candidates:
+        if item.type == "MESH" and item.data.shape_keys:
+            meshes.setdefault(item.data.shape_keys, item)
+    return list(meshes.values())
 
 
 def armature_of(item: Any) -> Any:
-    """Return the armature that moves an object: itself, by modifier, or a parent; none if there is none."""
+    """Return the armature that moves an object (the object itself, by a modifier, or a parent), or None."""
     if item.type == "ARMATURE":
         return item
     for modifier in item.modifiers:
@@ -127,7 +123,7 @@ def armature_of(item: Any) -> Any:
 
 
 def keys_of(item: Any) -> list[str]:
-    """Return the names of a mesh's shape keys, the resting one left out."""
+    """Return the names of a mesh's shape keys without the reference key."""
     keys = item.data.shape_keys
     return [block.name for block in keys.key_blocks if block != keys.reference_key]
 
@@ -177,7 +173,7 @@ def _plan(motion: MotionFile, active: Any, chosen: list[Any], options: Options) 
 
 
 def _plan_head(plan: _Plan, motion: MotionFile, active: Any, meshes: list[Any], options: Options) -> None:
-    armature = next((found for each in (active, *meshes) if (found := armature_of(each))), None)
+    armature = next((owner for item in (active, *meshes) if (owner := armature_of(item))), None)
     wants_bones = options.head_target in ("AUTO", "BONE")
     if options.head_target == "BONE" and armature is None:
         raise ImportProblem(f"no armature moves '{active.name}': choose another head target, or parent it to one")
@@ -239,7 +235,7 @@ def _turn_bone(armature: Any, bone: str, vectors: np.ndarray, axes: Any, label: 
 
 
 def _turn_object(item: Any, vectors: np.ndarray, axes: str, label: str, frames: np.ndarray) -> None:
-    """Key the delta rotation, which lies on top of how the object stands, so that importing again does not add up."""
+    """Key the delta rotation, which adds to the object's own rotation, so that a second import replaces the first."""
     mode = item.rotation_mode
     stands = item.rotation_quaternion.to_matrix() if mode == "QUATERNION" else item.rotation_euler.to_matrix()
     name, values = rotation_channels(quaternions(vectors, stands @ axes_of(item.matrix_world, axes)), mode)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR GPL-3.0-or-later
-"""Rotations of the motion in the axes of a bone or an object."""
+"""Convert rotations of the motion to the axes of a bone or an object."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ GAZE = {
     "eyeLookInRight": (0.0, 15.0),
     "eyeLookOutRight": (0.0, -15.0),
 }
-"""Degrees of pitch (down is positive) and yaw (to the subject's left) of an eye whose channel is at 1."""
+"""Pitch (positive is down) and yaw (positive is the subject's left) of an eye in degrees, for a channel value of 1."""
 
 Y_UP = Matrix.Identity(3)
+"""The motion's axes: Y up, face toward +Z."""
 Z_UP = Matrix(((1, 0, 0), (0, 0, -1), (0, 1, 0)))
-"""Takes the motion's axes (Y up, face toward +Z) to Blender's (Z up, face toward -Y); +X stays the subject's left."""
+"""From the motion's axes to Blender's (Z up, face toward -Y); +X stays the subject's left."""
 
 
 def axes_of(matrix_world: Matrix, choice: str) -> Matrix:
-    """Return the matrix that takes the motion's axes to an object's own.
+    """Return the matrix from the motion's axes to an object's own axes.
 
     Args:
-        matrix_world: of the object.
-        choice: `Z_UP`, `Y_UP`, or `AUTO`: Y up where the object was turned so that its own Y points up in the scene, as
-            files of the Y-up world are often imported; else Blender's.
+        matrix_world: world matrix of the object.
+        choice: `Z_UP`, `Y_UP`, or `AUTO`: Y up if the object's own Y axis points up in the scene, as after many imports of
+            Y-up files; else Z up.
     """
     if choice == "AUTO":
         up = matrix_world.to_3x3().normalized().inverted_safe() @ Vector((0, 0, 1))
@@ -36,30 +37,30 @@ def axes_of(matrix_world: Matrix, choice: str) -> Matrix:
 
 
 def quaternions(rotation_vectors: np.ndarray, frame: Matrix) -> list[Quaternion]:
-    """Return rotations seen in another frame.
+    """Convert rotations to another frame.
 
     Args:
-        rotation_vectors: `(T, 3)` axis-angle, radians, in the motion's axes.
-        frame: takes the motion's axes to those wanted; a rotation.
+        rotation_vectors: ``(T, 3)`` axis-angle, radians, in the motion's axes.
+        frame: rotation matrix from the motion's axes to the target axes.
 
     Returns:
-        T unit quaternions, neighbours on the same side.
+        T unit quaternions; neighbours have a positive dot product.
     """
-    found: list[Quaternion] = []
+    turns: list[Quaternion] = []
     for vector in rotation_vectors @ np.array(frame).T:
         axis = Vector(vector)
         turn = Quaternion(axis.normalized(), axis.length) if axis.length > 1e-12 else Quaternion()
-        if found and turn.dot(found[-1]) < 0:
+        if turns and turn.dot(turns[-1]) < 0:
             turn.negate()
-        found.append(turn)
-    return found
+        turns.append(turn)
+    return turns
 
 
 def rotation_channels(turns: list[Quaternion], mode: str) -> tuple[str, np.ndarray]:
-    """Return the property and its values that turn a bone of rotation mode ``mode``.
+    """Return the property and its values that rotate a bone of rotation mode ``mode``.
 
     Returns:
-        `rotation_quaternion`, `rotation_axis_angle` or `rotation_euler`, and `(T, 4)` or `(T, 3)`.
+        `rotation_quaternion`, `rotation_axis_angle` or `rotation_euler`, and ``(T, 4)`` or ``(T, 3)``.
     """
     if mode == "QUATERNION":
         return "rotation_quaternion", np.array(turns)
@@ -75,11 +76,11 @@ def gaze_of(column: object, side: str) -> np.ndarray:
     """Return an eye's rotation vectors from the gaze channels.
 
     Args:
-        column: function from a channel's name to its `(T,)` weights.
+        column: function from a channel's name to its ``(T,)`` weights.
         side: `Left` or `Right`.
 
     Returns:
-        `(T, 3)` axis-angle, radians, in the motion's axes.
+        ``(T, 3)`` axis-angle, radians, in the motion's axes.
     """
     total = 0.0
     for name, (pitch, yaw) in GAZE.items():
