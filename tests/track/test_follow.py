@@ -9,7 +9,7 @@ import pytest
 import scipy.ndimage
 
 from diffposetalk.track.follow import followed, sharpness
-from diffposetalk.track.quality import BLURRED
+from diffposetalk.track.limits import limit_on
 
 
 def face(x: float, y: float = 200, size: float = 50) -> np.ndarray:
@@ -60,7 +60,8 @@ def test_sharpness_tells_detail_from_blur() -> None:
 
     found = [of_gray(scipy.ndimage.gaussian_filter(picture, sigma)) for sigma in (0, 1, 2, 4, 8)]
     assert all(more > less for more, less in itertools.pairwise(found))
-    assert found[0] > 1.5 * BLURRED and found[-1] < BLURRED
+    blurred = limit_on("sharpness").warning
+    assert blurred is not None and found[0] > 1.5 * blurred and found[-1] < blurred
     assert of_gray(40 + 0.2 * picture) == pytest.approx(found[0], abs=0.05)
     assert of_gray(scipy.ndimage.gaussian_filter1d(picture, 6, axis=1)) < 0.5 * found[0]
     assert of_gray(np.full((300, 300), 90.0)) == 0.0

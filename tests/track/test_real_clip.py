@@ -150,6 +150,7 @@ def test_pixels_that_are_not_square(shared: Path, tmp_path: Path) -> None:
     import av
 
     from diffposetalk.track import track
+    from diffposetalk.track.overlay import write_overlay
 
     clip, out = shared / "clips" / "grid_sbia1a.mpg", tmp_path / "squeezed.mp4"
     with av.open(str(out), "w") as container:
@@ -164,6 +165,9 @@ def test_pixels_that_are_not_square(shared: Path, tmp_path: Path) -> None:
             container.mux(stream.encode(av.VideoFrame.from_image(image)))
         container.mux(stream.encode())
     square, squeezed = track(clip), track(out)
+    write_overlay(out, squeezed, tmp_path / "drawn.mp4")
+    drawn = probe(tmp_path / "drawn.mp4")
+    assert drawn.height == square.face.size[1] and abs((drawn.width or 0) - square.face.size[0]) <= 2
     assert len(square.motion) == len(squeezed.motion)
     assert abs(squeezed.face.size[0] - square.face.size[0]) <= 2
     channels = [square.motion.expression_names.index(name) for name in ("mouthSmileLeft", "browInnerUp", "jawOpen")]

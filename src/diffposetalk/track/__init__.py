@@ -5,19 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from diffposetalk.track.result import Track, of_landmarks
+from diffposetalk.progress import Progress
 
 if TYPE_CHECKING:
     from diffposetalk.head import HeadModel
+    from diffposetalk.track.result import Track, of_landmarks
 
 __all__ = ["Track", "of_landmarks", "track"]
-
-Progress = Callable[[float, float | None, str], None]
-"""Called with seconds done, seconds in all, and the step."""
 
 
 def track(
@@ -42,7 +39,7 @@ def track(
         take: which stretch without cuts to read, from 0; none for the longest.
         start_s: where to begin to watch, seconds from the video's beginning.
         seconds: how much to watch; none for all that follows.
-        progress: told how far it is.
+        progress: called with the seconds done, of so many, and the step: "looking" or "fitting".
 
     Returns:
         Motion, identity, and a report of what to think of them.
@@ -59,9 +56,17 @@ def track(
     from diffposetalk.track.result import of_watched
 
     model = LandmarkModel.of_head(load_head(head) if isinstance(head, str) else head)
-    told = None if progress is None else (lambda done, total: progress(done, total, "looking"))
-    watched = watch(video, landmarker, told, start_s, seconds)
+    watched = watch(video, landmarker, progress, start_s, seconds)
     if progress is not None:
         progress(0, watched.face.times[-1] - start_s, "fitting")
     camera = Pinhole.of_size(watched.face.size, field_of_view)
     return of_watched(watched, model, camera, fps, take, name=Path(video).name)
+
+
+def __getattr__(name: str) -> Any:
+    """Load what `__all__` names when it is first used, so that the limits can be read without numpy."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from diffposetalk.track import result
+
+    return getattr(result, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 from diffposetalk.errors import InputError
 from diffposetalk.geometry.landmarks import N_MEDIAPIPE
 from diffposetalk.media import probe, read_frames
+from diffposetalk.progress import Progress
 from diffposetalk.track.detection import MOST_FACES, FaceFinder, open_finder
 from diffposetalk.track.landmarks import FaceLandmarks
 from diffposetalk.track.search import SearchingFinder, largest
@@ -27,7 +28,6 @@ LOST_S = 0.5
 """A face that was away longer than this begins a new take."""
 LOOK_S = 2.0
 """How often the whole picture is searched for several faces, seconds."""
-Progress = Callable[[float, float | None], None]
 
 
 class NoFaceError(InputError):
@@ -86,7 +86,7 @@ def watch(
     Args:
         path: any video file.
         model: MediaPipe's `face_landmarker.task`; none for what is there, see `open_finder`.
-        progress: told the seconds done and in all.
+        progress: called with the seconds done, of so many.
         start_s: where to begin, seconds from the video's beginning; times are counted from that beginning all the same.
         seconds: how much to watch; none for all that follows.
 
@@ -102,11 +102,10 @@ def watch(
     if info.duration is not None and start_s >= info.duration:
         raise InputError(f"{path}: ends after {info.duration:.2f} s; begin before that, not at {start_s:g} s")
     duration = None if info.duration is None else min(stop_s, info.duration) - start_s
-    told = None if progress is None else (lambda done, _: progress(done - start_s, duration))
     finder = _finder_for(path, model, start_s, stop_s)
     if finder is not None:
         with finder:
-            shots = _faces(read_frames(path, start_s, stop_s), finder, duration, told)
+            shots = _faces(read_frames(path, start_s, stop_s), finder, start_s, duration, progress)
             watched = followed(*shots, how=finder.how)
         if watched.face.seen.any():
             return watched
@@ -135,7 +134,11 @@ def _finder_for(path: Path, model: str | Path | None, start_s: float, stop_s: fl
 
 
 def _faces(
-    frames: Iterable[tuple[float, np.ndarray]], finder: FaceFinder, duration: float | None, progress: Progress | None
+    frames: Iterable[tuple[float, np.ndarray]],
+    finder: FaceFinder,
+    start_s: float,
+    duration: float | None,
+    progress: Progress | None,
 ) -> tuple[list[float], list[list[np.ndarray]], list[int], list[list[float]], tuple[int, int]]:
     """Find all faces of all frames; return times, faces, cuts, sharpness of each face, and the pictures' size."""
     times: list[float] = []
@@ -161,7 +164,7 @@ def _faces(
         faces.append(found)
         details.append([sharpness(picture, face) for face in found])
         if progress is not None:
-            progress(time_s, duration)
+            progress(time_s - start_s, duration, "looking")
     return times, faces, cuts, details, size
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from diffposetalk.media import Recording, VideoWriter, probe, read_frames
+from diffposetalk.progress import Progress
 from diffposetalk.track.fit import Fit
 from diffposetalk.track.result import Track
 
@@ -62,9 +63,7 @@ class View:
         return (points - (self.left, self.top)) * self.scale
 
 
-def write_overlay(
-    video: str | Path, track: Track, path: str | Path, progress: Callable[[float, float | None], None] | None = None
-) -> None:
+def write_overlay(video: str | Path, track: Track, path: str | Path, progress: Progress | None = None) -> None:
     """Write a video with the fitted head's wire and the landmarks over the pictures, with the video's sound.
 
     Of pictures in which the face is small only the part around it is shown, enlarged.
@@ -73,7 +72,7 @@ def write_overlay(
         video: what was tracked.
         track: what was found.
         path: ends in `.mp4`.
-        progress: told the seconds done and in all.
+        progress: called with the seconds that are drawn, of so many.
 
     Raises:
         InputError: the video cannot be read.
@@ -82,10 +81,29 @@ def write_overlay(
     info, times = probe(video), track.face.times.tolist()
     sound = Recording(Path(video), track.start_s) if info.audio_codec else None
     with VideoWriter(path, fps=track.face.fps, audio=sound) as writer:
-        for time_s, picture in overlays(video, track):
+        for picture in at_even_rate(overlays(video, track), times[0], track.face.fps):
             writer.write(picture)
             if progress is not None:
-                progress(time_s - times[0], times[-1] - times[0])
+                progress(writer.n_frames / track.face.fps, times[-1] - times[0], "drawing")
+
+
+def at_even_rate(pictures: Iterable[tuple[float, np.ndarray]], start_s: float, fps: float) -> Iterator[np.ndarray]:
+    """Yield pictures at an even rate: each is repeated until the next is due, and of two in one frame the later counts.
+
+    Args:
+        pictures: time in seconds and picture, in order.
+        start_s: time of the first frame.
+        fps: frames per second.
+    """
+    n_frames, shown = 0, None
+    for time_s, picture in pictures:
+        due = round((time_s - start_s) * fps)
+        while shown is not None and n_frames < due:
+            yield shown
+            n_frames += 1
+        shown = picture
+    if shown is not None:
+        yield shown
 
 
 def overlays(video: str | Path, track: Track) -> Iterator[tuple[float, np.ndarray]]:

@@ -1,21 +1,16 @@
-"""How good a track is, and what to warn of."""
+"""How good a track is, in numbers and warnings."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from diffposetalk.track.fit import Fit
 from diffposetalk.track.follow import Watched
 from diffposetalk.track.landmarks import FaceLandmarks, eye_distance, lip_aperture
-
-LYING_DEG = 60.0
-"""A head that leans farther than this lies, or the video does."""
-SHORT_S, SMALL_PX, TURNED_DEG, BLURRED, ROUGH_PERCENT, SHAKY_PERCENT = 3.0, 30.0, 25.0, 0.35, 4.0, 1.0
-"""Below or beyond these a warning is due."""
-STILL_LIPS = 0.008
-"""Spread of the lip gap over the face's height below which nobody speaks."""
+from diffposetalk.track.limits import warnings_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +74,6 @@ def judge(
     steps = found.pose.rotation[1:] @ found.pose.rotation[:-1].transpose(0, 2, 1)
     turns = np.stack([steps[:, 2, 1], steps[:, 0, 2], steps[:, 1, 0]], 1)
     head_jitter = np.rad2deg(np.linalg.norm(np.diff(turns, axis=0), axis=1).mean()) if len(turns) > 1 else 0.0
-    aperture = lip_aperture(points[..., :2])
     quality = Quality(
         error_percent=float(errors[0].mean()),
         error_with_offsets_percent=float(errors[1].mean()),
@@ -99,41 +93,21 @@ def judge(
         n_lost=int((~watched.face.seen).sum()) if watched else int((~seen).sum()),
         n_others=len(watched.others) if watched else 0,
     )
-    sharp = float(np.nanmedian(watched.sharpness)) if watched is not None else None
-    lines = tuple(_warnings(quality, float(aperture.std()), sharp, takes))
-    return Quality(**{**quality.__dict__, "warnings": lines})
+    numbers = asdict(quality) | {"leaning_deg": abs(quality.leaning_deg), "lip_spread": lip_spread(face)}
+    if watched is not None:
+        numbers["sharpness"] = float(np.nanmedian(watched.sharpness))
+    return replace(quality, warnings=(*warnings_of(numbers), *_left_out(quality, takes)))
 
 
-def _warnings(quality: Quality, lips: float, sharp: float | None, takes: tuple[tuple[float, float], ...]) -> list[str]:
-    found = []
-    if quality.seconds < SHORT_S:
-        found.append(f"only {quality.seconds:.1f} s long; 4 s and more are wanted for a style")
-    if quality.turned_deg > TURNED_DEG:
-        found.append(
-            f"the face is turned {quality.turned_deg:.0f} degrees from the camera; how its two sides differ and how the "
-            "head rests cannot be told, and a style read from it leaves that out"
-        )
-    if abs(quality.leaning_deg) > LYING_DEG:
-        found.append(
-            f"the head leans by {abs(quality.leaning_deg):.0f} degrees; if the video lies on its side, turn it upright first"
-        )
-    if quality.eye_distance_px < SMALL_PX:
-        found.append(f"the face is small ({quality.eye_distance_px:.0f} pixels between the eyes)")
-    if sharp is not None and sharp < BLURRED:
-        found.append(f"the face is blurred (sharpness {sharp:.2f}, wanted {BLURRED:g} and more)")
-    if lips < STILL_LIPS:
-        found.append("the lips hardly move; perhaps nobody speaks")
-    if quality.coverage < 0.9:
-        found.append(f"the face was found in {100 * quality.coverage:.0f} % of the frames only")
-    if quality.error_percent > ROUGH_PERCENT:
-        found.append(f"the head fits badly ({quality.error_percent:.1f} % of the inter-ocular distance)")
-    if quality.jitter_percent > SHAKY_PERCENT * 4:
-        found.append(f"the landmarks tremble ({quality.jitter_percent:.1f} % of the inter-ocular distance)")
-    if quality.fps < 20:
-        found.append(f"{quality.fps:.0f} frames per second are few; blinks and closures may be missed")
+def lip_spread(face: FaceLandmarks) -> float:
+    """Return the standard deviation of the lip gap over the face's height, over the frames with a face."""
+    return float(lip_aperture(face.points[face.seen][..., :2]).std())
+
+
+def _left_out(quality: Quality, takes: tuple[tuple[float, float], ...]) -> Iterator[str]:
+    """Yield warnings about what else is in the video."""
     if len(takes) > 1:
         spans = ", ".join(f"{start:.1f}-{end:.1f} s" for start, end in takes[:8])
-        found.append(f"cuts or losses divide the video into {len(takes)} takes ({spans}); one was read")
+        yield f"cuts or losses divide the video into {len(takes)} takes ({spans}); one was read"
     if quality.n_others:
-        found.append(f"{quality.n_others} other faces or pieces of their paths were left out")
-    return found
+        yield f"{quality.n_others} other faces or pieces of their paths were left out"

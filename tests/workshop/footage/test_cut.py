@@ -229,7 +229,7 @@ def test_files_that_cannot_be_used(sample_path: Path, tmp_path: Path) -> None:
     for path, reason, why in (
         (tmp_path / "empty.mp4", "damaged", "is empty (0 bytes)"),
         (tmp_path / "garbage.mp4", "damaged", "is not a sound or video file that can be read, or is damaged"),
-        (tmp_path / "part.mp4", "damaged", "holds no sound (not one sample could be decoded)"),
+        (tmp_path / "part.mp4", "damaged", "is not a sound or video file that can be read, or is damaged"),
         (tmp_path / "absent.mp4", "damaged", "no such file"),
         (sample_path, "no picture", "has no moving pictures"),
         (video(tmp_path / "mute.mp4", 3.0, sound=False), "no sound", "has no sound track"),

@@ -16,6 +16,7 @@ from diffposetalk.data.clip import Clip
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.media import probe
 from diffposetalk.speech import SAMPLE_RATE, Speech
+from diffposetalk.track.limits import limit_on
 from diffposetalk.workshop.footage.manifest import Finding, rejected
 from diffposetalk.workshop.footage.options import LONGEST_PIECE_S, CutOptions
 from diffposetalk.workshop.footage.smooth import savgol, smoothed
@@ -130,8 +131,8 @@ def _cut(video: Path, options: CutOptions) -> Cut:
         return no("too long", f"lasts {info.duration / 3600:.1f} h; cut it into parts of at most 4 h first")
     if info.duration is not None and info.duration < options.shortest_s:
         return no("too short", f"lasts {info.duration:.1f} s; clips begin at {options.shortest_s:g} s")
-    if info.fps is not None and info.fps < options.least_fps:
-        return no("few frames", f"{info.fps:.3g} frames per second are too few (at least {options.least_fps:g})")
+    if info.fps is not None and limit_on("fps").exceeded(info.fps, options.least_fps):
+        return no("few frames", limit_on("fps").text(info.fps, options.least_fps))
     try:
         sound = Speech.load(video)
     except InputError as error:

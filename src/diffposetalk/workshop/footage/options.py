@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from diffposetalk.errors import UsageError
+from diffposetalk.track.limits import LIMITS, clip_limit
 
 LONGEST_PIECE_S = 60.0
 """Longer takes are tracked in pieces, divided at pauses, seconds."""
@@ -14,7 +15,7 @@ LONGEST_PIECE_S = 60.0
 
 @dataclass(frozen=True)
 class CutOptions:
-    """Requirements of a clip, and how it is tracked."""
+    """Requirements of a clip, and how it is tracked. The defaults of its limits are in `track.limits`."""
 
     head: str = "anny"
     """Head to fit: anny, or a FLAME file."""
@@ -32,15 +33,15 @@ class CutOptions:
     """Smoothing of the motion: prior (the tracker's own), or savgol (also a Savitzky-Golay filter, as in the paper)."""
     correct_lag: bool = True
     """Measure the audio-video offset and correct it."""
-    most_error_percent: float = 5.0
+    most_error_percent: float = clip_limit("error_percent")
     """Largest reprojection error, percent of the inter-ocular distance."""
-    least_coverage: float = 0.9
+    least_coverage: float = clip_limit("coverage")
     """Smallest share of the frames in which the face is visible."""
-    most_turned_deg: float = 35.0
+    most_turned_deg: float = clip_limit("turned_deg")
     """Largest median angle between face and camera, degrees."""
-    smallest_px: float = 25.0
+    smallest_px: float = clip_limit("eye_distance_px")
     """Smallest distance between the eyes, pixels."""
-    least_fps: float = 20.0
+    least_fps: float = clip_limit("fps")
     """Lowest frame rate of a video."""
 
     def __post_init__(self) -> None:
@@ -57,6 +58,17 @@ class CutOptions:
             raise UsageError("limits cannot be below 0")
         if self.smooth not in ("prior", "savgol"):
             raise UsageError(f"smoothing {self.smooth!r} is unknown; choose prior or savgol")
+
+    def limits(self) -> dict[str, float]:
+        """Return the limit of each checked number by its name in `track.limits`: the option's, else the table's."""
+        chosen = {
+            "error_percent": self.most_error_percent,
+            "coverage": self.least_coverage,
+            "turned_deg": self.most_turned_deg,
+            "eye_distance_px": self.smallest_px,
+            "fps": self.least_fps,
+        }
+        return {limit.value: limit.clip for limit in LIMITS if limit.clip is not None} | chosen
 
 
 @dataclass(frozen=True)

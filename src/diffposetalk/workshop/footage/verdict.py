@@ -6,8 +6,9 @@ import numpy as np
 
 from diffposetalk.speech import Speech
 from diffposetalk.track.fit import Fit
-from diffposetalk.track.landmarks import FaceLandmarks, lip_aperture
-from diffposetalk.track.quality import BLURRED, STILL_LIPS, judge
+from diffposetalk.track.landmarks import FaceLandmarks
+from diffposetalk.track.limits import LIMITS
+from diffposetalk.track.quality import judge, lip_spread
 from diffposetalk.workshop.footage.manifest import Finding, rejected
 from diffposetalk.workshop.footage.options import CutOptions
 from diffposetalk.workshop.footage.stretches import Span
@@ -47,40 +48,15 @@ def judged(
         "music_share": heard.music_share,
         "level_db": heard.level_db,
     }
-    lips = float(lip_aperture(face.points[face.seen][..., :2]).std())
-    limits = (
-        (heard.objection() is not None, *unheard(heard)),
-        (
-            quality.fps < options.least_fps,
-            "few frames",
-            f"{quality.fps:.3g} frames per second are too few (at least {options.least_fps:g})",
-        ),
-        (
-            quality.coverage < options.least_coverage,
-            "coverage",
-            f"the face was found in {100 * quality.coverage:.0f} % of the frames only",
-        ),
-        (
-            quality.turned_deg > options.most_turned_deg,
-            "profile",
-            f"the face is turned {quality.turned_deg:.0f} degrees from the camera",
-        ),
-        (
-            quality.eye_distance_px < options.smallest_px,
-            "small",
-            f"the face is small ({quality.eye_distance_px:.0f} pixels between the eyes)",
-        ),
-        (numbers["sharpness"] < BLURRED, "blurred", "the face is blurred"),
-        (
-            quality.error_percent > options.most_error_percent,
-            "bad fit",
-            f"the head fits badly ({quality.error_percent:.1f} % of the inter-ocular distance)",
-        ),
-        (lips < STILL_LIPS, "still lips", "a voice is heard but the lips hardly move; somebody else speaks"),
-    )
-    for broken, reason, why in limits:
-        if broken:
-            return rejected("stretch", reason, why, *span, **numbers)
+    if heard.objection() is not None:
+        reason, why = unheard(heard)
+        return rejected("stretch", reason, why, *span, **numbers)
+    values = numbers | {"fps": quality.fps, "lip_spread": lip_spread(face)}
+    bounds = options.limits()
+    for limit in LIMITS:
+        if limit.value in bounds and limit.exceeded(values[limit.value], bounds[limit.value]):
+            why = limit.text(values[limit.value], bounds[limit.value], limit.refusal)
+            return rejected("stretch", limit.kind, why, *span, **numbers)
     return Finding("clip", "used", *span, numbers=numbers)
 
 
