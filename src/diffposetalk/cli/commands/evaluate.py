@@ -165,6 +165,18 @@ def _learning_plot(parser: argparse.ArgumentParser) -> None:
     writes(parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)"))
 
 
+def _meshes(parser: argparse.ArgumentParser) -> None:
+    for name, what in (("predicted", "generated"), ("truth", "captured")):
+        reads(parser.add_argument(name, type=Path, help=f"folder of {what} vertices (T, V, 3), .npz in metres"))
+    for option, what in (
+        ("--lips", "indices of lip vertices, text or .npy (default: the head's)"),
+        ("--upper-face", "indices of upper-face vertices (default: the head's)"),
+        ("--lip-pairs", "pairs of an upper and the facing lower inner-lip vertex (default: the head's)"),
+    ):
+        reads(parser.add_argument(option, type=Path, metavar="FILE", help=what))
+    reads(parser.add_argument("--head", metavar="NAME|FILE", help="head of this topology, for regions and rest shape"))
+
+
 MEASURES = {
     "real-lips": Measure("real_lips", "do the lips follow real speech, clip by clip?", _real_lips),
     "closures": Measure("closures", "do lips seal on p b m, open on vowels, rest in silence?", _closures),
@@ -177,6 +189,9 @@ MEASURES = {
         "style_robustness", "is a style robust to tracking noise?", _style_robustness, generator=False
     ),
     "seams": Measure("seams", "are the joins between windows visible?", _seams),
+    "meshes": Measure(
+        "meshes.scores", "how far are meshes from captured ones?", _meshes, generator=False, recordings=False
+    ),
     "tracking": Measure("tracking", "does the tracker agree with an independent tracker?", _tracking, generator=False),
     "lipsync-plot": Measure("plots.lipsync", "sound, phones and lip gap in one picture", _lipsync_plot),
     "learning-plot": Measure(

@@ -19,6 +19,7 @@ from diffposetalk.data.report.survey import HEAD_AXES, Histogram, Survey, survey
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.files.atomic import check_output, write_atomically
 from diffposetalk.head import HeadModel, load_head
+from diffposetalk.head.shared import shared_head
 from diffposetalk.media import flac_bytes, read_frames
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
@@ -255,7 +256,7 @@ def opening(motion: Motion) -> tuple[str, str, np.ndarray]:
     if motion.jaw_pose is not None:
         return "jaw opening", "degrees", np.maximum(0, np.rad2deg(motion.jaw_pose[:, 0]))
     try:
-        return "lip opening", "mm", 1000 * mouth_gap(motion)
+        return "lip opening", "mm", 1000 * mouth_gap(motion, shared_head(motion.head))
     except (DiffPoseTalkError, ValueError):
         name = "jawOpen" if "jawOpen" in motion.expression_names else motion.expression_names[0]
         return name, "", np.maximum(0, motion.channel(name))

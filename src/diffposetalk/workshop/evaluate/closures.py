@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import Closures, blink_frames, closing_time, closures
 from diffposetalk.metrics.curves import OPEN, PRESSED
-from diffposetalk.metrics.lips import mouth_gap
+from diffposetalk.metrics.lips import mouth_gap_on
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
@@ -19,6 +20,8 @@ from diffposetalk.workshop.evaluate.recordings.alignment import Phones, aligned
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, transcripts
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
+OWN_GAP = mouth_gap_on(shared_head)
+"""Lip gap of a motion on its own head, ``(T,)`` metres."""
 TARGET_SHARE = 0.75
 """Share of p/b/m intervals that must seal."""
 TARGET_GAP_RATIO = 1 / 3
@@ -44,7 +47,7 @@ def measure(
     generate: Generator,
     recordings: Mapping[str, tuple[Speech, Phones]],
     n_takes: int = 1,
-    gap_of: Callable[[Motion], np.ndarray] = mouth_gap,
+    gap_of: Callable[[Motion], np.ndarray] = OWN_GAP,
     style: AnyStyle = None,
 ) -> dict[str, Any]:
     """Generate motion for aligned recordings and count closures.
@@ -119,7 +122,7 @@ def silence(
     generate: Generator,
     speech: Speech,
     cut_s: float,
-    gap_of: Callable[[Motion], np.ndarray] = mouth_gap,
+    gap_of: Callable[[Motion], np.ndarray] = OWN_GAP,
     seed: int = 0,
     silent_s: float = 20.0,
     style: AnyStyle = None,

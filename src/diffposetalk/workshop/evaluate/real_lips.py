@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import LagCorrelation, lag_correlation
-from diffposetalk.metrics.lips import mouth_gap
+from diffposetalk.metrics.lips import mouth_gap, mouth_gap_on
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
@@ -32,6 +33,8 @@ from diffposetalk.workshop.evaluate.recordings.sound_offset import (
 )
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
+OWN_GAP = mouth_gap_on(shared_head)
+"""Lip gap of a motion on its own head, ``(T,)`` metres."""
 TARGET_R = 0.42
 """Correlation at their own offsets that the mean of ten samples must pass: a linear map fitted on 42 clips reaches it."""
 TARGET_LAGS = range(4)
@@ -44,7 +47,7 @@ def generated_apertures(
     generate: Generator,
     clips: Sequence[TrackedClip],
     n_takes: int,
-    gap_of: Callable[[Motion], np.ndarray] = mouth_gap,
+    gap_of: Callable[[Motion], np.ndarray] = OWN_GAP,
     style: AnyStyle = None,
     progress: Progress | None = None,
 ) -> list[dict[str, np.ndarray]]:
@@ -218,7 +221,7 @@ def evaluate(
         progress: called with the number of clips done.
     """
     clips = tracked_clips(recordings)
-    gap_of = mouth_gap if head is None else gap_on(head)
+    gap_of = OWN_GAP if head is None else gap_on(head)
     generate = load_generator(generator, **(options or {}))
     phones, notes = known_phones(recordings, clips)
     offsets = sound_offsets(clips, phones)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import manner_statistics, statistics_correlation
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion, MotionSpace
@@ -65,7 +66,7 @@ def measure(
 
 def statistics_of(motion: Motion) -> dict[str, float]:
     """Return `manner_statistics` and, in millimetres on the motion's head, how far the lips are apart."""
-    gap = mouth_gap(motion) * 1000
+    gap = mouth_gap(motion, shared_head(motion.head)) * 1000
     lips = {"lip_gap_mean_mm": float(gap.mean()), "lip_gap_p95_mm": float(np.percentile(gap, 95))}
     return lips | manner_statistics(motion)
 

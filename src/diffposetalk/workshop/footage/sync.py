@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from diffposetalk.errors import InputError
+from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import standardised
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.speech import SAMPLE_RATE, Speech
@@ -117,7 +118,7 @@ def combine(lags: Iterable[Lag]) -> Lag:
 
 def _opening(motion: Motion) -> np.ndarray:
     """Return how far the mouth is open, ``(T,)`` in any unit: the jaw's angle where there is a jaw, else the lips' gap."""
-    return mouth_gap(motion) if motion.jaw_pose is None else motion.jaw_pose[:, 0]
+    return mouth_gap(motion, shared_head(motion.head)) if motion.jaw_pose is None else motion.jaw_pose[:, 0]
 
 
 def _without_slow(curve: np.ndarray) -> np.ndarray:

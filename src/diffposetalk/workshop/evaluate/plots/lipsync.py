@@ -10,6 +10,7 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import check_output, replacing
+from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import blink_frames
 from diffposetalk.metrics.curves import OPEN, PRESSED
 from diffposetalk.metrics.lips import mouth_gap
@@ -59,7 +60,7 @@ def plot(
     panels["phones"].set_ylim(0, 8000)
     for name, motion in motions.items():
         times = np.arange(len(motion)) / motion.fps
-        panels["generated gap (mm)"].plot(times, mouth_gap(motion) * 1e3, lw=1.3, label=name)
+        panels["generated gap (mm)"].plot(times, mouth_gap(motion, shared_head(motion.head)) * 1e3, lw=1.3, label=name)
         lid = (motion.channel("eyeBlinkLeft") + motion.channel("eyeBlinkRight")) / 2
         panels["lids"].plot(times, lid, lw=0.9)
         panels["lids"].plot(times[blink_frames(lid)], lid[blink_frames(lid)], "v", ms=4, color="0.2")

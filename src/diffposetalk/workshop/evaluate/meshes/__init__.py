@@ -1,0 +1,1 @@
+"""Generated meshes against captured meshes: the measures of the papers."""
