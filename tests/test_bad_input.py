@@ -156,6 +156,24 @@ def test_unknown_style(animate: Animate, sample_path: Path) -> None:
     assert "lively" in line
 
 
+def test_missing_style_file(animate: Animate, sample_path: Path) -> None:
+    code, line = animate(sample_path, "--style", "somebody.mp4")
+    assert code == 2
+    assert "somebody.mp4: no such file" in line and "preset" not in line
+
+
+def test_misspelt_option(animate: Animate, sample_path: Path) -> None:
+    code, line = animate(sample_path, "--stile", "lively")
+    assert code == 2
+    assert "unknown argument --stile; did you mean --style? (see `diffposetalk animate --help`)" in line
+
+
+def test_output_without_ending(animate: Animate, sample_path: Path, tmp_path: Path) -> None:
+    code, line = animate(sample_path, "-o", tmp_path / "talk")
+    assert code == 2
+    assert "talk: the name lacks an ending that tells the format; use one of .mp4" in line
+
+
 def test_wrong_style_file(animate: Animate, sample_path: Path) -> None:
     code, line = animate(sample_path, "--style", sample_path)
     assert code == 2

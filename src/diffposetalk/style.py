@@ -20,6 +20,16 @@ STYLE_KIND = "diffposetalk.style"
 """Kind of file, in the header."""
 
 
+def check_shares(n_styles: int, shares: Sequence[float]) -> None:
+    """Refuse shares that do not fit to the number of styles to mix.
+
+    Raises:
+        UsageError: no styles, another number of shares, a negative share, or all shares 0.
+    """
+    if not n_styles or len(shares) != n_styles or min(shares) < 0 or not 0 < sum(shares) < np.inf:
+        raise UsageError(f"{n_styles} styles need as many shares, none negative and not all 0, got {list(shares)}")
+
+
 @dataclass(frozen=True)
 class Style:
     """A manner of speaking, read from motion by a style encoder."""
@@ -52,8 +62,7 @@ class Style:
             ModelError: the styles are of different encoders.
         """
         shares = [1.0] * len(styles) if shares is None else list(shares)
-        if not styles or len(shares) != len(styles) or min(shares) < 0 or not 0 < sum(shares) < np.inf:
-            raise UsageError(f"{len(styles)} styles need as many shares, none negative and not all 0, got {shares}")
+        check_shares(len(styles), shares)
         if len({(style.encoder, style.vector.shape) for style in styles}) > 1:
             raise ModelError("styles of different encoders cannot be mixed; read them again with one model")
         if len(styles) == 1:

@@ -7,8 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
+from diffposetalk.errors import UsageError
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.speech_activity import SpeechOnly
+from diffposetalk.speech_activity import SpeechMeter, SpeechOnly
 from diffposetalk.speech_activity.silenced import AFTER, AUDIBLE_DB, BEFORE, SHORTEST, silent_steps
 
 SECONDS = 4
@@ -66,7 +67,7 @@ def test_speech_is_left_as_it_is(sample) -> None:
     words = sample.slice(0.2, 4.0)
     samples, stream = read(words)
     assert np.array_equal(samples, words.samples)
-    assert stream.silenced_s == 0 and stream.seconds == pytest.approx(words.duration)
+    assert stream.non_speech_s == 0 and stream.seconds == pytest.approx(words.duration)
     assert stream.sample_rate == SAMPLE_RATE and stream.duration == words.duration
 
 
@@ -76,7 +77,7 @@ def test_what_is_no_speech_is_silenced(kind: str) -> None:
     samples, stream = read(speech)
     assert len(samples) == len(speech)
     assert np.square(samples).sum() < 0.05 * np.square(speech.samples).sum()
-    assert stream.silenced_s > 0.2 * SECONDS  # of the audible steps
+    assert stream.non_speech_s > 0.2 * SECONDS  # of the audible steps
 
 
 def test_music_before_and_after_words(sample) -> None:
@@ -110,6 +111,15 @@ def test_steps_around_a_voice_are_kept() -> None:
     assert not silent_steps(probabilities, levels)[:10].any()
 
 
+def test_the_meter_counts_and_changes_nothing(sample) -> None:
+    mixed = Speech(np.concatenate([loud(chords()).samples, sample.samples[:50_001]]))
+    _, only = read(mixed)
+    meter = SpeechMeter(mixed)
+    samples = np.concatenate(list(meter.blocks()))
+    assert np.array_equal(samples, mixed.samples)
+    assert meter.non_speech_s == only.non_speech_s > 0.2 * SECONDS and meter.seconds == pytest.approx(mixed.duration)
+
+
 def test_another_rate_is_refused(sample) -> None:
-    with pytest.raises(ValueError, match="16000"):
+    with pytest.raises(UsageError, match="16000"):
         SpeechOnly(sample.resampled(8000))

@@ -47,6 +47,16 @@ class Parser(argparse.ArgumentParser):
         """Print the error and a hint to `--help`; exit with 2."""
         self.exit(2, f"diffposetalk: {one_line(message)} (see `{self.prog} --help`)\n")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse an unknown option here, where the options of the command are known, with the nearest of them."""
+        namespace, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            import difflib
+
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
+            self.error(f"unknown argument {unknown[0]}{f'; did you mean {near[0]}?' if near else ''}")
+        return namespace, unknown
+
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help through the console, which handles a full or closed stdout."""
         if file is sys.stdout or file is None:

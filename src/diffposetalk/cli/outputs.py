@@ -12,7 +12,7 @@ from diffposetalk.cli import values
 from diffposetalk.cli.files import declares
 from diffposetalk.cli.option_help import help_of
 from diffposetalk.errors import UsageError
-from diffposetalk.files.atomic import check_output
+from diffposetalk.files.atomic import check_output, unknown_ending
 from diffposetalk.files.paths import checked_name
 
 if TYPE_CHECKING:
@@ -123,8 +123,7 @@ class Outputs:
             if path.suffix.lower() in PICTURES and not args.format:
                 rendered.append(path)
             elif not args.format and path.suffix.lower() not in suffixes():
-                known = ", ".join((*PICTURES, *suffixes()))
-                raise UsageError(f"{path}: cannot write '{path.suffix}' files; use one of {known}")
+                raise unknown_ending(path, (*PICTURES, *suffixes()))
             else:
                 files.append((path, format_of(path, args.format)))
         if not files and not rendered:

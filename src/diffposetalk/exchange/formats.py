@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.errors import UsageError
+from diffposetalk.files.atomic import unknown_ending
 
 if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene
@@ -145,7 +146,7 @@ def format_of(path: str | os.PathLike[str], name: str | None = None) -> Format:
         return FORMATS[name]
     fitting = [row for row in FORMATS.values() if path.suffix.lower() in row.suffixes and row.writer]
     if not fitting:
-        raise UsageError(f"{path}: cannot write '{path.suffix}' files; use one of {', '.join(suffixes())}")
+        raise unknown_ending(path, suffixes())
     stem = path.stem.lower()
     hinted = {
         hint: row

@@ -58,7 +58,7 @@ ASSETS = (
         "https://huggingface.co/facebook/wav2vec2-base-960h; Apache-2.0",
     ),
     Asset(
-        "face-landmarker", ("face_landmarker.task",), "MediaPipe's face model, for `track`",
+        "face-landmarker", ("face_landmarker.task",), "MediaPipe's face model, for `track` in place of the bundled one",
         "https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker; Apache-2.0",
     ),
 )  # fmt: skip

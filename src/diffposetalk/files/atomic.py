@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
@@ -19,6 +19,14 @@ HEADER_KEY = "diffposetalk"
 """The one key of our safetensors headers. Its value is a JSON object; several keys would be written in random order."""
 READER_S = 10.0
 """Seconds that a finished result waits until another program opens the output pipe for reading."""
+
+
+def unknown_ending(path: Path, suffixes: Sequence[str]) -> UsageError:
+    """Return the error for an output path whose ending tells no format that can be written there."""
+    what = (
+        f"cannot write '{path.suffix}' files here" if path.suffix else "the name lacks an ending that tells the format"
+    )
+    return UsageError(f"{path}: {what}; use one of {', '.join(suffixes)}")
 
 
 def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
@@ -37,7 +45,7 @@ def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
     """
     path = checked_name(path)
     if path.suffix.lower() not in suffixes:
-        raise UsageError(f"{path}: cannot write '{path.suffix}' files here; use one of {', '.join(suffixes)}")
+        raise unknown_ending(path, suffixes)
     if is_node(path):
         if not is_writable_node(path):
             raise UsageError(f"{path}: is a disk or a socket; name a file")

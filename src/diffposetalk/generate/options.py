@@ -54,9 +54,9 @@ class SamplingOptions:
     """Amplitude of the head's motion; 0 keeps the head still."""
     expression_scale: float = 1.0
     """Amplitude of the facial expression."""
-    non_speech: NonSpeech | str = "rest"
-    """What the mouth does for sound that is not speech, such as music or an animal: rest, or move (for whispers and
-    songs)."""
+    non_speech: NonSpeech | str = "move"
+    """What the mouth does in sound that is not speech, such as music, noise or animals: move (with one warning), or
+    rest; whispers and songs are often taken for sound that is not speech."""
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:

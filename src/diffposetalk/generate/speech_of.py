@@ -13,7 +13,7 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkWarning, InputError, UsageError
 from diffposetalk.speech import Speech, SpeechFile
-from diffposetalk.speech_activity import SpeechOnly
+from diffposetalk.speech_activity import SpeechMeter, SpeechOnly
 
 MOST_CHANNELS = 32
 """Largest number of channels. The shorter side of a two-dimensional array holds the channels."""
@@ -75,17 +75,19 @@ def speech_of(source: SpeechSource, rate: int, sample_rate: int | None = None) -
     return source
 
 
-def warn_of_non_speech(speech: SpeechOnly) -> None:
-    """Warn if much of the recording is not speech; the mouth rests there."""
-    if speech.silenced_s > max(WARNED_S, WARNED_SHARE * speech.seconds):
-        name = getattr(speech, "path", "speech")
-        seconds = f"{min(speech.silenced_s, speech.seconds):.1f} of {speech.seconds:.1f} s"
-        warnings.warn(
-            f"{name}: {seconds} are not speech; the mouth rests there "
-            "(--non-speech move, or non_speech='move', lets it move, as whispers and songs need)",
-            DiffPoseTalkWarning,
-            stacklevel=2,
-        )
+def warn_of_non_speech(speech: SpeechMeter) -> None:
+    """Warn once if much of a sound is not speech, and say what the mouth does there."""
+    non_speech_s = min(speech.non_speech_s, speech.seconds)  # steps of the detector are whole, the last sound is not
+    if non_speech_s <= max(WARNED_S, WARNED_SHARE * speech.seconds):
+        return
+    name = getattr(speech, "path", "speech")
+    seconds = f"{non_speech_s:.1f} of {speech.seconds:.1f} s"
+    consequence = (
+        "so the mouth rests there; if it is a whisper or a song, choose --non-speech move (non_speech='move')"
+        if isinstance(speech, SpeechOnly)
+        else "and the mouth moves there, too; if it is music or noise, choose --non-speech rest (non_speech='rest')"
+    )
+    warnings.warn(f"{name}: {seconds} do not sound like speech, {consequence}", DiffPoseTalkWarning, stacklevel=2)
 
 
 def _mono(samples: np.ndarray) -> np.ndarray:

@@ -68,6 +68,8 @@ def style_of(
         return replace(presets[name], source=name)
     path = Path(name)
     if not path.exists():
+        if path.suffix and not path.suffix[1:].isdigit():
+            raise UsageError(f"{path}: no such file, from which to read the style")
         known = f"the presets are {', '.join(presets)}" if presets else "this model has no presets"
         raise UsageError(f"no style {name!r}: {known}, and there is no such file")
     suffix = path.suffix.lower()

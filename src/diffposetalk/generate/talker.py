@@ -26,7 +26,8 @@ from diffposetalk.model.packed import packed
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES
 from diffposetalk.model.style_reader import StyleModel
 from diffposetalk.motion import Motion, MotionSpace
-from diffposetalk.speech_activity import SpeechOnly
+from diffposetalk.speech import SAMPLE_RATE
+from diffposetalk.speech_activity import SpeechMeter, SpeechOnly
 from diffposetalk.style import Style
 
 if TYPE_CHECKING:
@@ -218,6 +219,8 @@ class Talker:
         person = self.identity(identity)
         if options.non_speech == "rest":
             stream = SpeechOnly(stream)
+        elif stream.sample_rate == SAMPLE_RATE:
+            stream = SpeechMeter(stream)
         windows = self._windows(stream, n_samples, resolved, options, person)
         return reported(windows, getattr(stream, "duration", None), progress)
 
@@ -253,7 +256,7 @@ class Talker:
                 )
                 for take in window
             ]
-        if isinstance(speech, SpeechOnly):
+        if isinstance(speech, SpeechMeter):
             warn_of_non_speech(speech)
 
     def identity(self, identity: np.ndarray | None) -> Tensor | None:

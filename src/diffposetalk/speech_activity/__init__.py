@@ -1,9 +1,9 @@
-"""Where in a sound somebody speaks: voice activity, music, and speech with all else silenced.
+"""Where in a sound somebody speaks: voice activity, music, and speech with everything else silenced.
 
-`SpeechOnly` is what generating motion needs: a mouth must not move for what is no speech.
+Generating motion measures by `SpeechMeter` how much of a sound is not speech, or silences that part by `SpeechOnly`.
 """
 
-from diffposetalk.speech_activity.silenced import SpeechOnly
+from diffposetalk.speech_activity.silenced import SpeechMeter, SpeechOnly
 from diffposetalk.speech_activity.voice import VoiceDetector, voice_probabilities, voice_spans
 
-__all__ = ["SpeechOnly", "VoiceDetector", "voice_probabilities", "voice_spans"]
+__all__ = ["SpeechMeter", "SpeechOnly", "VoiceDetector", "voice_probabilities", "voice_spans"]

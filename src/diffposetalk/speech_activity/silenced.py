@@ -1,4 +1,4 @@
-"""Speech with all that is no speech silenced, block after block."""
+"""Sound of which the part that is not speech is measured (`SpeechMeter`) or silenced (`SpeechOnly`), block after block."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from diffposetalk.errors import UsageError
 from diffposetalk.speech_activity.voice import SAMPLE_RATE, STEP, VoiceDetector
 
 VOICE = 0.4
@@ -53,30 +54,26 @@ def silent_steps(probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:
 
 
 @dataclass
-class SpeechOnly:
-    """A stream of speech in which whatever is no speech is silence, of the same length.
+class SpeechMeter:
+    """A stream of sound that passes through unchanged, while the part that is not speech is measured.
 
-    Use it in place of the speech that drives a model: ``talker.generate(SpeechOnly(speech), ...)``. The network then
-    does what it does in a pause; head and eyes go on. It reads the source once, in pieces, 0.4 s ahead. It costs
-    0.002 s of one core for each second, needs no torch, and reads 1.2 MB of weights once.
-
-    Measured, share of the loud moments (within 30 dB of the loudest) that are silenced: 0.5 % in the mean of 234
-    recordings of people in English and Mandarin (at most 16 %), 0.2 % of 23 others, among them acted speech and
-    laughter; 99 % of 60 pieces of music, 95 % of 42 sounds of animals and instruments. A whisper has no voice: half of
-    one was silenced. Pauses of less than 0.6 s are left as they are, bit for bit.
+    It costs 0.002 s of one core for each second, needs no torch, and reads 1.2 MB of weights once.
     """
 
     source: SpeechStream
     """At 16 kHz."""
-    silenced_s: float = field(default=0.0, init=False)
-    """Seconds silenced so far; complete when `blocks` is exhausted."""
+    non_speech_s: float = field(default=0.0, init=False)
+    """Seconds so far that are not speech; complete when `blocks` is exhausted."""
     seconds: float = field(default=0.0, init=False)
     """Seconds read so far."""
 
     def __post_init__(self) -> None:
         """Refuse another rate than the detector's."""
         if self.source.sample_rate != SAMPLE_RATE:
-            raise ValueError(f"SpeechOnly needs speech at {SAMPLE_RATE} Hz, not {self.source.sample_rate} Hz")
+            raise UsageError(
+                f"the speech detector needs sound at {SAMPLE_RATE} Hz, not {self.source.sample_rate} Hz; "
+                "choose --non-speech move (non_speech='move')"
+            )
 
     @property
     def sample_rate(self) -> int:
@@ -90,26 +87,50 @@ class SpeechOnly:
         return getattr(self.source, name)
 
     def blocks(self, block_s: float = 1.0) -> Iterator[np.ndarray]:
+        """Yield the source's own blocks, ``(n,)`` float32 samples; nothing is read ahead."""
+        self.non_speech_s = self.seconds = 0.0
+        detector, queue = VoiceDetector(), _Queue()
+        for block in self.source.blocks(block_s):
+            self._count(queue.push(block, detector.push(block)))
+            yield block
+        self._count(queue.finish(detector.finish()))
+
+    def _count(self, part: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+        """Count the steps that are not speech, and return the samples."""
+        samples, silent = part
+        self.seconds += len(samples) / SAMPLE_RATE
+        self.non_speech_s += float(silent.sum()) * STEP / SAMPLE_RATE
+        return samples
+
+
+@dataclass
+class SpeechOnly(SpeechMeter):
+    """A stream of speech in which everything that is not speech is silence, of the same length.
+
+    Use it in place of the speech that drives a model: ``talker.generate(SpeechOnly(speech), ...)``. The network then
+    does what it does in a pause; head and eyes go on. It reads the source once, in pieces, 0.4 s ahead.
+
+    Measured, share of the loud moments (within 30 dB of the loudest) that are silenced: 0.5 % in the mean of 234
+    recordings of people in English and Mandarin (at most 16 %), 0.2 % of 23 others, among them acted speech and
+    laughter; 99 % of 60 pieces of music, 95 % of 42 sounds of animals and instruments. It errs on whispers (two thirds
+    of a real one; up to 96 % of whispers made from speech), on singing, and on speech in noise (a fifth of some clips
+    at 5 dB), so it is offered and not the default. Pauses of less than 0.6 s are left as they are, bit for bit.
+    """
+
+    def blocks(self, block_s: float = 1.0) -> Iterator[np.ndarray]:
         """Yield ``(n,)`` float32 samples, block after block, silenced where nobody speaks."""
-        self.silenced_s = self.seconds = 0.0
+        self.non_speech_s = self.seconds = 0.0
         detector, queue = VoiceDetector(), _Queue()
         size = max(1, round(block_s * SAMPLE_RATE))
         ready = np.zeros(0, np.float32)
         for block in self.source.blocks(block_s):
-            ready = np.concatenate([ready, self._decided(queue.push(block, detector.push(block)))])
+            ready = np.concatenate([ready, self._count(queue.push(block, detector.push(block)))])
             while len(ready) >= size:
                 yield ready[:size]
                 ready = ready[size:]
-        ready = np.concatenate([ready, self._decided(queue.finish(detector.finish()))])
+        ready = np.concatenate([ready, self._count(queue.finish(detector.finish()))])
         for start in range(0, len(ready), size):
             yield ready[start : start + size]
-
-    def _decided(self, part: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-        """Count what is silenced, and return the samples."""
-        samples, silent = part
-        self.seconds += len(samples) / SAMPLE_RATE
-        self.silenced_s += float(silent.sum()) * STEP / SAMPLE_RATE
-        return samples
 
 
 class _Queue:

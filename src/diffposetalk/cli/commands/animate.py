@@ -35,7 +35,7 @@ SAMPLING: dict[str, dict[str, Any]] = {
     "threshold": {"type": values.threshold, "metavar": "R,LOW,HIGH"},
     "head_scale": {"type": values.number(0), "metavar": "X"},
     "expression_scale": {"type": values.number(0), "metavar": "X"},
-    "non_speech": {"choices": ("rest", "move")},
+    "non_speech": {"choices": ("move", "rest")},
 }
 """Field of `SamplingOptions` -> arguments of `add_argument` for its option."""
 

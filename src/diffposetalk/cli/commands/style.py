@@ -65,8 +65,10 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         raise UsageError("nothing to write: name the style file with -o, such as -o mine.style.safetensors")
 
     from diffposetalk.generate.talker import Talker
-    from diffposetalk.style import Style
+    from diffposetalk.style import Style, check_shares
 
+    if args.shares is not None:
+        check_shares(len(args.references), args.shares)
     if output is None:
         talker = Talker.from_pretrained(args.model)
         presets = {name: style.source for name, style in talker.model.presets.items()}
