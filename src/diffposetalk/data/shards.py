@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import shutil
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,7 +22,7 @@ import numpy as np
 
 from diffposetalk.data.clip import Clip
 from diffposetalk.errors import InputError
-from diffposetalk.files.atomic import check_new_folder, write_error
+from diffposetalk.files.atomic import check_new_folder, replacing_folder
 from diffposetalk.files.json_text import read_json
 from diffposetalk.files.parsing import parsing
 from diffposetalk.files.tar import tar_members
@@ -71,38 +69,33 @@ def write_shards(
     """
     path = check_new_folder(path)
     split_of = _split_function(splits)
-    beside = path.absolute().with_name(f".{path.name}.{os.getpid()}.partial")
     writers: dict[str, _Writer] = {}
     names: set[str] = set()
-    try:
-        beside.mkdir()
-        for done, clip in enumerate(clips, 1):
-            if not _NAME.fullmatch(clip.name):
-                raise InputError(f"clip {clip.name!r}: needs a name <speaker>/<clip> without spaces or a dot in <clip>")
-            if clip.name in names:
-                raise InputError(f"clip {clip.name}: two clips have this name")
-            names.add(clip.name)
-            split = split_of(clip.name)
-            writers.setdefault(split, _Writer(beside, split, shard_bytes)).add(clip, source)
-            if progress:
-                progress(done)
-        if not names:
-            raise InputError(f"{path}: no clips to write")
-        counts: dict[str, int] = {}
-        for split in sorted(writers):
-            counts |= writers[split].close()
+    with replacing_folder(path) as beside:
+        try:
+            for done, clip in enumerate(clips, 1):
+                if not _NAME.fullmatch(clip.name):
+                    raise InputError(
+                        f"clip {clip.name!r}: needs a name <speaker>/<clip> without spaces or a dot in <clip>"
+                    )
+                if clip.name in names:
+                    raise InputError(f"clip {clip.name}: two clips have this name")
+                names.add(clip.name)
+                split = split_of(clip.name)
+                writers.setdefault(split, _Writer(beside, split, shard_bytes)).add(clip, source)
+                if progress:
+                    progress(done)
+            if not names:
+                raise InputError(f"{path}: no clips to write")
+            counts: dict[str, int] = {}
+            for split in sorted(writers):
+                counts |= writers[split].close()
+        finally:
+            for writer in writers.values():
+                writer.close()
         about = {"format_version": SHARD_FORMAT, "source": source, "shards": counts}
         (beside / "dataset.json").write_text(json.dumps(about, indent=1) + "\n")
-        if path.exists():
-            path.rmdir()
-        os.replace(beside, path)
-        return counts
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        for writer in writers.values():
-            writer.close()
-        shutil.rmtree(beside, ignore_errors=True)
+    return counts
 
 
 def _split_function(splits: Mapping[str, Sequence[str]] | Callable[[str], str] | None) -> Callable[[str], str]:

@@ -21,6 +21,7 @@ from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.data.tfhp import FPS, FRAME_SAMPLES, SPLITS, TfhpReader
 from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import check_new_folder, write_error
+from diffposetalk.files.partial import partial_beside
 from diffposetalk.media import flac_bytes
 from diffposetalk.speech import SAMPLE_RATE
 
@@ -68,7 +69,7 @@ def write_tfhp(
         InputError: a clip is for another head, its name is no ``<speaker>/<video>``, or two have one name.
     """
     path = check_new_folder(path)
-    beside = path.absolute().with_name(f".{path.name}.{os.getpid() if job is None else 'job'}.partial")
+    beside = path.absolute().with_name(f".{path.name}.job.partial") if job else partial_beside(path.absolute())
     mark = beside / "job.txt"
     if job is None or not mark.is_file() or mark.read_text() != _mark(job, seg_len):
         shutil.rmtree(beside, ignore_errors=True)

@@ -33,17 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     tracking.add_arguments(parser)
     parser.add_argument(
-        "--fps",
-        type=values.number(1, 240),
-        default=25.0,
-        metavar="N",
-        help="frames per second of the motion (default: 25)",
+        "--fps", type=values.number(1, 240), default=25.0, metavar="N", help="frame rate of the motion (default: 25)"
     )
     parser.add_argument(
-        "--take",
-        type=values.whole(),
-        metavar="N",
-        help="stretch between two cuts, counted from 0 (default: the longest)",
+        "--take", type=values.whole(), metavar="N", help="part between two cuts, from 0 (default: the longest)"
     )
     parser.add_argument(
         "--start", type=values.number(0, 1e6), default=0.0, metavar="S", help="start, seconds (default: 0)"

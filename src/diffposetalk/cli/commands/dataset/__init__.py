@@ -74,12 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     build.add_arguments(build_parser)
     for action in (convert, corpus):
+        frames = values.whole(1, 100000)
         action.add_argument(
-            "--seg-len",
-            type=values.whole(1, 100000),
-            default=100,
-            metavar="N",
-            help="frames in a TFHP segment (default: 100)",
+            "--seg-len", type=frames, default=100, metavar="N", help="frames per TFHP segment (default: 100)"
         )
     for action in (check, convert, stats, show, corpus, build_parser):
         values.add_general(action)
