@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 
-Function = Callable[..., bytes]
+Function = Callable[..., bytes | None]
 MOST_DEATHS = 2
 """Workers that may die over a task before it is given up."""
 IN_FLIGHT = 256
@@ -39,7 +39,7 @@ class Result:
 
     name: str
     data: bytes | None = None
-    """What the function returned; none where it failed."""
+    """What the function returned; None if it failed."""
     seconds: float = 0.0
     """Of one core that it took."""
     died: bool = False
@@ -76,6 +76,8 @@ class Processes:
 
     jobs: int
     """At a time."""
+    fresh: bool = False
+    """Give each task a process of its own, for functions whose libraries keep state from call to call."""
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
@@ -124,7 +126,10 @@ class Processes:
                         worker.end()
                         yield Result(name, died=True)
                     else:
-                        idle.append(worker)
+                        if self.fresh:
+                            worker.end()
+                        else:
+                            idle.append(worker)
                         yield result
         finally:
             for worker in [*idle, *(worker for worker, _ in busy.values())]:

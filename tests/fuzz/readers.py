@@ -213,8 +213,8 @@ def flame_statistics(path: Path) -> Any:
 def manifest(path: Path) -> Any:
     from diffposetalk.data.report.manifest import read_manifest
 
-    found = read_manifest(path.parent)
-    return found and [row.seconds for row in found.left_out]
+    contents = read_manifest(path.parent)
+    return contents and [part.seconds for part in contents.rejected]
 
 
 def identity(path: Path) -> Any:

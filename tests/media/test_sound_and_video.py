@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
-from diffposetalk.media import VideoWriter, audio_blocks, probe, read_frames, save_audio
+from diffposetalk.media import VideoWriter, audio_blocks, decode_bytes, flac_bytes, probe, read_frames, save_audio
 from diffposetalk.speech import Speech
 
 
@@ -291,3 +291,14 @@ def test_sound_from_a_time_on(tmp_path: Path, rate: int) -> None:
         assert np.array_equal(np.concatenate(blocks), whole[round(start * 16000) :])
         assert all(len(block) == 8000 for block in blocks[:-1])
     assert not list(audio_blocks(path, start_s=9.0))
+
+
+def test_sound_in_memory_has_a_limit(monkeypatch):
+    data = flac_bytes(np.zeros(400_000, np.float32))
+    assert len(data) < 20_000
+    monkeypatch.setenv("DIFFPOSETALK_MAX_BYTES", "1000000")
+    with pytest.raises(InputError, match=r"^take\.flac: .*limit of 1\.0 MB") as error:
+        decode_bytes(data, "take.flac")
+    assert "\n" not in str(error.value)
+    monkeypatch.setenv("DIFFPOSETALK_MAX_BYTES", "4000000")
+    assert decode_bytes(data, "take.flac")[1].shape == (400_000,)

@@ -7,9 +7,13 @@ import io
 import numpy as np
 
 from diffposetalk.errors import InputError
+from diffposetalk.files.limits import check_bytes
 from diffposetalk.files.parsing import parsing
 from diffposetalk.media.sound import audio_stream, mixed, samples_of
 from diffposetalk.media.source import ignore_bad_metadata
+
+_SAMPLE_BYTES = 8
+"""Memory that a decoded sample takes: a float32 in its block and one in the result."""
 
 
 def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
@@ -17,25 +21,29 @@ def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
 
     Args:
         data: content of the file; any format that FFmpeg's libraries can open.
-        where: what to call it in errors.
+        where: its name in errors.
 
     Returns:
         Sample rate in Hz and ``(n,)`` float32 samples, the mean of the channels; a 16-bit sample `i` gives `i / 32768`.
 
     Raises:
-        InputError: no sound, damaged or truncated, or its sample rate changes.
+        InputError: no sound, damaged or truncated, its sample rate changes, or its samples take more memory than the
+            limit of `files.limits`: a few kilobytes can hold hours of silence.
     """
     import av
 
     blocks: list[np.ndarray] = []
-    rate = 0
+    rate, n_samples = 0, 0
     with (
         parsing(f"{where}: its sound cannot be decoded", "sound file"),
         av.open(io.BytesIO(data), **ignore_bad_metadata()) as container,
     ):
         stream = audio_stream(container, where)
         stated = round(float(stream.duration * stream.time_base * stream.rate)) if stream.duration else 0
+        check_bytes(where, _SAMPLE_BYTES * stated, "sound file")
         for frame in container.decode(stream):
+            n_samples += frame.samples
+            check_bytes(where, _SAMPLE_BYTES * n_samples, "sound file")
             if rate not in (0, frame.sample_rate):
                 raise InputError(f"{where}: its sound changes its sample rate")
             rate = frame.sample_rate

@@ -35,9 +35,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus") / "c"
-    report = build.build_corpus(
-        folder, TINY, seed=3, jobs=2, clips_per_speaker=2, voices=espeak_voices(), progress=False
-    )
+    report = build.build_corpus(folder, TINY, seed=3, jobs=2, clips_per_speaker=2, voices=espeak_voices())
     return folder, report
 
 
@@ -61,20 +59,18 @@ def test_clips_are_whole(corpus):
 
 def test_same_bytes_for_any_number_of_jobs(corpus, tmp_path):
     folder, _ = corpus
-    build.build_corpus(
-        tmp_path / "c", TINY, seed=3, jobs=1, clips_per_speaker=2, voices=espeak_voices(), progress=False
-    )
+    build.build_corpus(tmp_path / "c", TINY, seed=3, jobs=1, clips_per_speaker=2, voices=espeak_voices())
     assert contents(tmp_path / "c") == contents(folder)
 
 
 def test_finished_files_are_not_made_again_and_missing_ones_are(corpus):
     folder, _ = corpus
     before = contents(folder)
-    again = build.build_corpus(folder, TINY, seed=3, clips_per_speaker=2, voices=espeak_voices(), progress=False)
+    again = build.build_corpus(folder, TINY, seed=3, clips_per_speaker=2, voices=espeak_voices())
     assert again.made == 0
     shards.speech_path(folder, "s00001").unlink()
     shards.motion_path(folder, "s00002").unlink()
-    report = build.build_corpus(folder, TINY, seed=3, clips_per_speaker=2, voices=espeak_voices(), progress=False)
+    report = build.build_corpus(folder, TINY, seed=3, clips_per_speaker=2, voices=espeak_voices())
     assert report.made == 2
     assert contents(folder) == before
 
@@ -83,7 +79,7 @@ def test_remotion_leaves_speech_alone(corpus):
     folder, _ = corpus
     before = contents(folder)
     times = {p: p.stat().st_mtime_ns for p in (folder / "speech").iterdir()}
-    report = build.build_corpus(folder, TINY, remotion=True, progress=False)
+    report = build.build_corpus(folder, TINY, remotion=True)
     assert report.made == N
     assert {p: p.stat().st_mtime_ns for p in (folder / "speech").iterdir()} == times
     assert contents(folder) == before
@@ -96,7 +92,7 @@ def test_killed_and_resumed_equals_uninterrupted(corpus, tmp_path):
         "from diffposetalk.workshop.corpus.build import build_corpus\n"
         "from diffposetalk.workshop.corpus.voices import list_voices\n"
         "if __name__ == '__main__':\n"
-        f"    build_corpus({str(tmp_path / 'c')!r}, {TINY}, seed=3, jobs=1, clips_per_speaker=2, progress=False,\n"
+        f"    build_corpus({str(tmp_path / 'c')!r}, {TINY}, seed=3, jobs=1, clips_per_speaker=2,\n"
         "                 voices=[v for v in list_voices() if v.engine == 'espeak'])\n"
     )
     process = subprocess.Popen([sys.executable, script], env=os.environ, start_new_session=True)
@@ -107,9 +103,7 @@ def test_killed_and_resumed_equals_uninterrupted(corpus, tmp_path):
     process.wait()
     for path in tmp_path.glob("c/*/s*.safetensors"):
         shards._read(path, path.parent.name)  # whatever has its final name is complete
-    build.build_corpus(
-        tmp_path / "c", TINY, seed=3, jobs=2, clips_per_speaker=2, voices=espeak_voices(), progress=False
-    )
+    build.build_corpus(tmp_path / "c", TINY, seed=3, jobs=2, clips_per_speaker=2, voices=espeak_voices())
     assert contents(tmp_path / "c") == contents(folder)
 
 
@@ -124,18 +118,18 @@ def test_refusals(corpus, tmp_path):
     folder, _ = corpus
     voices = espeak_voices()
     with pytest.raises(InputError, match="made with seed=3, not 4"):
-        build.build_corpus(folder, TINY, seed=4, clips_per_speaker=2, voices=voices, progress=False)
+        build.build_corpus(folder, TINY, seed=4, clips_per_speaker=2, voices=voices)
     for hours in (0.0, -1.0, float("nan"), 1e9):
         with pytest.raises(UsageError, match="hours must lie"):
-            build.build_corpus(tmp_path / "c", hours, progress=False)
+            build.build_corpus(tmp_path / "c", hours)
     with pytest.raises(UsageError, match="does not exist"):
-        build.build_corpus(tmp_path / "no" / "c", TINY, progress=False)
+        build.build_corpus(tmp_path / "no" / "c", TINY)
     with pytest.raises(UsageError, match="jobs"):
-        build.build_corpus(tmp_path / "c", TINY, jobs=0, progress=False)
+        build.build_corpus(tmp_path / "c", TINY, jobs=0)
     with pytest.raises(UsageError, match="two clips"):
-        build.build_corpus(tmp_path / "c", TINY, clips_per_speaker=1, progress=False)
+        build.build_corpus(tmp_path / "c", TINY, clips_per_speaker=1)
     with pytest.raises(DiffPoseTalkError, match="no speech engine"):
-        build.build_corpus(tmp_path / "c", TINY, voices=[], progress=False)
+        build.build_corpus(tmp_path / "c", TINY, voices=[])
     with pytest.raises(InputError, match="no corpus here"):
         shards.list_speakers(tmp_path)
 
@@ -177,3 +171,13 @@ def test_broken_shards_are_named(tmp_path):
 
 def test_children_are_gone_afterwards(corpus):
     assert not multiprocessing.active_children()
+
+
+def test_progress_and_failures_are_told_by_speaker(tmp_path, caplog):
+    steps = []
+    tasks = {"s00000": (str(tmp_path),), "s00001": (str(tmp_path / "missing"),)}
+    made, failed = build._run("moving", os.listdir, tasks, 3, 1, lambda *step: steps.append(step))
+    assert (made, failed) == (["s00000"], ["s00001"])
+    assert steps == [(1, 3, "moving"), (2, 3, "moving"), (3, 3, "moving")]
+    (record,) = caplog.records
+    assert record.getMessage().startswith("s00001: FileNotFoundError: ")

@@ -20,7 +20,7 @@ def talk(seconds: float, accents=(), phrases=()) -> Prosody:
     """Prosody with given accents (times) and phrases (start, end, rising)."""
     n = round(seconds * RATE_HZ) + 1
     events = tuple(Accent(time, 1.0) for time in accents)
-    return Prosody(seconds, np.zeros(n), np.zeros(n), events, tuple(Phrase(*phrase) for phrase in phrases))
+    return Prosody(seconds, np.zeros(n), events, tuple(Phrase(*phrase) for phrase in phrases))
 
 
 def heads(prosody: Prosody, n: int = 4, **manner: float) -> list[np.ndarray]:

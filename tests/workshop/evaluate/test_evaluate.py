@@ -160,6 +160,10 @@ def test_options_and_errors_are_one_line(capsys, tmp_path):
     }
     with pytest.raises(UsageError):
         read_options(["steps"])
+    for value in ("[" * 100_000, "9" * 100_000):
+        with pytest.raises(UsageError, match=r"^--option steps: its value is not readable") as error:
+            read_options([f"steps={value}"])
+        assert len(str(error.value)) < 300
     assert run(["evaluate", "real-lips", "--recordings", str(tmp_path), "--generator", "energy"]) == 1
     error = capsys.readouterr().err
     assert error.startswith("diffposetalk: ") and error.count("\n") == 1

@@ -59,7 +59,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     voices = [voice for voice in list_voices() if voice.engine == "espeak"]
     if not voices:
         pytest.skip("needs espeak-ng, which the `train` extra brings")
-    report = build_corpus(folder, 10 / 60, seed=3, clips_per_speaker=3, voices=voices, progress=False)
+    report = build_corpus(folder, 10 / 60, seed=3, clips_per_speaker=3, voices=voices)
     assert 0.12 < report.hours < 0.25
     return folder
 

@@ -102,19 +102,20 @@ def _voices(word: str, console: Console) -> dict[str, Any]:
 def _build(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.workshop.corpus.build import build_corpus
 
-    built = build_corpus(
-        args.folder,
-        hours=1.0 if args.hours is None else args.hours,
-        seed=args.seed,
-        jobs=args.jobs,
-        motion=not args.speech_only,
-        remotion=args.motion_anew,
-        progress=not console.quiet,
-    )
-    console.say(f"{built.folder}: {built.hours:.2f} h, {built.clips} clips, {built.speakers} speakers")
-    if built.failed:
-        console.warn(f"{len(built.failed)} speakers could not be made: {', '.join(built.failed[:5])}")
-    return asdict(built)
+    with console.progress("speaking", "speakers") as progress:
+        corpus = build_corpus(
+            args.folder,
+            hours=1.0 if args.hours is None else args.hours,
+            seed=args.seed,
+            jobs=args.jobs,
+            motion=not args.speech_only,
+            remotion=args.motion_anew,
+            progress=progress,
+        )
+    console.say(f"{corpus.folder}: {corpus.hours:.2f} h, {corpus.clips} clips, {corpus.speakers} speakers")
+    if corpus.failed:
+        console.warn(f"{len(corpus.failed)} speakers could not be made: {', '.join(corpus.failed[:5])}")
+    return asdict(corpus)
 
 
 def _report(args: argparse.Namespace, console: Console) -> dict[str, Any]:

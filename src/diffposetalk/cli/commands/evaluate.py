@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from diffposetalk.cli import values
 from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import UsageError
+from diffposetalk.files.parsing import first_line
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -261,7 +262,7 @@ def read_options(pairs: Sequence[str]) -> dict[str, Any]:
     """Read ``name=value`` pairs; numbers become numbers.
 
     Raises:
-        UsageError: a pair has no ``=``.
+        UsageError: a pair has no ``=``, or its value is nested too deep or a number of too many digits.
     """
     options: dict[str, Any] = {}
     for pair in pairs:
@@ -272,6 +273,8 @@ def read_options(pairs: Sequence[str]) -> dict[str, Any]:
             options[name] = json.loads(value)
         except json.JSONDecodeError:
             options[name] = value
+        except (RecursionError, ValueError) as error:
+            raise UsageError(f"--option {name}: its value is not readable ({first_line(error)})") from None
     return options
 
 

@@ -1,20 +1,19 @@
 """Make a corpus in parallel, speaker by speaker: first everybody's speech, then everybody's motion.
 
-Every speaker follows from the seed and the speaker's number alone and is made in a process of its own (espeak-ng keeps
-hidden state from sentence to sentence), so the bytes do not depend on `jobs` or on interruptions. A finished file is
-never made twice; deleting a file makes it anew.
+A speaker depends only on the seed and the speaker's number. Each one is made in a process of its own, because espeak-ng
+keeps state from sentence to sentence. So the bytes do not depend on `jobs` or on interruptions. A finished file is never
+made twice; delete a file to make it anew.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import multiprocessing
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from multiprocessing.connection import wait
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,9 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
 from diffposetalk.files.atomic import write_atomically
+from diffposetalk.files.json_text import read_json
+from diffposetalk.parallel import Function, Processes
+from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.workshop.corpus import shards
 from diffposetalk.workshop.corpus.engines.base import Line, Voice
@@ -32,9 +34,13 @@ from diffposetalk.workshop.corpus.voices import Utterance, VoiceTransform, list_
 CLIP_SECONDS = (9.0, 20.0)
 """Shortest and longest clip."""
 
-_MEAN_CLIP_S = 12.7
-_RECIPE_VERSION = 1
-_RECIPE_KEYS = ("version", "seed", "clips_per_speaker", "voices")
+MEAN_CLIP_S = 12.7
+"""Mean length of a clip in seconds, by which the number of speakers is chosen."""
+RECIPE_VERSION = 1
+"""Version of the corpus; another one gives other bytes."""
+RECIPE_KEYS = ("version", "seed", "clips_per_speaker")
+"""Entries of `corpus.json` that must agree when a corpus is continued."""
+LOGGER = logging.getLogger("diffposetalk")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +56,9 @@ class BuildReport:
     hours: float
     """Hours of speech in the corpus now."""
     made: int
-    """Files made in this run; 0 if all were there."""
+    """Files made in this run."""
     failed: tuple[str, ...]
-    """Speakers that could not be made (an engine crashed twice)."""
+    """Speakers that could not be made."""
     seconds: float
     """Wall time of this run."""
 
@@ -82,7 +88,7 @@ def build_corpus(
     motion: bool = True,
     remotion: bool = False,
     voices: Sequence[Voice] | None = None,
-    progress: bool = True,
+    progress: Progress | None = None,
 ) -> BuildReport:
     """Make or continue a corpus.
 
@@ -95,7 +101,7 @@ def build_corpus(
         motion: also make face and head motion; False makes speech only.
         remotion: make motion anew from speech that is there; nothing is spoken.
         voices: voices to use; None for all that are installed.
-        progress: draw a progress bar on the terminal.
+        progress: called with the speakers done, all speakers, and "speaking" or "moving".
 
     Raises:
         UsageError: a number is out of range.
@@ -121,36 +127,31 @@ def build_corpus(
     else:
         plans = plan_speakers(hours, seed, clips_per_speaker, list_voices() if voices is None else voices)
         _prepare(folder, seed, clips_per_speaker, plans)
-        waiting = [plan for plan in plans if not shards.speech_path(folder, plan.info.speaker).exists()]
-        _run(
-            "speaking",
-            [(plan.info.speaker, make_speech, (folder, plan)) for plan in waiting],
-            len(plans),
-            jobs,
-            made,
-            failed,
-            progress,
-        )
+        silent = [plan for plan in plans if not shards.speech_path(folder, plan.info.speaker).exists()]
+        tasks: dict[str, tuple[Any, ...]] = {plan.info.speaker: (folder, plan) for plan in silent}
+        made, failed = _run("speaking", make_speech, tasks, len(plans), jobs, progress)
     speakers = shards.list_speakers(folder) if not failed or made else []
     if not speakers:
         raise DiffPoseTalkError(f"{folder}: no speaker could be made; do the speech engines work?")
     if motion or remotion:
         (folder / "motion").mkdir(exist_ok=True)
-        settings = json.loads((folder / "corpus.json").read_text())
-        waiting_motion = [s for s in speakers if not shards.motion_path(folder, s).exists()]
-        _run(
-            "moving",
-            [(s, make_motion, (folder, s, int(settings["seed"]))) for s in waiting_motion],
-            len(speakers),
-            jobs,
-            made,
-            failed,
-            progress,
-        )
+        recipe_seed = _recipe_seed(folder)
+        still = [name for name in speakers if not shards.motion_path(folder, name).exists()]
+        tasks = {name: (folder, name, recipe_seed) for name in still}
+        moved, unmoved = _run("moving", make_motion, tasks, len(speakers), jobs, progress)
+        made, failed = made + moved, failed + unmoved
     clips, seconds = write_manifest(folder)
     return BuildReport(
         folder, len(speakers), clips, seconds / 3600, len(made), tuple(sorted(set(failed))), time.monotonic() - started
     )
+
+
+def _recipe_seed(folder: Path) -> int:
+    path = folder / "corpus.json"
+    seed = read_json(path, "corpus recipe").get("seed")
+    if not isinstance(seed, int):
+        raise InputError(f"{path}: seed is not a whole number")
+    return seed
 
 
 def plan_speakers(hours: float, seed: int, clips_per_speaker: int, voices: Sequence[Voice]) -> list[SpeakerPlan]:
@@ -158,7 +159,7 @@ def plan_speakers(hours: float, seed: int, clips_per_speaker: int, voices: Seque
 
     The first speakers of a longer corpus are those of a shorter one with the same seed.
     """
-    count = max(2, math.ceil(hours * 3600 / (clips_per_speaker * _MEAN_CLIP_S)))
+    count = max(2, math.ceil(hours * 3600 / (clips_per_speaker * MEAN_CLIP_S)))
     offset = float(np.random.default_rng([seed, 9]).random())
     plans = []
     for index in range(count):
@@ -184,15 +185,15 @@ def make_speech(folder: Path, plan: SpeakerPlan) -> None:
     rng = np.random.default_rng([plan.seed, plan.index, 1])
     transform = VoiceTransform(*plan.info.transform)
     clips: list[tuple[np.ndarray, Sequence[Phone], str]] = []
-    spoken: list[Utterance] = []
+    utterances: list[Utterance] = []
     for number in range(plan.n_clips):
         length = float(rng.uniform(*CLIP_SECONDS))
         opening, closing = _pause(rng, 0.25), _pause(rng, 0.25)
         pieces, pauses, total = [], [opening], opening + closing
         for _ in range(200):
-            if not spoken:
-                spoken = _speak_batch(plan, transform, rng, math.ceil((plan.n_clips - number) * length / 2.6))
-            utterance = spoken.pop()
+            if not utterances:
+                utterances = _speak_batch(plan, transform, rng, math.ceil((plan.n_clips - number) * length / 2.6))
+            utterance = utterances.pop()
             pause = _pause(rng, 0.05)
             if total + utterance.speech.duration + pause > length:
                 if total >= CLIP_SECONDS[0]:
@@ -242,7 +243,7 @@ def _pause(rng: np.random.Generator, long_share: float) -> float:
 
 
 def _speak_batch(plan: SpeakerPlan, transform: VoiceTransform, rng: np.random.Generator, count: int) -> list[Utterance]:
-    """Speak about `count` new sentences; those that fail are left out.
+    """Speak about ``count`` new sentences; those that fail are skipped.
 
     Raises:
         DiffPoseTalkError: the voice could speak none of them.
@@ -252,10 +253,10 @@ def _speak_batch(plan: SpeakerPlan, transform: VoiceTransform, rng: np.random.Ge
         rate = plan.info.rate * float(np.exp(rng.normal(0.0, 0.06)))
         pitch = plan.info.pitch * float(np.exp(rng.normal(0.0, 0.05)))
         lines.append(Line(sentence(plan.voice.language, rng), float(np.clip(rate, 0.78, 1.3)), pitch))
-    spoken = [utterance for utterance in speak_lines(lines, plan.voice, transform) if utterance is not None]
-    if not spoken:
+    utterances = [utterance for utterance in speak_lines(lines, plan.voice, transform) if utterance is not None]
+    if not utterances:
         raise DiffPoseTalkError(f"{plan.info.speaker}: voice {plan.voice.name} could speak none of {count} sentences")
-    return spoken[::-1]
+    return utterances[::-1]
 
 
 def _join(
@@ -282,7 +283,7 @@ def _join(
 def _prepare(folder: Path, seed: int, clips_per_speaker: int, plans: Sequence[SpeakerPlan]) -> None:
     """Make the folders and write the recipe, or check that it is the one the folder was made by."""
     recipe = {
-        "version": _RECIPE_VERSION,
+        "version": RECIPE_VERSION,
         "seed": seed,
         "clips_per_speaker": clips_per_speaker,
         "voices": sorted({plan.voice.engine for plan in plans}),
@@ -293,12 +294,9 @@ def _prepare(folder: Path, seed: int, clips_per_speaker: int, plans: Sequence[Sp
     except OSError as error:
         raise DiffPoseTalkError(f"{folder}: the folder cannot be made: {error.strerror}") from error
     if path.exists():
-        try:
-            before = json.loads(path.read_text())
-        except ValueError as error:
-            raise InputError(f"{path}: not readable as JSON; use a new folder") from error
-        for key in _RECIPE_KEYS:
-            if key != "voices" and before.get(key) != recipe[key]:
+        before = read_json(path, "corpus recipe")
+        for key in RECIPE_KEYS:
+            if before.get(key) != recipe[key]:
                 raise InputError(
                     f"{folder}: holds a corpus made with {key}={before.get(key)}, not {recipe[key]}; use another folder"
                 )
@@ -306,66 +304,29 @@ def _prepare(folder: Path, seed: int, clips_per_speaker: int, plans: Sequence[Sp
 
 
 def _run(
-    title: str,
-    tasks: list[tuple[str, Callable[..., None], tuple]],
-    total: int,
+    what: str,
+    function: Function,
+    tasks: dict[str, tuple[Any, ...]],
+    n_speakers: int,
     jobs: int,
-    made: list[str],
-    failed: list[str],
-    progress: bool,
-) -> None:
-    """Run tasks, each in a process of its own, `jobs` at a time; a task that fails is tried once more."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    progress: Progress | None,
+) -> tuple[list[str], list[str]]:
+    """Run a task for each speaker that lacks a file; return the speakers whose file was made, and the failed ones.
 
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        [
-            "diffposetalk.workshop.corpus.build",
-            "diffposetalk.workshop.corpus.motion.articulation",
-            "soxr",
-            "safetensors.numpy",
-        ]
-    )
-    queue = [(name, function, arguments, 0) for name, function, arguments in tasks][::-1]
-    running: dict[Any, tuple[BaseProcess, tuple]] = {}
-    bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), disable=not progress
-    )
-    with bar:
-        shown = bar.add_task(title, total=total, completed=total - len(tasks))
-        try:
-            while queue or running:
-                while queue and len(running) < jobs:
-                    task = queue.pop()
-                    child = context.Process(target=_child, args=(task[1], task[2]), daemon=True)
-                    child.start()
-                    running[child.sentinel] = (child, task)
-                for sentinel in wait(list(running)):
-                    process, task = running.pop(sentinel)
-                    process.join()
-                    name, function, arguments, attempt = task
-                    if process.exitcode == 0:
-                        made.append(name)
-                    elif attempt == 0:
-                        queue.append((name, function, arguments, 1))
-                        continue
-                    else:
-                        failed.append(name)
-                    bar.advance(shown)
-        finally:
-            for unfinished, _ in running.values():
-                unfinished.terminate()
-                unfinished.join()
-
-
-def _child(function: Callable[..., None], arguments: tuple) -> None:
-    """Run one task in a child process; the exit code says whether it worked."""
-    import signal
-    import sys
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        function(*arguments)
-    except DiffPoseTalkError as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(1) from None
+    A process that crashes gets a second try. The reason of every failure is logged.
+    """
+    made: list[str] = []
+    failed: list[str] = []
+    n_finished = n_speakers - len(tasks)
+    if progress:
+        progress(n_finished, n_speakers, what)
+    for result in Processes(jobs, fresh=True).results(function, tasks):
+        if result.died or result.error:
+            failed.append(result.name)
+            LOGGER.warning("%s: %s", result.name, result.error or "its process crashed twice")
+        else:
+            made.append(result.name)
+        n_finished += 1
+        if progress:
+            progress(n_finished, n_speakers, what)
+    return made, failed

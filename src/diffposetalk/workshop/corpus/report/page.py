@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.files.atomic import check_output, write_atomically
+from diffposetalk.files.json_text import read_json
 from diffposetalk.pages import render, require_libraries, svg
 from diffposetalk.progress import Progress
 from diffposetalk.workshop.corpus.language.phones import Phone
@@ -231,10 +231,8 @@ def _section(title: str, caption: str, figure: Figure) -> dict[str, str]:
 
 def _facts(folder: Path, speakers: Sequence[tuple[SpeakerInfo, float, int]], n_measured: int) -> list[tuple[str, Any]]:
     hours = sum(seconds for _, seconds, _ in speakers) / 3600
-    try:
-        recipe = json.loads((folder / "corpus.json").read_text())
-    except (OSError, ValueError):
-        recipe = {}
+    path = folder / "corpus.json"
+    recipe = read_json(path, "corpus recipe") if path.exists() else {}
     facts: list[tuple[str, Any]] = [
         ("hours", f"{hours:.2f}"),
         ("clips", sum(n for *_, n in speakers)),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,11 @@ import numpy as np
 import torch
 
 from diffposetalk.data.shards import ShardReader
-from diffposetalk.errors import InputError
+from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import write_atomically
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
 from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.parallel import Processes
 from diffposetalk.progress import Progress
 from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, Phone
 from diffposetalk.workshop.corpus.motion.articulation import articulate
@@ -61,15 +62,20 @@ def split_speakers(corpus: Path, validation_share: float) -> tuple[list[str], li
 def make_copies(
     corpus: Path, speakers: Sequence[str], folder: Path, n_copies: int, progress: Progress | None = None
 ) -> None:
-    """Write ``n_copies`` augmented copies of every clip, a file a speaker; finished files are kept."""
+    """Write ``n_copies`` augmented copies of every clip, one file for each speaker; finished files stay.
+
+    Raises:
+        DiffPoseTalkError: the copies of a speaker cannot be made.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = [name for name in speakers if n_copies and not (folder / f"{name}.safetensors").exists()]
-    with ProcessPoolExecutor() as pool:
-        jobs = [pool.submit(_copy_speaker, corpus, name, folder, n_copies) for name in waiting]
-        for done, job in enumerate(jobs, 1):
-            job.result()
-            if progress:
-                progress(done, len(jobs))
+    missing = [name for name in speakers if n_copies and not (folder / f"{name}.safetensors").exists()]
+    tasks = {name: (corpus, name, folder, n_copies) for name in missing}
+    for done, result in enumerate(Processes(os.cpu_count() or 1).results(_copy_speaker, tasks), 1):
+        if result.died or result.error:
+            reason = result.error or "the process died twice"
+            raise DiffPoseTalkError(f"{corpus}: no augmented copies of {result.name} ({reason})")
+        if progress:
+            progress(done, len(tasks))
 
 
 def _copy_speaker(corpus: Path, speaker: str, folder: Path, n_copies: int) -> None:
