@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,9 +18,16 @@ from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.head.flame.landmarks import mediapipe_of
 from diffposetalk.head.shapes.head import TargetsHead
 from diffposetalk.motion import Motion
+from diffposetalk.retarget import prior as prior_module
+from diffposetalk.retarget.controls import Controls
 from diffposetalk.retarget.correspondence import neutral_of
+from diffposetalk.retarget.prior import NamePrior
 from diffposetalk.retarget.solve import Correspondence, Options, Residual, retarget, to_arkit
 from diffposetalk.retarget.surfaces import Warp, similarity
+
+if TYPE_CHECKING:
+    from diffposetalk.generate.talker import Talker
+    from diffposetalk.speech import Speech
 
 ICT_INNER_LIPS = (5533, 5517)
 """ICT-FaceKit's vertices in the middle of the upper and lower inner lip."""
@@ -132,12 +140,48 @@ def test_there_and_back_on_flames_vertices(anny: AnnyHead, lam: TargetsHead, mot
 def test_openness_keeps_its_order_on_ict(anny: AnnyHead, ict: TargetsHead, motion: Motion) -> None:
     there, _ = retarget(motion, anny, ict)
     assert set(there.expression_names) == set(ict.expression_names)
-    kept = rank_correlation(opening(anny, motion), opening(ict, there, ICT_INNER_LIPS))
-    copied = replace(motion, head="ict")
-    assert kept > 0.98
-    assert kept >= rank_correlation(opening(anny, motion), opening(ict, copied, ICT_INNER_LIPS))
+    assert rank_correlation(opening(anny, motion), opening(ict, there, ICT_INNER_LIPS)) > 0.98
     back, _ = retarget(there, ict, anny)
     assert np.abs(back.expression - motion.expression).max() < 0.05
+
+
+def test_speech_on_ict_opens_the_mouth_in_a_better_order_than_copied_weights(
+    anny: AnnyHead, ict: TargetsHead, talker: Talker, speech: Speech
+) -> None:
+    motion = talker.generate(speech)
+    there, _ = retarget(motion, anny, ict)
+    ours, copied = (
+        rank_correlation(opening(anny, motion), opening(ict, moved, ICT_INNER_LIPS))
+        for moved in (there, replace(motion, head="ict"))
+    )
+    assert ours > copied
+
+
+@pytest.mark.parametrize("name", ["lam", "ict"])
+def test_scaled_names_bring_the_lips_nearer_and_the_way_back_undoes_the_scale(
+    anny: AnnyHead, motion: Motion, name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = request.getfixturevalue(name)
+    points = Correspondence.between(anny, target)
+    there = NamePrior.between(anny, Controls.of(target, points.target), points)
+    other_way = points.swapped()
+    back = NamePrior.between(target, Controls.of(anny, other_way.target), other_way)
+    gains, inverse = (dict(zip(prior.names, prior.gains)) for prior in (there, back))
+    common = [channel for channel, gain in gains.items() if gain and channel in inverse]
+    assert np.array([gains[channel] * inverse[channel] for channel in common]) == pytest.approx(1)
+    assert min(gains[channel] for channel in common) < 0.9
+    scaled = retarget(motion, anny, target, points)[1].regions_mm["lips"]
+    monkeypatch.setattr(prior_module, "MAX_GAIN", 1.0)
+    assert scaled < 0.95 * retarget(motion, anny, target, points)[1].regions_mm["lips"]
+
+
+def test_landmarks_of_one_head_lie_on_the_same_lip_of_the_other(anny: AnnyHead, ict: TargetsHead) -> None:
+    """The jaw moves all lower points of the lips, and hardly the upper ones."""
+    for points in (Correspondence.between(anny, ict), Correspondence.between(ict, anny).swapped()):
+        upper, lower = np.array(points.contacts).T
+        column = ict.expression_names.index("jawOpen")
+        moved = Controls.of(ict, points.target).basis_mm[column, :, 1]
+        assert moved[upper].min() > -10 and moved[lower].max() < -20
 
 
 def parting_mm(head: AnnyHead | TargetsHead, motion: Motion, points: Landmarks, pairs: np.ndarray) -> np.ndarray:
@@ -156,7 +200,7 @@ def test_lips_that_touch_on_the_source_touch_on_the_target(
     target = request.getfixturevalue(name)
     points = Correspondence.between(anny, target)
     pairs = np.array(points.contacts)
-    assert len(pairs) == 7
+    assert len(pairs) >= 6
     shut = points.scale * parting_mm(anny, motion, points.source, pairs) < 0.3
     assert shut.sum() > 15
     there, _ = retarget(motion, anny, target, points)

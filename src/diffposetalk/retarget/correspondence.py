@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,8 +40,6 @@ class Correspondence:
     """Target's size over source's: displacements are multiplied by it."""
     rotation: np.ndarray = field(default_factory=lambda: np.eye(3), repr=False)
     """`(3, 3)` from the source's axes to the target's."""
-    off_mm: float = 0.0
-    """Median distance of the dense points' partners after the fit of the resting faces, millimetres on the target."""
     gaps: tuple[tuple[int, int], ...] = field(default=(), repr=False)
     """Points that face one another across the mouth or an eye, whose distance matters for itself."""
     contacts: tuple[tuple[int, int], ...] = field(default=(), repr=False)
@@ -62,6 +60,10 @@ class Correspondence:
         counts = {name: self.regions.count(name) for name in set(self.regions)}
         each = np.array([IMPORTANCE.get(name, IMPORTANCE["face"]) / counts[name] for name in self.regions])
         return each / each.sum()
+
+    def swapped(self) -> Correspondence:
+        """Return the same pairs of points with source and target exchanged."""
+        return replace(self, source=self.target, target=self.source, scale=1 / self.scale, rotation=self.rotation.T)
 
     @staticmethod
     def same_vertices(source: HeadModel, target: HeadModel) -> Correspondence:
@@ -85,7 +87,7 @@ class Correspondence:
         names = [names[row] for row in kept]
         labels = [_region_of(name) for name in names] + labels + ["tongue"] * len(tongue)
         both = _joined(tuple(points))
-        return Correspondence(both, both, tuple(labels), scale, rotation, 0.0, _pairs(names, GAPS), _pairs(names, LIPS))
+        return Correspondence(both, both, tuple(labels), scale, rotation, _pairs(names, GAPS), _pairs(names, LIPS))
 
     @staticmethod
     def between(source: HeadModel, target: HeadModel, dense: bool = True) -> Correspondence:
@@ -106,6 +108,10 @@ class Correspondence:
         """
         if source.faces.shape == target.faces.shape and np.array_equal(source.faces, target.faces):
             return Correspondence.same_vertices(source, target)
+        if marks_of(target) is None and marks_of(source) is not None:
+            return Correspondence.between(
+                target, source, dense
+            ).swapped()  # the warp is better from where landmarks are
         here, there = neutral_of(source), neutral_of(target)
         on_source, on_target = anchors(source, here), anchors(target, there)
         common = [name for name in on_target if name in on_source]
@@ -136,7 +142,6 @@ class Correspondence:
         warp = Warp.fit(home(b), a, smooth * size / scale) if len(common) >= 8 else Warp.none()
         on_both = [(_picked(source, marks), _picked(target, marks))] if marks else []
         labels = [_region_of(name) for name in marks]
-        off = 0.0
         if dense:
             skin = skin_of(target)
             chosen, regions = _chosen(target, there)
@@ -158,7 +163,6 @@ class Correspondence:
                 warp = Warp.fit(start, end, smoothing * size / scale)
             _, points, distance = surface.nearest(warp(at_home[chosen]), facing[chosen])
             near = distance < reach
-            off = float(1e3 * scale * np.median(distance))
             on_both.append((Landmarks(points.corners[near], points.shares[near]), _at_vertices(chosen[near])))
             labels += [name for name, good in zip(regions, near) if good]
             if not marks:
@@ -169,7 +173,7 @@ class Correspondence:
                 labels = [_region_of(name) for name in names] + labels
         sources, targets = zip(*on_both)
         gaps, contacts = _pairs(marks, GAPS), _pairs(marks, LIPS)
-        return Correspondence(_joined(sources), _joined(targets), tuple(labels), scale, rotation, off, gaps, contacts)
+        return Correspondence(_joined(sources), _joined(targets), tuple(labels), scale, rotation, gaps, contacts)
 
 
 def neutral_of(head: HeadModel, identity: np.ndarray | None = None) -> np.ndarray:

@@ -19,6 +19,7 @@ from diffposetalk.retarget.contact import Contact
 from diffposetalk.retarget.controls import MM, Controls, eye_turns
 from diffposetalk.retarget.correspondence import Correspondence, neutral_of
 from diffposetalk.retarget.options import Options
+from diffposetalk.retarget.prior import NamePrior
 
 if TYPE_CHECKING:
     from diffposetalk.head import HeadModel
@@ -33,8 +34,10 @@ PASSED = ("eyeLook", "tongueOut")
 """Channels that go by name alone where both heads have them: hardly a point of the skin tells of them."""
 GAPS = 2.0
 """Importance of how far lips and lids are apart, beside where they are."""
-FIRMNESS, FIRM = {"jawOpen": 0.75, "mouthClose": 1.0}, 1.5
-"""What `by_name` is multiplied by: the channels that open and shut the mouth give way most, all others have `FIRM`."""
+FIRMNESS = {"jawOpen": 0.4, "mouthClose": 0.5}
+"""Factor on `by_name` of the channels that open and close the mouth, which yield to the points most."""
+FIRM = 1.5
+"""Factor on `by_name` of all other channels."""
 STRETCH, AROUND = 1024, 64
 """Frames that are solved for at a time, and how many before and after them are solved along for the pull in time."""
 CHUNK = 64
@@ -108,6 +111,7 @@ def retarget(
     options = options or Options()
     points = correspondence or Correspondence.between(source, target)
     controls = Controls.of(target, points.target)
+    prior = NamePrior.between(source, controls, points)
     found, distances, asked = [], [], []
     for start in range(0, max(len(motion), 1), STRETCH):
         before = min(start, AROUND)
@@ -117,7 +121,7 @@ def retarget(
         wanted = MM * points.scale * (wanted @ points.rotation.T)
         if turns is not None:
             turns = (turns.reshape(-1, 2, 3) @ points.rotation.T).reshape(-1, 6)
-        weights, reached = _solve(stretch, wanted, turns, controls, points, options)
+        weights, reached = _solve(stretch, wanted, turns, controls, prior, points, options)
         found.append(controls.motion(weights[kept], stretch.slice(kept.start, kept.stop)))
         distances.append(np.linalg.norm(reached[kept] - wanted[kept], axis=-1).astype(np.float32))
         asked.append(np.linalg.norm(wanted[kept], axis=-1).astype(np.float32))
@@ -129,6 +133,7 @@ def _solve(
     wanted: np.ndarray,
     turns: np.ndarray | None,
     controls: Controls,
+    prior: NamePrior,
     points: Correspondence,
     options: Options,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -147,7 +152,7 @@ def _solve(
 
     eyes = turns is not None and controls.turns is not None
     moves = rows(controls.basis_mm, controls.turns if eyes else None)
-    toward, known = _by_name(motion, controls.names)
+    toward, known = prior.weights(motion), prior.known
     own = (moves**2).sum(1)
     firm = np.array([FIRMNESS.get(name, FIRM) for name in controls.names])
     named = options.by_name * known * firm * np.sqrt(own * own.mean())
@@ -213,15 +218,6 @@ def to_arkit(
 
     head = head or load_head(motion.head)
     return retarget(motion, head, arkit_head or load_head("anny"), correspondence, options, identity)
-
-
-def _by_name(motion: Motion, names: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the source's weights `(T, C)` of the target's channels, and which of them it has `(C,)`, 0 or 1."""
-    toward, known = np.zeros((len(motion), len(names))), np.zeros(len(names))
-    for column, name in enumerate(names):
-        if name in INDEX and name in motion.expression_names:
-            toward[:, column], known[column] = motion.channel(name), 1.0
-    return toward, known
 
 
 def _displacements(
