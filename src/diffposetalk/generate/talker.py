@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -301,10 +301,11 @@ class Talker:
         )
 
     def _options(self, options: SamplingOptions | None, changes: dict[str, object], has_style: bool) -> SamplingOptions:
-        try:
-            options = replace(options or SamplingOptions(), **changes)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise UsageError(f"unknown sampling option: {error}") from None
+        known = [field.name for field in fields(SamplingOptions)]
+        for name in changes:
+            if name not in known:
+                raise UsageError(f"unknown sampling option {name!r}: choose from {', '.join(known)}")
+        options = replace(options or SamplingOptions(), **changes)  # type: ignore[arg-type]
         return self.options(options, has_style)
 
     def _window(self, inputs: WindowInput, generators: Sequence[torch.Generator], options: SamplingOptions) -> Tensor:
