@@ -1,4 +1,4 @@
-"""The speech that drives a head: in memory (`Speech`), or read from a file block by block (`SpeechFile`)."""
+"""Speech: in memory (`Speech`), or read from a file block by block (`SpeechFile`)."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from diffposetalk import media
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 
 SAMPLE_RATE = 16000
-"""Hz that the models hear."""
+"""Sample rate of the models, Hz."""
 
 MAX_DURATION = 4 * 3600.0
-"""Longest speech file in seconds unless `max_duration` is given; a longer one is probably a mistake."""
+"""Default limit of a speech file's duration, seconds; a longer file is probably a mistake."""
 
 MIN_SAMPLE_RATE = 4000
-"""Hz below which a recording holds no speech."""
+"""Lowest sample rate of speech, Hz."""
 
 NARROW_BAND = 11025
-"""Recordings at this sample rate or below (Hz) lack consonants, so that lips follow them less well."""
+"""Recordings at this sample rate or below lack consonants, Hz; lip motion is then less accurate."""
 
 
 @dataclass(frozen=True)
 class Speech:
-    """A stretch of mono sound in memory."""
+    """Mono sound in memory."""
 
     samples: np.ndarray
     """``(n,)`` float32 in [-1, 1]."""
@@ -36,7 +36,7 @@ class Speech:
     """Hz."""
 
     def __post_init__(self) -> None:
-        """Refuse what is not finite mono sound."""
+        """Check that the samples are finite mono sound."""
         samples = np.asarray(self.samples)
         if samples.ndim != 1:
             raise InputError(f"speech must be mono samples (n,), not {samples.shape}; average the channels first")
@@ -62,21 +62,21 @@ class Speech:
 
         Args:
             path: any file that FFmpeg's libraries can open.
-            sample_rate: Hz wanted.
-            max_duration: seconds beyond which the file is refused.
+            sample_rate: Hz of the result.
+            max_duration: longest duration, seconds; a longer file is refused.
 
         Returns:
             Its first sound track, mixed down and resampled.
 
         Raises:
-            InputError: what `SpeechFile` and `media.audio_blocks` refuse.
+            InputError: see `SpeechFile` and `media.audio_blocks`.
         """
         file = SpeechFile(path, sample_rate, max_duration)  # type: ignore[arg-type]
         return cls(np.concatenate(list(file.blocks(10.0))), sample_rate)
 
     @classmethod
     def from_array(cls, samples: np.ndarray, sample_rate: int) -> Speech:
-        """Take samples from memory, resampled to the models' 16 kHz.
+        """Return samples as speech, resampled to 16 kHz, the sample rate of the models.
 
         Args:
             samples: ``(n,)`` float in [-1, 1], or an integer type at its full scale.
@@ -86,7 +86,7 @@ class Speech:
             The speech at 16 kHz.
 
         Raises:
-            InputError: empty, not mono, NaN, or out of range.
+            InputError: the samples are empty, not mono, NaN, or out of range.
         """
         samples = np.asarray(samples)
         if samples.dtype.kind == "i":
@@ -118,7 +118,7 @@ class Speech:
         """Return the sound from `start` to `stop` seconds.
 
         Raises:
-            InputError: nothing lies between them.
+            InputError: there is no sound between them.
         """
         first, last = round(max(0.0, start) * self.sample_rate), round(stop * self.sample_rate)
         if first >= min(last, len(self.samples)):
@@ -131,14 +131,14 @@ class Speech:
         return Speech(np.pad(self.samples, (0, n_missing)), self.sample_rate)
 
     def trimmed(self, threshold_db: float = -50.0, keep: float = 0.1) -> Speech:
-        """Return the sound without the silence at its two ends.
+        """Return the sound without silence at its ends.
 
         Args:
             threshold_db: level of silence, decibels below full scale.
             keep: seconds of silence left at each end.
 
         Returns:
-            The shorter sound; unchanged where all of it is silent.
+            The shorter sound; unchanged if it is silent throughout.
         """
         loud = np.flatnonzero(~silent(self.samples, self.sample_rate, threshold_db))
         if len(loud) == 0:
@@ -158,24 +158,24 @@ class Speech:
         """Write the sound to a `.wav` or `.flac` file (16 bit).
 
         Raises:
-            DiffPoseTalkError: another suffix, or the file cannot be written.
+            DiffPoseTalkError: the file name has another ending, or the file cannot be written.
         """
         media.save_audio(path, self.samples, self.sample_rate)
 
 
 @dataclass(frozen=True)
 class SpeechFile:
-    """The speech of a sound or video file, decoded as it is asked for: memory does not grow with its length."""
+    """The speech of a sound or video file, decoded block by block; memory does not grow with its length."""
 
     path: Path
     """The file; a `str` becomes a `Path`."""
     sample_rate: int = SAMPLE_RATE
     """Hz of the blocks."""
     max_duration: float = MAX_DURATION
-    """Seconds beyond which the file is refused."""
+    """Longest duration, seconds; a longer file is refused."""
 
     def __post_init__(self) -> None:
-        """Look at the header, the beginning and the end of the file, and refuse what cannot be speech."""
+        """Check the header, the beginning and the end of the file."""
         if not str(self.path):
             raise InputError("the name of the sound file is empty; give the name of a sound or video file")
         object.__setattr__(self, "path", Path(self.path))
@@ -209,12 +209,12 @@ class SpeechFile:
 
     @cached_property
     def info(self) -> media.MediaInfo:
-        """What the file's header says."""
+        """Header of the file."""
         return media.probe(self.path)
 
     @property
     def duration(self) -> float | None:
-        """Seconds as the header says; None where it does not."""
+        """Duration that the header states, seconds; None if it states none."""
         return self.info.duration
 
     def blocks(self, block_s: float = 1.0) -> Iterator[np.ndarray]:
@@ -227,7 +227,7 @@ class SpeechFile:
             ``(n,)`` float32 in [-1, 1]; every block but the last has `round(block_s * sample_rate)` samples.
 
         Raises:
-            InputError: damaged, truncated, too long, or NaN in its samples.
+            InputError: the file is damaged, truncated or too long, or has NaN samples.
         """
         n_read = 0
         for block in media.audio_blocks(self.path, self.sample_rate, block_s):
@@ -250,7 +250,7 @@ def _clock(seconds: float) -> str:
 
 
 def silent(samples: np.ndarray, sample_rate: int, threshold_db: float = -50.0) -> np.ndarray:
-    """Return which hundredths of a second are silent.
+    """Return for each hundredth of a second whether it is silent.
 
     Args:
         samples: ``(n,)`` float in [-1, 1].

@@ -41,7 +41,7 @@ def cell(row: int, column: int, value: str) -> Change:
         (cell(3, 20, "inf"), "not a finite number"),
         (cell(3, 20, ""), "line 4, column MouthClose: '' is not"),
         (cell(3, 20, "0,1"), "is not a finite number"),
-        (cell(0, 20, "JawOpen"), "the column JawOpen is there twice"),
+        (cell(0, 20, "JawOpen"), "the column JawOpen occurs twice"),
         (cell(4, 0, "00:00:00:33:001"), "not HH:MM:SS:FF.fff"),
         (cell(4, 0, "00:00:00:99.001"), "60ths of a second"),
         (cell(4, 0, "00:00:00:01.000"), "time does not go on at frame 3"),
@@ -77,10 +77,10 @@ def test_damaged_live_link_csv(tmp_path: Path, motion: Motion, change: Change, s
         ('{"facsNames": ["jawOpen"], "weightMat": [["x"]]}', "not a number"),
         ('{"facsNames": ["jawOpen"], "weightMat": [[null]]}', "not"),
         ('{"facsNames": ["jawOpen"], "weightMat": []}', "no frames"),
-        ('{"facsNames": ["jawOpen"], "weightMat": [[0.1]], "numFrames": 7}', "numFrames is 7 but there are 1"),
+        ('{"facsNames": ["jawOpen"], "weightMat": [[0.1]], "numFrames": 7}', "numFrames is 7 but the file holds 1"),
         ('{"facsNames": ["jawOpen"], "weightMat": [[0.1]], "exportFps": 0}', "exportFps"),
         ('{"facsNames": ["jawDrop", "grin"], "weightMat": [[0.1, 0.1]]}', "none of its channels (jawDrop, grin"),
-        ('{"facsNames": ["jawOpen", "JawOpen"], "weightMat": [[0.1, 0.1]]}', "jawOpen is there twice"),
+        ('{"facsNames": ["jawOpen", "JawOpen"], "weightMat": [[0.1, 0.1]]}', "jawOpen occurs twice"),
         ('{"facsNames": [1], "weightMat": [[0.1]]}', "list of names"),
         ('{"names": ["jawOpen"], "frames": [{"time": 0}]}', "frames must be a list of objects with weights"),
         ('{"names": ["jawOpen"], "frames": [{"weights": [1], "time": 0}, {"weights": [1], "time": 0}]}', "does not go on"),
@@ -112,7 +112,7 @@ def test_unknown_and_missing_files(tmp_path: Path) -> None:
     assert "no such motion file" in refused(tmp_path / "a.csv")
     with pytest.raises(UsageError, match=r"cannot write '\.fbx' files; use one of \.npz, \.csv"):
         export(Motion(np.zeros((1, 52)), CHANNELS, np.zeros((1, 3)), 25), tmp_path / "a.fbx")
-    with pytest.raises(UsageError, match="unknown format 'fbx'; there are motion, livelink"):
+    with pytest.raises(UsageError, match="unknown format 'fbx'; choose from motion, livelink"):
         export(Motion(np.zeros((1, 52)), CHANNELS, np.zeros((1, 3)), 25), tmp_path / "a", "fbx")
 
 
@@ -132,7 +132,7 @@ def test_frame_rates_out_of_reason(fps: float) -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"gain": {"lips": 2.0}}, "no region or channel 'lips'; there are expression, brows"),
+        ({"gain": {"lips": 2.0}}, "no region or channel 'lips'; choose from expression, brows"),
         ({"gain": {"": 2.0}}, "no region or channel ''"),
         ({"offset": {"head": 2.0}}, "head_pitch_deg"),
         ({"offset": {"jawDrop": 2.0}}, "'jawDrop'"),

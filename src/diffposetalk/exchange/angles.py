@@ -1,8 +1,8 @@
-"""Rotation vectors to angles that other software keeps, and gaze channels to rotations of the eyes.
+"""Conversions between rotation vectors, matrices, quaternions and Euler angles; eye rotations from gaze channels.
 
-Angles here are always pitch, yaw, roll in our own signs: + nods down, + turns to the subject's left, + tilts toward the
-subject's right shoulder. The rotation is yaw, then pitch in the turned frame, then roll: `Ry @ Rx @ Rz`, whose pitch and roll
-do not change with where the head faces.
+Angles are always pitch, yaw, roll in our own signs: positive pitch nods down, positive yaw turns to the subject's left,
+positive roll tilts toward the subject's right shoulder. The rotation is yaw, then pitch in the turned frame, then roll:
+`Ry @ Rx @ Rz`, whose pitch and roll do not depend on the direction in which the head faces.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from diffposetalk.geometry.rotations import matrices_of, pitch_yaw_roll, vectors
 from diffposetalk.motion import Motion
 
 GAZE_RAD = {"In": 0.6, "Out": 0.6, "Up": 0.5, "Down": 0.5}
-"""Radians that an eye turns at weight 1 of `eyeLook*`, where a file has the channels but no angles."""
+"""Rotation of an eye at weight 1 of `eyeLook*`, radians, used where a motion has these channels but no angles."""
 
 
 def euler_of(rotation_vectors: np.ndarray) -> np.ndarray:
-    """Turn `(T, 3)` rotation vectors into `(T, 3)` float64 pitch, yaw, roll in radians, without jumps of a whole turn."""
+    """Turn ``(T, 3)`` rotation vectors into ``(T, 3)`` float64 pitch, yaw, roll in radians, without jumps by a whole turn."""
     return np.unwrap(pitch_yaw_roll(matrices_of(rotation_vectors)), axis=0)
 
 
 def rotation_of(angles: np.ndarray) -> np.ndarray:
-    """Turn `(T, 3)` pitch, yaw, roll, radians, into `(T, 3)` float32 rotation vectors."""
+    """Turn ``(T, 3)`` pitch, yaw, roll, radians, into ``(T, 3)`` float32 rotation vectors."""
     pitch, yaw, roll = np.moveaxis(np.asarray(angles, np.float64), -1, 0)
     zero = np.zeros_like(pitch)
     about_x, about_y, about_z = (
@@ -33,10 +33,10 @@ def rotation_of(angles: np.ndarray) -> np.ndarray:
 
 
 def gaze_of(motion: Motion) -> np.ndarray:
-    """Return pitch, yaw, roll of both eyes relative to the head, `(T, 2, 3)` float64 radians, left eye first.
+    """Return pitch, yaw, roll of both eyes relative to the head, ``(T, 2, 3)`` float64 radians, left eye first.
 
-    From `eye_pose` where the motion has it, else from the `eyeLook*` channels by `GAZE_RAD`: as in recorded takes the eyes
-    turn sideways first and then, about the head's own axis, up or down (`Rx @ Ry`), which gives our angles a little roll.
+    Source: `eye_pose` if the motion has it, else the `eyeLook*` channels by `GAZE_RAD`. As in recorded takes the eyes turn
+    sideways first and then up or down about the head's own axis (`Rx @ Ry`), so our angles have a little roll.
     """
     if motion.eye_pose is not None:
         return np.stack([euler_of(motion.eye_pose[:, :3]), euler_of(motion.eye_pose[:, 3:])], 1)

@@ -1,4 +1,4 @@
-"""Outputs of more than one file: all of them appear, or none; and the sound that lies beside a moving head."""
+"""Outputs of several files, which appear together or not at all, and the sound file beside a scene."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def replacing_together(path: Path) -> Iterator[Path]:
-    """Give the file's own name in an empty folder beside `path`; on success move all that is in the folder next to `path`.
+    """Provide an empty temporary folder beside `path`; on success move its files next to `path`.
 
-    So what a file refers to by relative names is called in it as it will be. On any failure the folder goes. Of two
-    writers at once, all files are those of the last to finish.
+    The files already have their final names there, so that one can refer to another by a relative name. On any
+    failure the folder is removed. When two writers run at once, all files are those of the last to finish.
 
     Args:
-        path: the main file; it is moved last.
+        path: the main file, which is moved last.
 
     Yields:
-        An absolute path of the same name.
+        Absolute path of the main file in the temporary folder.
 
     Raises:
         UsageError: a companion would overwrite a file of the user's.
@@ -44,14 +44,14 @@ def replacing_together(path: Path) -> Iterator[Path]:
         folder.mkdir()
         main = folder / target.name
         yield main
-        files = [each for each in sorted(folder.rglob("*")) if each.is_file() and each != main]
-        for each in files:
-            mark(each)
+        companions = [file for file in sorted(folder.rglob("*")) if file.is_file() and file != main]
+        for file in companions:
+            mark(file)
         with locked(target.parent):
-            for each in files:
-                check_companion(path, target.parent / each.relative_to(folder), each)
-            for each in (*files, main):
-                _move(each, target.parent / each.relative_to(folder))
+            for file in companions:
+                check_companion(path, target.parent / file.relative_to(folder), file)
+            for file in (*companions, main):
+                _move(file, target.parent / file.relative_to(folder))
     except OSError as error:
         raise write_error(path, error) from error
     finally:
@@ -59,7 +59,7 @@ def replacing_together(path: Path) -> Iterator[Path]:
 
 
 def _move(new: Path, place: Path) -> None:
-    """Move a file to its place; a folder made for it goes again where that fails."""
+    """Move a file to its place; on failure, remove the folder that was made for it."""
     place.parent.mkdir(exist_ok=True)
     if place.is_file():
         keep_mode(place, new)
@@ -72,12 +72,12 @@ def _move(new: Path, place: Path) -> None:
 
 
 def companions_of(path: Path, row: Format, speech: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Return the files and folders that a format writes beside its own, which the user does not name.
+    """Return the files and folders that a format writes beside the output that the user named.
 
     Args:
         path: the output.
         row: its format.
-        speech: name of the sound that goes with it; None for none.
+        speech: name of the sound file; None without sound.
     """
     if path.suffix.lower() == ".usdz":
         return []  # all is inside
@@ -93,18 +93,19 @@ def check_beside(path: Path, row: Format, speech: str | os.PathLike[str] | None 
     """Refuse an output whose companions would overwrite files of the user's.
 
     Raises:
-        UsageError: a file that is not ours, or a folder, has a companion's name, or a file that of a companion folder.
+        UsageError: a file of the user's, or a folder, has the name of a companion, or a file has the name of a
+            companion folder.
     """
     folders = {pattern.format(stem=path.stem).rstrip("/") for pattern in row.companions if pattern.endswith("/")}
     companions = companions_of(path, row, speech)
-    check_companions(path, [each.name for each in companions if each.name not in folders])
-    for each in companions:
-        if each.name in folders and os.path.lexists(each) and not each.is_dir():
-            raise UsageError(f"{each}: is not a folder, and {path} needs a folder of that name beside it; move it")
+    check_companions(path, [file.name for file in companions if file.name not in folders])
+    for folder in companions:
+        if folder.name in folders and os.path.lexists(folder) and not folder.is_dir():
+            raise UsageError(f"{folder}: is not a folder, and {path} needs a folder of that name beside it; move it")
 
 
 def sound_beside(path: Path, speech: str | os.PathLike[str] | None) -> str:
-    """Return the name of the sound beside a file: never that of the file from which the speech is read."""
+    """Return the name of the sound file beside an output; it never equals the name of the speech file itself."""
     name = SOUND.format(stem=path.stem)
     return f"{path.stem}_sound.wav" if speech is not None and Path(speech).name == name else name
 

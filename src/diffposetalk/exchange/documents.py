@@ -1,4 +1,4 @@
-"""JSON as text: read with one clear line for what is wrong, written in one line."""
+"""JSON files: reading with clear errors, and writing in one line of text."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read one JSON object.
 
     Raises:
-        InputError: it is missing, too large, no JSON, or holds NaN.
+        InputError: the file is missing, too large, not JSON, or holds NaN.
     """
 
     def refuse(word: str) -> NoReturn:
@@ -41,10 +41,10 @@ def write_json(document: Any, path: Path) -> None:
 
 
 def matrix(rows: Any, width: int, key: str, path: Path) -> np.ndarray:
-    """Return rows of numbers as `(T, width)` float64.
+    """Return rows of numbers as ``(T, width)`` float64.
 
     Raises:
-        InputError: there are none, one is of another width, or holds something else than finite numbers.
+        InputError: there are no rows, a row has another width, or a value is not a finite number.
     """
     if not isinstance(rows, list) or not rows:
         raise InputError(f"{path}: {key} holds no frames")
@@ -62,6 +62,6 @@ def matrix(rows: Any, width: int, key: str, path: Path) -> np.ndarray:
 
 
 def sound_name(scene: Scene) -> str:
-    """Return the file name of the sound that goes with the motion, or nothing."""
+    """Return the file name of the sound that goes with the motion, or an empty text."""
     path = getattr(scene.speech, "path", None)
     return "" if path is None else Path(path).name

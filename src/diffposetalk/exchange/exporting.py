@@ -1,4 +1,4 @@
-"""Write a motion as other programs' files: every output is checked first, and appears complete or not at all."""
+"""Export: write a motion as files of other programs. Outputs are checked first; each is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Exported:
-    """What became of an export."""
+    """Result of an export."""
 
     path: Path
     """The file or folder that was written."""
@@ -35,16 +35,16 @@ class Exported:
 
 
 def check_target(path: str | os.PathLike[str], row: Format, speech: str | os.PathLike[str] | None = None) -> Path:
-    """Refuse an output that could not be written, before any work; return the file or folder that is to be made.
+    """Check that an output can be written, before any work; return the file or folder that will be made.
 
     Args:
         path: the output.
         row: its format.
-        speech: name of the sound that goes with it; None for none.
+        speech: name of the sound file; None without sound.
 
     Raises:
-        UsageError: the folder for it is missing or read-only, something is in its way or in the way of the files beside
-            it, or a package is absent.
+        UsageError: its folder is missing or read-only, another file is in the way of it or of its companions, or a
+            package is not installed.
     """
     path = Path(path)
     row.check_installed()
@@ -67,13 +67,13 @@ def export(
 
     Args:
         motion: of any head.
-        path: where to.
-        format: a name in `FORMATS`; by default the file name tells.
+        path: the output.
+        format: a name in `FORMATS`; default: the one that the file name means.
         scene: head, identity, sound and options.
 
     Raises:
         UsageError: an unknown suffix or format, an option that does not fit.
-        InputError: the motion cannot be said in this format.
+        InputError: this format cannot hold the motion.
     """
     return export_all(motion, [(Path(path), format)], scene)[0]
 
@@ -84,13 +84,13 @@ def export_all(
     scene: Scene | None = None,
     prepared: Prepared | None = None,
 ) -> list[Exported]:
-    """Write a motion as several files, each `(path, format or none)`; the motion is prepared once.
+    """Write a motion as several files; it is prepared once.
 
     Args:
         motion: of any head.
-        outputs: where to.
+        outputs: path and format of each file; format None means the one of the file name.
         scene: head, identity, sound and options.
-        prepared: the motion, where it has been prepared for other files.
+        prepared: the prepared motion, if other files of it were written before.
 
     Raises:
         UsageError, InputError: as `export`; all outputs are checked before the first is written.

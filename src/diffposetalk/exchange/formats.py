@@ -1,4 +1,4 @@
-"""The table of formats: what a kind of file is called, what writes it and what reads it.
+"""The table of formats: name, file name endings, writer and reader of each.
 
 To add a format:
 
@@ -32,35 +32,35 @@ SOUND = "{stem}_speech.wav"
 
 @dataclass(frozen=True)
 class Format:
-    """A row of the table: how a kind of file is called, written and read."""
+    """One file format: its name, endings, writer and reader."""
 
     name: str
     suffixes: tuple[str, ...]
     """File name endings, lower case with the dot."""
     what: str
-    """One line for people."""
+    """Description for users, one line."""
     writer: str = ""
     """`module:function` below this package, of `(motion, path, scene)`; writes to the path it is given."""
     reader: str = ""
     """`module:function` below this package, of `(path)`, returning a `Motion`."""
     hints: tuple[str, ...] = ()
-    """Where formats share a suffix: `talk_HINT.json` is this one, as are `talk-HINT.json` and `talk.HINT.json`."""
+    """Words that select this format where several share an ending: `talk_HINT.json`, `talk-HINT.json`, `talk.HINT.json`."""
     default: bool = True
-    """Whether a name without hint means this one among those that share the suffix."""
+    """Whether a file name without hint means this format, where several share an ending."""
     needs: str = ""
-    """Package of the `export` extra that it takes."""
+    """Package of the `export` extra that the format needs."""
     arkit: bool = False
-    """Speaks ARKit's channels: motion of another head is solved for first."""
+    """Whether the format holds ARKit channels; motion of another head is converted to them first."""
     fps: float | None = None
-    """The frame rate that the format fixes, if it does."""
+    """Fixed frame rate of the format; None for any."""
     folder: bool = False
-    """Many files: the writer is given a new folder, called as the output without its suffix."""
+    """Whether the output is a folder of many files; its name is the output without its ending."""
     companions: tuple[str, ...] = ()
-    """Names of the files beside its own, `{stem}` for the name without ending; all appear or none. A name that ends in
-    `/` is a folder. `SOUND` is there only where speech goes with the motion."""
+    """Names of the files written beside the output; `{stem}` stands for its name without ending. A name that ends in `/`
+    is a folder. `SOUND` is written only with speech. All files appear together or not at all."""
 
     def write(self, motion: Motion, path: Path, scene: Scene) -> None:
-        """Write to `path` as it stands; `export` is what prepares the motion and renames."""
+        """Write a prepared motion to `path`; use `export` to prepare it and to replace files safely."""
         _function(self.writer)(motion, path, scene)
 
     def read(self, path: Path, **options: Any) -> Motion:
@@ -69,13 +69,13 @@ class Format:
         return motion
 
     def check_installed(self) -> None:
-        """Refuse with a line saying what to install.
+        """Check that the package that this format needs is installed.
 
         Raises:
-            UsageError: the package that this format takes is absent.
+            UsageError: it is not; the message says what to install.
         """
         if self.needs and find_spec(self.needs) is None:
-            raise UsageError(f"{self.name} files take the package {self.needs}: pip install 'diffposetalk[export]'")
+            raise UsageError(f"{self.name} files need the package {self.needs}: pip install 'diffposetalk[export]'")
 
 
 # fmt: off
@@ -134,15 +134,15 @@ def suffixes(reading: bool = False) -> tuple[str, ...]:
 
 
 def format_of(path: str | os.PathLike[str], name: str | None = None) -> Format:
-    """Return the format to write, by its name or else by the file's.
+    """Return the format to write: by its name, or else by the file name.
 
     Raises:
-        UsageError: neither tells; the line lists what there is.
+        UsageError: unknown name or ending; the message lists the known ones.
     """
     path = Path(path)
     if name is not None:
         if name not in FORMATS:
-            raise UsageError(f"unknown format {name!r}; there are {', '.join(FORMATS)}")
+            raise UsageError(f"unknown format {name!r}; choose from {', '.join(FORMATS)}")
         return FORMATS[name]
     fitting = [row for row in FORMATS.values() if path.suffix.lower() in row.suffixes and row.writer]
     if not fitting:

@@ -1,4 +1,4 @@
-"""Frame rate and frame numbers from times; frames that are missing filled in."""
+"""Frame rate and frame numbers from times, and positions for filling in missing frames."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import numpy as np
 from diffposetalk.errors import InputError
 
 USUAL_RATES = (24000 / 1001, 24.0, 25.0, 30000 / 1001, 30.0, 48.0, 50.0, 60000 / 1001, 60.0, 90.0, 100.0, 120.0)
-"""Frame rates that a measured one is taken for when it is within 0.02 %."""
+"""Standard frame rates; a measured rate within 0.02 % of one is set to it."""
 
 
 def frames_of(times: np.ndarray, where: object, lone: float = 30.0, tolerance: float = 0.0) -> tuple[float, np.ndarray]:
-    """Find the frame rate of times, and the frame number of each.
+    """Find the frame rate and the frame numbers of times.
 
     Args:
         times: ``(n,)`` seconds.
         where: the file, for messages.
-        lone: frame rate to take when there is one frame only.
-        tolerance: seconds by which times are rounded; a rate this close to a usual one is that one.
+        lone: frame rate of a file with a single frame.
+        tolerance: rounding error of the times, seconds; a rate this close to a standard one is set to it.
 
     Returns:
         Frames per second, and ``(n,)`` whole frame numbers from 0, with holes where frames are missing.
 
     Raises:
-        InputError: there are none, time stands still or goes back, or holes are beyond reason.
+        InputError: there are no times, time does not increase, or too many frames are missing.
     """
     if not len(times):
         raise InputError(f"{where}: has no frames")
@@ -32,10 +32,10 @@ def frames_of(times: np.ndarray, where: object, lone: float = 30.0, tolerance: f
     steps = np.diff(times)
     if steps.min() <= 0:
         raise InputError(f"{where}: time does not go on at frame {int(np.argmin(steps)) + 1}")
-    usual = steps[np.abs(steps / np.median(steps) - 1) < 0.25]  # holes left out; the mean is finer than the median
+    usual = steps[np.abs(steps / np.median(steps) - 1) < 0.25]  # without holes; the mean is more exact than the median
     number = np.concatenate([[0], np.cumsum(np.maximum(np.rint(steps / usual.mean()), 1))])
     number -= number.mean()
-    fps = float((number * number).sum() / (number * (times - times.mean())).sum())  # least squares: finer again
+    fps = float((number * number).sum() / (number * (times - times.mean())).sum())  # least squares: still more exact
     near = max(2e-4, tolerance / float(times[-1] - times[0]))
     usual_rate = min(USUAL_RATES, key=lambda rate: abs(fps / rate - 1))
     fps = usual_rate if abs(fps / usual_rate - 1) < near else fps
@@ -48,5 +48,12 @@ def frames_of(times: np.ndarray, where: object, lone: float = 30.0, tolerance: f
 
 
 def filled(index: np.ndarray) -> np.ndarray:
-    """Return for each frame of `0 .. index[-1]` its fractional position among the frames that there are."""
+    """Return positions for interpolation that fills in missing frames.
+
+    Args:
+        index: ``(T,)`` frame numbers of the rows, increasing from 0.
+
+    Returns:
+        ``(index[-1] + 1,)`` fractional row number of every frame.
+    """
     return np.interp(np.arange(index[-1] + 1), index, np.arange(len(index)))

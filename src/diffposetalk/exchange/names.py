@@ -1,4 +1,4 @@
-"""How other software spells ARKit's channels, and what is done with names that are none."""
+"""Names of ARKit channels as other software spells them, and weights by name."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ def channel_of(name: str) -> str | None:
 
 
 def arkit_columns(names: Sequence[str], where: object) -> dict[str, int]:
-    """Return which column holds which ARKit channel.
+    """Return the column number of each ARKit channel.
 
     Args:
-        names: of the columns.
+        names: names of the columns.
         where: the file, for messages.
 
     Raises:
-        InputError: none is ARKit's, or two mean the same.
+        InputError: no name is an ARKit channel, or two names mean the same one.
     """
-    found: dict[str, int] = {}
+    columns: dict[str, int] = {}
     for column, name in enumerate(names):
         channel = channel_of(name)
-        if channel in found:
-            raise InputError(f"{where}: the channel {channel} is there twice ({names[found[channel]]} and {name})")
+        if channel in columns:
+            raise InputError(f"{where}: the channel {channel} occurs twice ({names[columns[channel]]} and {name})")
         if channel is not None:
-            found[channel] = column
-    if not found:
+            columns[channel] = column
+    if not columns:
         shown = ", ".join(list(names)[:4])
         raise InputError(f"{where}: none of its channels ({shown}, ...) is one of ARKit's, such as jawOpen")
-    return found
+    return columns
 
 
-def say_unknown(names: Iterable[str], where: object) -> None:
-    """Warn of columns that are left out because no head here has them."""
+def warn_of_unknown(names: Iterable[str], where: object) -> None:
+    """Warn of columns that are left out because they are not ARKit channels."""
     unknown = [name for name in names if channel_of(name) is None]
     if unknown:
         shown = ", ".join(unknown[:4]) + (", ..." if len(unknown) > 4 else "")
@@ -60,7 +60,7 @@ def say_unknown(names: Iterable[str], where: object) -> None:
 
 
 def all_channels(values: np.ndarray, columns: dict[str, int]) -> np.ndarray:
-    """Return all 52 channels in our order, `(T, 52)` float32, from `(T, n)` columns; those that are absent are 0."""
+    """Return all 52 channels in our order, ``(T, 52)`` float32, from ``(T, n)`` columns; missing channels are 0."""
     weights = np.empty((len(values), len(CHANNELS)), np.float32)
     for start in range(0, len(values), ROWS):  # a few rows at a time stay in the cache
         rows = weights[start : start + ROWS]
@@ -71,7 +71,7 @@ def all_channels(values: np.ndarray, columns: dict[str, int]) -> np.ndarray:
 
 
 def arkit_weights(motion: Motion, names: tuple[str, ...] = CHANNELS) -> np.ndarray:
-    """Return the named ARKit channels, `(T, n)` float32; those that the motion lacks are 0."""
+    """Return the named ARKit channels, ``(T, n)`` float32; missing channels are 0."""
     weights = np.zeros((len(motion), len(names)), np.float32)
     for column, name in enumerate(names):
         if name in motion.expression_names:

@@ -1,4 +1,4 @@
-"""What is done to a motion on its way into a file, and what a writer may need beside the motion."""
+"""Options of an export, and what a writer may need besides the motion."""
 
 from __future__ import annotations
 
@@ -16,16 +16,15 @@ if TYPE_CHECKING:
     from diffposetalk.speech import Speech, SpeechFile
 
 FPS_RANGE = (1.0, 240.0)
-"""Frame rates that are written; beyond lie mistakes."""
-
+"""Lowest and highest frame rate that can be written."""
 
 HEAD_UNITS = ("rad", "deg", "norm180")
-"""Units in which the head's angles are written."""
+"""Units of the head's angles in a file; norm180 is degrees / 180."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What is done to a motion on its way into a file."""
+    """How a motion is changed before it is written."""
 
     fps: float | None = None
     """Frames a second (default: the motion's own; where a format fixes the rate, the format's)."""
@@ -54,23 +53,23 @@ class ExportOptions:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a writer may need beside the motion."""
+    """What a writer may need besides the motion: head, person, sound and options."""
 
     head: HeadModel | None = None
-    """The head that is drawn; none to load the one that the motion names when it is needed."""
+    """The head model; None loads the one that the motion names when it is needed."""
     identity: np.ndarray | None = None
-    """`(I,)`, or none for the head's mean person."""
+    """``(I,)`` identity coefficients; None for the mean person."""
     speech: SpeechFile | Speech | None = None
     """The sound that goes with the motion."""
     options: ExportOptions = field(default_factory=ExportOptions)
     residual: Residual | None = None
-    """Where the motion was solved for from another head's: how far its points are off."""
+    """Error of the conversion, where the motion was converted from another head's channels."""
 
     def head_of(self, motion: Motion) -> HeadModel:
-        """Return the head to draw `motion` on.
+        """Return the head model for `motion`.
 
         Raises:
-            UsageError: the scene's head speaks another expression basis.
+            UsageError: the scene's head has other expression channels.
         """
         from diffposetalk.head import load_head
 

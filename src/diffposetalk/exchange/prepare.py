@@ -1,4 +1,4 @@
-"""What is done to a motion on its way into a file: another head's channels, frame rate, knobs, clamping."""
+"""Preparing a motion for a format: channels of another head, smoothing, gain, offset, frame rate, clamping."""
 
 from __future__ import annotations
 
@@ -31,16 +31,20 @@ REGIONS: dict[str, tuple[str, ...]] = {
     "tongue": ("tongue",),
     "head": (),
 }
-"""Regions that knobs name, as beginnings of channel names; `jaw`, `gaze` and `head` are the rotations too."""
+"""Regions that options can name, as beginnings of channel names; `jaw`, `gaze` and `head` are also rotations."""
+
 _POSES = {"head": "head_pose", "jaw": "jaw_pose", "gaze": "eye_pose"}
+"""Rotations that belong to regions."""
+
 _TURNS = {"head_pitch_deg": 0, "head_yaw_deg": 1, "head_roll_deg": 2}
+"""Offsets of the head: which of pitch, yaw and roll they change."""
 
 
 class Prepared:
-    """A motion as formats want it, each variant made once."""
+    """A motion in the variants that formats need; each variant is made once."""
 
     def __init__(self, motion: Motion, scene: Scene) -> None:
-        """Take the motion; nothing is done before it is asked for.
+        """Keep the motion; variants are made on demand.
 
         Raises:
             InputError: it has no frames.
@@ -53,13 +57,13 @@ class Prepared:
         self.residual = scene.residual
 
     def motion_for(self, row: Format) -> tuple[Motion, Residual | None]:
-        """Return the motion for a format, and how far its points are off where it had to be solved for."""
-        solved = row.arkit and not speaks_arkit(self.motion)
+        """Return the motion for a format, and the error of the conversion if it was converted to ARKit channels."""
+        is_converted = row.arkit and not speaks_arkit(self.motion)
         fps = row.fps or self.scene.options.fps
-        if (solved, fps) not in self._ready:
-            motion = self._as_arkit() if solved else self.motion
-            self._ready[solved, fps] = condition(motion, replace(self.scene.options, fps=fps))
-        return self._ready[solved, fps], self.residual if solved else self.scene.residual
+        if (is_converted, fps) not in self._ready:
+            motion = self._as_arkit() if is_converted else self.motion
+            self._ready[is_converted, fps] = condition(motion, replace(self.scene.options, fps=fps))
+        return self._ready[is_converted, fps], self.residual if is_converted else self.scene.residual
 
     def _as_arkit(self) -> Motion:
         if self._arkit is None:
@@ -71,7 +75,7 @@ class Prepared:
 
 
 def speaks_arkit(motion: Motion) -> bool:
-    """Whether every expression channel is ARKit's."""
+    """Whether every expression channel is an ARKit channel."""
     return set(motion.expression_names) <= set(INDEX)
 
 
@@ -79,7 +83,7 @@ def condition(motion: Motion, options: ExportOptions) -> Motion:
     """Smooth, scale, shift, resample and clamp a motion, in this order.
 
     Raises:
-        UsageError: a knob names no region and no channel of this motion.
+        UsageError: an option names neither a region nor a channel of this motion.
     """
     for region, seconds in options.smoothing_s.items():
         sigma = seconds * motion.fps
@@ -105,7 +109,7 @@ def _applied(
     change: Callable[[np.ndarray], np.ndarray],
     turn: Callable[[np.ndarray], np.ndarray],
 ) -> Motion:
-    """Change what a region's name means: expression channels by `change` and rotations by `turn`."""
+    """Change a region: its expression channels by `change`, its rotation by `turn`."""
     columns = _columns(motion, region) if region else []
     pose = _POSES.get(region)
     value = getattr(motion, pose) if pose else None
@@ -140,9 +144,9 @@ def _shifted(motion: Motion, region: str, offset: float) -> Motion:
 
 def _unknown(motion: Motion, region: str) -> UsageError:
     if region in REGIONS:
-        return UsageError(f"the motion of the head {motion.head} has nothing that belongs to the region {region!r}")
+        return UsageError(f"the motion of the head {motion.head} has no channels of the region {region!r}")
     return UsageError(
-        f"no region or channel {region!r}; there are {', '.join(REGIONS)}, and beginnings of channel names"
+        f"no region or channel {region!r}; choose from {', '.join(REGIONS)}, or give the beginning of a channel name"
     )
 
 
@@ -171,15 +175,15 @@ def _kernel(sigma: float) -> np.ndarray:
 
 
 def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Average `(T, n)` over a Gaussian of `sigma` frames; the ends are held."""
+    """Average ``(T, n)`` with a Gaussian of `sigma` frames; beyond the ends the first and last frame repeat."""
     kernel = _kernel(sigma)
     reach = len(kernel) // 2
-    held = np.pad(values.astype(np.float64), ((reach, reach), (0, 0)), mode="edge")
-    return np.stack([np.convolve(column, kernel, "valid") for column in held.T], 1).astype(np.float32)
+    padded = np.pad(values.astype(np.float64), ((reach, reach), (0, 0)), mode="edge")
+    return np.stack([np.convolve(column, kernel, "valid") for column in padded.T], 1).astype(np.float32)
 
 
 def _blurred_turns(rotation_vectors: np.ndarray, sigma: float) -> np.ndarray:
-    """Average rotations `(T, 3 n)` over a Gaussian of `sigma` frames: the rotation nearest the mean matrix."""
+    """Average rotations ``(T, 3 n)`` with a Gaussian of `sigma` frames: the rotation nearest to the mean matrix."""
     from diffposetalk.geometry.rotations import matrices_of, nearest_rotation, vectors_of
 
     joints = rotation_vectors.reshape(len(rotation_vectors), -1, 3)

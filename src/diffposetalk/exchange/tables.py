@@ -1,4 +1,4 @@
-"""Tables of numbers as text (CSV): read by column name, whatever the dialect, with one clear line for what is wrong.
+"""CSV tables of numbers in any dialect, read by column name; errors name line and column.
 
 Dialects: comma, semicolon, tab or bar between cells; UTF-8 with or without BOM, UTF-16, Latin-1; any line ends; decimal
 commas; a time code `HH:MM:SS:FF` or `HH:MM:SS;FF`. Clean files are parsed as blocks of numbers (`text_numbers`); what that
@@ -23,37 +23,39 @@ from diffposetalk.files.limits import read_bytes
 from diffposetalk.files.parsing import parsing
 
 DELIMITERS = ",;\t|"
+"""Characters that can stand between cells."""
+
 BLOCK = 1 << 22
 """Bytes of text that are parsed at once, so that copies of the text stay small."""
 
 
 @dataclass(frozen=True)
 class TimeCodes:
-    """A column of time codes, cut at its colons."""
+    """A column of time codes, split into fields."""
 
     fields: np.ndarray
-    """``(T, 4)`` hours, minutes, seconds, frames; ``(T, 3)`` where seconds come last; ``(T, 1)`` plain numbers."""
+    """``(T, 4)`` hours, minutes, seconds, frames; or ``(T, 3)`` without frames; or ``(T, 1)`` plain numbers."""
     drop_frame: bool
-    """Written `HH:MM:SS;FF`, which marks drop-frame codes."""
+    """Whether they are written `HH:MM:SS;FF`, which marks drop-frame codes."""
     fraction: bool
     """Whether the last field has a decimal point."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A CSV file: as numbers where it is clean, else as text."""
+    """A CSV file: as numbers if every cell is one, else as text."""
 
     path: Path
     names: tuple[str, ...]
-    """Names of the columns, as in the header."""
+    """Column names of the header."""
     lines: np.ndarray
     """``(T,)`` line number of each row."""
     values: np.ndarray | None = None
-    """``(T, N + n_fields - 1)`` float64: all cells, the time code cut into its fields."""
+    """``(T, N + n_fields - 1)`` float64: all cells, the time code split into its fields; None if a cell is not a number."""
     cells: list[list[str]] | None = None
-    """The same as text, where some cell is not a plain number."""
+    """All cells as text; None if `values` holds them."""
     code: int | None = None
-    """Column of the time code."""
+    """Column number of the time code; None without one."""
     n_fields: int = 1
     """Number of fields of the time code."""
     drop_frame: bool = False
@@ -64,7 +66,7 @@ class Table:
         """Read a file; empty lines are skipped.
 
         Raises:
-            InputError: it is not text, too large, empty, has no header or a column twice.
+            InputError: the file is not text, too large or empty, it has no header, or two columns have one name.
         """
         with parsing(path, "CSV text file"):
             data = _as_utf8(read_bytes(path, "CSV text file"), path)
@@ -87,7 +89,8 @@ class Table:
         """Return columns as ``(T, n)`` float64.
 
         Raises:
-            InputError: a row is longer or shorter than the header, or a cell is not a finite number; the line is named.
+            InputError: a row is longer or shorter than the header, or a cell is not a finite number; the message names
+                the line.
         """
         place = {name: i for i, name in enumerate(self.names)}
         index = [place[name] for name in columns]
@@ -105,8 +108,8 @@ class Table:
                 raise InputError(f"{self.path}: line {line} has {len(row)} cells but the header {len(self.names)}")
         comma = _decimal_commas(self.cells, index)
         try:
-            picked = [[row[i].replace(",", ".") if comma else row[i] for i in index] for row in self.cells]
-            values = np.array(picked, np.float64).reshape(len(self.cells), len(index))
+            texts = [[row[i].replace(",", ".") if comma else row[i] for i in index] for row in self.cells]
+            values = np.array(texts, np.float64).reshape(len(self.cells), len(index))
             if np.isfinite(values).all():
                 return values
         except ValueError:
@@ -117,7 +120,7 @@ class Table:
         """Return the time codes.
 
         Raises:
-            InputError: one is not `HH:MM:SS:FF`; the line is named.
+            InputError: a time code is not `HH:MM:SS:FF`; the message names the line.
         """
         assert self.code is not None
         if self.values is not None:
@@ -127,10 +130,10 @@ class Table:
                 raise self.wrong_code(int(np.argmax(wrong)))
             return TimeCodes(fields, self.drop_frame, self.fraction)
         assert self.cells is not None
-        cut = [re.split("[:;]", row[self.code].strip()) if len(row) > self.code else [""] for row in self.cells]
-        n_fields = len(cut[0]) if cut else 4
-        rows = np.empty((len(cut), n_fields))
-        for i, parts in enumerate(cut):
+        codes = [re.split("[:;]", row[self.code].strip()) if len(row) > self.code else [""] for row in self.cells]
+        n_fields = len(codes[0]) if codes else 4
+        rows = np.empty((len(codes), n_fields))
+        for i, parts in enumerate(codes):
             try:
                 rows[i] = [float(part.replace(",", ".")) for part in parts]
                 if not np.isfinite(rows[i]).all():
@@ -151,7 +154,7 @@ class Table:
         return InputError(f"{self.path}: line {self.lines[row]}: the timecode {text!r} {why}")
 
     def without(self, wrong: np.ndarray) -> Table:
-        """Return the table without the rows that ``(T,)`` bool marks."""
+        """Return the table without the rows where `wrong`, ``(T,)`` bool, is true."""
         if not wrong.any():
             return self
         cells = None if self.cells is None else [row for row, drop in zip(self.cells, wrong) if not drop]
@@ -159,7 +162,7 @@ class Table:
         return replace(self, lines=self.lines[~wrong], values=values, cells=cells)
 
     def holds_zero(self, name: str) -> np.ndarray:
-        """Return for each row whether the cell of that column is 0; a missing column holds none."""
+        """Return ``(T,)`` bool: whether the cell of a column is 0; all false if the column is missing."""
         column = self.column(name)
         if column is None:
             return np.zeros(len(self), bool)
@@ -207,7 +210,7 @@ def _text(data: bytes) -> str:
 
 
 def _header(data: bytes, path: Path) -> tuple[int, int, str]:
-    """Return where the first row begins, its line number, and the header; a spreadsheet's `sep=;` is skipped."""
+    """Return the position and line number of the first row, and the header; a line `sep=;` of Excel is skipped."""
     start, line = 0, 1
     while start < len(data):
         end = data.find(b"\n", start)
@@ -224,7 +227,7 @@ def _check_names(names: tuple[str, ...], path: Path) -> None:
         raise InputError(f"{path}: has no header; the first line must name the columns")
     for name, count in Counter(names).items():
         if name and count > 1:
-            raise InputError(f"{path}: the column {name} is there twice")
+            raise InputError(f"{path}: the column {name} occurs twice")
 
 
 def _is_value(cell: str) -> bool:
@@ -247,16 +250,17 @@ def _code_column(names: tuple[str, ...]) -> int | None:
 def _parsed_as_numbers(
     path: Path, data: bytes, start: int, line: int, delimiter: str, names: tuple[str, ...]
 ) -> Table | None:
-    """Return the table as numbers, or None where something is not a number or a row has another length."""
-    code, counted = _code_column(names), next((i for i, n in enumerate(names) if plain(n) == "blendshapecount"), None)
+    """Return the table as numbers, or None if a cell is not a number or a row has another length."""
+    code = _code_column(names)
+    count_column = next((i for i, name in enumerate(names) if plain(name) == "blendshapecount"), None)
     end = data.find(b"\n", start)
     first = data[start : len(data) if end < 0 else end]
     if not first.strip():
         return None
-    before = first.count(delimiter.encode())
+    n_delimiters = first.count(delimiter.encode())
     n_fields, drop = 1, False
     if code is not None:
-        if delimiter == ";" and before == len(names):  # the semicolon of a drop-frame code is not a delimiter
+        if delimiter == ";" and n_delimiters == len(names):  # the semicolon of a drop-frame code is not a delimiter
             n_fields, drop = first.count(b":") + 2, True
         else:
             n_fields = 1 + first.count(b":") + (first.count(b";") if delimiter != ";" else 0)
@@ -278,7 +282,7 @@ def _parsed_as_numbers(
         if block is not None:
             rows, n_rows = np.arange(len(block)), len(block)
         else:
-            part = _without_empty_rows(text, commas, lambda row: _lost(row, code, counted, n_fields))
+            part = _without_empty_rows(text, commas, lambda row: _is_lost(row, code, count_column, n_fields))
             if part is None:
                 return None
             (block, rows), n_rows = part, text.count(b"\n")
@@ -301,7 +305,7 @@ def _without_empty_rows(
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the numbers of text without empty rows and lost frames, and ``(T,)`` the row of the text each came from.
 
-    None where another row has a wrong number of cells, or a cell is not a number.
+    None if another row has a wrong number of cells, or a cell is not a number.
     """
     rows = text.removesuffix(b"\n").split(b"\n")
     good = np.fromiter((row.count(b",") == commas and row[-1:] != b"," for row in rows), bool, len(rows))
@@ -313,12 +317,12 @@ def _without_empty_rows(
     return None if values is None or len(values) != good.sum() else (values, np.flatnonzero(good))
 
 
-def _lost(row: bytes, code: int | None, counted: int | None, n_fields: int) -> bool:
-    """Whether a short row is a frame in which the app lost the face: it says that it holds 0 shapes."""
-    if counted is None:
+def _is_lost(row: bytes, code: int | None, count_column: int | None, n_fields: int) -> bool:
+    """Whether a short row is a frame in which the app lost the face: its `BlendShapeCount` is 0."""
+    if count_column is None:
         return False
     cells = row.split(b",")
-    place = counted + (n_fields - 1 if code is not None and counted > code else 0)
+    place = count_column + (n_fields - 1 if code is not None and count_column > code else 0)
     return len(cells) > place and cells[place].strip() == b"0"
 
 
@@ -341,7 +345,7 @@ def _parsed_by_rows(path: Path, data: bytes, delimiter: str) -> Table:
 
 
 def _decimal_commas(cells: list[list[str]], index: Sequence[int]) -> bool:
-    """Whether numbers are written with a decimal comma: some cells of the first rows have one, and none a point."""
-    shown = [row[i] for row in cells[:50] for i in index]
-    commas = sum("," in cell for cell in shown)
-    return commas * 4 > len(shown) and not any("." in cell for cell in shown)
+    """Whether numbers have decimal commas: some cells of the first rows hold a comma, and no cell a point."""
+    sample = [row[i] for row in cells[:50] for i in index]
+    commas = sum("," in cell for cell in sample)
+    return commas * 4 > len(sample) and not any("." in cell for cell in sample)

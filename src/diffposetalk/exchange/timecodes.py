@@ -1,4 +1,4 @@
-"""Frame rate of Live Link Face time codes, found from the whole column.
+"""Frame rate of Live Link Face time codes, estimated from the whole column.
 
 The app writes `HH:MM:SS:FF.fff`, where FF counts 60ths of a second and `.fff` is a fraction of one. Other programs write the
 same column differently, and nothing in the file says which program it was:
@@ -6,7 +6,8 @@ same column differently, and nothing in the file says which program it was:
 - FF counts frames of the video: 0 to 23, 24, 29, ... (SMPTE time code; with `;` before FF it is drop-frame).
 - The digits after the point number the frames of the whole take, or are milliseconds of the second.
 
-So the count in a second is taken from where FF starts again at 0; the meaning of the digits from how they go on.
+Therefore the number of frames per second is taken from the value after which FF starts again at 0, and the meaning of
+the digits after the point from how they increase.
 Source of drop-frame counting: SMPTE ST 12-1 (two frame numbers left out each minute that is not a multiple of ten).
 """
 
@@ -24,47 +25,48 @@ from diffposetalk.exchange.frames import USUAL_RATES, frames_of
 from diffposetalk.exchange.tables import TimeCodes
 
 COUNTS = (60, 24, 25, 30, 48, 50, 90, 100, 120)
-"""Frames that FF counts in a second; the first is the app's."""
+"""Possible numbers of frames that FF counts per second; the first is the app's."""
 NTSC = 1000 / 1001
-"""Real rate of video over the count of its time codes, where the count is a multiple of 24 or 30."""
+"""Ratio of the real NTSC frame rate to the count of its time codes, for counts that are multiples of 24 or 30."""
 SAME = 2e-4
-"""Rates that differ by a smaller share are one rate."""
+"""Two rates with a smaller relative difference are the same rate."""
 ROUNDING_S = 2e-3
-"""How far the length of a take may be off that is written in milliseconds."""
+"""Rounding error of a take's length if its times are written in milliseconds."""
 MOST_COUNTED = 240
 """No program counts more frames in a second; a larger last field holds milliseconds."""
 HINT = "--input-fps N (in Python load_motion(path, fps=N)) reads it at N frames a second"
+"""How a user states the frame rate; stands at the end of messages."""
 
 
 @dataclass(frozen=True)
 class Timing:
-    """When the rows of a table are."""
+    """Frame rate and frame numbers of a table."""
 
     fps: float
     index: np.ndarray
-    """``(T,)`` frame number of each row, from 0, with holes where frames are missing."""
+    """``(T,)`` frame number of each row, from 0; a missing frame leaves out its number."""
     others: tuple[float, ...] = ()
-    """Rates that fit as well as `fps`."""
+    """Other rates that the time codes allow."""
     count: int = COUNTS[0]
-    """Frames that FF counts in a second."""
+    """Frames per second that FF counts."""
     doubt: str = ""
-    """Why the rate is a guess."""
+    """Reason why the rate is a guess; empty if it is certain."""
 
     def preferring(self, fps: float | None) -> Timing:
-        """Return the same at `fps` where that is one of the rates that fit."""
+        """Return the same timing at `fps`, if the time codes allow that rate."""
         if fps is not None and any(abs(fps / rate - 1) < SAME for rate in (self.fps, *self.others)):
             return Timing(fps, self.index, (), COUNTS[0])
         return self
 
     def note(self, where: object) -> str | None:
-        """Return what a user should know about the rate, or None where FF counts as in the app."""
-        read = f"{where}: read at {self.fps:.6g} frames a second"
+        """Return a note for the user about the rate, or None if FF counts as in the app."""
+        message = f"{where}: read at {self.fps:.6g} frames a second"
         if self.doubt:
-            return f"{read}: {self.doubt}; {HINT}"
+            return f"{message}: {self.doubt}; {HINT}"
         if self.others:
             rates = " or ".join(f"{rate:.6g}" for rate in self.others)
-            return f"{read}; its time codes allow {rates} as well; {HINT}"
-        return f"{read}, which its time codes count" if self.count != COUNTS[0] else None
+            return f"{message}; its time codes allow {rates} as well; {HINT}"
+        return f"{message}, which its time codes count" if self.count != COUNTS[0] else None
 
 
 def timing_of(
@@ -74,20 +76,20 @@ def timing_of(
     fps: float | None = None,
     prefer: float | None = None,
 ) -> tuple[float, np.ndarray]:
-    """Find frame rate and frame numbers of a column of time codes; what was not plain is said by a warning.
+    """Find the frame rate and frame numbers of a column of time codes; warn if the rate is not certain.
 
     Args:
         codes: the column.
         where: the file, for messages.
-        wrong_row: makes the error for a row, from its number and what is wrong.
-        fps: the rate, where the user states it; the time codes then only tell which frames are missing.
-        prefer: the rate to take where several fit, or none.
+        wrong_row: makes the error for a row from its number and the reason.
+        fps: frame rate that the user states, or None; the time codes then only show which frames are missing.
+        prefer: frame rate to choose if the time codes allow several, or None.
 
     Returns:
         Frames per second, and ``(T,)`` frame numbers from 0.
 
     Raises:
-        InputError: no rate fits, time goes back, or there are no rows.
+        InputError: no rate fits, time does not increase, or there are no rows.
     """
     n_rows = len(codes.fields)
     if not n_rows:
@@ -143,7 +145,7 @@ def _timing(codes: TimeCodes, where: object, wrong_row: Callable[[int, str], Inp
 
 
 def _plain_numbers(values: np.ndarray, where: object) -> Timing:
-    """Time codes that are one number each: seconds, milliseconds, or frame numbers, which tell no rate."""
+    """Timing of plain numbers: seconds or milliseconds. Frame numbers are refused, since they have no rate."""
     step = float(np.median(np.diff(values)))
     if step == 1 and (values == np.rint(values)).all():
         raise InputError(f"{where}: its time codes number the frames, so they do not tell the frame rate")
@@ -151,7 +153,7 @@ def _plain_numbers(values: np.ndarray, where: object) -> Timing:
 
 
 def _rounded(times: np.ndarray, where: object) -> Timing:
-    """Times in seconds, rounded to milliseconds, which in a short take allow two rates."""
+    """Timing of seconds rounded to milliseconds; a short take then allows two rates."""
     fps, index = frames_of(times, where, tolerance=ROUNDING_S)
     near = ROUNDING_S / (times[-1] - times[0])
     others = tuple(rate for rate in USUAL_RATES if rate != fps and abs(rate / fps - 1) < near)
@@ -159,18 +161,18 @@ def _rounded(times: np.ndarray, where: object) -> Timing:
 
 
 def _padded_numbers(whole: np.ndarray, thousandths: np.ndarray) -> np.ndarray | None:
-    """Return ``(T,)`` frame numbers where the digits after the point are those: `07.031` for frame 31."""
+    """Return ``(T,)`` frame numbers if the digits after the point are frame numbers: `07.031` for frame 31."""
     steps, digits = np.diff(whole), np.rint(thousandths)
     if np.abs(thousandths - digits).max() > 0.01 or len(whole) < 3:
         return None
-    gone = np.diff(digits) % 1000
-    if (gone > 0).all() and (gone == 1).mean() > 0.5 and (steps == gone)[steps > 0].mean() > 0.8:
-        return np.asarray(digits[0] + np.concatenate([[0], np.cumsum(gone)]))
+    frames = np.diff(digits) % 1000
+    if (frames > 0).all() and (frames == 1).mean() > 0.5 and (steps == frames)[steps > 0].mean() > 0.8:
+        return np.asarray(digits[0] + np.concatenate([[0], np.cumsum(frames)]))
     return None
 
 
 def _bare_numbers(whole: np.ndarray, thousandths: np.ndarray) -> np.ndarray | None:
-    """Return the same where they are written without leading zeros: `07.31`."""
+    """Return ``(T,)`` frame numbers if they are written without leading zeros: `07.31`."""
     for first in (0, 1):
         numbers = np.arange(first, first + len(whole))
         n_digits = np.floor(np.log10(np.maximum(numbers, 1))) + 1
@@ -180,10 +182,10 @@ def _bare_numbers(whole: np.ndarray, thousandths: np.ndarray) -> np.ndarray | No
 
 
 def _numbered(clock: np.ndarray, whole: np.ndarray, numbers: np.ndarray, of_video: bool, where: object) -> Timing:
-    """Rates at which frame `n` lies in the second that its time code says."""
-    gone, ticked = np.diff(numbers), np.diff(clock) > 0
+    """Timing of numbered frames: the rates at which frame `n` lies in the second of its time code."""
+    steps, ticked = np.diff(numbers), np.diff(clock) > 0
     index = (numbers - numbers[0]).astype(int)
-    count = _count(whole, gone, np.diff(clock) == 1)
+    count = _count(whole, steps, np.diff(clock) == 1)
     if count is None:
         raise InputError(f"{where}: its time codes do not reach a second's end, so they do not tell the frame rate")
     position = clock * count + whole
@@ -193,11 +195,11 @@ def _numbered(clock: np.ndarray, whole: np.ndarray, numbers: np.ndarray, of_vide
     by_row = Timing(float(count), (position - position[0]).astype(int), ntsc, count)
     if np.diff(position).min() > 0 and 1.5 + 2 * (1 - NTSC) * len(numbers) < lost < 0.3 * len(numbers):
         return by_row
-    rolling = np.concatenate([[0], np.cumsum(np.diff(whole) < 0)])  # seconds that start again before 60, too
+    rolling = np.concatenate([[0], np.cumsum(np.diff(whole) < 0)])  # also for seconds that start again before 60
     for seconds in (clock, rolling):
         fitting = [r for r in USUAL_RATES if abs(r - count) < 0.5 and _fits(numbers, seconds, r)]
         if fitting:
-            # Of two rates that fit, cameras that say 30 or 60 record 29.97 and 59.94; 24 is more often whole.
+            # If two rates fit: cameras that state 30 or 60 record 29.97 or 59.94; a stated 24 is more often exact.
             best = next((r for r in fitting if r % 1 and count % 30 == 0 and of_video), fitting[-1])
             return Timing(best, index, tuple(r for r in fitting if r != best), count)
     rows = np.flatnonzero(ticked)
@@ -217,7 +219,7 @@ def _fits(numbers: np.ndarray, clock: np.ndarray, rate: float, slack: float = -1
 
 
 def _are_milliseconds(whole: np.ndarray, thousandths: np.ndarray) -> bool:
-    """Whether the digits after the point are milliseconds of the second, so that they and FF say the same."""
+    """Whether the digits after the point are milliseconds of the second, so that they agree with FF."""
     late = thousandths > 200
     if late.sum() < 3 or np.abs(thousandths - np.rint(thousandths)).max() > 0.01:
         return False
@@ -226,9 +228,9 @@ def _are_milliseconds(whole: np.ndarray, thousandths: np.ndarray) -> bool:
 
 
 def _count(field: np.ndarray, steps: np.ndarray, ticked: np.ndarray) -> int | None:
-    """Return how far FF counts, from where it starts again; None where it never does.
+    """Return the count of frames per second, from the value after which FF starts again; None if it never does.
 
-    A frame that is missing there makes the count look smaller, never larger.
+    A missing frame at that place makes the count look smaller, never larger.
     """
     if not ticked.any():
         return None
@@ -247,7 +249,7 @@ def _counted(
     where: object,
     wrong_row: Callable[[int, str], InputError],
 ) -> Timing:
-    """FF counts parts of a second: the app's 60ths, or frames of the video."""
+    """Timing if FF counts parts of a second: 60ths, as in the app, or frames of the video."""
     steps, same_second = np.diff(field), np.diff(clock) == 0
     forward = steps[same_second & (steps > 0)]
     step = float(np.median(forward)) if len(forward) else 1.0
@@ -259,9 +261,9 @@ def _counted(
     if count is not None and (field >= count).any():
         row = int(np.argmax(field >= count))
         raise wrong_row(row, f"counts beyond the {count} of a second in this file (60ths of a second, or frames)")
-    still = same_second & (steps <= 0)
-    if still.any():
-        raise InputError(f"{where}: time does not go on at frame {int(np.argmax(still)) + 1}")
+    stopped = same_second & (steps <= 0)
+    if stopped.any():
+        raise InputError(f"{where}: time does not go on at frame {int(np.argmax(stopped)) + 1}")
     if count is None:
         count, doubt = _count_without_end(field, step, codes, where)
     position = clock * count + field
@@ -275,9 +277,9 @@ def _counted(
         if timing is not None and timing.fps < NTSC * count - 0.001:
             return timing
     fps, index = frames_of(position / rate, where)
-    # Frame numbers are the same at 29.97 and 30; the app's 60ths, which have a fraction, are of real time.
-    real = (field != np.rint(field)).any() or (count == COUNTS[0] and codes.fraction)
-    others = () if real or drop or count % 6 else (fps * NTSC,)
+    # Frame numbers are the same at 29.97 and 30; the app's 60ths, which have a fraction, measure real time.
+    is_real_time = (field != np.rint(field)).any() or (count == COUNTS[0] and codes.fraction)
+    others = () if is_real_time or drop or count % 6 else (fps * NTSC,)
     return Timing(fps, index, others, count, doubt)
 
 
@@ -311,7 +313,7 @@ def _are_frames(seconds: np.ndarray, hundredths: np.ndarray) -> bool:
 
 
 def _count_without_end(field: np.ndarray, step: float, codes: TimeCodes, where: object) -> tuple[int, str]:
-    """Return the count of a take within one second: that of the app, unless others are as likely."""
+    """Return the count of a take shorter than one second, and a doubt: the app's count unless another is as likely."""
     usual = [
         count
         for count in COUNTS
@@ -330,7 +332,7 @@ def _count_without_end(field: np.ndarray, step: float, codes: TimeCodes, where: 
 
 
 def _drops(clock: np.ndarray, field: np.ndarray, count: int, step: float) -> bool:
-    """Whether frame numbers are left out at the start of minutes, as drop-frame codes do, also written with colons."""
+    """Whether the start of minutes lacks frame numbers, as in drop-frame codes (also when written with colons)."""
     if count % 30 or step != 1:
         return False
     first = np.flatnonzero((np.diff(clock) == 1) & (clock[1:] % 60 == 0) & (clock[1:] // 60 % 10 != 0)) + 1

@@ -1,4 +1,4 @@
-"""Sound and video in and out: the only code that decodes or encodes them (PyAV; no ffmpeg binary is needed)."""
+"""Reading and writing of sound and video, with PyAV; no ffmpeg program is needed."""
 
 from diffposetalk.media.encode import save_audio, save_recording, save_wav_blocks
 from diffposetalk.media.memory import decode_bytes, flac_bytes
@@ -9,7 +9,7 @@ from diffposetalk.media.source import MediaInfo, probe
 from diffposetalk.media.video import TRANSPARENT_OUTPUTS, VIDEO_OUTPUTS, VideoWriter
 
 VIDEOS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg")
-"""File name endings that are taken for video."""
+"""File name endings of videos."""
 
 __all__ = [
     "HIGHEST_RATE",

@@ -1,4 +1,4 @@
-"""Sound out: wav and flac, each complete or not there at all."""
+"""Writing of sound files (wav, flac); a file appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ def save_audio(path: str | Path, samples: np.ndarray, sample_rate: int = 16000) 
 
     Args:
         path: ends in `.wav` or `.flac`; replaced only when the new file is complete.
-        samples: ``(n,)`` float in [-1, 1]; clipped beyond.
+        samples: ``(n,)`` float in [-1, 1]; larger values are clipped.
         sample_rate: Hz.
 
     Raises:
-        InputError: another suffix.
+        InputError: another file name ending.
         DiffPoseTalkError: the file cannot be written.
     """
     import av
@@ -51,7 +51,7 @@ def save_wav_blocks(path: str | Path, blocks: Iterable[np.ndarray], sample_rate:
 
     Args:
         path: replaced only when the new file is complete.
-        blocks: ``(n,)`` or ``(n, channels)`` float in [-1, 1], at least one; clipped beyond.
+        blocks: ``(n,)`` or ``(n, channels)`` float in [-1, 1], at least one; larger values are clipped.
         sample_rate: Hz.
 
     Raises:

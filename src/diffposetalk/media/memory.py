@@ -1,4 +1,4 @@
-"""Sound in memory: bytes of a sound file to samples and back, 16 bits exactly."""
+"""Decoding and encoding of sound files in memory; 16-bit samples are exact."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
         Sample rate in Hz and ``(n,)`` float32 samples, the mean of the channels; a 16-bit sample `i` gives `i / 32768`.
 
     Raises:
-        InputError: no sound, damaged or truncated, its sample rate changes, or its samples take more memory than the
+        InputError: there is no sound, it is damaged or truncated, its sample rate changes, or its samples take more memory than the
             limit of `files.limits`: a few kilobytes can hold hours of silence.
     """
     import av
@@ -39,8 +39,8 @@ def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
         av.open(io.BytesIO(data), **ignore_bad_metadata()) as container,
     ):
         stream = audio_stream(container, where)
-        stated = round(float(stream.duration * stream.time_base * stream.rate)) if stream.duration else 0
-        check_bytes(where, _SAMPLE_BYTES * stated, "sound file")
+        n_stated = round(float(stream.duration * stream.time_base * stream.rate)) if stream.duration else 0
+        check_bytes(where, _SAMPLE_BYTES * n_stated, "sound file")
         for frame in container.decode(stream):
             n_samples += frame.samples
             check_bytes(where, _SAMPLE_BYTES * n_samples, "sound file")
@@ -51,8 +51,8 @@ def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
     samples = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
     if len(samples) == 0:
         raise InputError(f"{where}: holds no sound")
-    if len(samples) < stated:
-        raise InputError(f"{where}: its sound is truncated ({len(samples)} of {stated} samples)")
+    if len(samples) < n_stated:
+        raise InputError(f"{where}: its sound is truncated ({len(samples)} of {n_stated} samples)")
     return rate, samples
 
 

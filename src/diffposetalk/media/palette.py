@@ -1,4 +1,4 @@
-"""Pictures of 255 colours, as GIF needs them."""
+"""Pictures of 255 colours for GIF."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Any
 
 import numpy as np
 
-LOOK_AT = 48
-"""The colours are chosen from this many pictures at the beginning, so that they do not flicker."""
+FIRST_PICTURES = 48
+"""The palette is chosen from this many pictures at the beginning and then stays, so that colours do not flicker."""
 
 SAMPLED = 8
-"""So many of them are looked at."""
+"""Number of them that are used."""
 
-COVERED = 128
-"""Pixels with less alpha than this are left out: GIF knows no partly transparent ones."""
+OPAQUE_ALPHA = 128
+"""Pixels with less alpha become transparent: GIF has no partly transparent pixels."""
 
 
 class Palette:
-    """Turns pictures into indices of one palette, which is chosen from the first ones."""
+    """Turns pictures into indices of one palette, which is chosen from the first pictures."""
 
     def __init__(self) -> None:
-        """Wait for the first pictures."""
+        """Start without a palette."""
         self._waiting: list[np.ndarray] = []
-        self._colors: Any = None  # a PIL picture that carries the palette
+        self._colors: Any = None  # a PIL picture with the palette
         self._rows = np.zeros((256, 4), np.uint8)  # alpha, red, green, blue
 
     def frames(self, picture: np.ndarray) -> Iterator[Any]:
@@ -32,11 +32,11 @@ class Palette:
             yield self._indexed(picture)
             return
         self._waiting.append(picture.copy())
-        if len(self._waiting) >= LOOK_AT:
+        if len(self._waiting) >= FIRST_PICTURES:
             yield from self.rest()
 
     def rest(self) -> Iterator[Any]:
-        """Yield the frames of the pictures that were waiting."""
+        """Yield the frames of the pictures that still wait for the palette."""
         if self._waiting and self._colors is None:
             self._choose()
         waiting, self._waiting = self._waiting, []
@@ -46,10 +46,10 @@ class Palette:
     def _choose(self) -> None:
         from PIL import Image
 
-        picked = np.unique(np.linspace(0, len(self._waiting) - 1, SAMPLED).astype(int))
-        sheet = np.concatenate([self._waiting[index][..., :3] for index in picked])
-        chosen = Image.fromarray(np.ascontiguousarray(sheet)).quantize(255, method=Image.Quantize.MEDIANCUT)
-        colors = np.frombuffer(bytes(chosen.getpalette("RGB") or ()), np.uint8).reshape(-1, 3)[:255]
+        indices = np.unique(np.linspace(0, len(self._waiting) - 1, SAMPLED).astype(int))
+        sheet = np.concatenate([self._waiting[index][..., :3] for index in indices])
+        reduced = Image.fromarray(np.ascontiguousarray(sheet)).quantize(255, method=Image.Quantize.MEDIANCUT)
+        colors = np.frombuffer(bytes(reduced.getpalette("RGB") or ()), np.uint8).reshape(-1, 3)[:255]
         self._rows[: len(colors), 1:] = colors
         self._rows[:255, 0] = 255
         self._colors = Image.new("P", (1, 1))
@@ -64,5 +64,5 @@ class Palette:
         index = np.array(image.quantize(palette=self._colors, dither=Image.Dither.FLOYDSTEINBERG))
         index = np.minimum(index, 254)
         if picture.shape[2] == 4:
-            index[picture[..., 3] < COVERED] = 255
+            index[picture[..., 3] < OPAQUE_ALPHA] = 255
         return av.VideoFrame.from_ndarray((np.ascontiguousarray(index), self._rows), format="pal8")

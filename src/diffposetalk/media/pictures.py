@@ -1,4 +1,4 @@
-"""Moving pictures in: the first video stream of a file, frame by frame, upright and in square pixels."""
+"""Reading of video: the first video stream of a file, frame by frame, upright and in square pixels."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from diffposetalk.errors import InputError
 from diffposetalk.media.source import first_stream, opened, origin, pixel_aspect, quarter_turns, square_size
 
 SEEK_S = 0.5
-"""Decoding starts this much before the picture that is wanted: order in the file and order of showing differ by less."""
+"""Decoding starts this much before the first picture; order in the file and order of display differ by less."""
 
 USUAL_FPS = 25.0
-"""Frames per second where neither time stamps nor header say."""
+"""Frames per second if neither time stamps nor header state them."""
 
 
 def read_frames(path: str | Path, start_s: float = 0.0, stop_s: float = math.inf) -> Iterator[tuple[float, np.ndarray]]:
     """Decode the first moving picture of a file.
 
-    Pixels that the file says to be wide or tall are made square, pictures that lie on their side are turned upright,
-    and interlaced ones are made progressive (bwdif, one picture for each frame).
+    Non-square pixels are made square, rotated pictures are turned upright, and interlaced ones are deinterlaced (bwdif,
+    one picture for each frame).
 
     Args:
         path: any video file that FFmpeg's libraries can open.
-        start_s: pictures before this time are left out, seconds from the file's beginning.
-        stop_s: pictures from this time on likewise.
+        start_s: time of the first picture, seconds from the file's beginning.
+        stop_s: pictures from this time on are left out, seconds.
 
     Yields:
-        Time in seconds from the file's beginning, as its time stamp says, and an ``(H, W, 3)`` uint8 RGB picture. Times
-        are uneven where frames are missing or the frame rate varies.
+        Time stamp in seconds from the file's beginning, and an ``(H, W, 3)`` uint8 RGB picture. Times are uneven if
+        frames are missing or the frame rate varies.
 
     Raises:
-        InputError: missing, empty or damaged file, or one without moving pictures.
+        InputError: the file is missing, empty or damaged, or has no moving pictures.
     """
     import av
 
@@ -61,7 +61,7 @@ def read_frames(path: str | Path, start_s: float = 0.0, stop_s: float = math.inf
 
 
 def _timed(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
-    """Yield time in seconds from the file's beginning and frame; a frame without a time stamp follows the one before."""
+    """Yield the time in seconds from the file's beginning and the frame; without time stamp, one step after the last."""
     beginning, step = origin(container), 1 / float(stream.average_rate or USUAL_FPS)
     time_s = -step
     for frame in _progressive(container.decode(stream), stream):
@@ -70,7 +70,7 @@ def _timed(container: Any, stream: Any) -> Iterator[tuple[float, Any]]:
 
 
 def _progressive(frames: Iterator[Any], stream: Any) -> Iterator[Any]:
-    """Yield frames, from the first interlaced one on through a filter that removes the interlacing."""
+    """Yield frames; all frames from the first interlaced one on go through a deinterlacing filter."""
     graph = None
     for frame in frames:
         if graph is None and not frame.interlaced_frame:
@@ -108,7 +108,7 @@ def _pulled(graph: Any) -> Iterator[Any]:
 
 
 def _upright(frame: Any, stream: Any) -> np.ndarray:
-    """Return a decoded frame as ``(H, W, 3)`` uint8 RGB in square pixels, the way up in which it is shown."""
+    """Return a decoded frame as ``(H, W, 3)`` uint8 RGB in square pixels, upright."""
     width, height = square_size(frame.width, frame.height, pixel_aspect(stream))
     if (width, height) != (frame.width, frame.height):
         frame_rgb = frame.reformat(width=width, height=height, format="rgb24", interpolation="BICUBIC")
@@ -120,7 +120,7 @@ def _upright(frame: Any, stream: Any) -> np.ndarray:
 
 
 def _seeking_works(path: Path, start_s: float) -> bool:
-    """Tell whether seeking finds a whole picture before a time; some streams have no index and go past it."""
+    """Whether seeking finds a key frame before a time; streams without index may go past it."""
     import av
 
     with opened(path) as container:

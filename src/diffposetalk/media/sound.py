@@ -1,4 +1,4 @@
-"""Sound in: the first sound track of any file that FFmpeg's libraries can open, block by block."""
+"""Reading of sound: the first sound track of any file that FFmpeg's libraries can open, block by block."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from diffposetalk.media.source import first_stream, opened, origin
 from diffposetalk.media.timeline import TimeLine
 
 DECLARED_LENGTH = ("wav", "w64", "flac", "aiff", "caf", "mov,mp4,m4a,3gp,3g2,mj2")
-"""Containers whose header states the true length, so that a shorter decode means a truncated file."""
+"""Containers whose header states the true length, so that shorter sound means a truncated file."""
 
 LOUDEST = 16.0
-"""Float samples beyond this are not sound scaled to [-1, 1] (codecs overshoot 1 by far less)."""
+"""Largest absolute value of float samples; larger ones are not scaled to [-1, 1] (codecs exceed 1 by far less)."""
 
 HIGHEST_RATE = 768_000
-"""Hz; a header that states more is damaged."""
+"""Highest sample rate, Hz; a header with a higher one is damaged."""
 
 MOST_CHANNELS = 64
-"""A header that states more channels is damaged."""
+"""Largest number of channels; a header with more is damaged."""
 
 MOST_DAMAGED = 20
-"""So many damaged packets are always survived, as players do; more only while most packets are good."""
+"""Number of damaged packets that are always skipped, as players do; more only if most packets are good."""
 
 SHORTEST_NOTED_S = 0.015
-"""Less missing sound than this is not worth a warning."""
+"""Less missing sound than this gives no warning, seconds."""
 
 MOST_WAV_BYTES = 0x7FFFF000
-"""Recorders that write to a pipe do not know the size and state this or more."""
+"""A wav header that states this size or more was written to a pipe, so its size is unknown."""
 
 NO_SOUND = "holds no sound (not one sample could be decoded)"
-"""What is said about a file without sound."""
+"""Message for a file without sound."""
 
 END_S = 2.0
-"""How far before its stated end a file is looked at to see whether that end is there, seconds."""
+"""A file is checked for truncation from this long before its stated end, seconds."""
 
 
 def samples_of(frame: Any) -> np.ndarray:
@@ -62,10 +62,10 @@ def mixed(samples: np.ndarray) -> np.ndarray:
 
 
 def audio_stream(container: Any, path: str | Path) -> Any:
-    """Return the first sound track of an opened file after a look at what its header says about it.
+    """Return the first sound track of an opened file, with its header checked.
 
     Raises:
-        InputError: there is none, its codec is unknown, or its rate or number of channels is impossible.
+        InputError: there is no sound track, its codec is unknown, or its rate or number of channels is impossible.
     """
     stream = first_stream(container, "audio")
     if stream is None:
@@ -86,10 +86,10 @@ def audio_stream(container: Any, path: str | Path) -> Any:
 
 
 def check_sound(path: str | Path) -> None:
-    """Refuse a file whose sound cannot be used, within a moment: its beginning is decoded and its end is looked for.
+    """Check the sound of a file quickly: decode its beginning and look for its end.
 
     Raises:
-        InputError: no sound, an unknown codec, a damaged beginning, or a file that ends before its header says.
+        InputError: there is no sound, its codec is unknown, its beginning is damaged, or the file is truncated.
     """
     path = Path(path)
     next(sound_blocks(path), None)
@@ -101,10 +101,10 @@ def check_sound(path: str | Path) -> None:
 
 
 def sound_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
-    """Decode the first sound track of a file at its own rate, laid out by its time stamps.
+    """Decode the first sound track of a file at its own rate, placed by its time stamps.
 
-    Time 0 is the file's beginning: sound that begins later than the picture is preceded by silence. Holes in the time
-    line are filled with silence; a warning says how much was missing.
+    Time 0 is the file's beginning: sound that begins later than the picture is preceded by silence. Gaps are
+    filled with silence, with a warning.
 
     Args:
         path: any sound or video file that FFmpeg's libraries can open.
@@ -136,7 +136,7 @@ def sound_blocks(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     if line.missing_s > SHORTEST_NOTED_S:
         warnings.warn(
             f"{path}: {line.missing_s:.2f} s of its sound are missing ({_places(line.holes)}); "
-            "silence stands in their place",
+            "they are replaced by silence",
             DiffPoseTalkWarning,
             stacklevel=1,
         )
@@ -147,21 +147,21 @@ def audio_blocks(
 ) -> Iterator[np.ndarray]:
     """Decode the first sound track of a file, block by block, at constant memory.
 
-    Channels are averaged. Time 0 is the file's beginning and time stamps rule: sound that starts later than the picture
-    is preceded by silence, and where packets are missing there is silence, with a warning.
+    Channels are averaged. Time 0 is the file's beginning, and sound is placed by its time stamps: sound that starts after
+    the picture is preceded by silence, and missing packets become silence, with a warning.
 
     Args:
         path: any sound or video file that FFmpeg's libraries can open.
-        sample_rate: Hz wanted; resampled by soxr (high quality) where the file differs.
+        sample_rate: Hz of the result; soxr (high quality) resamples if the file has another rate.
         block_s: seconds in a block.
-        start_s: sound before this time is left out, seconds from the file's beginning.
+        start_s: time of the first sample, seconds from the file's beginning.
 
     Yields:
         ``(n,)`` float32 in [-1, 1]; every block but the last has `round(block_s * sample_rate)` samples.
 
     Raises:
-        InputError: missing, empty, soundless, damaged or truncated file, or NaN in its samples. A truncation is
-            found only at the end, after the sound that is there has been yielded; `check_sound` finds it before.
+        InputError: the file is missing, empty, damaged or truncated, has no sound, or has NaN samples. Truncation is
+            reported at the end, after all blocks; `check_sound` reports it before.
     """
     blocks = ((rate, mixed(samples)) for rate, samples in sound_blocks(Path(path)))
     yield from regular_blocks(blocks, sample_rate, round(block_s * sample_rate), round(start_s * sample_rate))
@@ -174,28 +174,28 @@ def regular_blocks(
 
     Args:
         blocks: sample rate in Hz, the same for all, and ``(n,)`` or ``(n, channels)`` float32.
-        sample_rate: Hz wanted.
-        n_block: samples in a block that is yielded; the last may be shorter.
-        n_skipped: samples left out at the beginning, counted at `sample_rate`.
+        sample_rate: Hz of the result.
+        n_block: samples in a block of the result; the last may be shorter.
+        n_skipped: samples of the result to skip at the beginning.
 
     Yields:
         ``(n,)`` or ``(n, channels)`` float32 in [-1, 1].
     """
     n_block = max(1, n_block)
-    held: list[np.ndarray] = []
-    n_held = 0
+    parts: list[np.ndarray] = []
+    n_parts = 0
     for new in _resampled(blocks, sample_rate):
         part, n_skipped = new[n_skipped:], max(0, n_skipped - len(new))
-        held.append(np.clip(part, -1.0, 1.0))
-        n_held += len(part)
-        if n_held >= n_block:
-            joined = np.concatenate(held)
-            n_whole = n_held // n_block * n_block
+        parts.append(part)
+        n_parts += len(part)
+        if n_parts >= n_block:
+            joined = np.clip(np.concatenate(parts), -1.0, 1.0)
+            n_whole = n_parts // n_block * n_block
             for start in range(0, n_whole, n_block):
                 yield joined[start : start + n_block].copy()
-            held, n_held = [joined[n_whole:].copy()], n_held - n_whole
-    if n_held:
-        yield np.concatenate(held)
+            parts, n_parts = [joined[n_whole:].copy()], n_parts - n_whole
+    if n_parts:
+        yield np.clip(np.concatenate(parts), -1.0, 1.0)
 
 
 def _resampled(blocks: Iterator[tuple[int, np.ndarray]], sample_rate: int) -> Iterator[np.ndarray]:
@@ -216,7 +216,7 @@ def _resampled(blocks: Iterator[tuple[int, np.ndarray]], sample_rate: int) -> It
 
 
 class _Frames:
-    """The decoded frames of one sound track, checked: time stamp in seconds (None where unknown) and samples."""
+    """Iterator over the checked frames of a sound track: time stamp in seconds (None if unknown) and samples."""
 
     def __init__(self, container: Any, stream: Any, path: Path) -> None:
         self.rate = 0
@@ -242,7 +242,7 @@ class _Frames:
             yield time_s, samples
 
     def _raw(self, container: Any, stream: Any) -> Iterator[Any]:
-        """Yield frames; damaged stretches are stepped over, as every player does."""
+        """Yield frames; damaged packets are skipped, as players do."""
         import av
 
         packets, n_failed = container.demux(stream), 0
@@ -265,20 +265,21 @@ class _Frames:
             yield from frames
 
     def _check(self, samples: np.ndarray, time_s: float) -> None:
+        if samples.min() >= -LOUDEST and samples.max() <= LOUDEST:  # false for NaN
+            return
         if not np.isfinite(samples).all():
             at = time_s + int(np.argmin(np.isfinite(samples).all(axis=0))) / self.rate
             raise InputError(f"{self._path}: has NaN or infinite samples (the first at {at:.3f} s)")
-        if np.abs(samples).max() > LOUDEST:
-            raise InputError(f"{self._path}: has samples beyond +-{LOUDEST:g}; float sound must lie in [-1, 1]")
+        raise InputError(f"{self._path}: has samples beyond +-{LOUDEST:g}; float sound must lie in [-1, 1]")
 
 
 def _places(times: list[float]) -> str:
-    """Return where holes are, for a message."""
+    """Return the text that says where gaps are."""
     return f"at {times[0]:.2f} s" if len(times) == 1 else f"in {len(times)} places, the first at {times[0]:.2f} s"
 
 
 def stated_seconds(container: Any, stream: Any, path: Path) -> float | None:
-    """Return how long a file's header says that its sound lasts; None where the container does not know for certain."""
+    """Return the duration of the sound that the header states, seconds; None if the container does not state it reliably."""
     if container.format.name not in DECLARED_LENGTH:
         return None
     if container.format.name in ("wav", "w64"):  # the library trusts the file's size instead
@@ -294,9 +295,9 @@ def _refuse_truncated(path: Path, stated: float, seconds: float) -> None:
 
 
 def _end(container: Any, stream: Any, stated: float) -> float | None:
-    """Return where the sound really ends, seconds, by its packets; None where that cannot be told.
+    """Return the end of the sound by its packets, seconds; None if it is unknown.
 
-    Looks near the stated end first, and at all packets only where there are none.
+    Reads the packets near the stated end first, and all packets only if there are none.
     """
     import av
 
@@ -313,18 +314,18 @@ def _end(container: Any, stream: Any, stated: float) -> float | None:
 
 
 def _header_seconds(path: Path) -> float | None:
-    """Return the seconds that the header of a wav or w64 file states; None for a writer that did not know them."""
+    """Return the duration that the header of a wav or w64 file states, seconds; None if its writer did not know it."""
     with path.open("rb") as file:
         start = file.read(1 << 16)
     if start[:4] == b"RIFF":
-        at, n_name, n_size, align, counted = 12, 4, 4, 2, 0
+        at, n_name, n_size, align, n_counted = 12, 4, 4, 2, 0
     elif start[:4] == b"riff":  # w64: names are GUIDs that begin with four letters, sizes include name and size
-        at, n_name, n_size, align, counted = 40, 16, 8, 8, 24
+        at, n_name, n_size, align, n_counted = 40, 16, 8, 8, 24
     else:
         return None
     bytes_per_second, n_head = 0, n_name + n_size
     while at + n_head <= len(start):
-        size = int.from_bytes(start[at + n_name : at + n_head], "little") - counted
+        size = int.from_bytes(start[at + n_name : at + n_head], "little") - n_counted
         name, content = start[at : at + 4], at + n_head
         if name == b"fmt ":
             bytes_per_second = int.from_bytes(start[content + 8 : content + 12], "little")

@@ -1,7 +1,7 @@
-"""The sound track of a video that is written: a recording's own stream copied, or sound encoded.
+"""Sound track of a video that is written: the stream of a recording is copied, or sound is encoded.
 
-Sound lies at the same place for readers that honour edit lists and for those that ignore them: what an encoder puts
-before the first sample (its delay) is left out instead of being hidden by an edit list, see `EncodedSound`.
+Sound has the same place for readers that use edit lists and for readers that ignore them: the delay that an encoder puts
+before the first sample is left out, not hidden by an edit list (see `EncodedSound`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from diffposetalk.media.sound import audio_stream, regular_blocks, sound_blocks
 from diffposetalk.media.source import opened, origin
 
 CHUNK = 1024
-"""Samples that are handed to an encoder at a time."""
+"""Number of samples that go to an encoder at a time."""
 
 COPY_START_S = 0.005
-"""A stream is copied only if its sound begins this near to the file's beginning."""
+"""A stream is copied only if its sound begins within this time, seconds."""
 
 COPY_STEP_S = 0.004
-"""A stream is copied only if no time stamp is off by this much: players do not agree about holes."""
+"""A stream is copied only if time stamps are off by less, seconds: players treat gaps differently."""
 
 LAYOUTS = {
     "mono": "mono",
@@ -42,37 +42,37 @@ LAYOUTS = {
     "6 channels": "5.1",
     "8 channels": "7.1",
 }
-"""Layouts of loudspeakers that are kept, and what encoders call them; sound of any other becomes mono.
+"""Channel layouts that are kept, and their names for encoders; sound of any other layout becomes mono.
 
-Files that do not name their layout have FFmpeg's "N channels".
+FFmpeg names the layout of a file without one "N channels".
 """
 
 AAC_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000)
-"""Hz that AAC knows."""
+"""Sample rates of AAC, Hz."""
 
 
 @dataclass(frozen=True)
 class Recording:
-    """The sound of a file as it was recorded: its own sample rate and channels, its stream copied where possible."""
+    """The sound of a file with its own sample rate and channels; its stream is copied if possible."""
 
     path: Path
     """Any sound or video file with a sound track."""
     start_s: float = 0.0
-    """Sound before this time is left out, seconds from the file's beginning."""
+    """Time of the first sample, seconds from the file's beginning."""
 
 
 @dataclass(frozen=True)
 class SoundFormat:
-    """What sound a container takes."""
+    """Sound that a container can hold."""
 
     codec: str
     """Encoder for sound that cannot be copied."""
     copied: tuple[str, ...]
-    """Codecs that every player of this container reads, so that streams of them are copied."""
+    """Codecs whose streams are copied, since every player of this container reads them."""
     rates: tuple[int, ...] = ()
-    """Hz that the encoder knows; empty for any."""
+    """Sample rates of the encoder, Hz; empty for any."""
     delay_s: float = 0.005
-    """A stream is copied only if the part of its encoder's delay that cannot be left out is shorter, seconds."""
+    """A stream is copied only if the part of its delay that must stay is shorter, seconds."""
 
 
 class SoundWriter(Protocol):
@@ -96,10 +96,10 @@ def open_sound(
 
     Args:
         container: opened for writing.
-        how: what sound the container takes.
+        how: sound that the container can hold.
         audio: blocks of ``(n,)`` float32 mono sound, or a recording.
         audio_rate: Hz of the blocks.
-        stack: closes what is opened here.
+        stack: closes the files that are opened here.
 
     Raises:
         InputError: the recording cannot be read.
@@ -132,19 +132,19 @@ def channel_blocks(path: Path, layout: str) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _can_be_copied(path: Path, how: SoundFormat) -> bool:
-    """Tell whether a container takes a sound stream as it is, and the stream begins with the file and has no holes."""
+    """Whether a container can hold a stream unchanged: its codec fits, it begins with the file and has no gaps."""
     with opened(path) as source:
         stream = audio_stream(source, path)
         if stream.codec_context.name not in how.copied:
             return False
         expected, usual_s = None, 0.0
-        for packet in _heard(source, stream):
+        for packet in _audible(source, stream):
             start_s = float(packet.pts * packet.time_base) - origin(source)
             duration_s = float((packet.duration or 0) * packet.time_base)
             if expected is None:
                 is_in_place = -how.delay_s <= start_s <= COPY_START_S
                 usual_s = duration_s
-            else:  # some containers state a hole as a long packet
+            else:  # some containers state a gap as a long packet
                 is_in_place = abs(start_s - expected) <= COPY_STEP_S and duration_s < usual_s + COPY_STEP_S
             if packet.is_corrupt or not duration_s or not is_in_place:
                 return False
@@ -152,8 +152,8 @@ def _can_be_copied(path: Path, how: SoundFormat) -> bool:
     return expected is not None
 
 
-def _heard(source: Any, stream: Any) -> Iterator[Any]:
-    """Yield a sound stream's packets without those that only hold the encoder's delay: they end before time 0."""
+def _audible(source: Any, stream: Any) -> Iterator[Any]:
+    """Yield the packets of a sound stream, without those that hold only the encoder's delay (they end before time 0)."""
     for packet in source.demux(stream):
         if packet.pts is None or not packet.size:
             continue
@@ -163,7 +163,7 @@ def _heard(source: Any, stream: Any) -> Iterator[Any]:
 
 
 class CopiedSound:
-    """Copies the packets of a recording's sound stream, without those that only hold its encoder's delay."""
+    """Copies the packets of a recording's sound stream, without those that hold only the encoder's delay."""
 
     def __init__(self, container: Any, source: Any, path: Path) -> None:
         """Add a stream like the recording's to a container."""
@@ -171,7 +171,7 @@ class CopiedSound:
         self._container = container
         self._stream = container.add_stream_from_template(stream)
         self._beginning = round(Fraction(source.start_time or 0, 10**6) / stream.time_base)
-        self._packets = _heard(source, stream)
+        self._packets = _audible(source, stream)
         self._next = next(self._packets, None)
 
     def write_until(self, seconds: Fraction) -> None:
@@ -188,7 +188,7 @@ class CopiedSound:
             self._container.mux(packet)
 
     def finish(self) -> None:
-        """Leave the rest out: the pictures have ended."""
+        """Leave out the rest, since the pictures have ended."""
 
 
 class EncodedSound:
@@ -214,9 +214,9 @@ class EncodedSound:
             container: opened for writing.
             how: the encoder.
             blocks: sample rate in Hz and ``(n, channels)`` float32.
-            rate: Hz of the blocks; kept where the encoder knows it.
-            layout: of the channels, such as `stereo`.
-            start_s: sound before this time is left out.
+            rate: Hz of the blocks; kept if the encoder supports it.
+            layout: channel layout, such as `stereo`.
+            start_s: time of the first sample, seconds.
         """
         self._rate = encoded_rate(rate, how.rates)
         self._layout = layout
@@ -261,8 +261,8 @@ class EncodedSound:
                 self._container.mux(packet)
 
 
-def encoded_rate(rate: int, known: tuple[int, ...]) -> int:
-    """Return a recording's sample rate where an encoder knows it, else the next higher one that it knows."""
-    if not known or rate in known:
+def encoded_rate(rate: int, supported: tuple[int, ...]) -> int:
+    """Return a sample rate if the encoder supports it, else the next higher one that it supports."""
+    if not supported or rate in supported:
         return rate
-    return min((each for each in known if each > rate), default=max(known))
+    return min((candidate for candidate in supported if candidate > rate), default=max(supported))

@@ -1,4 +1,4 @@
-"""Opening sound and video files, and what their headers say."""
+"""Opening of sound and video files, and their headers."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from diffposetalk.errors import InputError
 from diffposetalk.files.parsing import parsing
 
 KIND = "sound or video file"
-"""What messages call a file that is opened here."""
+"""Name of the files in messages."""
 
 TEXT_BYTES = 1024
-"""A file is taken for text if this much of its beginning is."""
+"""A file is refused as text if this much of its beginning is text, bytes."""
 
 WIDEST_PIXEL = 4.0
-"""Pixels that a header states to be wider or taller than this are taken for damage; real ones reach 2.4."""
+"""Largest ratio of a pixel's sides; a header with a larger one is ignored as damaged (real ratios reach 2.4)."""
 
 ROTATING_CONTAINERS = ("mov", "matroska")
-"""Beginnings of the names of containers that can store pictures lying on their side."""
+"""Beginnings of the names of containers that can store a rotation."""
 
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What the header of a sound or video file says."""
+    """Header of a sound or video file."""
 
     container: str
     """Name of the container format, such as `wav` or `matroska,webm`."""
     duration: float | None
-    """Seconds as stated or estimated; None where the file does not say."""
+    """Duration as stated or estimated, seconds; None if unknown."""
     audio_codec: str | None = None
-    """Codec of the first sound track; None without one, `unknown` where no decoder knows it."""
+    """Codec of the first sound track; None without one, `unknown` if there is no decoder for it."""
     sample_rate: int | None = None
-    """Hz."""
+    """Sample rate of the first sound track, Hz."""
     channels: int | None = None
     """Channels of the first sound track."""
     video_codec: str | None = None
-    """Codec of the first moving picture; None without one, `unknown` where no decoder knows it."""
+    """Codec of the first moving picture; None without one, `unknown` if there is no decoder for it."""
     width: int | None = None
-    """Square pixels of the upright picture, as `read_frames` gives it."""
+    """Width of the pictures of `read_frames`: upright, in square pixels."""
     height: int | None = None
-    """Square pixels of the upright picture, as `read_frames` gives it."""
+    """Height of the pictures of `read_frames`."""
     fps: float | None = None
     """Average frames per second."""
 
 
 def media_url(path: str | os.PathLike[str]) -> str:
-    """Return the name under which FFmpeg's libraries open a file: a colon in it does not make it a protocol."""
+    """Return the name under which FFmpeg's libraries open a file: a colon in it is not taken for a protocol."""
     return f"file:{os.fspath(path)}"
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """Open a media file for reading and turn every failure inside the `with` block into an `InputError`.
+    """Open a media file for reading; every failure inside the `with` block becomes an `InputError`.
 
     Raises:
         InputError: the file is missing, empty, a folder, a pipe or a device, or cannot be parsed.
@@ -91,7 +91,7 @@ def ignore_bad_metadata() -> dict[str, str]:
 
 
 def _refuse_text(path: Path) -> None:
-    """Refuse web pages, playlists and other text: some demuxers take it for raw sound."""
+    """Refuse web pages, playlists and other text, which some demuxers take for raw sound."""
     with path.open("rb") as file:
         start = file.read(TEXT_BYTES)
     if len(start) < 16 or any(byte < 32 and byte not in b"\t\n\f\r" for byte in start):
@@ -127,7 +127,7 @@ def first_stream(container: Any, kind: str) -> Any:
 
 
 def pixel_aspect(stream: Any) -> float:
-    """Return the width of a video's pixels divided by their height; 1 where the file does not say."""
+    """Return the width of a video's pixels divided by their height; 1 if the file does not state it."""
     aspect = stream.sample_aspect_ratio
     if not aspect or aspect <= 0 or not 1 / WIDEST_PIXEL <= aspect <= WIDEST_PIXEL:
         return 1.0
@@ -135,7 +135,7 @@ def pixel_aspect(stream: Any) -> float:
 
 
 def square_size(width: int, height: int, aspect: float) -> tuple[int, int]:
-    """Return a picture's size in square pixels: the side that is too short is enlarged, so that no detail is lost."""
+    """Return a picture's size in square pixels: the shorter side is enlarged, so that no detail is lost."""
     return (round(width * aspect), height) if aspect >= 1 else (width, round(height / aspect))
 
 
@@ -147,16 +147,16 @@ def quarter_turns(frame: Any) -> int:
 def probe(path: str | Path) -> MediaInfo:
     """Read the header of a sound or video file.
 
-    Of video the first picture is decoded as well where the container may state a rotation.
+    The first picture of a video is decoded too, if the container can store a rotation.
 
     Args:
         path: any file that FFmpeg's libraries can open.
 
     Returns:
-        What the header states.
+        The header.
 
     Raises:
-        InputError: missing, empty or unreadable file, or one with neither sound nor moving pictures.
+        InputError: the file is missing, empty or unreadable, or has neither sound nor moving pictures.
     """
     path = Path(path)
     with opened(path) as container:

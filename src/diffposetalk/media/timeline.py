@@ -1,4 +1,4 @@
-"""Sound laid out by its time stamps: holes become silence, repeated stretches are dropped, jitter changes nothing."""
+"""Placing of sound by its time stamps: gaps become silence, repeated sound is dropped, jitter has no effect."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 LOOK_AHEAD_S = 0.3
-"""A change of the time line must last this long; shorter ones are jitter of the recorder's clock."""
+"""A shift of the time stamps that lasts less than this is jitter of the recorder's clock, seconds."""
 
 LOOK_AHEAD_FRAMES = 8
-"""At least so many frames are looked at, however long they are."""
+"""Smallest number of frames that are looked ahead."""
 
 START_TOLERANCE_S = 0.001
-"""Sound that begins this near to the file's beginning begins with it: containers round to milliseconds."""
+"""Sound that begins within this time begins at 0, seconds: containers round to milliseconds."""
 
 STEP_S = 0.004
-"""A smaller step between two frames is rounding of time stamps."""
+"""A smaller deviation between two frames is rounding of time stamps, seconds."""
 
 DRIFT_S = 0.04
-"""A clock that drifts slowly is corrected when it is off by this much: one frame of video."""
+"""A slow drift of the clock is corrected when it reaches this, seconds (one frame of video)."""
 
 LONGEST_HOLE_S = 3600.0
-"""A longer jump forward is taken for a restart of the recorder's clock, not for a hole."""
+"""A longer jump forward is a restart of the recorder's clock, not a gap, seconds."""
 
 LONGEST_REPEAT_S = 1.0
-"""A longer jump backward is taken for a restart of the recorder's clock, not for repeated sound."""
+"""A longer jump backward is a restart of the recorder's clock, not repeated sound, seconds."""
 
 
 class TimeLine:
-    """Puts decoded frames where their time stamps say, and counts what was missing.
+    """Places decoded frames by their time stamps, and measures missing sound.
 
     Example:
         >>> line = TimeLine(48000)
@@ -46,21 +46,21 @@ class TimeLine:
         """
         self.rate = rate
         self.n_samples = 0
-        """Samples given out so far, silence included."""
+        """Number of samples yielded so far, including silence."""
         self.missing_s = 0.0
-        """Seconds of silence put into holes."""
+        """Seconds of silence put into gaps."""
         self.holes: list[float] = []
-        """Where the holes begin, seconds."""
+        """Start times of the gaps, seconds."""
         self._waiting: deque[tuple[float, float, np.ndarray]] = deque()  # lateness and its step, seconds; samples
         self._shift = 0  # samples of silence put in, minus samples dropped
         self._drop = 0  # samples of repeated sound still to be dropped
         self._rounding = 0.0  # seconds by which the earliest of the rounded time stamps at the beginning is off
 
     def laid_out(self, frames: Iterable[tuple[float | None, np.ndarray]]) -> Iterator[np.ndarray]:
-        """Yield frames and the silence between them, in order and without a gap.
+        """Yield frames and the silence between them, in order.
 
         Args:
-            frames: time stamp in seconds from the file's beginning (None: right after the frame before) and
+            frames: time stamp in seconds from the file's beginning (None: directly after the previous frame) and
                 ``(channels, n)`` samples.
 
         Yields:
@@ -86,7 +86,7 @@ class TimeLine:
             yield from self._next()
 
     def _next(self) -> Iterator[np.ndarray]:
-        """Yield the first waiting frame, after the silence that belongs before it."""
+        """Yield the silence before the first waiting frame, if any, and the frame."""
         at_start = self.n_samples == 0 and self._shift == 0
         lateness = [late - self._shift / self.rate for late, _, _ in self._waiting]
         _, step, samples = self._waiting.popleft()

@@ -1,4 +1,4 @@
-"""Video out: `.mp4`, `.mov`, `.webm` and `.gif`, with sound, each complete or not there at all."""
+"""Writing of video: `.mp4`, `.mov`, `.webm` and `.gif`, with sound; a file appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from diffposetalk.media.soundtrack import AAC_RATES, Recording, SoundFormat, Sou
 from diffposetalk.media.source import media_url
 
 GIF_FPS = 50
-"""Frames a second that a GIF can show: shorter delays are shown as a tenth of a second by browsers."""
+"""Highest frame rate of a GIF: browsers show shorter delays as a tenth of a second."""
 
 
 @dataclass(frozen=True)
 class PictureFormat:
-    """How pictures are encoded."""
+    """Encoding of pictures."""
 
     codec: str
     """Name of the encoder."""
@@ -36,23 +36,23 @@ class PictureFormat:
 
 @dataclass(frozen=True)
 class VideoFormat:
-    """What a file of one ending holds."""
+    """Container, codecs and pixel formats for a file name ending."""
 
     container: str
     """Name of the container."""
     opaque: PictureFormat
-    """For pictures of red, green and blue."""
+    """Encoding of RGB pictures."""
     transparent: PictureFormat | None = None
-    """For pictures with alpha; None where the container has none that players know."""
+    """Encoding of pictures with alpha; None if no player supports alpha in this container."""
     sound: SoundFormat | None = None
-    """None where there is no sound."""
+    """Encoding of sound; None without sound."""
 
 
 H264 = PictureFormat("libx264", "yuv420p", (("crf", "18"), ("preset", "veryfast"), ("bf", "0")))
-"""Looks lossless, and every player reads it; without B-frames, so that no edit list is needed for the first picture."""
+"""Visually lossless, for every player; without B-frames, so that the first picture needs no edit list."""
 
 VP9_OPTIONS = (("crf", "24"), ("b", "0"), ("deadline", "realtime"), ("cpu-used", "6"), ("row-mt", "1"))
-"""Constant quality, at about the speed at which pictures are drawn."""
+"""Constant quality, about as fast as rendering."""
 
 FORMATS = {
     ".mp4": VideoFormat("mp4", H264, None, SoundFormat("aac", ("aac",), AAC_RATES)),
@@ -70,13 +70,13 @@ FORMATS = {
     ),
     ".gif": VideoFormat("gif", PictureFormat("gif", "pal8"), PictureFormat("gif", "pal8")),
 }
-"""What can be written, by the file name's ending."""
+"""Formats that can be written, by file name ending."""
 
 VIDEO_OUTPUTS = tuple(FORMATS)
 """File name endings of the videos that can be written."""
 
-TRANSPARENT_OUTPUTS = tuple(suffix for suffix, known in FORMATS.items() if known.transparent)
-"""Those of them that can be transparent."""
+TRANSPARENT_OUTPUTS = tuple(suffix for suffix, row in FORMATS.items() if row.transparent)
+"""File name endings of the videos that can be transparent."""
 
 
 class VideoWriter:
@@ -99,7 +99,7 @@ class VideoWriter:
         audio_rate: int = 16000,
         crf: int | None = None,
     ) -> None:
-        """Name the file and what goes into it; nothing is opened before `__enter__`.
+        """Set the file and its content; nothing is opened before `__enter__`.
 
         Args:
             path: ends in `.mp4`, `.mov`, `.webm` or `.gif` (which has no sound).
@@ -110,15 +110,15 @@ class VideoWriter:
             crf: quality of H.264: 18 (the default) looks lossless, 28 is small.
 
         Raises:
-            InputError: another ending.
+            InputError: another file name ending.
         """
         self.path = Path(path)
         self.fps = Fraction(fps).limit_denominator(1001)
         self.n_frames = 0
-        known = FORMATS.get(self.path.suffix.lower())
-        if known is None:
+        video_format = FORMATS.get(self.path.suffix.lower())
+        if video_format is None:
             raise InputError(f"{path}: video is written as {', '.join(VIDEO_OUTPUTS)} only")
-        self._format = known
+        self._format = video_format
         self._crf = crf
         self._audio, self._audio_rate = audio, audio_rate
         self._stack = contextlib.ExitStack()
@@ -126,7 +126,7 @@ class VideoWriter:
         self._video: Any = None
         self._shape: tuple[int, ...] = ()
         self._sound: SoundWriter | None = None
-        self._palette = Palette() if known.container == "gif" else None
+        self._palette = Palette() if video_format.container == "gif" else None
         self._rate = min(self.fps, Fraction(GIF_FPS)) if self._palette else self.fps
         self._n_chosen = self._n_encoded = 0  # pictures that go into the file, and those that are in it
 
@@ -177,7 +177,7 @@ class VideoWriter:
                 even except in a GIF.
 
         Raises:
-            InputError: a picture of another shape or type, or what reading the sound raises.
+            InputError: the picture has another shape or type, or the sound cannot be read.
             DiffPoseTalkError: the file cannot be written.
         """
         import av
@@ -211,14 +211,14 @@ class VideoWriter:
     def _open_streams(self, picture: np.ndarray) -> None:
         self._shape = picture.shape
         how = self._format.transparent if picture.shape[2] == 4 else self._format.opaque
-        assert how is not None  # `_check` has looked
+        assert how is not None  # see `_check`
         options = dict(how.options)
         if self._crf is not None and how is H264:
             options["crf"] = str(self._crf)
         self._video = self._container.add_stream(how.codec, rate=self._rate, options=options)
         self._video.height, self._video.width, self._video.pix_fmt = *picture.shape[:2], how.pixels
         if how.pixels.startswith("yuv"):
-            context = self._video.codec_context  # say BT.709, which players assume of large pictures only
+            context = self._video.codec_context  # state BT.709, which players assume only for large pictures
             context.colorspace = context.color_primaries = context.color_trc = 1
             context.color_range = 1
         if how.codec == "libvpx-vp9" and picture.shape[2] == 4:
@@ -248,7 +248,7 @@ class VideoWriter:
         import av
 
         if self._video is None:
-            raise InputError(f"{self.path}: not one picture was given to write")
+            raise InputError(f"{self.path}: no picture was written")
         try:
             if self._palette is not None:
                 for frame in self._palette.rest():

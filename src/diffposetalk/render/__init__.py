@@ -1,4 +1,4 @@
-"""Pictures and video of moving meshes; a head model is met only through its `mesh` and `iter_vertices`."""
+"""Pictures and video of moving meshes; of a head model, only `mesh` and `iter_vertices` are used."""
 
 from diffposetalk.render.background import STUDIO, TRANSPARENT, Background
 from diffposetalk.render.camera import Camera

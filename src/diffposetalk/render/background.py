@@ -1,4 +1,4 @@
-"""What stands behind a head in a picture."""
+"""Backgrounds of pictures."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from diffposetalk.errors import UsageError
 
 @dataclass(frozen=True)
 class Background:
-    """A colour that turns from the middle of the picture to its edge, or nothing at all."""
+    """A colour gradient from the middle of the picture to its edge, or transparency."""
 
     center: tuple[float, float, float]
-    """sRGB behind the head, each in [0, 1]."""
+    """sRGB in the middle, in [0, 1]."""
     edge: tuple[float, float, float]
-    """sRGB at the picture's edge, each in [0, 1]."""
+    """sRGB at the edge, in [0, 1]."""
     opacity: float = 1.0
-    """1: nothing shows through; below 1, pictures have an alpha channel."""
+    """Opacity in [0, 1]; below 1, pictures have an alpha channel."""
 
     @property
     def is_transparent(self) -> bool:
@@ -25,13 +25,13 @@ class Background:
 
     @staticmethod
     def parse(word: str) -> Background:
-        """Return the background that a word names.
+        """Return the background of a name or colour.
 
         Args:
             word: `studio`, `transparent`, or a colour: a CSS name, `#rgb`, `#rrggbb`, `#rrggbbaa`, `rgb(...)`.
 
         Raises:
-            UsageError: it names no colour.
+            UsageError: unknown name or colour.
         """
         if word == "studio":
             return STUDIO
@@ -50,7 +50,7 @@ class Background:
 
 
 STUDIO = Background((0.86, 0.87, 0.88), (0.52, 0.54, 0.57))
-"""A light grey wall, lit from behind the head."""
+"""A light grey wall, brightest behind the head."""
 
 TRANSPARENT = Background((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0.0)
-"""Nothing behind the head."""
+"""No background."""

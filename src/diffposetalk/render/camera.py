@@ -1,4 +1,4 @@
-"""The camera."""
+"""Camera of a picture."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import numpy as np
 from diffposetalk.errors import UsageError
 
 PORTRAIT_HEIGHT = 0.335
-"""What a portrait shows of the plane through the middle of the head, metres; a head is about 0.23."""
+"""Height that a portrait shows at the distance of the head, metres; a head is about 0.23 high."""
 
 PORTRAIT_WIDTH = 0.27
-"""A portrait that is taller than wide shows at least this much from left to right, metres."""
+"""Smallest width that a tall portrait shows, metres."""
 
 BUST_HEIGHT = 0.28
-"""A mesh that is taller has shoulders, metres; their lower edge stays out of the picture."""
+"""A mesh that is higher than this has shoulders, metres; their lower edge stays outside the picture."""
 
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera that looks at a point, upright."""
+    """An upright pinhole camera that looks at a point."""
 
     target: tuple[float, float, float]
     """Point in the middle of the picture, metres."""
     distance: float
     """Distance from the target, metres."""
     azimuth: float = 0.0
-    """Radians about +Y from straight ahead (+Z); positive sees the subject's left side."""
+    """Angle about +Y from the front (+Z), radians; positive shows the subject's left side."""
     elevation: float = 0.0
-    """Radians above the horizon."""
+    """Angle above the horizon, radians."""
     field_of_view: float = float(np.deg2rad(25))
-    """Vertical, radians."""
+    """Vertical field of view, radians."""
 
     def __post_init__(self) -> None:
         if not self.distance > 0:
@@ -41,7 +41,7 @@ class Camera:
 
     @staticmethod
     def portrait(vertices: np.ndarray, azimuth: float = 0.0, elevation: float = 0.0, aspect: float = 1.0) -> Camera:
-        """Frame a head of human size: a little air above the crown, the shoulders running out of the lower edge.
+        """Return a portrait of a head of human size, with some space above it; shoulders reach the lower edge.
 
         Args:
             vertices: ``(V, 3)`` rest vertices, metres; the crown is the highest.
@@ -52,16 +52,16 @@ class Camera:
         low, high = vertices.min(0), vertices.max(0)
         height, width = float(high[1] - low[1]), float(high[0] - low[0])
         is_bust = height > BUST_HEIGHT
-        shown = min(PORTRAIT_HEIGHT, 0.94 * height if is_bust else 1.15 * max(height, width))
-        head = vertices[vertices[:, 1] > high[1] - 0.6 * shown]
+        visible = min(PORTRAIT_HEIGHT, 0.94 * height if is_bust else 1.15 * max(height, width))
+        head = vertices[vertices[:, 1] > high[1] - 0.6 * visible]
         middle = (head.min(0) + head.max(0)) / 2
-        y = float(high[1]) - 0.42 * shown
-        if (wider := min(PORTRAIT_WIDTH, 1.15 * width) / aspect) > shown:  # the picture is taller than wide
-            shown = wider
+        y = float(high[1]) - 0.42 * visible
+        if (wider := min(PORTRAIT_WIDTH, 1.15 * width) / aspect) > visible:  # the picture is taller than wide
+            visible = wider
             if is_bust:
-                y = max(y, float(low[1]) + 0.06 * height + shown / 2)
+                y = max(y, float(low[1]) + 0.06 * height + visible / 2)
         fov = float(np.deg2rad(25))
-        distance = float(shown / (2 * np.tan(fov / 2)))
+        distance = float(visible / (2 * np.tan(fov / 2)))
         return Camera((float(middle[0]), y, float(middle[2])), distance, azimuth, elevation, fov)
 
     @property
@@ -83,7 +83,7 @@ class Camera:
 
 
 def look_at(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the ``(4, 4)`` rigid motion into the frame of a camera at `eye` that looks at `target`, upright."""
+    """Return the ``(4, 4)`` view matrix of an upright camera at `eye` that looks at `target`."""
     back = (eye - target) / np.linalg.norm(eye - target)
     right = np.cross([0.0, 1.0, 0.0], back)
     right /= np.linalg.norm(right)

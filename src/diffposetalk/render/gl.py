@@ -1,4 +1,4 @@
-"""Drawing a mesh with OpenGL, without a window: on a GPU if EGL offers one, else in software by Mesa."""
+"""Rendering of a mesh with OpenGL, without a window: on a GPU if EGL offers one, else in software by Mesa."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from diffposetalk.render.background import STUDIO, Background
 from diffposetalk.render.camera import Camera, look_at
 
 KEY_DIRECTION = np.array([0.50, 0.52, 0.69]) / np.linalg.norm([0.50, 0.52, 0.69])
-"""Unit, from the head toward the main light: right of the camera and above."""
+"""Unit vector from the head toward the main light, which is to the right of the camera and above it."""
 
 SHADOW_TEXELS = 256
-"""Side of the square shadow map."""
+"""Side of the square shadow map, texels."""
 
 MAX_SIDE = 4096
-"""Pixels of a picture's longest side."""
+"""Longest side of a picture, pixels."""
 
 
 class Renderer:
-    """Draws one mesh again and again: everything that stays the same from frame to frame is on the graphics device.
+    """Draws one mesh in many frames; all data that do not change between frames stay on the graphics device.
 
     Use it in a `with` statement, from one thread.
 
@@ -41,19 +41,19 @@ class Renderer:
         oversize: float = 1.5,
         background: Background = STUDIO,
     ) -> None:
-        """Compile the shaders and upload what does not move.
+        """Compile the shaders and upload the data that do not change.
 
         Args:
             mesh: triangles, materials and rest shape.
             size: side of a square picture, or `(width, height)`, pixels.
             camera: the camera; default: a portrait of the rest shape from the front.
-            oversize: the picture is drawn this many times larger and shrunk, for smooth edges (in software as good as
-                multisampling at half the cost).
-            background: what stands behind the head.
+            oversize: the picture is drawn larger by this factor and reduced, for smooth edges (in software as good as
+                multisampling, at half the cost).
+            background: background of the picture.
 
         Raises:
             UsageError: a size that is not between 16 and 4096 pixels.
-            DiffPoseTalkError: there is no OpenGL to draw with.
+            DiffPoseTalkError: OpenGL is not available.
         """
         self.width, self.height = (size, size) if isinstance(size, int) else size
         if not (16 <= self.width <= MAX_SIDE and 16 <= self.height <= MAX_SIDE):
@@ -76,11 +76,11 @@ class Renderer:
 
     def close(self) -> None:
         """Free the graphics device's memory; the renderer cannot be used afterwards."""
-        self._context.release()  # takes all with it; the objects' own release could strike another context
+        self._context.release()  # frees all objects; their own release could act on another context
 
     @property
     def device(self) -> str:
-        """Name of what draws, such as `llvmpipe (...)` or a GPU's name."""
+        """Name of the graphics device, such as `llvmpipe (...)` or a GPU's name."""
         return str(self._context.info["GL_RENDERER"])
 
     def draw(self, vertices: np.ndarray) -> np.ndarray:
@@ -90,10 +90,10 @@ class Renderer:
             vertices: ``(V, 3)`` metres.
 
         Returns:
-            ``(height, width, 3)`` uint8 sRGB, first row on top; before a transparent background ``(height, width, 4)`` with
-            alpha, colours not premultiplied.
+            ``(height, width, 3)`` uint8 sRGB, first row on top; with a transparent background ``(height, width, 4)``, alpha
+            not premultiplied.
         """
-        with self._context:  # another renderer may have been at work on this thread
+        with self._context:  # another renderer may have used this thread
             return self._draw(self._surface.interleaved(vertices))
 
     def _draw(self, points: np.ndarray) -> np.ndarray:
@@ -153,8 +153,8 @@ class Renderer:
         self._moving = context.buffer(reserve=surface.n_points * 24, dynamic=True)
         still = context.buffer(surface.still.tobytes())
         index = context.buffer(surface.triangles.tobytes())
-        moved = (self._moving, "3f 3f", "in_position", "in_normal")
-        array = context.vertex_array(program, [moved, (still, "2f 3f", "in_uv", "in_tint")], index)
+        per_frame = (self._moving, "3f 3f", "in_position", "in_normal")
+        array = context.vertex_array(program, [per_frame, (still, "2f 3f", "in_uv", "in_tint")], index)
         shade = context.vertex_array(depth, [(self._moving, "3f 12x", "in_position")], index)
         self._parts = [self._part(material, first, count, array, shade) for material, first, count in surface.parts]
         self._parts.sort(key=lambda part: part["blended"])
@@ -172,11 +172,11 @@ class Renderer:
         finish["reach"].value = (0.25 / self.width, 0.25 / self.height)
         self._finish = context.vertex_array(finish, [])
         self._pixels = bytearray(self.width * self.height * self._n_channels)
-        # Blurred moments of depth are smooth, so the map is halved on the way: a third of the lookups.
+        # The blurred shadow map is smooth, so it is halved between the passes: a third of the lookups.
         sides = (SHADOW_TEXELS, SHADOW_TEXELS), (SHADOW_TEXELS // 2, SHADOW_TEXELS), (SHADOW_TEXELS // 2,) * 2
         depths, half_way, self._shadow_map = (context.texture(side, 2, dtype="f4") for side in sides)
-        for each in (depths, half_way, self._shadow_map):
-            each.repeat_x = each.repeat_y = False
+        for texture in (depths, half_way, self._shadow_map):
+            texture.repeat_x = texture.repeat_y = False
         self._shadow = context.framebuffer(depths, context.depth_renderbuffer(sides[0]))
         across, down = (1 / SHADOW_TEXELS, 0.0), (0.0, 1 / SHADOW_TEXELS)
         self._blurs = [
@@ -187,8 +187,8 @@ class Renderer:
         lit = _light_projection(mesh.vertices, self.camera)
         view = self.camera.view_projection(self.width / self.height)
         program["view_projection"].write(view.T.astype("f4").tobytes())
-        for each in (program, depth):
-            each["shadow_projection"].write(lit.T.astype("f4").tobytes())
+        for shader in (program, depth):
+            shader["shadow_projection"].write(lit.T.astype("f4").tobytes())
         program["eye_position"].value = tuple(self.camera.position)
         program["key_direction"].value = tuple(KEY_DIRECTION)
         program["shadow_map"].value, program["base_texture"].value = 0, 1
@@ -203,9 +203,9 @@ class Renderer:
                 (width, height), n_channels, rows.tobytes(), alignment=1, internal_format=internal
             )
             texture.build_mipmaps()
-            used = self._surface.still[self._surface.triangles[first : first + count], :2]
-            inside = (used.min(0) >= 0) & (used.max(0) <= 1)  # then opposite edges must not mix
-            texture.repeat_x, texture.repeat_y = (not bool(each) for each in inside)
+            uv = self._surface.still[self._surface.triangles[first : first + count], :2]
+            inside = (uv.min(0) >= 0) & (uv.max(0) <= 1)  # then opposite edges must not mix
+            texture.repeat_x, texture.repeat_y = (not bool(is_inside) for is_inside in inside)
             texture.filter = self._moderngl.LINEAR_MIPMAP_NEAREST, self._moderngl.LINEAR
             blended = n_channels == 4
         look = {
@@ -223,7 +223,7 @@ class Renderer:
 
 
 class _Surface:
-    """Turns a mesh into what OpenGL draws: vertices are split at texture seams and between materials."""
+    """Vertex data of a mesh for OpenGL; vertices are split at texture seams and between materials."""
 
     def __init__(self, mesh: Mesh) -> None:
         faces = np.asarray(mesh.faces, np.int64)
@@ -254,7 +254,7 @@ class _Surface:
         self._normals = np.zeros((len(mesh.vertices), 3), np.float32)
 
     def interleaved(self, vertices: np.ndarray) -> np.ndarray:
-        """Return `(points, 6)` float32: position and unit normal (mean of the faces round, weighted by area)."""
+        """Return ``(points, 6)`` float32: position and unit normal (mean over the faces, weighted by area)."""
         vertices = np.asarray(vertices, np.float32)
         a, b, c = (vertices[self._faces[:, k]] for k in range(3))
         across = _cross(b - a, c - a)
@@ -268,7 +268,7 @@ class _Surface:
 
 
 def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    out = np.empty_like(a)  # several times quicker than np.cross
+    out = np.empty_like(a)  # several times faster than np.cross
     out[:, 0] = a[:, 1] * b[:, 2] - a[:, 2] * b[:, 1]
     out[:, 1] = a[:, 2] * b[:, 0] - a[:, 0] * b[:, 2]
     out[:, 2] = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
@@ -276,7 +276,7 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _light_projection(vertices: np.ndarray, camera: Camera) -> np.ndarray:
-    """Return the `(4, 4)` parallel projection along the key light, as wide as what the camera sees."""
+    """Return the ``(4, 4)`` parallel projection along the main light, as wide as the view of the camera."""
     middle = (vertices.min(0) + vertices.max(0)) / 2
     whole = 1.25 * float(np.linalg.norm(vertices - middle, axis=1).max())  # room for the head to move
     visible = max(0.2, 1.5 * camera.distance * np.tan(camera.field_of_view / 2))

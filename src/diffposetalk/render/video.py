@@ -1,4 +1,4 @@
-"""Moving meshes as video, one picture, or a sheet of pictures."""
+"""Rendering of moving meshes as video, as one picture, or as a contact sheet."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from diffposetalk.speech import Speech
 
 CHUNK = 50
-"""Frames whose vertices are in memory at a time."""
+"""Number of frames whose vertices are in memory at a time."""
 
 
 def render_motion(
@@ -48,19 +48,18 @@ def render_motion(
         motion: has this head's expression channels.
         head: the head that is drawn.
         out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
-        speech: sound track, also by its file; a file's own sample rate and channels are kept.
+        speech: sound track, or its file, whose sample rate and channels are kept.
         identity: ``(I,)`` coefficients of the person; None for the mean face.
-        size: side of a square picture, or `(width, height)`, pixels; even, except for a GIF.
+        size: side of a square picture, or `(width, height)`, pixels.
         progress: called with the number of frames done and of all frames.
-        camera: the camera; default: a portrait from the front.
-        background: what stands behind the head; a transparent one needs `.mov`, `.webm` or `.gif`.
+        camera: default: a portrait from the front.
+        background: default: a grey wall.
 
     Returns:
         The path written.
 
     Raises:
-        UsageError: an odd or impossible size, or a transparent background for `.mp4`.
-        DiffPoseTalkError: there is no OpenGL, or the file cannot be written.
+        UsageError, DiffPoseTalkError: see `render_video`.
     """
     if isinstance(speech, str | Path):
         speech = SpeechFile(Path(speech))
@@ -110,14 +109,14 @@ def render_video(
         progress: called with the number of frames done and of all frames.
         camera: the camera; default: a portrait from the front.
         n_frames: number of all frames, for `progress`; None if unknown.
-        background: what stands behind the head; a transparent one needs `.mov`, `.webm` or `.gif`.
+        background: background of the pictures; a transparent one needs `.mov`, `.webm` or `.gif`.
 
     Returns:
         The path written.
 
     Raises:
         UsageError: an odd or impossible size, or a transparent background for `.mp4`.
-        DiffPoseTalkError: there is no OpenGL, or the file cannot be written.
+        DiffPoseTalkError: OpenGL is not available, or the file cannot be written.
     """
     check_video(out_path, size, background)
     with (
@@ -125,7 +124,7 @@ def render_video(
         VideoWriter(out_path, fps, *_sound(speech)) as video,
         closing(_Encoder(video)) as encoder,
     ):
-        for done, vertices in enumerate(_each(chunks), start=1):
+        for done, vertices in enumerate(_frames(chunks), start=1):
             encoder.put(renderer.draw(vertices))
             if progress is not None:
                 progress(done, n_frames)
@@ -134,15 +133,15 @@ def render_video(
 
 
 def check_video(path: str | Path, size: int | tuple[int, int], background: Background) -> None:
-    """Refuse what a video file cannot hold.
+    """Check that a video file can hold pictures of a size and background.
 
     Args:
-        path: the file; its ending counts.
+        path: the file; its ending is checked.
         size: side of a square picture, or `(width, height)`, pixels.
-        background: what stands behind the head.
+        background: background of the pictures.
 
     Raises:
-        UsageError: a side is odd, or the background is transparent, and the format knows no such pictures.
+        UsageError: the format cannot hold pictures with an odd side or a transparent background.
     """
     ending = Path(path).suffix.lower()
     sides = (size, size) if isinstance(size, int) else size
@@ -166,7 +165,7 @@ def render_frame(
         vertices: ``(V, 3)`` metres; by default the rest shape.
         size: side of a square picture, or `(width, height)`, pixels.
         camera: the camera; default: a portrait from the front.
-        background: what stands behind the head.
+        background: background of the pictures.
 
     Returns:
         ``(height, width, 3)`` uint8 sRGB, or ``(height, width, 4)`` with alpha before a transparent background.
@@ -195,18 +194,18 @@ def contact_sheet(
         size: side of each, or `(width, height)`, pixels.
         identity: ``(I,)`` coefficients of the person; None for the mean face.
         columns: pictures in a row.
-        background: what stands behind the head.
+        background: background of the pictures.
 
     Returns:
         The path written.
     """
     if n < 1 or columns < 1 or len(motion) < 1:
         raise UsageError("a contact sheet needs at least one picture, one column and one frame of motion")
-    picked = np.unique(np.linspace(0, len(motion) - 1, min(n, len(motion))).round().astype(int))
+    frames = np.unique(np.linspace(0, len(motion) - 1, min(n, len(motion))).round().astype(int))
     mesh = head.mesh(identity)
     tiles = []
     with Renderer(mesh, size, background=background) as renderer:
-        for frame in picked:
+        for frame in frames:
             vertices = next(iter(head.iter_vertices(motion.slice(frame, frame + 1), identity, chunk=1)))[0]
             tiles.append((f"{frame / motion.fps:.2f} s", renderer.draw(vertices)))
     return save_tiles(tiles, path, columns)
@@ -235,7 +234,7 @@ def save_tiles(tiles: list[tuple[str, np.ndarray]], path: str | Path, columns: i
 
 
 def _sound(speech: Speech | SpeechFile | None) -> tuple[Iterable[np.ndarray] | Recording | None, int]:
-    """Return what a video's sound track is made from, and the sample rate in Hz of sound in memory."""
+    """Return the source of a video's sound track, and the sample rate in Hz if it is in memory."""
     from diffposetalk.speech import SpeechFile
 
     if speech is None:
@@ -244,7 +243,7 @@ def _sound(speech: Speech | SpeechFile | None) -> tuple[Iterable[np.ndarray] | R
 
 
 class _Encoder:
-    """Encodes on a second thread while the next picture is drawn; a few pictures wait at most."""
+    """Encodes on a second thread while the next picture is drawn; at most four pictures wait."""
 
     def __init__(self, video: VideoWriter) -> None:
         self._video = video
@@ -254,17 +253,17 @@ class _Encoder:
         self._thread.start()
 
     def put(self, picture: np.ndarray) -> None:
-        """Hand over one picture; raise what went wrong with an earlier one."""
+        """Add a picture; raise the error of an earlier one, if any."""
         self._raise()
         self._waiting.put(picture)
 
     def finish(self) -> None:
-        """Wait for the last picture; raise what went wrong."""
+        """Wait for the last picture; raise the error of a picture, if any."""
         self.close()
         self._raise()
 
     def close(self) -> None:
-        """Stop the thread after what it has been given."""
+        """Stop the thread after the last picture."""
         if self._thread.is_alive():
             self._waiting.put(None)
             self._thread.join()
@@ -282,6 +281,6 @@ class _Encoder:
                     self._failure = error
 
 
-def _each(chunks: Iterable[Any]) -> Iterator[np.ndarray]:
+def _frames(chunks: Iterable[Any]) -> Iterator[np.ndarray]:
     for chunk in chunks:
         yield from np.asarray(chunk, np.float32)

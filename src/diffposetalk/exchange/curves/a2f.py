@@ -1,4 +1,4 @@
-"""Audio2Face JSON, as Omniverse exports it and Maya, Unreal, iClone and Faceit importers read it."""
+"""Audio2Face JSON: written by Omniverse, read by importers of Maya, Unreal, iClone and Faceit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import InputError
 from diffposetalk.exchange.angles import gaze_of, rotation_of
 from diffposetalk.exchange.documents import matrix, sound_name, write_json
-from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, say_unknown
+from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, warn_of_unknown
 from diffposetalk.geometry.rotations import quaternions_of, vectors_of_quaternions
 from diffposetalk.motion import Motion
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene
 
 JOINTS = ("head", "leftEye", "rightEye")
-"""Joints whose rotations are written, as quaternions x, y, z, w; the format leaves open which there are and how."""
+"""Joints whose rotations are written as quaternions x, y, z, w; the format does not define joints or rotations."""
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write the motion; rotations in `joints`, `rotations` and `translations`, which older importers pass over."""
+    """Write the motion; rotations in `joints`, `rotations` and `translations`, which older importers ignore."""
     n_frames = len(motion)
     eyes = rotation_of(gaze_of(motion).reshape(-1, 3)).reshape(n_frames, 2, 3)
     turns = quaternions_of(np.concatenate([motion.head_pose[:, None], eyes], 1))
@@ -44,10 +44,10 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
 
 
 def parse(document: dict[str, Any], path: Path) -> Motion:
-    """Take the motion from a document with `facsNames` and `weightMat`.
+    """Return the motion of a document with `facsNames` and `weightMat`.
 
     Raises:
-        InputError: it contradicts itself, or has none of ARKit's channels.
+        InputError: its numbers contradict each other, or no channel is an ARKit channel.
     """
     names = document["facsNames"]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -55,8 +55,8 @@ def parse(document: dict[str, Any], path: Path) -> Motion:
     weights = matrix(document["weightMat"], len(names), "weightMat", path)
     for key, count in (("numPoses", len(names)), ("numFrames", len(weights))):
         if key in document and document[key] != count:
-            raise InputError(f"{path}: {key} is {document[key]} but there are {count}")
-    say_unknown([name for name, curve in zip(names, weights.T) if curve.any()], path)
+            raise InputError(f"{path}: {key} is {document[key]} but the file holds {count}")
+    warn_of_unknown([name for name, curve in zip(names, weights.T) if curve.any()], path)
     fps = document.get("exportFps", 30)
     if not isinstance(fps, int | float) or not 1 <= fps <= 1000:
         raise InputError(f"{path}: exportFps must be a frame rate, not {fps!r}")

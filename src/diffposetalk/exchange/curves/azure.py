@@ -1,7 +1,7 @@
-"""Azure's viseme animation: frames of 55 numbers at 60 frames a second, the channels in our order and three rolls.
+"""Viseme animation of Azure: frames of 55 numbers at 60 frames a second, the 52 channels in our order and three rolls.
 
-The service documents the order and the rate, but neither unit nor sign of the rolls; they are written as in Live Link Face,
-whose names and order it shares.
+Azure documents order and rate, but neither unit nor sign of the rolls. They are written as in Live Link Face, which has
+the same names.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene
     from diffposetalk.motion import Motion
 
-FPS = 60.0
 NAMES = (*CHANNELS, "headRoll", "leftEyeRoll", "rightEyeRoll")
-"""What the 55 numbers are."""
+"""Names of the 55 numbers."""
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:

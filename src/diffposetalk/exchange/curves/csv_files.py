@@ -1,4 +1,4 @@
-"""CSV files of motion: the header tells which format one is."""
+"""CSV files of motion: the header selects the format."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def read(path: Path, fps: float | None = None, prefer: float | None = None) -> M
 
     Args:
         path: the file.
-        fps: its frame rate, whatever its times say.
-        prefer: its frame rate where its times leave a choice.
+        fps: its frame rate; overrides its times.
+        prefer: frame rate to choose if its times allow several.
 
     Raises:
-        InputError: it is none of them, or damaged.
+        InputError: the file has none of these formats, or is damaged.
     """
     rows = Table.read(path)
     if rows.column("timecode") is not None:
@@ -30,8 +30,8 @@ def read(path: Path, fps: float | None = None, prefer: float | None = None) -> M
         return parse(rows, fps, prefer)
     if rows.column("time") is not None or rows.column("timestamp") is not None:
         return table.parse(rows, fps, prefer)
-    shown = ", ".join(rows.names[:3])
+    first_names = ", ".join(rows.names[:3])
     raise InputError(
-        f"{path}: not a table of motion: it has the columns {shown}, ... but no Timecode (Live Link Face), "
+        f"{path}: not a table of motion: it has the columns {first_names}, ... but no Timecode (Live Link Face), "
         "timeCode (Audio2Face) or time"
     )

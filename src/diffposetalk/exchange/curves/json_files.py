@@ -1,4 +1,4 @@
-"""JSON files of motion: which format one is, its keys tell."""
+"""JSON files of motion: the keys select the format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read(path: Path) -> Motion:
     """Read an Audio2Face, LAM or BEAT file.
 
     Raises:
-        InputError: it is none of them, too large, or damaged.
+        InputError: the file has none of these formats, is too large, or is damaged.
     """
     document = read_json(path)
     for keys, parse in ((("facsNames", "weightMat"), a2f.parse), (("names", "frames"), lam.parse)):

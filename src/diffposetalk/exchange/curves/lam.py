@@ -1,4 +1,4 @@
-"""ARKit JSON as LAM writes it and the BEAT data set keeps it: names once, then weights, time and rotation of each frame."""
+"""ARKit JSON of LAM and of the BEAT data set: names once, then weights, time and rotation of each frame."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.exchange.documents import matrix, write_json
 from diffposetalk.exchange.frames import filled, frames_of
-from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, say_unknown
+from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, warn_of_unknown
 from diffposetalk.geometry.curves import lerp
 from diffposetalk.geometry.rotations import quaternions_of, slerp, vectors_of_quaternions
 from diffposetalk.motion import Motion
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write the motion; `rotation` holds the head as a quaternion x, y, z, w, where LAM leaves it empty."""
+    """Write the motion; `rotation` holds the head as a quaternion x, y, z, w, a field that LAM leaves empty."""
     weights = arkit_weights(motion).astype(np.float64).round(6).tolist()
     turns = quaternions_of(motion.head_pose).round(7).tolist()
     document: dict[str, Any] = {
@@ -39,10 +39,10 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
 
 
 def parse(document: dict[str, Any], path: Path) -> Motion:
-    """Take the motion from a document with `names` and `frames`.
+    """Return the motion of a document with `names` and `frames`.
 
     Raises:
-        InputError: it contradicts itself, or has none of ARKit's channels.
+        InputError: its numbers contradict each other, or no channel is an ARKit channel.
     """
     names, frames = document["names"], document["frames"]
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
@@ -50,7 +50,7 @@ def parse(document: dict[str, Any], path: Path) -> Motion:
     if not isinstance(frames, list) or not all(isinstance(frame, dict) and "weights" in frame for frame in frames):
         raise InputError(f"{path}: frames must be a list of objects with weights")
     weights = matrix([frame["weights"] for frame in frames], len(names), "weights", path)
-    say_unknown([name for name, curve in zip(names, weights.T) if curve.any()], path)
+    warn_of_unknown([name for name, curve in zip(names, weights.T) if curve.any()], path)
     fps, index = _rate(document, frames, path)
     position = filled(index)
     head = slerp(_head(frames, path), position)
@@ -73,6 +73,6 @@ def _head(frames: list[dict[str, Any]], path: Path) -> np.ndarray:
     if all(isinstance(turn, list) and len(turn) == 4 for turn in turns):
         return vectors_of_quaternions(matrix(turns, 4, "rotation", path))
     if any(turns):
-        warnings.warn(f"{path}: rotation is read as quaternions x, y, z, w of every frame; these were left out",
+        warnings.warn(f"{path}: rotation must be a quaternion x, y, z, w in every frame; it was left out",
                       DiffPoseTalkWarning, stacklevel=2)  # fmt: skip
     return np.zeros((len(frames), 3), np.float32)

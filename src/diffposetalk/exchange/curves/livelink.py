@@ -1,9 +1,9 @@
-"""Live Link Face CSV: what Unreal's importer and Blender's add-ons read.
+"""Live Link Face CSV, which Unreal's importer and Blender add-ons read.
 
-63 columns in the app's own order (right before left for jaw and mouth), because some readers go by position; we read by name.
-Angles: measured on two takes, both eyes alike: yaw > 0 looks toward the subject's right, pitch > 0 down, radians, and roll
-behaves as in yaw, then pitch, then roll of our `angles` with the signs of yaw and roll turned round. The heads of those takes
-were not captured; theirs is taken to be the same, `head_unit` offers the other units in use.
+The 63 columns are written in the app's own order (right before left for jaw and mouth), because some readers use positions;
+we read by name. Angles were measured on two takes, with the same result for both eyes: radians, yaw > 0 looks toward the
+subject's right, pitch > 0 down, and the order is yaw, pitch, roll of our `angles` with opposite signs of yaw and roll. These
+takes have no head angles; the head is assumed to have the same convention, and `head_unit` offers the other units in use.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene
 
 ANGLES = tuple(f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll"))
-"""The nine columns after the 52."""
+"""Names of the nine columns after the 52 channels."""
 SIGNS = np.array([-1.0, 1.0, -1.0])
-"""Their yaw, pitch, roll over ours."""
+"""Signs of the file's yaw, pitch, roll relative to ours."""
 UNITS = {"rad": 1.0, "deg": 180 / np.pi, "norm180": 1 / np.pi}
-"""What the head's radians are multiplied by."""
+"""Factors from radians to the units of head angles."""
 
 
 def _file_order() -> tuple[str, ...]:
@@ -47,13 +47,14 @@ def _file_order() -> tuple[str, ...]:
 ORDER = _file_order()
 """The 52 channels in the order of the file."""
 HEADER = ("Timecode", "BlendShapeCount", *map(pascal, ORDER), *ANGLES)
+"""Names of all columns."""
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
     """Write the motion; the timecode starts at 0 and counts 60ths of a second at any frame rate."""
-    head = _theirs(euler_of(motion.head_pose)) * UNITS[scene.options.head_unit]
+    head = _file_angles(euler_of(motion.head_pose)) * UNITS[scene.options.head_unit]
     gaze = gaze_of(motion)
-    values = np.concatenate([arkit_weights(motion, ORDER), head, _theirs(gaze[:, 0]), _theirs(gaze[:, 1])], 1)
+    values = np.concatenate([arkit_weights(motion, ORDER), head, _file_angles(gaze[:, 0]), _file_angles(gaze[:, 1])], 1)
     values += 0.0  # no -0
     row = "%s,61," + ",".join(["%.10f"] * values.shape[1])
     lines = [row % (timecode(i, motion.fps), *frame) for i, frame in enumerate(values.tolist())]
@@ -67,21 +68,21 @@ def timecode(frame: int, fps: float) -> str:
 
 
 def read(path: Path) -> Motion:
-    """Read a take; frames in which the app lost the face (count 0, or missing) are filled from those around them.
+    """Read a take; frames in which the app lost the face (count 0, or missing) are interpolated.
 
     Raises:
-        InputError: it is no such file, or damaged.
+        InputError: the file has another format, or is damaged.
     """
     return parse(Table.read(path))
 
 
 def parse(table: Table, fps: float | None = None, prefer: float | None = None) -> Motion:
-    """Take the motion from a file whose header has `Timecode`.
+    """Return the motion of a table with the column `Timecode`.
 
     Args:
         table: the file.
-        fps: its frame rate, whatever the time codes say.
-        prefer: its frame rate where the time codes leave a choice.
+        fps: its frame rate; overrides the time codes.
+        prefer: frame rate to choose if the time codes allow several.
     """
     path = table.path
     table = table.without(table.holds_zero("BlendShapeCount"))
@@ -102,18 +103,18 @@ def parse(table: Table, fps: float | None = None, prefer: float | None = None) -
     position = filled(index)
     weights = all_channels(lerp(values, position), {channel: i for i, channel in enumerate(columns)})
 
-    def turns(part: str) -> np.ndarray | None:
-        wanted = [f"{part}{angle}" for angle in ("Yaw", "Pitch", "Roll")]
-        if not set(wanted) <= set(angles):
+    def rotations(part: str) -> np.ndarray | None:
+        angle_names = [f"{part}{angle}" for angle in ("Yaw", "Pitch", "Roll")]
+        if not set(angle_names) <= set(angles):
             return None
-        theirs = values[:, [len(names) + list(angles).index(name) for name in wanted]]
+        file_angles = values[:, [len(names) + list(angles).index(name) for name in angle_names]]
         if part == "Head":
-            theirs = _in_radians(theirs, path)
-        if not theirs.any():
+            file_angles = _in_radians(file_angles, path)
+        if not file_angles.any():
             return np.zeros((len(position), 3), np.float32)
-        return slerp(rotation_of((theirs * SIGNS)[:, [1, 0, 2]]), position)
+        return slerp(rotation_of((file_angles * SIGNS)[:, [1, 0, 2]]), position)
 
-    head, left, right = (turns(part) for part in ("Head", "LeftEye", "RightEye"))
+    head, left, right = (rotations(part) for part in ("Head", "LeftEye", "RightEye"))
     return Motion(
         weights,
         CHANNELS,
@@ -123,16 +124,16 @@ def parse(table: Table, fps: float | None = None, prefer: float | None = None) -
     )
 
 
-def _theirs(angles: np.ndarray) -> np.ndarray:
-    """Turn our pitch, yaw, roll into their yaw, pitch, roll."""
+def _file_angles(angles: np.ndarray) -> np.ndarray:
+    """Turn our pitch, yaw, roll into the file's yaw, pitch, roll."""
     return angles[:, [1, 0, 2]] * SIGNS
 
 
 def _in_radians(angles: np.ndarray, path: Path) -> np.ndarray:
-    """Return the head's angles in radians: more than half a turn can only be degrees."""
+    """Return the head's angles in radians; angles above half a turn are taken for degrees."""
     if np.abs(angles).max(initial=0) <= np.pi:
         return angles
     warnings.warn(
-        f"{path}: head angles beyond half a turn in radians, taken for degrees", DiffPoseTalkWarning, stacklevel=2
+        f"{path}: head angles above half a turn in radians were read as degrees", DiffPoseTalkWarning, stacklevel=2
     )
     return np.deg2rad(angles)

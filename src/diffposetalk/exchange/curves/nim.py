@@ -1,4 +1,4 @@
-"""The CSV that NVIDIA's Audio2Face-3D samples write (`animation_frames.csv`): a `blendShapes.<Name>` column for each channel."""
+"""CSV of NVIDIA's Audio2Face-3D samples (`animation_frames.csv`): a column `blendShapes.<Name>` for each channel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange.frames import filled, frames_of
-from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal, say_unknown
+from diffposetalk.exchange.names import all_channels, arkit_columns, arkit_weights, pascal, warn_of_unknown
 from diffposetalk.exchange.tables import Table
 from diffposetalk.geometry.curves import lerp
 from diffposetalk.motion import Motion
@@ -22,12 +22,13 @@ TONGUE = (
     "TongueRollRight", "TongueUp", "TongueDown", "TongueLeft", "TongueRight", "TongueIn", "TongueStretch", "TongueWide",
     "TongueNarrow",
 )  # fmt: skip
-"""Channels of the format beyond ARKit's; ours are 0."""
+"""Further channels of the format; we write 0."""
 PREFIX = "blendShapes."
+"""Beginning of the channels' column names."""
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write the expression; the format has no head."""
+    """Write the expression; the format has no head rotation."""
     weights = arkit_weights(motion).astype(np.float64)
     header = ["", "timeCode", *(PREFIX + pascal(name) for name in CHANNELS), *(PREFIX + name for name in TONGUE)]
     row = "%d,%.9g," + ",".join(["%.8g"] * len(CHANNELS)) + ",0.0" * len(TONGUE)
@@ -36,19 +37,19 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
 
 
 def parse(table: Table, fps: float | None = None, prefer: float | None = None) -> Motion:
-    """Take the motion from a file whose header has `timeCode`, in seconds; the head is at rest.
+    """Return the motion of a table with the column `timeCode`, in seconds; the head is at rest.
 
     Args:
         table: the file.
-        fps: its frame rate, whatever its times say.
-        prefer: not used; seconds leave no choice.
+        fps: its frame rate; overrides its times.
+        prefer: not used; seconds determine the rate.
     """
     shapes = [name for name in table.names if name.startswith(PREFIX)]
     columns = arkit_columns(shapes, table.path)
     time = next(name for name in table.names if name.lower() == "timecode")
     values = table.numbers([time, *shapes])
-    moved = [name for name, curve in zip(shapes, values[:, 1:].T) if curve.any()]
-    say_unknown(moved, table.path)
+    used = [name for name, curve in zip(shapes, values[:, 1:].T) if curve.any()]
+    warn_of_unknown(used, table.path)
     measured, index = frames_of(values[:, 0], table.path)
     weights = all_channels(lerp(values[:, 1:], filled(index)), columns)
     return Motion(weights, CHANNELS, np.zeros((len(weights), 3), np.float32), fps or measured)

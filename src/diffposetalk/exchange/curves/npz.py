@@ -1,4 +1,4 @@
-"""Motion in `.npz` files: our own, and what trackers of FLAME write."""
+"""Motion in `.npz` files: our own format, and files of FLAME trackers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write our own file; nothing is lost."""
+    """Write our own format, without loss."""
     try:
         motion.save(path)
-    except DiffPoseTalkError as error:  # of a name beside the output's own, which `export` knows
+    except DiffPoseTalkError as error:  # it names the temporary file; `export` names the output
         raise error.__cause__ or error from None
 
 
 def read(path: Path) -> Motion:
-    """Read our own file, or a tracker's, told by the names of its arrays.
+    """Read our own format or a tracker's file; the names of the arrays select the format.
 
     Raises:
-        InputError: it is neither, or damaged.
+        InputError: the file has neither format, or is damaged.
     """
     from diffposetalk.exchange.curves import trackers
     from diffposetalk.motion import Motion

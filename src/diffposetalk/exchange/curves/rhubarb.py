@@ -1,7 +1,7 @@
-"""Mouth shapes of Rhubarb Lip Sync (A to H, X), as TSV, JSON, XML, and DAT for Moho and OpenToonz, made from the curves.
+"""Mouth shapes of Rhubarb Lip Sync (A to H, X) from ARKit weights: TSV, JSON, XML, and DAT for Moho and OpenToonz.
 
-In every frame the shape is taken that the mouth is nearest to, in how far the lips are apart, how round, and whether the
-lower lip is at the teeth; A is for lips pressed together in speech, X for a mouth at rest.
+Every frame gets the shape nearest to the mouth in three measures: opening, roundness, and how far the lower lip is drawn
+in. A means lips pressed together in speech, X a mouth at rest.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ SHAPES: dict[str, tuple[float, float, float]] = {
     "G": (0.05, 0.05, 0.5),
     "H": (0.3, 0.0, 0.0),
 }
-"""Opening, roundness, lower lip drawn in. H, the tongue at the teeth, is told from C by `tongueOut`."""
+"""Opening, roundness and drawn-in lower lip of each shape. H, the tongue at the teeth, differs from C by `tongueOut`."""
 PRESTON_BLAIR = {"A": "MBP", "B": "etc", "C": "E", "D": "AI", "E": "O", "F": "U", "G": "FV", "H": "L", "X": "rest"}
-"""What DAT files call the shapes."""
+"""Names of the shapes in DAT files."""
 SHORTEST_S = 0.06
-"""A shape that is shorter goes to its neighbour, but for A: closed lips are what the eye misses."""
+"""A shorter shape is merged into the shape before it, except A: viewers notice missing lip closures."""
 REST_S = 0.28
-"""Lips that stay together this long are at rest."""
+"""Lips that stay closed longer than this are at rest."""
 OPENING = 0.6
-"""The opening that a wide open mouth is scaled to."""
+"""Opening to which the widest mouth of a take is scaled."""
 DAT_FPS = (24.0, 100.0)
-"""Frame rates of DAT files; other motions are counted at the first."""
+"""Lowest and highest frame rate of DAT files; motions of other rates use the lowest."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Cue:
 
 
 def cues_of(motion: Motion) -> list[Cue]:
-    """Return the shapes of a motion from 0 to its end, neighbours different."""
+    """Return the shapes of a motion from 0 to its end; two shapes in a row differ."""
     measures = _measures(motion)
     names = list(SHAPES)
     places = np.array(list(SHAPES.values()))
@@ -71,7 +71,7 @@ def cues_of(motion: Motion) -> list[Cue]:
 
 
 def _measures(motion: Motion) -> np.ndarray:
-    """Return opening, roundness and drawn-in lower lip, `(T, 3)`; the opening relative to the take's widest."""
+    """Return opening, roundness and drawn-in lower lip, ``(T, 3)``; the opening is relative to the widest of the take."""
     jaw, close, lower, upper, pucker, funnel, roll, press = (
         arkit_weights(motion, names).mean(1)
         for names in (
@@ -92,14 +92,14 @@ def _runs(shapes: np.ndarray) -> list[tuple[str, int]]:
 
 
 def _without_short(runs: list[tuple[str, int]], shortest: float) -> list[tuple[str, int]]:
-    kept: list[tuple[str, int]] = []
+    merged: list[tuple[str, int]] = []
     for shape, n in runs:
-        short = n < shortest and shape != "A" and kept
-        if kept and (short or kept[-1][0] == shape):
-            kept[-1] = (kept[-1][0], kept[-1][1] + n)
+        short = n < shortest and shape != "A" and merged
+        if merged and (short or merged[-1][0] == shape):
+            merged[-1] = (merged[-1][0], merged[-1][1] + n)
         else:
-            kept.append((shape, n))
-    return kept
+            merged.append((shape, n))
+    return merged
 
 
 def write_tsv(motion: Motion, path: Path, scene: Scene) -> None:
@@ -130,7 +130,7 @@ def write_xml(motion: Motion, path: Path, scene: Scene) -> None:
 
 
 def write_dat(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write a Moho switch: frames from 1, at the motion's rate where the format takes it, else at 24."""
+    """Write a Moho switch: frame numbers from 1, at the motion's rate if the format allows it, else at 24."""
     fps = motion.fps if DAT_FPS[0] <= motion.fps <= DAT_FPS[1] else DAT_FPS[0]
     shapes: dict[int, str] = {}
     for cue in [*cues_of(motion), Cue(motion.duration, motion.duration, "A")]:

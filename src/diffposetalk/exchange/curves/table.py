@@ -1,7 +1,7 @@
-"""A table of every channel: one row for each frame, one column for each number, for notebooks and spreadsheets (CSV, Parquet).
+"""Table of all channels for notebooks and spreadsheets (CSV, Parquet): a row for each frame, a column for each number.
 
-Columns: `frame`, `time` (s), the expression channels by name, `head_x, head_y, head_z`, and where there are such `jaw_x` ...,
-`left_eye_x` ..., `right_eye_x` ... (axis-angle, radians).
+Columns: `frame`, `time` (s), the expression channels by name, `head_x, head_y, head_z`, and, if the motion has them,
+`jaw_x` ..., `left_eye_x` ..., `right_eye_x` ... (axis-angle, radians).
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ POSES = {
     "jaw_pose": tuple(f"jaw_{axis}" for axis in "xyz"),
     "eye_pose": tuple(f"{side}_eye_{axis}" for side in ("left", "right") for axis in "xyz"),
 }
+"""Columns of each rotation."""
 
 
 def columns_of(motion: Motion) -> dict[str, np.ndarray]:
-    """Return every column by name, each `(T,)`."""
+    """Return every column by name, each ``(T,)``."""
     frame = np.arange(len(motion))
     columns = {"frame": frame, "time": frame / motion.fps}
     columns |= {name: motion.expression[:, i] for i, name in enumerate(motion.expression_names)}
@@ -43,7 +44,7 @@ def columns_of(motion: Motion) -> dict[str, np.ndarray]:
 
 
 def write_csv(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write the table as text, with all digits that float32 has."""
+    """Write the table as text, with all digits of float32."""
     columns = columns_of(motion)
     values = np.stack([np.asarray(column, np.float64) for column in columns.values()], 1)
     row = "%d,%.9f," + ",".join(["%.9g"] * (len(columns) - 2))
@@ -52,7 +53,7 @@ def write_csv(motion: Motion, path: Path, scene: Scene) -> None:
 
 
 def write_parquet(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write the table as Parquet; its metadata says `fps`, `head` and, where there is one, `residual` in mm."""
+    """Write the table as Parquet; its metadata holds `fps`, `head` and, after a conversion, `residual` in mm."""
     import json
 
     import pyarrow as pa
@@ -66,12 +67,12 @@ def write_parquet(motion: Motion, path: Path, scene: Scene) -> None:
 
 
 def parse(table: Table, fps: float | None = None, prefer: float | None = None) -> Motion:
-    """Take the motion from a CSV whose header has `time`, in seconds.
+    """Return the motion of a CSV table with the column `time`, in seconds.
 
     Args:
         table: the file.
-        fps: its frame rate, whatever its times say.
-        prefer: not used; seconds leave no choice.
+        fps: its frame rate; overrides its times.
+        prefer: not used; seconds determine the rate.
     """
     names = [name for name in table.names if name not in ("", "frame")]
     values = table.numbers(names)
@@ -87,7 +88,7 @@ def read_parquet(path: Path) -> Motion:
     """Read a table.
 
     Raises:
-        InputError: it is no Parquet file, or no motion is in it.
+        InputError: it is not a Parquet file, or holds no motion.
     """
     from pyarrow import parquet
 
@@ -102,8 +103,8 @@ def read_parquet(path: Path) -> Motion:
 def _motion(columns: dict[str, np.ndarray], fps: float | None, head: str | None, path: Path) -> Motion:
     if "time" not in columns:
         raise InputError(f"{path}: has no column time")
-    posed = {name for names in POSES.values() for name in names}
-    names = [name for name in columns if name not in posed and name not in ("frame", "time")]
+    pose_names = {name for names in POSES.values() for name in names}
+    names = [name for name in columns if name not in pose_names and name not in ("frame", "time")]
     names = [name for name in names if channel_of(name) or re.fullmatch(r"exp_\d+", name)]
     if not names:
         raise InputError(
@@ -112,23 +113,23 @@ def _motion(columns: dict[str, np.ndarray], fps: float | None, head: str | None,
     measured, index = frames_of(columns["time"], path)
     position = filled(index)
 
-    def stacked(wanted: tuple[str, ...] | list[str]) -> np.ndarray:
-        return lerp(np.stack([columns[name] for name in wanted], 1), position)
+    def stacked(names: tuple[str, ...] | list[str]) -> np.ndarray:
+        return lerp(np.stack([columns[name] for name in names], 1), position)
 
-    poses = {pose: stacked(wanted) for pose, wanted in POSES.items() if set(wanted) <= set(columns)}
+    poses = {pose: stacked(axes) for pose, axes in POSES.items() if set(axes) <= set(columns)}
     poses.setdefault("head_pose", np.zeros((len(position), 3)))
-    expression, kept = stacked(names), tuple(names)
+    expression, channels = stacked(names), tuple(names)
     if head is None:
         head = "flame" if all(name.startswith("exp_") for name in names) else "anny"
-    if head == "anny" and not speaks_arkit_exactly(kept):
+    if head == "anny" and not are_arkit_channels(channels):
         from diffposetalk.arkit import CHANNELS
 
-        expression, kept = all_channels(expression, arkit_columns(names, path)), CHANNELS
-    return Motion(expression, kept, fps=measured if fps is None else fps, head=head, **poses)
+        expression, channels = all_channels(expression, arkit_columns(names, path)), CHANNELS
+    return Motion(expression, channels, fps=measured if fps is None else fps, head=head, **poses)
 
 
-def speaks_arkit_exactly(names: tuple[str, ...]) -> bool:
-    """Whether these are all of ARKit's channels, spelt as here, in any order."""
+def are_arkit_channels(names: tuple[str, ...]) -> bool:
+    """Whether these are all ARKit channels in our spelling, in any order."""
     from diffposetalk.arkit import CHANNELS
 
     return set(names) == set(CHANNELS)

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
 
 HEAD = ("headRotateX", "headRotateY", "headRotateZ")
-"""Radians about TalkingHead's axes, which are ours."""
+"""Names of the head angles, radians; TalkingHead's axes are ours."""
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write all 52 curves and the head; only those that move with `used_only`."""
+    """Write all 52 curves and the head; with `used_only`, only those that are not 0."""
     curves = dict(zip(CHANNELS, arkit_weights(motion).T))
     _write(curves, motion, path, scene)
 
 
 def write_visemes(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write visemes in place of the channels of mouth, jaw and tongue, the rest as it is."""
+    """Write visemes instead of the channels of mouth, jaw and tongue; the other channels stay."""
     from diffposetalk.exchange.curves.visemes import MORPHS, viseme_weights
 
     rest = [name for name in CHANNELS if not name.startswith(("mouth", "jaw", "tongue"))]

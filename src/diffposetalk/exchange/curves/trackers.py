@@ -1,7 +1,7 @@
-"""FLAME coefficients as other trackers keep them (`.npz`) -> `Motion`.
+"""FLAME coefficients in `.npz` files of other trackers -> `Motion`.
 
-The layouts are those that the projects' files are described to have; arrays are taken by name, and a file that does not
-fit is refused by name. Identity, camera, translation, eyelids and textures are left out: they are no motion of ours.
+The layouts follow the documentation of those projects. Arrays are read by name; an array that does not fit is an error
+that names it. Identity, camera, translation, eyelids and textures are ignored, since a `Motion` has none of them.
 """
 
 from __future__ import annotations
@@ -22,27 +22,32 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
 
 Arrays = Mapping[str, np.ndarray]
+"""Arrays of a file by name."""
 FPS_KEYS = ("fps", "mocap_frame_rate", "frame_rate")
-"""Where files tell their frame rate."""
+"""Names of the array that holds the frame rate."""
 BODY_WIDTH = 165
-"""Width of SMPL-X's pose: 55 joints; the root comes first, then the body."""
-ROOT, NECK, HEAD, JAW = slice(0, 3), slice(36, 39), slice(45, 48), slice(66, 69)
-"""Joints of SMPL-X's pose that carry the face."""
+"""Width of the SMPL-X pose: 55 joints; the root first, then the body."""
+NECK = slice(36, 39)
+"""Neck joint in the SMPL-X pose."""
+HEAD = slice(45, 48)
+"""Head joint in the SMPL-X pose."""
+JAW = slice(66, 69)
+"""Jaw joint in the SMPL-X pose."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a family of trackers lays out its file."""
+    """Array layout of a family of trackers."""
 
     name: str
     keys: tuple[str, ...]
-    """Arrays that tell it from the others; all are needed."""
+    """Required arrays, which identify the layout."""
     expression: str
-    """Array of the expression coefficients, `(T, E)`."""
+    """Name of the array of expression coefficients, ``(T, E)``."""
     poses: Callable[[Arrays], tuple[np.ndarray, np.ndarray]]
-    """Returns head and jaw rotation, each `(T, 3)` axis-angle in radians."""
+    """Returns head and jaw rotation, each ``(T, 3)`` axis-angle in radians."""
     fps: float
-    """Frame rate where the file does not tell."""
+    """Frame rate of files that do not state one."""
 
 
 def _split(key: str) -> Callable[[Arrays], tuple[np.ndarray, np.ndarray]]:
@@ -55,8 +60,8 @@ def _split(key: str) -> Callable[[Arrays], tuple[np.ndarray, np.ndarray]]:
 
 def _apart(head: str, jaw: str, neck: str | None = None) -> Callable[[Arrays], tuple[np.ndarray, np.ndarray]]:
     def poses(arrays: Arrays) -> tuple[np.ndarray, np.ndarray]:
-        turned = [_frames(arrays, key, 3) for key in (head, neck) if key is not None and key in arrays]
-        return _chained(*turned), _frames(arrays, jaw, 3)
+        rotations = [_frames(arrays, key, 3) for key in (head, neck) if key is not None and key in arrays]
+        return _chained(*rotations), _frames(arrays, jaw, 3)
 
     return poses
 
@@ -73,11 +78,11 @@ LAYOUTS = (
     Layout("BEAT2 (SMPL-X)", ("expressions", "poses"), "expressions", _body, 30.0),
     Layout("DECA, EMOCA, SPECTRE", ("exp", "pose"), "exp", _split("pose"), 25.0),
 )  # fmt: skip
-"""All that are known. In SMPL-X the head is turned by neck and head joint; the body's own turn is left out."""
+"""All known layouts. In SMPL-X the head is rotated by neck and head joint; the rotation of the body is ignored."""
 
 
 def layout_of(names: set[str]) -> Layout | None:
-    """Return the layout that arrays of these names make, if any."""
+    """Return the layout of a file with arrays of these names; None if it is unknown."""
     return next((layout for layout in LAYOUTS if names.issuperset(layout.keys)), None)
 
 
@@ -85,7 +90,7 @@ def read(path: Path, layout: Layout) -> Motion:
     """Read a tracker's file.
 
     Raises:
-        InputError: an array is misshapen, of another length than the others, or not finite.
+        InputError: an array has a wrong shape or length, or is not finite.
     """
     from diffposetalk.motion import Motion, flame_channels
 
@@ -102,18 +107,18 @@ def read(path: Path, layout: Layout) -> Motion:
 
 
 def _frames(arrays: Arrays, key: str, width: int | None = None) -> np.ndarray:
-    """Return an array as `(T, width)`; axes of size 1 between are dropped, as batches of one leave them."""
+    """Return an array as ``(T, width)``; a middle axis of size 1 (a batch of one) is removed."""
     values = np.asarray(arrays[key], np.float32)
     if values.ndim == 3 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 2 or (width is not None and values.shape[1] != width):
-        wanted = "(T, n)" if width is None else f"(T, {width})"
-        raise InputError(f"{key} must be {wanted}, got {values.shape}")
+        shape = "(T, n)" if width is None else f"(T, {width})"
+        raise InputError(f"{key} must be {shape}, got {values.shape}")
     return values
 
 
 def _chained(*rotations: np.ndarray) -> np.ndarray:
-    """Return one rotation for several that follow one another from the base: ``(T, 3)`` axis-angle each."""
+    """Return the product of rotations, from the base outwards, ``(T, 3)`` axis-angle each."""
     lengths = {len(rotation) for rotation in rotations}
     if len(lengths) > 1:
         raise InputError(f"rotations of {sorted(lengths)} frames")

@@ -1,7 +1,7 @@
-"""The 15 visemes of Oculus, solved for from ARKit's channels of the mouth.
+"""The 15 visemes of Oculus, fitted to the ARKit channels of the mouth.
 
-Each viseme is a mix of ARKit channels; in every frame those amounts of visemes are taken, at least 0 and a little smooth in time,
-whose mix comes nearest to the motion. The recipes are our own, made after what the viseme's phones look like.
+Each viseme is a mix of ARKit channels. A least-squares fit finds, for every frame, the viseme weights whose mix is nearest
+to the motion; they are at least 0 and slightly smooth in time. The recipes are our own, after the look of the phones.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
 
 NAMES = ("sil", "PP", "FF", "TH", "DD", "kk", "CH", "SS", "nn", "RR", "aa", "E", "ih", "oh", "ou")
-"""In the order of Oculus Lipsync."""
+"""Names of the visemes in the order of Oculus Lipsync."""
 MORPHS = tuple("viseme_" + {"ih": "I", "oh": "O", "ou": "U"}.get(name, name) for name in NAMES)
-"""What avatars call them."""
+"""Names of their morph targets on avatars."""
 RECIPES: dict[str, dict[str, float]] = {
     "PP": {"mouthPress": 0.4, "mouthRollLower": 0.4, "mouthRollUpper": 0.4},
     "FF": {"mouthRollLower": 0.7, "mouthUpperUp": 0.3, "jawOpen": 0.05},
@@ -39,28 +39,28 @@ RECIPES: dict[str, dict[str, float]] = {
     "oh": {"jawOpen": 0.4, "mouthFunnel": 0.6},
     "ou": {"jawOpen": 0.15, "mouthPucker": 0.8, "mouthFunnel": 0.2},
 }
-"""What each viseme adds at 1; a name without a side is both sides."""
+"""ARKit weights of each viseme at 1; a name without a side means both sides."""
 _ABSOLUTE = {"mouthClose": {"jawOpen": -1.0}}
-"""Channels that undo another: lips held together by `mouthClose` are a closed mouth, however far down the jaw is."""
+"""Channels that cancel another: lips closed by `mouthClose` are a closed mouth, even if the jaw is open."""
 
 
 def mixed(recipes: dict[str, dict[str, float]]) -> np.ndarray:
-    """Return recipes as `(n, 52)` float64 weights."""
-    said = np.zeros((len(recipes), len(CHANNELS)))
-    for row, recipe in zip(said, recipes.values()):
+    """Return recipes as ``(n, 52)`` float64 weights."""
+    weights = np.zeros((len(recipes), len(CHANNELS)))
+    for row, recipe in zip(weights, recipes.values()):
         for name, amount in recipe.items():
             for channel in (name,) if name in INDEX else (f"{name}Left", f"{name}Right"):
                 row[INDEX[channel]] = amount
-    return said
+    return weights
 
 
 def solved(motion: Motion, recipes: dict[str, dict[str, float]]) -> np.ndarray:
-    """Return how much of each recipe the mouth shows, `(T, n)` float64 in [0, 1]."""
+    """Return the weight of each recipe in a motion, ``(T, n)`` float64 in [0, 1]."""
     from diffposetalk.geometry.least_squares import solve_weights
 
     weights = arkit_weights(motion).astype(np.float64)
-    for name, undone in _ABSOLUTE.items():
-        for other, amount in undone.items():
+    for name, cancelled in _ABSOLUTE.items():
+        for other, amount in cancelled.items():
             weights[:, INDEX[other]] = np.maximum(0, weights[:, INDEX[other]] + amount * weights[:, INDEX[name]])
     basis = mixed(recipes)
     used = basis.any(0)
@@ -71,13 +71,13 @@ def solved(motion: Motion, recipes: dict[str, dict[str, float]]) -> np.ndarray:
 
 
 def viseme_weights(motion: Motion) -> np.ndarray:
-    """Return all 15 visemes, `(T, 15)` float64 in [0, 1]; `sil` is what the others leave."""
+    """Return all 15 visemes, ``(T, 15)`` float64 in [0, 1]; `sil` is 1 minus the sum of the others."""
     spoken = solved(motion, RECIPES)
     return np.concatenate([np.clip(1 - spoken.sum(1, keepdims=True), 0, 1), spoken], 1)
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write the visemes of each frame, with the names of both worlds."""
+    """Write the visemes of each frame, with the names of Oculus and of morph targets."""
     document = {
         "fps": motion.fps,
         "soundFile": sound_name(scene),

@@ -1,7 +1,7 @@
-"""BVH: the joints of the head (neck, head, eyes, FLAME's jaw) as a skeleton in motion; the format has no blend shapes.
+"""BVH: an animated skeleton of the head (neck, head, eyes, FLAME's jaw); the format has no blend shapes.
 
-Angles in degrees, rotations in the order of their channels: Z, then X, then Y. Lengths in centimetres, which MotionBuilder,
-Maya and Unreal take them for; the format says nothing.
+Angles are in degrees; rotations apply in the order of the channels: Z, X, Y. Lengths are in centimetres, as MotionBuilder,
+Maya and Unreal assume; the format defines no unit.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
 
 CM = 100.0
+"""Centimetres in a metre."""
 TIP_CM = {"Head": (0.0, 15.0, 0.0), "Neck": (0.0, 15.0, 0.0), "Jaw": (0.0, -3.0, 6.0)}
-"""Where joints without children end; eyes end in front."""
+"""End points of joints without children, centimetres."""
 EYE_TIP_CM = (0.0, 0.0, 2.0)
+"""End point of an eye, centimetres."""
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
@@ -33,12 +35,12 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
         pad = "  " * depth
         parent = rig.parents[index]
         offset = (rig.joints[index] - rig.joints[parent]) * CM if parent >= 0 else np.zeros(3)
-        places = "6 Xposition Yposition Zposition" if parent < 0 else "3"
+        channels = "6 Xposition Yposition Zposition" if parent < 0 else "3"
         order.append(index)
         lines.append(f"{pad}{'ROOT' if parent < 0 else 'JOINT'} {rig.joint_names[index]}")
         lines.append(pad + "{")
         lines.append(f"{pad}  OFFSET {_three(offset)}")
-        lines.append(f"{pad}  CHANNELS {places} Zrotation Xrotation Yrotation")
+        lines.append(f"{pad}  CHANNELS {channels} Zrotation Xrotation Yrotation")
         children = [child for child, above in enumerate(rig.parents) if above == index]
         for child in children:
             joint(child, depth + 1)
@@ -62,7 +64,7 @@ def _three(values: np.ndarray) -> str:
 
 
 def _zxy(quaternions: np.ndarray) -> np.ndarray:
-    """Turn `(T, J, 4)` quaternions into angles about z, x, y, `(T, J, 3)` radians, of the rotation `Rz @ Rx @ Ry`."""
+    """Turn ``(T, J, 4)`` quaternions into angles about z, x, y, ``(T, J, 3)`` radians, of the rotation `Rz @ Rx @ Ry`."""
     x, y, z, w = np.moveaxis(quaternions.astype(np.float64), -1, 0)
     about_x = np.arcsin(np.clip(2 * (y * z + w * x), -1, 1))
     about_y = np.arctan2(2 * (w * y - x * z), 1 - 2 * (x * x + y * y))

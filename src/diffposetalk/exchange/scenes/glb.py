@@ -1,4 +1,4 @@
-"""The container of glTF 2.0 in one file (`.glb`): a JSON document and a binary chunk that grows array by array.
+"""Container of glTF 2.0 in one file (`.glb`): a JSON document and a binary chunk.
 
 Source: glTF 2.0 (Khronos), "Binary glTF" and "Accessors".
 """
@@ -11,16 +11,28 @@ from typing import Any
 
 import numpy as np
 
-BYTE, SHORT, INT, FLOAT = 5121, 5123, 5125, 5126
-"""glTF's numbers for the types of components."""
-VERTICES, INDICES = 34962, 34963
-"""glTF's numbers for what a buffer view is for."""
+BYTE = 5121
+"""Component type uint8."""
+SHORT = 5123
+"""Component type uint16."""
+INT = 5125
+"""Component type uint32."""
+FLOAT = 5126
+"""Component type float32."""
+VERTICES = 34962
+"""Target of a buffer view that holds vertex attributes."""
+INDICES = 34963
+"""Target of a buffer view that holds vertex indices."""
 WIDTHS = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4", 16: "MAT4"}
-JSON_CHUNK, BINARY_CHUNK = 0x4E4F534A, 0x004E4942
+"""Names of element types by their number of components."""
+JSON_CHUNK = 0x4E4F534A
+"""Type of the chunk that holds the document."""
+BINARY_CHUNK = 0x004E4942
+"""Type of the chunk that holds the arrays."""
 
 
 class Binary:
-    """The binary chunk as it grows, with the views and accessors that point into it."""
+    """The binary chunk, with the buffer views and accessors that point into it."""
 
     def __init__(self) -> None:
         self.pieces: list[bytes] = []
@@ -29,7 +41,7 @@ class Binary:
         self.accessors: list[dict[str, Any]] = []
 
     def view(self, data: bytes, target: int | None = None) -> int:
-        """Append bytes, padded to four, and return the number of their view."""
+        """Append bytes, padded to a multiple of four, and return the number of their buffer view."""
         view: dict[str, Any] = {"buffer": 0, "byteOffset": self.length, "byteLength": len(data)}
         if target is not None:
             view["target"] = target
@@ -44,9 +56,9 @@ class Binary:
 
         Args:
             values: uint8, uint16, uint32 or float32.
-            target: what the view is for, where it has to say so.
-            bounds: with the least and greatest value.
-            unit: integers stand for [0, 1].
+            target: `VERTICES` or `INDICES`; None if the view needs no target.
+            bounds: whether to state minimum and maximum.
+            unit: whether integers are normalised to [0, 1].
         """
         values = np.ascontiguousarray(values)
         accessor: dict[str, Any] = {"bufferView": self.view(values.tobytes(), target)} | _described(values, bounds)
@@ -56,7 +68,7 @@ class Binary:
         return len(self.accessors) - 1
 
     def sparse(self, values: np.ndarray, bounds: bool) -> int:
-        """Append ``(n, 3)`` float32 that is zero in most rows: only the other rows are written."""
+        """Append ``(n, 3)`` float32 that is zero in most rows; only the other rows are written."""
         rows = np.flatnonzero(values.any(1))
         if not len(rows):
             rows = np.zeros(1, np.int64)  # a sparse accessor has at least one row
@@ -79,7 +91,7 @@ class Binary:
         return len(self.accessors) - 1
 
     def file(self, document: dict[str, Any]) -> bytes:
-        """Return the whole file: the document, completed by buffer, views and accessors, and the binary chunk."""
+        """Return the bytes of the file: the document with buffer, views and accessors, and the binary chunk."""
         whole = document | {
             "accessors": self.accessors,
             "bufferViews": self.views,
@@ -93,7 +105,7 @@ class Binary:
 
 
 def _described(values: np.ndarray, bounds: bool) -> dict[str, Any]:
-    """Return what an accessor says of an array: type, length, and where wanted its bounds."""
+    """Return the type, length and, if asked for, bounds of an array, as an accessor states them."""
     width = 1 if values.ndim == 1 else int(np.prod(values.shape[1:]))
     component = {"u1": BYTE, "u2": SHORT, "u4": INT, "f4": FLOAT}[values.dtype.str[1:]]
     described: dict[str, Any] = {"componentType": component, "count": len(values), "type": WIDTHS[width]}

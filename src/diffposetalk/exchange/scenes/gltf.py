@@ -1,4 +1,4 @@
-"""Animated GLB: one skinned mesh with named morph targets, joints for neck, head and eyes, and the motion on them.
+"""Animated GLB: one skinned mesh with named morph targets, joints for neck, head and eyes, and an animation.
 
 Source: glTF 2.0 (Khronos), with KHR_materials_specular; target names in `mesh.extras.targetNames`, the convention that
 three.js, Blender, Godot and Unity's importers read.
@@ -20,11 +20,18 @@ if TYPE_CHECKING:
     from diffposetalk.exchange.options import Scene
     from diffposetalk.motion import Motion
 
-LINEAR, TRILINEAR, CLAMP, REPEAT = 9729, 9987, 33071, 10497
+LINEAR = 9729
+"""Texture filter: linear."""
+TRILINEAR = 9987
+"""Texture filter: linear, also between mipmaps."""
+CLAMP = 33071
+"""Texture wrap: clamp to edge."""
+REPEAT = 10497
+"""Texture wrap: repeat."""
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write a moving head as `.glb`, the sound beside it.
+    """Write a moving head as `.glb`, and the sound beside it.
 
     Raises:
         InputError: the motion has no frames.
@@ -43,10 +50,10 @@ def glb_bytes(rig: Rig, extras: dict[str, Any] | None = None) -> bytes:
 
     Args:
         rig: the head and its motion.
-        extras: what `asset.extras` shall say, such as the name of the sound file.
+        extras: content of `asset.extras`, such as the name of the sound file.
 
     Returns:
-        The whole file; sparse accessors keep 52 targets with normals at about 3 MB, a minute of motion is 0.4 MB.
+        The bytes of the file. With sparse accessors, 52 targets with normals take about 3 MB, and a minute of motion 0.4 MB.
     """
     binary = Binary()
     document: dict[str, Any] = {
@@ -60,12 +67,12 @@ def glb_bytes(rig: Rig, extras: dict[str, Any] | None = None) -> bytes:
     n_shapes = len(rig.shape_names)
     if n_shapes:
         mesh |= {"weights": [0.0] * n_shapes, "extras": {"targetNames": list(rig.shape_names)}}
-    held_by, shares = rig.strongest(4)
+    joints, shares = rig.strongest(4)
     rest_normals, normal_targets = normals(rig.mesh.vertices, rig.mesh.faces), normal_shapes(rig)
     for part in parts_of(rig.mesh):
         material = _material(part, rig, binary, document)
         mesh["primitives"].append(
-            _primitive(part, rig, binary, (held_by, shares), rest_normals, normal_targets) | {"material": material}
+            _primitive(part, rig, binary, (joints, shares), rest_normals, normal_targets) | {"material": material}
         )
     document["meshes"] = [mesh]
     document["nodes"] = [{"name": "Face", "mesh": 0, "skin": 0}, *_joint_nodes(rig)]
@@ -87,44 +94,44 @@ def _primitive(
     part: Part,
     rig: Rig,
     binary: Binary,
-    holding: tuple[np.ndarray, np.ndarray],
+    skin: tuple[np.ndarray, np.ndarray],
     rest_normals: np.ndarray,
     normal_targets: np.ndarray,
 ) -> dict[str, Any]:
-    """Write the triangles of one material: points are split where texture coordinates part."""
+    """Add the triangles of one material; vertices are split at seams of the texture coordinates."""
     mesh = rig.mesh
     uv = None if part.material.texture is None else part.uv(mesh)
     corners = part.triangles(mesh).reshape(-1, 1).astype(np.int64)
     if uv is not None:
         corners = np.column_stack([corners, np.round(uv.reshape(-1, 2) * 65536)]).astype(np.int64)
-    _, kept, index = np.unique(corners, axis=0, return_index=True, return_inverse=True)
-    point = corners[kept, 0]
+    _, first, index = np.unique(corners, axis=0, return_index=True, return_inverse=True)
+    point = corners[first, 0]
     facing = np.float32(-1 if part.flipped else 1)
     attributes = {
         "POSITION": binary.accessor(mesh.vertices[point].astype(np.float32), VERTICES, bounds=True),
         "NORMAL": binary.accessor(facing * rest_normals[point], VERTICES),
-        "JOINTS_0": binary.accessor(holding[0][point], VERTICES),
-        "WEIGHTS_0": binary.accessor(holding[1][point], VERTICES),
+        "JOINTS_0": binary.accessor(skin[0][point], VERTICES),
+        "WEIGHTS_0": binary.accessor(skin[1][point], VERTICES),
     }
     if uv is not None:
-        turned = uv.reshape(-1, 2)[kept].astype(np.float32) * [1, -1] + [0, 1]  # glTF's origin is the upper left
+        turned = uv.reshape(-1, 2)[first].astype(np.float32) * [1, -1] + [0, 1]  # glTF's origin is the upper left
         attributes["TEXCOORD_0"] = binary.accessor(turned.astype(np.float32), VERTICES)
     if mesh.vertex_color is not None and not part.flipped:
         tint = np.concatenate([np.clip(mesh.vertex_color[point], 0, 1), np.ones((len(point), 1))], 1)
         attributes["COLOR_0"] = binary.accessor(np.round(tint * 65535).astype(np.uint16), VERTICES, unit=True)
-    said: dict[str, Any] = {
+    primitive: dict[str, Any] = {
         "attributes": attributes,
         "indices": binary.accessor(index.reshape(-1).astype(np.uint16 if len(point) <= 65535 else np.uint32), INDICES),
     }
     if len(rig.shape_names):
-        said["targets"] = [
+        primitive["targets"] = [
             {
                 "POSITION": binary.sparse(shape[point], bounds=True),
                 "NORMAL": binary.sparse(facing * turned_by[point], bounds=False),
             }
             for shape, turned_by in zip(rig.shapes, normal_targets)
         ]
-    return said
+    return primitive
 
 
 def _material(part: Part, rig: Rig, binary: Binary, document: dict[str, Any]) -> int:
@@ -143,11 +150,11 @@ def _material(part: Part, rig: Rig, binary: Binary, document: dict[str, Any]) ->
         last = len(document["images"]) - 1
         document["textures"].append({"source": last, "sampler": last})
         surface["baseColorTexture"] = {"index": last}
-    said: dict[str, Any] = {"name": material.name, "pbrMetallicRoughness": surface}
+    entry: dict[str, Any] = {"name": material.name, "pbrMetallicRoughness": surface}
     if has_holes(material):
-        said["alphaMode"] = "BLEND"
-    said["extensions"] = {"KHR_materials_specular": {"specularFactor": min(1.0, reflectance(part, rig.mesh) / 0.04)}}
-    document["materials"].append(said)
+        entry["alphaMode"] = "BLEND"
+    entry["extensions"] = {"KHR_materials_specular": {"specularFactor": min(1.0, reflectance(part, rig.mesh) / 0.04)}}
+    document["materials"].append(entry)
     return len(document["materials"]) - 1
 
 

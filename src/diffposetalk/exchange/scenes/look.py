@@ -1,4 +1,4 @@
-"""A mesh's look as scene formats say it: parts of one material, textures as picture files, physical material values."""
+"""Materials of a mesh for scene formats: triangles by material, encoded textures, physical material values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 from diffposetalk.geometry.mesh import Material, Mesh
 
 PLAIN = Material("surface", (0.6, 0.6, 0.6))
+"""Material of a mesh that has none."""
 JPEG_QUALITY = 92
+"""Quality of textures without alpha."""
 
 
 @dataclass(frozen=True)
@@ -20,44 +22,44 @@ class Part:
 
     material: Material
     faces: np.ndarray
-    """`(n,)` which of the mesh's triangles."""
+    """``(n,)`` numbers of the mesh's triangles."""
     flipped: bool = False
-    """Seen from behind: the dark inside of a head that has no mouth."""
+    """Whether the triangles face inwards: the dark inside of a head without mouth cavity."""
 
     def triangles(self, mesh: Mesh) -> np.ndarray:
-        """Return `(n, 3)` vertex indices, counter-clockwise as seen."""
-        chosen = mesh.faces[self.faces]
-        return chosen[:, ::-1] if self.flipped else chosen
+        """Return ``(n, 3)`` vertex indices, counter-clockwise seen from the visible side."""
+        triangles = mesh.faces[self.faces]
+        return triangles[:, ::-1] if self.flipped else triangles
 
     def uv(self, mesh: Mesh) -> np.ndarray | None:
-        """Return `(n, 3, 2)` texture coordinates of the corners, origin at the lower left; none without any."""
+        """Return ``(n, 3, 2)`` texture coordinates of the corners, origin at the lower left; None if the mesh has none."""
         return None if mesh.uv is None else mesh.uv[self.faces]
 
 
 def parts_of(mesh: Mesh) -> Iterator[Part]:
-    """Cut a mesh by material, opaque ones first, hair with holes last."""
+    """Yield the parts of a mesh by material: opaque ones first, those with transparent texture (hair) last."""
     materials = mesh.materials or (PLAIN,)
     of_face = np.zeros(len(mesh.faces), int) if mesh.face_material is None else np.asarray(mesh.face_material)
     for index in sorted(range(len(materials)), key=lambda k: has_holes(materials[k])):
-        material, chosen = materials[index], np.flatnonzero(of_face == index)
-        if not len(chosen):
+        material, faces = materials[index], np.flatnonzero(of_face == index)
+        if not len(faces):
             continue
-        yield Part(material, chosen)
+        yield Part(material, faces)
         if material.inside is not None:
             dark = replace(PLAIN, name=f"{material.name}_inside", base_color=material.inside, roughness=1.0, specular=0)
-            yield Part(dark, chosen, flipped=True)
+            yield Part(dark, faces, flipped=True)
 
 
 def has_holes(material: Material) -> bool:
-    """Tell whether the material's texture leaves parts of the surface away."""
+    """Whether the material's texture has alpha, so that parts of the surface are transparent."""
     return material.texture is not None and material.texture.shape[2] == 4
 
 
 def picture_of(texture: np.ndarray) -> tuple[bytes, str]:
-    """Encode a texture: PNG where it has coverage, else JPEG, which is a tenth as large.
+    """Encode a texture: PNG if it has alpha, else JPEG, which is a tenth of the size.
 
     Args:
-        texture: `(H, W, 3)` or `(H, W, 4)` uint8 sRGB.
+        texture: ``(H, W, 3)`` or ``(H, W, 4)`` uint8 sRGB.
 
     Returns:
         The file's bytes and its suffix, `.png` or `.jpg`.
@@ -73,38 +75,38 @@ def picture_of(texture: np.ndarray) -> tuple[bytes, str]:
 
 
 def repeats(uv: np.ndarray) -> bool:
-    """Tell whether texture coordinates leave the picture, so that it has to be repeated."""
+    """Whether texture coordinates lie outside [0, 1], so that the texture must repeat."""
     return bool(uv.size) and (float(uv.min()) < 0 or float(uv.max()) > 1)
 
 
 def open_air(part: Part, mesh: Mesh) -> np.ndarray:
-    """Return the mean tint of a part, linear RGB: how much light its colours and hollows leave, 1 all of it."""
+    """Return the mean tint of a part, linear RGB: the share of light that vertex colours leave, 1 for all."""
     if mesh.vertex_color is None or part.flipped:
         return np.ones(3)
     return np.clip(mesh.vertex_color[part.triangles(mesh)].mean((0, 1)), 0, 1)
 
 
 def reflectance(part: Part, mesh: Mesh) -> float:
-    """Return the share of light reflected head-on (0.04 is what most programs assume); less in hollows such as the mouth."""
+    """Return the share of light reflected head-on (0.04 is usual); it is lower in cavities such as the mouth."""
     return 0.11 * part.material.specular * float(open_air(part, mesh).max()) ** 2
 
 
 def vertex_colors(mesh: Mesh) -> np.ndarray:
-    """Return the colour of each vertex, textures and tints included, for formats and views that know no textures.
+    """Return the colour of each vertex, including textures and tints, for formats without textures.
 
     Returns:
-        `(V, 3)` float32 linear RGB in [0, 1].
+        ``(V, 3)`` float32 linear RGB in [0, 1].
     """
     color = np.ones((len(mesh.vertices), 3), np.float32)
     for part in reversed([part for part in parts_of(mesh) if not part.flipped]):
         corners, texture = part.triangles(mesh).reshape(-1), part.material.texture
-        shown = np.tile(np.array(part.material.base_color, np.float32), (len(corners), 1))
+        shade = np.tile(np.array(part.material.base_color, np.float32), (len(corners), 1))
         if texture is not None and mesh.uv is not None:
             across, up = (mesh.uv[part.faces].reshape(-1, 2) % 1.0).T
             rows = np.minimum(((1 - up) * texture.shape[0]).astype(int), texture.shape[0] - 1)
             columns = np.minimum((across * texture.shape[1]).astype(int), texture.shape[1] - 1)
-            shown *= _linear(texture[rows, columns, :3])
-        color[corners] = shown
+            shade *= _linear(texture[rows, columns, :3])
+        color[corners] = shade
     if mesh.vertex_color is not None:
         color *= mesh.vertex_color
     return np.clip(color, 0, 1)

@@ -1,7 +1,7 @@
-"""Baked vertices: a folder of numbered OBJ or PLY files, and PC2 point caches. Frames are made and written one by one.
+"""Baked vertices: a folder of numbered OBJ or PLY files, or a PC2 point cache. Frames are computed and written one by one.
 
-Large by nature: ten minutes of the free head are 2 GB as PC2, 6 GB as PLY, 14 GB as OBJ. GLB and USD say the same in a
-few megabytes.
+The files are large: ten minutes of the free head take 2 GB as PC2, 6 GB as PLY, 14 GB as OBJ. GLB and USD hold the same
+motion in a few megabytes.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
 
 PC2_MAGIC = b"POINTCACHE2\x00"
+"""First bytes of a point cache."""
 FRAME = "frame_{:05d}"
-"""How files of a sequence are called, the first number being 1, as animation programs count."""
+"""File names of a sequence; the first number is 1, as in animation programs."""
 
 
 def write_obj(motion: Motion, path: Path, scene: Scene) -> None:
@@ -98,14 +99,14 @@ def write_pc2(motion: Motion, path: Path, scene: Scene) -> None:
 
 
 def _start(motion: Motion, scene: Scene) -> tuple[HeadModel, Mesh, np.ndarray]:
-    """Return the head, its resting mesh and the first frame's vertices; a motion that does not fit fails here."""
+    """Return the head, its mesh at rest and the vertices of the first frame; raise if the motion does not fit."""
     head = scene.head_of(motion)
     check_fits(head, motion, scene.identity)
     return head, head.mesh(scene.identity), next(iter(head.iter_vertices(motion.slice(0, 1), scene.identity)))[0]
 
 
 def _frames(head: HeadModel, motion: Motion, scene: Scene) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield names and `(V, 3)` vertices, one frame after the other."""
+    """Yield names and ``(V, 3)`` vertices frame by frame."""
     number = 0
     for piece in head.iter_vertices(motion, scene.identity):
         for vertices in piece:
@@ -118,17 +119,17 @@ def _check_room(folder: Path, n_bytes: int) -> None:
     if n_bytes > free:
         raise InputError(
             f"the sequence takes {n_bytes / 1e9:.1f} GB and the disk has {free / 1e9:.1f} GB left; "
-            "a .glb or .usdz says the same in a few megabytes"
+            "a .glb or .usdz holds the same motion in a few megabytes"
         )
 
 
 def _vertex_lines(vertices: np.ndarray) -> bytes:
-    """Say `(V, 3)` as OBJ lines, to the micrometre."""
+    """Return vertices ``(V, 3)`` as lines of an OBJ file, rounded to micrometres."""
     return (b"v %.6f %.6f %.6f\n" * len(vertices)) % tuple(np.asarray(vertices, np.float64).reshape(-1).tolist())
 
 
 def _obj_frame(mesh: Mesh, materials: str) -> tuple[bytes, bytes]:
-    """Return what stands before and after the vertices in every OBJ file."""
+    """Return the text before and after the vertices in every OBJ file."""
     before = f"# metres, Y up\nmtllib {materials}\no head\n"
     lines: list[str] = []
     if mesh.uv is not None:
@@ -149,7 +150,7 @@ def _obj_frame(mesh: Mesh, materials: str) -> tuple[bytes, bytes]:
 
 
 def _write_materials(mesh: Mesh, path: Path, textures: Path) -> None:
-    """Write an MTL file and the textures it names, relative to itself."""
+    """Write an MTL file and its textures; it names them by relative paths."""
     lines: list[str] = []
     for part in parts_of(mesh):
         if part.flipped:
@@ -168,15 +169,15 @@ def _material_lines(part: Part, path: Path, textures: Path) -> list[str]:
         textures.mkdir(exist_ok=True)
         picture = textures / f"{look.name}{suffix}"
         picture.write_bytes(data)
-        named = picture.relative_to(path.parent).as_posix()
-        lines.append(f"map_Kd {named}")
+        name = picture.relative_to(path.parent).as_posix()
+        lines.append(f"map_Kd {name}")
         if has_holes(look):
-            lines.append(f"map_d -imfchan m {named}")
+            lines.append(f"map_d -imfchan m {name}")
     return [*lines, ""]
 
 
 def _write_notes(motion: Motion, folder: Path, scene: Scene, suffix: str) -> None:
-    """Write `sequence.json`: frame rate, number of frames, how they are called, the sound."""
+    """Write `sequence.json`: frame rate, number of frames, name of the first file, sound file."""
     sound = write_sound(scene.speech, folder / "head")
     notes = {
         "head": motion.head,

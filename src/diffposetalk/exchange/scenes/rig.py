@@ -1,7 +1,7 @@
-"""A head as scenes know it: a skinned mesh with morph targets and joints, and how they move. GLB and USD are written from it.
+"""Rig of a head for scene formats: a skinned mesh with morph targets and joints, and their animation.
 
-Exact, not baked: every head's own formula is said in morph weights and joint motion, so that the vertices of a player are
-those of `HeadModel.vertices` at each frame.
+GLB and USD are written from it. Nothing is baked: the formula of every head becomes morph weights and joint motion, so that
+a player computes the vertices of `HeadModel.vertices` at each frame.
 """
 
 from __future__ import annotations
@@ -25,34 +25,35 @@ if TYPE_CHECKING:
     from diffposetalk.head.shapes.head import TargetsHead
 
 USED = 1e-6
-"""A morph target whose weight never leaves 0 by more is not used."""
+"""A morph target is used if the absolute value of its weight exceeds this in some frame."""
 ANNY_JOINTS = (("Root", -1), ("Neck", 0), ("Head", 1), ("LeftEye", 2), ("RightEye", 2))
-"""Names (those of humanoid avatars) and parents; the root holds what stays put."""
+"""Names (as in humanoid avatars) and parents of the joints; the root holds what does not move."""
 FLAME_JOINTS = ("Root", "Neck", "Jaw", "LeftEye", "RightEye")
+"""Names of the joints of FLAME heads."""
 
 
 @dataclass(frozen=True)
 class Rig:
-    """A moving head as morph targets and joints; `K` targets, `J` joints, parents before children."""
+    """An animated head: `K` morph targets and `J` joints, parents before children."""
 
     mesh: Mesh
-    """The resting surface of the person."""
+    """Surface of the person at rest."""
     joint_names: tuple[str, ...]
     parents: tuple[int, ...]
-    """Of each joint, -1 for the first."""
+    """Parent of each joint; -1 for the root."""
     joints: np.ndarray
-    """`(J, 3)` metres, where each joint rests."""
+    """``(J, 3)`` positions of the joints at rest, metres."""
     skin_weights: np.ndarray
-    """`(V, J)` float32; rows sum to 1."""
+    """``(V, J)`` float32; rows sum to 1."""
     shape_names: tuple[str, ...]
     shapes: np.ndarray
-    """`(K, V, 3)` float32 metres per unit, added before the joints move."""
+    """``(K, V, 3)`` float32 metres per unit, added before the joints move."""
     weights: np.ndarray
-    """`(T, K)` float32."""
+    """``(T, K)`` float32."""
     rotations: np.ndarray
-    """`(T, J, 4)` float32 unit quaternions x, y, z, w, each relative to its parent; the shorter way between frames."""
+    """``(T, J, 4)`` float32 unit quaternions x, y, z, w, relative to the parent; signs give the shorter way."""
     translations: np.ndarray
-    """`(T, J, 3)` or, where nothing shifts, `(1, J, 3)` float32 metres from the parent joint."""
+    """``(T, J, 3)`` or, if nothing shifts, ``(1, J, 3)`` float32 metres relative to the parent joint."""
     fps: float
 
     def __len__(self) -> int:
@@ -60,39 +61,39 @@ class Rig:
 
     @property
     def turning(self) -> list[int]:
-        """The joints that may turn: all but a root that stays put."""
+        """Numbers of the joints that may rotate: all except a root that never rotates."""
         still = self.rotations[:, 0, 3].min() == 1
         return list(range(1 if still else 0, len(self.joint_names)))
 
     def paths(self) -> list[str]:
-        """The joints' names with those above them, as in `Root/Neck/Head`."""
-        said: list[str] = []
+        """Names of the joints with their parents, as in `Root/Neck/Head`."""
+        paths: list[str] = []
         for name, parent in zip(self.joint_names, self.parents):
-            said.append(f"{said[parent]}/{name}" if parent >= 0 else name)
-        return said
+            paths.append(f"{paths[parent]}/{name}" if parent >= 0 else name)
+        return paths
 
     def strongest(self, n_joints: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the joints that hold each vertex most, as engines want them; what more would hold is shared out.
+        """Return the joints with the largest weights at each vertex; engines take no more. Weights are scaled to sum 1.
 
         Returns:
-            Joint numbers `(V, n)` uint8, 0 where fewer hold it, and shares `(V, n)` float32 that sum to 1.
+            Joint numbers ``(V, n)`` uint8, 0 if a vertex has fewer, and weights ``(V, n)`` float32 that sum to 1.
         """
-        held = np.pad(self.skin_weights, ((0, 0), (0, max(0, n_joints - self.skin_weights.shape[1]))))
-        order = np.argsort(-held, axis=1, kind="stable")[:, :n_joints]
-        shares = np.maximum(np.take_along_axis(held, order, 1), 0).astype(np.float64)
+        padded = np.pad(self.skin_weights, ((0, 0), (0, max(0, n_joints - self.skin_weights.shape[1]))))
+        order = np.argsort(-padded, axis=1, kind="stable")[:, :n_joints]
+        shares = np.maximum(np.take_along_axis(padded, order, 1), 0).astype(np.float64)
         shares[shares < 1e-6] = 0
         shares = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
         return np.where(shares > 0, order, 0).astype(np.uint8), shares
 
 
 def rig_of(head: HeadModel, motion: Motion, identity: np.ndarray | None = None, used_only: bool = False) -> Rig:
-    """Say a motion of a head in morph targets and joints.
+    """Return the rig of a head with the animation of a motion.
 
     Args:
         head: an anny or a FLAME head, or a mesh of named shapes.
-        motion: made for it.
-        identity: `(I,)` or none for the neutral person; goes into the resting surface and the joints' places.
-        used_only: leave out targets that the motion never uses.
+        motion: made for this head.
+        identity: ``(I,)`` identity coefficients, which change the surface and joints at rest; None for the mean person.
+        used_only: whether to leave out targets that the motion never uses.
 
     Raises:
         InputError: the motion has no frames.
@@ -115,11 +116,11 @@ def rig_of(head: HeadModel, motion: Motion, identity: np.ndarray | None = None, 
 
 
 def check_fits(head: HeadModel, motion: Motion, identity: np.ndarray | None) -> None:
-    """Refuse what would only fail after files were begun.
+    """Check that a motion and an identity fit a head, before files are written.
 
     Raises:
         InputError: the motion has no frames.
-        ModelError: it does not fit the head, or the identity does not.
+        ModelError: motion or identity do not fit the head.
     """
     if len(motion) == 0:
         raise InputError("the motion has no frames, so there is nothing to write")
@@ -129,9 +130,9 @@ def check_fits(head: HeadModel, motion: Motion, identity: np.ndarray | None) -> 
 
 
 def _anny(head: AnnyHead, motion: Motion, identity: np.ndarray | None, used_only: bool) -> Rig:
-    """Neck and head share the rotation; gaze channels keep their morphs (the lids) and also turn the eye joints.
+    """Rig of an Anny head: neck and head share the rotation; gaze channels move the lids as targets and rotate the eye joints.
 
-    Gaze channels move no point of the eyeballs, so nothing moves twice.
+    The gaze targets do not contain the eyeballs, so nothing moves twice.
     """
     from diffposetalk.head.anny.head import NECK_SHARE
 
@@ -141,10 +142,10 @@ def _anny(head: AnnyHead, motion: Motion, identity: np.ndarray | None, used_only
     if identity is not None:
         places = places + skinning.blend_shapes(np.asarray(identity, np.float64), head.data["joint_identity"])
     joints = np.concatenate([places[:1] * [0, 0, 0], places])
-    held = head.data["joint_weights"]
+    joint_weights = head.data["joint_weights"]
     weights = np.zeros((len(mesh.vertices), 5), np.float32)
-    weights[:, 1:3] = held
-    weights[:, 0] = np.maximum(0, 1 - held.sum(1))
+    weights[:, 1:3] = joint_weights
+    weights[:, 0] = np.maximum(0, 1 - joint_weights.sum(1))
     for side, region in enumerate(("left_eye", "right_eye")):
         weights[head.regions[region]] = np.eye(5, dtype=np.float32)[3 + side]
     turns = np.zeros((len(motion), 5, 3))
@@ -158,7 +159,7 @@ def _anny(head: AnnyHead, motion: Motion, identity: np.ndarray | None, used_only
 
 
 def _flame(head: FlameHead, motion: Motion, identity: np.ndarray | None, used_only: bool) -> Rig:
-    """Expression and the pose shapes of jaw and eyes are targets; the joints turn, and shift with the expression."""
+    """Rig of a FLAME head: expression and pose shapes are targets; joints rotate, and shift with the expression."""
     model = head.model
     expression = head._ordered(motion)
     width = expression.shape[1]
@@ -189,16 +190,16 @@ def _flame(head: FlameHead, motion: Motion, identity: np.ndarray | None, used_on
 
 
 def _targets(head: TargetsHead, motion: Motion, used_only: bool) -> Rig:
-    """The whole mesh turns with one joint."""
+    """Rig of a mesh with named shapes: the whole mesh rotates with one joint."""
     mesh = head.mesh()
     names = tuple(name for name in head.expression_names if name in motion.expression_names)
     columns = [motion.expression_names.index(name) for name in names]
     joints = np.stack([np.zeros(3), np.asarray(head.pivot, np.float64)])
     turns = np.zeros((len(motion), 2, 3))
     turns[:, 1] = motion.head_pose
-    held = np.tile(np.array([0, 1], np.float32), (len(mesh.vertices), 1))
+    skin = np.tile(np.array([0, 1], np.float32), (len(mesh.vertices), 1))
     shapes = head.deltas[[head.expression_names.index(name) for name in names]]
-    return _rig(mesh, ("Root", "Head"), (-1, 0), joints, held, names, shapes, motion.expression[:, columns], turns,
+    return _rig(mesh, ("Root", "Head"), (-1, 0), joints, skin, names, shapes, motion.expression[:, columns], turns,
                 joints[None].astype(np.float32), motion.fps, used_only)  # fmt: skip
 
 
@@ -216,48 +217,48 @@ def _rig(
     fps: float,
     used_only: bool,
 ) -> Rig:
-    kept = np.arange(len(names))
+    used = np.arange(len(names))
     if used_only:
-        kept = np.flatnonzero(np.abs(weights).max(0) > USED)
+        used = np.flatnonzero(np.abs(weights).max(0) > USED)
     return Rig(
         mesh, joint_names, parents, joints.astype(np.float32), np.asarray(skin_weights, np.float32),
-        tuple(names[k] for k in kept), np.asarray(shapes, np.float32)[kept], np.asarray(weights, np.float32)[:, kept],
+        tuple(names[k] for k in used), np.asarray(shapes, np.float32)[used], np.asarray(weights, np.float32)[:, used],
         continuous_quaternions(turns).astype(np.float32), translations, fps,
     )  # fmt: skip
 
 
 def _offsets(joints: np.ndarray, parents: tuple[int, ...]) -> np.ndarray:
-    """Return each joint's place relative to its parent's, `(..., J, 3)`."""
-    said = np.array(joints)
+    """Return the position of each joint relative to its parent, ``(..., J, 3)``."""
+    offsets = np.array(joints)
     for joint, parent in enumerate(parents):
         if parent >= 0:
-            said[..., joint, :] = joints[..., joint, :] - joints[..., parent, :]
-    return said
+            offsets[..., joint, :] = joints[..., joint, :] - joints[..., parent, :]
+    return offsets
 
 
 def _shifts(turns: np.ndarray, pivots: np.ndarray, rest: np.ndarray, parents: tuple[int, ...]) -> np.ndarray:
-    """Return translations that make joints bound at `rest` turn about `pivots`.
+    """Return translations with which joints bound at `rest` rotate about `pivots`.
 
     Args:
-        turns: `(T, J, 3)` rotation vectors.
-        pivots: `(T, J, 3)` metres, of each frame.
-        rest: `(J, 3)` metres, where the joints are bound.
-        parents: of each joint.
+        turns: ``(T, J, 3)`` rotation vectors.
+        pivots: ``(T, J, 3)`` metres, in each frame.
+        rest: ``(J, 3)`` positions at which the joints are bound, metres.
+        parents: parent of each joint.
 
     Returns:
-        `(T, J, 3)` metres relative to the parent joint, in its frame.
+        ``(T, J, 3)`` metres relative to the parent joint, in its frame.
     """
     locals_ = [matrices_of(turns[:, joint]) for joint in range(len(parents))]
     world = skinning.chain_transforms(locals_, pivots, parents)
     origins = [rotation @ place + shift for (rotation, shift), place in zip(world, rest)]
-    said = []
+    translations = []
     for joint, parent in enumerate(parents):
         if parent < 0:
-            said.append(origins[joint])
+            translations.append(origins[joint])
         else:
             across = origins[joint] - origins[parent]
-            said.append((world[parent][0].swapaxes(-1, -2) @ across[..., None])[..., 0])
-    return np.stack(said, 1)
+            translations.append((world[parent][0].swapaxes(-1, -2) @ across[..., None])[..., 0])
+    return np.stack(translations, 1)
 
 
 def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -266,10 +267,10 @@ def normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def normal_shapes(rig: Rig) -> np.ndarray:
-    """Return what each target adds to the normals at weight 1, `(K, V, 3)` float32; exactly 0 where nothing changes."""
+    """Return the change of the normals by each target at weight 1, ``(K, V, 3)`` float32; exactly 0 where it is negligible."""
     rest = normals(rig.mesh.vertices, rig.mesh.faces)
-    said = np.zeros_like(rig.shapes)
+    changes = np.zeros_like(rig.shapes)
     for index, shape in enumerate(rig.shapes):
-        said[index] = normals(rig.mesh.vertices + shape, rig.mesh.faces) - rest
-    said[np.abs(said).max(2) < 1e-4] = 0
-    return said
+        changes[index] = normals(rig.mesh.vertices + shape, rig.mesh.faces) - rest
+    changes[np.abs(changes).max(2) < 1e-4] = 0
+    return changes

@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
 
 N_HOLDING = 4
-"""Joints that may hold a vertex; engines take no more."""
+"""Number of joints per vertex; engines take no more."""
 ROOM_M = 0.15
-"""Metres round the resting head that its motion may fill."""
+"""Margin around the head at rest for its motion, metres."""
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
@@ -123,7 +123,7 @@ def write_package(layer: Path, path: Path) -> None:
 
 
 def _pxr(module: str) -> Any:
-    """Import a module of usd-core; where that is missing say so."""
+    """Import a module of usd-core; raise a clear error if it is not installed."""
     from importlib import import_module
 
     try:
@@ -138,11 +138,11 @@ def _vectors(values: np.ndarray) -> Any:
 
 def _matrices(rotation: np.ndarray | None, places: np.ndarray) -> Any:
     """Return translations as USD matrices, which act on rows."""
-    all_ = np.tile(np.eye(4), (len(places), 1, 1))
-    all_[:, 3, :3] = places
+    matrices = np.tile(np.eye(4), (len(places), 1, 1))
+    matrices[:, 3, :3] = places
     if rotation is not None:
-        all_[:, :3, :3] = rotation
-    return _pxr("Vt").Matrix4dArray.FromNumpy(np.ascontiguousarray(all_))
+        matrices[:, :3, :3] = rotation
+    return _pxr("Vt").Matrix4dArray.FromNumpy(np.ascontiguousarray(matrices))
 
 
 def _skeleton(stage: Any, rig: Rig) -> Any:
@@ -185,7 +185,7 @@ def _mesh(stage: Any, rig: Rig, skeleton: Any) -> Any:
 
 
 def _blend_shapes(stage: Any, rig: Rig, mesh: Any) -> None:
-    """Each shape holds only the points that it moves."""
+    """Write the blend shapes; each holds only the points that it moves."""
     if not rig.shape_names:
         return
     UsdSkel, Vt = _pxr("UsdSkel"), _pxr("Vt")
@@ -194,11 +194,11 @@ def _blend_shapes(stage: Any, rig: Rig, mesh: Any) -> None:
         place = mesh.GetPath().AppendChild(_pxr("Tf").MakeValidIdentifier(name))
         if place in targets:
             place = place.ReplaceName(f"{place.name}_{len(targets)}")
-        moved = np.flatnonzero(shape.any(1) | turned.any(1)).astype(np.int32)
+        points = np.flatnonzero(shape.any(1) | turned.any(1)).astype(np.int32)
         blend = UsdSkel.BlendShape.Define(stage, place)
-        blend.CreateOffsetsAttr(_vectors(shape[moved]))
-        blend.CreateNormalOffsetsAttr(_vectors(turned[moved]))
-        blend.CreatePointIndicesAttr(Vt.IntArray.FromNumpy(moved))
+        blend.CreateOffsetsAttr(_vectors(shape[points]))
+        blend.CreateNormalOffsetsAttr(_vectors(turned[points]))
+        blend.CreatePointIndicesAttr(Vt.IntArray.FromNumpy(points))
         targets.append(blend.GetPath())
     binding = UsdSkel.BindingAPI(mesh.GetPrim())
     binding.CreateBlendShapesAttr(list(rig.shape_names))
@@ -206,7 +206,7 @@ def _blend_shapes(stage: Any, rig: Rig, mesh: Any) -> None:
 
 
 def _animation(stage: Any, rig: Rig, skeleton: Any) -> None:
-    """Time code is frame number: blend weights matched by name, joints relative to their parents."""
+    """Write the animation; a time code is a frame number, and joints are relative to their parents."""
     UsdSkel, Vt, Sdf = _pxr("UsdSkel"), _pxr("Vt"), _pxr("Sdf")
     animation = UsdSkel.Animation.Define(stage, "/Head/Animation")
     binding = UsdSkel.BindingAPI.Apply(skeleton.GetPrim())
@@ -235,10 +235,10 @@ def _materials(stage: Any, rig: Rig, mesh: Any, textures: Path, base: Path) -> N
     first = 0
     for part in parts_of(rig.mesh):
         material = _material(stage, rig, part, textures, base)
-        chosen = Vt.IntArray.FromNumpy(np.arange(first, first + len(part.faces), dtype=np.int32))
+        faces = Vt.IntArray.FromNumpy(np.arange(first, first + len(part.faces), dtype=np.int32))
         first += len(part.faces)
         subset = UsdGeom.Subset.CreateGeomSubset(
-            mesh, part.material.name, UsdGeom.Tokens.face, chosen, UsdShade.Tokens.materialBind
+            mesh, part.material.name, UsdGeom.Tokens.face, faces, UsdShade.Tokens.materialBind
         )
         UsdShade.MaterialBindingAPI.Apply(subset.GetPrim()).Bind(material)
     UsdGeom.Subset.SetFamilyType(mesh, UsdShade.Tokens.materialBind, UsdGeom.Tokens.partition)
@@ -258,8 +258,8 @@ def _material(stage: Any, rig: Rig, part: Part, textures: Path, base: Path) -> A
     surface.CreateInput("ior", kinds.Float).Set((1 + head_on) / (1 - head_on))
     color = surface.CreateInput("diffuseColor", kinds.Color3f)
     if look.texture is None or rig.mesh.uv is None:
-        shown = np.clip(np.array(look.base_color) * open_air(part, rig.mesh), 0, 1)
-        color.Set(Gf.Vec3f(*(float(value) for value in shown)))
+        shade = np.clip(np.array(look.base_color) * open_air(part, rig.mesh), 0, 1)
+        color.Set(Gf.Vec3f(*(float(value) for value in shade)))
     else:
         data, suffix = picture_of(look.texture)
         textures.mkdir(exist_ok=True)

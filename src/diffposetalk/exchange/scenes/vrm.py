@@ -1,8 +1,8 @@
-"""VRM animation (`.vrma`): neck and head, the direction of gaze, and expressions, for any VRM avatar.
+"""VRM animation (`.vrma`): neck, head, direction of gaze and expressions, for any VRM avatar.
 
-A glTF file without meshes. Expressions are kept as the standard has it: each is a node whose x is the weight. Two variants:
-VRM's own presets (aa, ih, ou, ee, oh, blinkLeft, blinkRight), which all avatars have; and Perfect Sync, the 52 ARKit names in
-PascalCase as custom expressions, for avatars made for it.
+It is a glTF file without meshes. As the standard requires, each expression is a node whose x translation is the weight. Two
+variants: the presets of VRM (aa, ih, ou, ee, oh, blinkLeft, blinkRight), which all avatars have; and Perfect Sync, the 52
+ARKit names in PascalCase as custom expressions, for avatars that have them.
 Source: VRMC_vrm_animation 1.0 (VRM Consortium).
 """
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
 
 BONES = (("hips", -1, 1.0), ("spine", 0, 0.1), ("chest", 1, 0.15), ("neck", 2, 0.25), ("head", 3, 0.08))
-"""Humanoid bones, their parents, and how far above those they are, metres; the avatar's own lengths count, not these."""
+"""Humanoid bones: name, parent, height above the parent in metres (players use the avatar's own lengths)."""
 NECK_SHARE = 0.4
-"""Of the head's rotation, as our own head has it."""
+"""Share of the head's rotation that the neck takes, as in our own head."""
 MOUTHS: dict[str, dict[str, float]] = {
     "aa": {"jawOpen": 0.6, "mouthLowerDown": 0.2},
     "ih": {"jawOpen": 0.2, "mouthStretch": 0.3, "mouthSmile": 0.3, "mouthUpperUp": 0.1},
@@ -35,11 +35,11 @@ MOUTHS: dict[str, dict[str, float]] = {
     "ee": {"jawOpen": 0.3, "mouthStretch": 0.4, "mouthSmile": 0.1, "mouthLowerDown": 0.3},
     "oh": {"jawOpen": 0.4, "mouthFunnel": 0.6},
 }
-"""What VRM's mouth presets are taken to look like."""
+"""ARKit weights that each mouth preset of VRM stands for."""
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write VRM's own presets."""
+    """Write the presets of VRM."""
     curves = dict(zip(MOUTHS, solved(motion, MOUTHS).T))
     curves |= {f"blink{side}": arkit_weights(motion, (f"eyeBlink{side}",))[:, 0] for side in ("Left", "Right")}
     _write(motion, {"preset": curves}, path, scene)
@@ -48,8 +48,8 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
 def write_perfect_sync(motion: Motion, path: Path, scene: Scene) -> None:
     """Write all 52 channels as custom expressions."""
     weights = arkit_weights(motion)
-    kept = [i for i in range(len(CHANNELS)) if not scene.options.used_only or np.abs(weights[:, i]).max() > 1e-4]
-    _write(motion, {"custom": {pascal(CHANNELS[i]): weights[:, i] for i in kept}}, path, scene)
+    used = [i for i in range(len(CHANNELS)) if not scene.options.used_only or np.abs(weights[:, i]).max() > 1e-4]
+    _write(motion, {"custom": {pascal(CHANNELS[i]): weights[:, i] for i in used}}, path, scene)
 
 
 def _write(motion: Motion, expressions: dict[str, dict[str, np.ndarray]], path: Path, scene: Scene) -> None:
@@ -78,11 +78,11 @@ def _write(motion: Motion, expressions: dict[str, dict[str, np.ndarray]], path: 
     gaze = rotation_of(gaze_of(motion).mean(1))
     turns = {neck: motion.head_pose * NECK_SHARE, head: motion.head_pose * (1 - NECK_SHARE), look_at: gaze}
     tracks = [(node, "rotation", accessor(quaternions_of(turn))) for node, turn in turns.items()]
-    said: dict[str, dict[str, Any]] = {}
+    nodes_by_name: dict[str, dict[str, Any]] = {}
     for group, curves in expressions.items():
-        said[group] = {}
+        nodes_by_name[group] = {}
         for name, curve in curves.items():
-            said[group][name] = {"node": len(nodes)}
+            nodes_by_name[group][name] = {"node": len(nodes)}
             tracks.append((len(nodes), "translation", accessor(np.pad(curve[:, None], ((0, 0), (0, 2))))))
             nodes.append({"name": name})
     roots = [0, *range(look_at + 1, len(nodes))]
@@ -102,7 +102,7 @@ def _write(motion: Motion, expressions: dict[str, dict[str, np.ndarray]], path: 
             "VRMC_vrm_animation": {
                 "specVersion": "1.0",
                 "humanoid": {"humanBones": {name: {"node": i} for i, (name, _, _) in enumerate(BONES)}},
-                "expressions": said,
+                "expressions": nodes_by_name,
                 "lookAt": {"node": look_at, "offsetFromHeadBone": [0.0, 0.06, 0.0]},
             }
         },
