@@ -22,7 +22,7 @@ def pascal(name: str) -> str:
 
 
 def channel_of(name: str) -> str | None:
-    """Return the ARKit channel that a name means, in any of the spellings that heads use, or none."""
+    """Return the ARKit channel that a name means, in any spelling that heads use, or None."""
     channel = spelling(name)
     return None if channel.half or channel.channel not in INDEX else channel.channel
 

@@ -82,8 +82,8 @@ class Table:
 
     def column(self, name: str) -> int | None:
         """Return the number of the column of that name, see `plain`; None where there is none."""
-        wanted = plain(name)
-        return next((i for i, each in enumerate(self.names) if plain(each) == wanted), None)
+        key = plain(name)
+        return next((i for i, other in enumerate(self.names) if plain(other) == key), None)
 
     def numbers(self, columns: Sequence[str]) -> np.ndarray:
         """Return columns as ``(T, n)`` float64.
