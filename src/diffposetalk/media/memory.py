@@ -27,8 +27,8 @@ def decode_bytes(data: bytes, where: str) -> tuple[int, np.ndarray]:
         Sample rate in Hz and ``(n,)`` float32 samples, the mean of the channels; a 16-bit sample `i` gives `i / 32768`.
 
     Raises:
-        InputError: there is no sound, it is damaged or truncated, its sample rate changes, or its samples take more memory than the
-            limit of `files.limits`: a few kilobytes can hold hours of silence.
+        InputError: there is no sound, it is damaged or truncated, its sample rate changes, or its samples take more
+            memory than the limit of `files.limits` (a few kilobytes can hold hours of silence).
     """
     import av
 
