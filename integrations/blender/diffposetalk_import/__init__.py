@@ -27,9 +27,11 @@ bl_info = {
 _SIDED = ("eyeBlink", "eyeLookDown", "eyeLookIn", "eyeLookOut", "eyeLookUp", "eyeSquint", "eyeWide")
 _SIDED += ("mouthSmile", "mouthFrown", "mouthDimple", "mouthStretch", "mouthPress", "mouthLowerDown", "mouthUpperUp")
 _SIDED += ("browDown", "browOuterUp", "cheekSquint", "noseSneer")
+"""Channels of both sides, without `Left` or `Right`."""
 _SINGLE = ("jawForward", "jawLeft", "jawRight", "jawOpen", "mouthClose", "mouthFunnel", "mouthPucker", "mouthLeft")
 _SINGLE += ("mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "browInnerUp")
 _SINGLE += ("cheekPuff", "tongueOut")
+"""Channels without a side."""
 ARKIT = (*(name + side for name in _SIDED for side in ("Left", "Right")), *_SINGLE)
 
 """The 52 channels, for the count in the panel."""

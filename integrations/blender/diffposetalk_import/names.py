@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 
 _SIDES = {"l": "left", "r": "right"}
+"""Abbreviation of a side -> side."""
 _DECORATION = frozenset(
     [
         "def",

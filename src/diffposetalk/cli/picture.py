@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from diffposetalk.speech import SpeechFile
 
 LOG = logging.getLogger("diffposetalk")
+"""The logger of the package."""
 VIDEO_SIZE = 512
 """Default width and height of a video, pixels."""
 SHEET_SIZE = 256

@@ -24,6 +24,7 @@ class Asset:
 
 
 _FLAME_SITE = "https://flame.is.tue.mpg.de after registration"
+"""Source of the FLAME files."""
 ASSETS = (
     Asset("flame2020", ("generic_model.pkl",), "FLAME 2020, the paper's head", f"{_FLAME_SITE}; not for commercial use"),
     Asset(

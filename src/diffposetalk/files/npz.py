@@ -20,6 +20,7 @@ _READ_HEADER = {
     (2, 0): np.lib.format.read_array_header_2_0,
     (3, 0): np.lib.format.read_array_header_2_0,  # as 2.0, in UTF-8
 }
+"""Format version -> reader of the header."""
 
 
 def read_npz(path: str | os.PathLike[str], what: str) -> dict[str, np.ndarray]:

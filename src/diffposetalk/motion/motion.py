@@ -19,6 +19,7 @@ from diffposetalk.geometry.rotations import slerp
 MOTION_FORMAT = 1
 """Format version of motion files. Newer versions are refused."""
 _POSE_WIDTHS = {"head_pose": 3, "jaw_pose": 3, "eye_pose": 6}
+"""Rotation -> number of columns."""
 
 
 @dataclass(frozen=True)

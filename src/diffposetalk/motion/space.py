@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _POSE_CHANNELS = ("head_x", "head_y", "head_z", "jaw_x", "jaw_y", "jaw_z")
+"""Channels of rotations, in the order of axis-angle x, y, z."""
 
 
 def flame_channels(n_expression: int = 50, head_pose: bool = True) -> tuple[str, ...]:

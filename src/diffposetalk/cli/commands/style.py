@@ -2,7 +2,7 @@
 
 diffposetalk style
 diffposetalk style talk.npz -o mine.style.safetensors
-diffposetalk style lively person.mp4 --shares 0.3,0.7 -o mixed.style.safetensors
+diffposetalk style lively somebody.mp4 --shares 0.3,0.7 -o mixed.style.safetensors
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ from diffposetalk.files.pickles.unpickler import MAX_DIMENSIONS, Budget, checked
 MAX_DENSE = 2**24
 """Largest number of entries of a sparse matrix that is made dense."""
 _DTYPE = re.compile(r"[|<>=]?(\?|b1|[iuf][1248]|c8|c16|[biufBHILQhlqefd]|[SUV]\d+|O8?)")
+"""Accepted dtype codes: numbers, text, bytes, padding and objects."""
 
 
 class Done(dict[int, Any]):
@@ -329,7 +330,9 @@ def _new(kind: Any, base: Any = None, state: Any = None) -> _StandIn:
 
 
 _NDARRAY = _Marker()
+"""Stand-in for the class `numpy.ndarray`."""
 _OBJECT = _Marker()
+"""Stand-in for the class `object`."""
 PLAIN: dict[str, Any] = {
     "numpy.ndarray": _NDARRAY,
     "numpy.dtype": _DType,
@@ -346,9 +349,12 @@ PLAIN: dict[str, Any] = {
     "copyreg._reconstructor": Call(_new),
     "collections.OrderedDict": Call(lambda items=(): collections.OrderedDict(checked_pairs(items))),
 }
+"""Name -> stand-in, for plain Python values and numpy."""
 SCIPY: dict[str, Any] = {
     f"scipy.sparse.{kind}.{kind}_{form}": stand_in
     for kind, stand_in in (("csc", _Sparse), ("csr", _SparseRows), ("coo", _SparseTriples))
     for form in ("matrix", "array")
 }
+"""Name -> stand-in, for sparse matrices of scipy."""
 CHUMPY: dict[str, Any] = {"chumpy.ch.Ch": _Chumpy, "chumpy.reordering.Select": _ChumpySelect}
+"""Name -> stand-in, for arrays of chumpy."""
