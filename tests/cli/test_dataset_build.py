@@ -68,4 +68,4 @@ def test_real_clips(
     assert videos["ann/grid_sbia1a.mpg"]["speaker"] == "ann"
     assert run(["dataset", "check", str(out)]) == 0
     assert run(["dataset", "build", str(films), str(out)]) == 2
-    assert "is there already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err

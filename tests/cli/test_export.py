@@ -84,7 +84,7 @@ def test_the_list_of_formats(capsys: Captured) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-o", "a.fbx"], "cannot write '.fbx' files; use one of .mp4, "),
+        (["-o", "a.fbx"], "cannot write '.fbx' files here; use one of .mp4, "),
         (["-o", "a.csv", "--fps", "0"], "0 is not between 1 and 240"),
         (["-o", "a.csv", "--fps", "1000"], "1000 is not between 1 and 240"),
         (["-o", "a.csv", "--gain", "mouth"], "write REGION=NUMBER"),

@@ -174,7 +174,7 @@ def test_a_file_of_the_users_beside_an_output_stays(
     (tmp_path / name).write_bytes(b"mine")
     words = ["export", tmp_path / "m.npz", "--speech", sample_path, "-o", tmp_path / "talk.pc2"]
     assert run([str(word) for word in words]) == 2
-    assert f"{name}: is there already" in capsys.readouterr().err
+    assert f"{name}: already exists" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["m.npz", name])
     assert (tmp_path / name).read_bytes() == b"mine"
 

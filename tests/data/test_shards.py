@@ -170,7 +170,7 @@ def test_what_cannot_be_written(clips: list[Clip], tmp_path: Path) -> None:
         write_shards(clips, tmp_path / "deep" / "shards")
     assert not list(tmp_path.iterdir())
     (tmp_path / "file").write_text("")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_shards(clips, tmp_path)
 
 

@@ -279,7 +279,7 @@ def test_a_failed_write_leaves_nothing(clips: list[Clip], tmp_path: Path) -> Non
     with pytest.raises(UsageError, match="does not exist"):
         write_tfhp(clips, tmp_path / "deep" / "set")
     write_tfhp(clips, tmp_path / "set")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         write_tfhp(clips, tmp_path / "set")
 
 

@@ -162,7 +162,7 @@ def test_scenes_refused(head: AnnyHead, motion: Motion, flame_path: Path, tmp_pa
         export(motion, tmp_path / "a.glb", scene=Scene(head, np.zeros(7, np.float32)))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept").touch()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         export(motion, tmp_path / "full.obj", scene=Scene(head))
     assert [each.name for each in tmp_path.iterdir()] == ["full"]
 

@@ -63,7 +63,7 @@ def test_only_ours_and_equal_files_may_be_replaced(tmp_path: Path) -> None:
     new.write_text("v 0 0 0\n")
     assert check_companions(output, ["talk_rest.obj"]) == [path]
     path.write_text("v 1 1 1\n")
-    with pytest.raises(UsageError, match=r"talk_rest\.obj: is there already"):
+    with pytest.raises(UsageError, match=r"talk_rest\.obj: already exists"):
         check_companions(output, ["talk_rest.obj"])
     path.write_text("v 0 0 0\n")
     check_companion(output, path, new)
@@ -71,7 +71,7 @@ def test_only_ours_and_equal_files_may_be_replaced(tmp_path: Path) -> None:
     check_companions(output, ["talk_rest.obj"])
     path.unlink()
     path.mkdir()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         check_companions(output, ["talk_rest.obj"])
 
 

@@ -116,7 +116,7 @@ class Outputs:
         from diffposetalk.exchange import check_target, format_of, suffixes
 
         if args.format and len(args.output) != 1:
-            raise UsageError("--format goes with one -o; name several files so that their endings tell")
+            raise UsageError("--format goes with one -o; name several files so that their suffixes decide")
         files: list[tuple[Path, Format]] = []
         rendered = list(pictures)
         for path in (checked_name(word, "-o") for word in args.output):

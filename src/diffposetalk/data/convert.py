@@ -77,7 +77,7 @@ def tfhp_to_shards(source: str | Path, target: str | Path, progress: Report | No
 
     Raises:
         InputError: the data set cannot be read.
-        UsageError: the target is there already.
+        UsageError: the target already exists.
     """
     reader = TfhpReader(source)
     splits = splits_on_disk(reader)
@@ -100,7 +100,7 @@ def shards_to_tfhp(source: str | Path, target: str | Path, seg_len: int = 100, p
 
     Raises:
         InputError: the shards cannot be read, or are for another head than "flame".
-        UsageError: the target is there already.
+        UsageError: the target already exists.
     """
     reader = ShardReader(source)
     members: dict[str, list[str]] = {split: [] for split in (*SPLITS, *reader.splits) if split != OTHER}

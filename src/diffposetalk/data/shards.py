@@ -64,7 +64,7 @@ def write_shards(
         Number of clips by shard name.
 
     Raises:
-        UsageError: the folder is there already, or its parent is not.
+        UsageError: the folder already exists, or its parent is not.
         InputError: there are no clips, or one's name is no ``<speaker>/<clip>`` without dots.
     """
     path = check_new_folder(path)

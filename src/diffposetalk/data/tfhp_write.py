@@ -65,7 +65,7 @@ def write_tfhp(
             later run of the same job goes on where it was; without it nothing is left behind.
 
     Raises:
-        UsageError: the folder is there already, or its parent is not.
+        UsageError: the folder already exists, or its parent is not.
         InputError: a clip is for another head, its name is no ``<speaker>/<video>``, or two have one name.
     """
     path = check_new_folder(path)

@@ -61,7 +61,7 @@ def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
     if not os.access(folder, os.W_OK):
         raise UsageError(f"{path}: no permission to write in the folder {folder}")
     if path.exists() and not os.access(path, os.W_OK):
-        raise UsageError(f"{path}: is there already and read-only; name another file, or make it writable")
+        raise UsageError(f"{path}: already exists and is read-only; name another file, or make it writable")
     return path
 
 
@@ -74,7 +74,7 @@ def check_new_folder(path: str | Path) -> Path:
     path = checked_name(path)
     parent = real_path(path).parent
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise UsageError(f"{path}: is there already; remove it first or write elsewhere")
+        raise UsageError(f"{path}: already exists; remove it first or write elsewhere")
     if not parent.is_dir():
         raise UsageError(f"{path}: the folder {parent} does not exist; create it first")
     if not os.access(parent, os.W_OK):

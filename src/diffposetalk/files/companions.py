@@ -57,9 +57,7 @@ def check_companion(output: Path, path: Path, new: Path | None = None) -> None:
         return
     if new is not None and path.is_file() and filecmp.cmp(path, new, shallow=False):
         return
-    raise UsageError(
-        f"{path}: is there already, and {output} needs that name beside it; move it or name another output"
-    )
+    raise UsageError(f"{path}: already exists, and {output} needs that name beside it; move it or name another output")
 
 
 def is_ours(path: Path) -> bool:

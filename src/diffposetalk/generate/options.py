@@ -36,20 +36,20 @@ class SamplingOptions:
     sampler: Sampler | str = "dpmpp"
     """Sampling algorithm: dpmpp (DPM-Solver++ 2M, best with few steps), ddim, or ddpm (every step of the schedule)."""
     steps: int | None = None
-    """Denoising steps for each window; default: the model's own for dpmpp, 25 for ddim, the whole schedule for ddpm."""
+    """Denoising steps per window (default: the model's own for dpmpp, 25 for ddim, the whole schedule for ddpm)."""
     seed: int = 0
     """Seed of all random draws; the same seed gives the same motion."""
     speech_scale: float | None = None
-    """How strongly the speech drives the face: 1 as trained, more exaggerates, 0 ignores the speech; default: the model's
-    own value."""
+    """How strongly the speech drives the face: 1 as trained, more exaggerates, 0 ignores the speech (default: the model's
+    own value)."""
     style_scale: float | None = None
-    """How strongly the style colours the motion: 1 as trained, more exaggerates, 0 ignores the style; default: the
-    model's own value."""
+    """How strongly the style shows: 1 as trained, more exaggerates, 0 ignores the style (default: the model's own
+    value)."""
     guidance: GuidanceMode | str | None = None
-    """How the two scales combine: incremental (style on top of speech) or independent (each relative to neither);
-    default: as the model was trained."""
+    """How the two scales combine: incremental (style on top of speech) or independent (each relative to neither)
+    (default: as the model was trained)."""
     threshold: Threshold | None = None
-    """Dynamic thresholding of the normalised motion by ratio, low and high, such as 0.99, 1, 4; default: none."""
+    """Dynamic thresholding of the normalised motion: ratio, low and high, such as 0.99,1,4 (default: off)."""
     head_scale: float = 1.0
     """Amplitude of the head's motion; 0 keeps the head still."""
     expression_scale: float = 1.0

@@ -214,7 +214,7 @@ def test_nothing_usable(fake: ModuleType, films: Make, tmp_path: Path) -> None:
 
 def test_wrong_requests(fake: ModuleType, films: Make, tmp_path: Path) -> None:
     folder = films()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         made(fake, folder, folder / "ann")
     with pytest.raises(UsageError, match="leave nothing to train on"):
         made(fake, folder, tmp_path / "out", options=BuildOptions(val=0.6, test=0.4))

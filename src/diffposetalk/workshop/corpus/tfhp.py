@@ -78,7 +78,7 @@ def tfhp_of_corpus(
 
     Raises:
         InputError: see `flame_clips` and `splits_of`.
-        UsageError: `path` is there already.
+        UsageError: `path` already exists.
     """
     folder = Path(folder)
     speakers = list_speakers(folder)

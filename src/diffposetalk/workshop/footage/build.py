@@ -86,7 +86,7 @@ def build(
         What was done.
 
     Raises:
-        UsageError: the output is there already, or a share is out of range.
+        UsageError: the output already exists, or a share is out of range.
         InputError: a path or table is wrong, or not one clip came of the videos; the manifest is then in the work folder.
         DiffPoseTalkError: a package is missing here or on another machine, or the disk refuses.
     """
