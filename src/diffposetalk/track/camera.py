@@ -31,7 +31,7 @@ class Pinhole:
 
         Args:
             size: width and height, pixels.
-            long_side_deg: angle of view of the longer side, degrees; none for a usual one.
+            long_side_deg: angle of view of the longer side, degrees; None for a usual one.
 
         Raises:
             UsageError: an impossible angle.
@@ -42,29 +42,29 @@ class Pinhole:
         return Pinhole(max(size) / 2 / np.tan(np.deg2rad(angle) / 2), (size[0] / 2, size[1] / 2))
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Return where points `(..., 3)` of the camera frame appear: `(..., 2)` pixels."""
+        """Return where points ``(..., 3)`` of the camera frame appear: ``(..., 2)`` pixels."""
         depth = np.maximum(-points[..., 2:], 1e-3)
         flat = self.focal * points[..., :2] / depth
         return flat * np.array([1.0, -1.0]) + np.array(self.centre)
 
     def slopes(self, points: np.ndarray) -> np.ndarray:
-        """Return the derivative `(..., 2, 3)` of `project`, pixels per metre."""
+        """Return the derivative ``(..., 2, 3)`` of `project`, pixels per metre."""
         near = self.focal / np.maximum(-points[..., 2], 1e-3)
-        found = np.zeros((*points.shape[:-1], 2, 3))
-        found[..., 0, 0], found[..., 1, 1] = near, -near
-        found[..., 0, 2] = near * near / self.focal * points[..., 0]
-        found[..., 1, 2] = -near * near / self.focal * points[..., 1]
-        return found
+        slopes = np.zeros((*points.shape[:-1], 2, 3))
+        slopes[..., 0, 0], slopes[..., 1, 1] = near, -near
+        slopes[..., 0, 2] = near * near / self.focal * points[..., 0]
+        slopes[..., 1, 2] = -near * near / self.focal * points[..., 1]
+        return slopes
 
     def first_pose(self, model: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Guess where heads are, as if from far away, from landmarks with depth.
 
         Args:
-            model: `(n, 3)` metres on the head.
-            seen: `(T, n, 3)` pixels, depth away from the camera.
+            model: ``(n, 3)`` metres on the head.
+            seen: ``(T, n, 3)`` pixels, depth away from the camera.
 
         Returns:
-            Rotations `(T, 3, 3)` and translations `(T, 3)` metres, head to camera.
+            Rotations ``(T, 3, 3)`` and translations ``(T, 3)`` metres, head to camera.
 
         Source: Umeyama: Least-squares estimation of transformation parameters between two point patterns (1991).
         """

@@ -38,11 +38,11 @@ class FaceFinder(Protocol):
         """Find the faces of the next picture.
 
         Args:
-            picture: `(H, W, 3)` uint8 RGB.
+            picture: ``(H, W, 3)`` uint8 RGB.
             time_s: seconds; must grow from call to call, `restart` aside.
 
         Returns:
-            Per face `(478, 3)` float32: x and y in pixels from the upper left corner, and depth in pixels, smaller toward
+            Per face ``(478, 3)`` float32: x and y in pixels from the upper left corner, and depth in pixels, smaller toward
             the camera, 0 about the middle of the head.
         """
         ...

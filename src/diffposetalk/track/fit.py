@@ -57,12 +57,12 @@ class Pose:
     """Where the head is in every frame."""
 
     rotation: np.ndarray = field(repr=False)
-    """`(T, 3, 3)` head to camera."""
+    """``(T, 3, 3)`` head to camera."""
     translation: np.ndarray = field(repr=False)
-    """`(T, 3)` metres, of the head's origin in the camera frame."""
+    """``(T, 3)`` metres, of the head's origin in the camera frame."""
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Move points `(T, n, 3)` of the head's frame into the camera's."""
+        """Move points ``(T, n, 3)`` of the head's frame into the camera's."""
         return points @ self.rotation.transpose(0, 2, 1) + self.translation[:, None]
 
     def pick(self, frames: np.ndarray | slice) -> Pose:
@@ -82,15 +82,15 @@ class Fit:
     """The landmarks of this person, without `offsets`."""
     camera: Pinhole
     identity: np.ndarray = field(repr=False)
-    """`(I,)`."""
+    """``(I,)``."""
     offsets: np.ndarray = field(repr=False)
-    """`(n, 3)` metres: where this person's landmarks lie beside their places on the head."""
+    """``(n, 3)`` metres: where this person's landmarks lie beside their places on the head."""
     pose: Pose = field(repr=False)
     weights: np.ndarray = field(repr=False)
-    """`(T, E)`."""
+    """``(T, E)``."""
 
     def points(self, with_offsets: bool = False) -> np.ndarray:
-        """Return where the head's landmarks appear, `(T, n, 2)` pixels."""
+        """Return where the head's landmarks appear, ``(T, n, 2)`` pixels."""
         model = self.model.shifted(self.offsets) if with_offsets else self.model
         return self.camera.project(self.pose.place(model.place(self.weights)))
 
@@ -100,15 +100,15 @@ class Measured:
     """Landmarks as the fit takes them."""
 
     points: np.ndarray
-    """`(T, n, 3)` pixels, with depth."""
+    """``(T, n, 3)`` pixels, with depth."""
     unit: np.ndarray
-    """`(T,)` inter-ocular distance, pixels, as if seen from the front."""
+    """``(T,)`` inter-ocular distance, pixels, as if seen from the front."""
     pairs: np.ndarray
-    """`(g, 2)` rows of the landmarks above and below a gap."""
+    """``(g, 2)`` rows of the landmarks above and below a gap."""
     gaps: np.ndarray
-    """`(T, g)` wanted gap on the head over the inter-ocular distance, upward in the face."""
+    """``(T, g)`` wanted gap on the head over the inter-ocular distance, upward in the face."""
     gap_noise: np.ndarray
-    """`(g,)`."""
+    """``(g,)``."""
 
     def pick(self, frames: np.ndarray | slice) -> Measured:
         """Return some frames."""
@@ -154,9 +154,9 @@ def measure(face: FaceLandmarks, model: LandmarkModel, pose: Pose, camera: Pinho
 def _equations(
     model: LandmarkModel, seen: Measured, pose: Pose, weights: np.ndarray, camera: Pinhole, basis: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return residual `(T, N)`, what the pose does `(T, N, 7)` and what `basis` does `(T, K, N)`.
+    """Return residual ``(T, N)``, what the pose does ``(T, N, 7)`` and what `basis` does ``(T, K, N)``.
 
-    `basis` is `(K, n, 3)` for all frames, or `(T, K, n, 3)`, metres in the head's frame.
+    `basis` is ``(K, n, 3)`` for all frames, or ``(T, K, n, 3)``, metres in the head's frame.
     """
     local = model.place(weights)
     residual, by_pose, in_view = _seen_by(camera, local, seen.points, pose)
@@ -201,12 +201,13 @@ def _seen_by(
 
     Args:
         camera: what saw it.
-        local: `(T, n, 3)` metres, in the head's frame.
-        points: `(T, n, 3)` seen.
+        local: ``(T, n, 3)`` metres, in the head's frame.
+        points: ``(T, n, 3)`` seen.
         pose: where the head is.
 
     Returns:
-        Residual `(T, n, 3)`; what the pose does `(T, n, 3, 7)`; what moving a point in the head's frame does `(T, n, 3, 3)`.
+        Residual ``(T, n, 3)``, and its derivatives: by the pose ``(T, n, 3, 7)``, and by the point in the head's frame
+        ``(T, n, 3, 3)``.
     """
     turned = local @ pose.rotation.transpose(0, 2, 1)
     placed = turned + pose.translation[:, None]
@@ -224,7 +225,7 @@ def _seen_by(
 def _without_pose(
     rows: np.ndarray, pose_rows: np.ndarray, basis_rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Eliminate the pose: gram `(T, K, K)` and pull `(T, K)` of the rest; and what gives the pose's step back."""
+    """Eliminate the pose: gram ``(T, K, K)`` and pull ``(T, K)`` of the rest; and what gives the pose's step back."""
     normal = pose_rows.transpose(0, 2, 1) @ pose_rows + 1e-6 * np.eye(N_POSE)
     crossed = basis_rows @ pose_rows  # (T, K, 7)
     right = np.einsum("tni,tn->ti", pose_rows, rows)
@@ -250,7 +251,7 @@ def refine(
         model: landmarks of the person.
         seen: what was measured.
         pose: where to begin.
-        weights: `(T, E)` likewise.
+        weights: ``(T, E)`` likewise.
         camera: what saw it.
         fps: frames per second, for the pull between neighbours.
         rounds: of linearising.
@@ -360,7 +361,7 @@ def _identity(
 
 
 def _offsets(model: LandmarkModel, face: FaceLandmarks, pose: Pose, weights: np.ndarray, camera: Pinhole) -> np.ndarray:
-    """Find where landmarks lie beside their places, `(n, 3)` metres, pulled to 0."""
+    """Find where landmarks lie beside their places, ``(n, 3)`` metres, pulled to 0."""
     placed = pose.place(model.place(weights))
     residual = face.points[:, model.indices, :2] - camera.project(placed)
     slopes = camera.slopes(placed) @ pose.rotation[:, None]

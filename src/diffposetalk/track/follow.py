@@ -54,24 +54,24 @@ class Watched:
     """Frames with which new shots begin."""
     others: tuple[OtherFace, ...]
     sharpness: np.ndarray = field(repr=False)
-    """`(T,)` how much detail the face's picture has: mean steps between its pixels over its contrast; about 0.1 and
+    """``(T,)`` how much detail the face's picture has: mean steps between its pixels over its contrast; about 0.1 and
     above is sharp."""
     how: str = ""
     """What found the faces."""
 
     def takes(self) -> list[tuple[int, int]]:
-        """Return the frames `(start, stop)` of stretches without cut and without long losses, in order of time."""
-        found: list[tuple[int, int]] = []
+        """Return the frames ``(start, stop)`` of stretches without cut and without long losses, in order of time."""
+        takes: list[tuple[int, int]] = []
         seen, times = np.flatnonzero(self.face.seen), self.face.times
         for frame in seen:
-            if found:
-                last = found[-1][1] - 1
+            if takes:
+                last = takes[-1][1] - 1
                 cut = any(last < each <= frame for each in self.cuts)
                 if not cut and times[frame] - times[last] <= LOST_S:
-                    found[-1] = (found[-1][0], int(frame) + 1)
+                    takes[-1] = (takes[-1][0], int(frame) + 1)
                     continue
-            found.append((int(frame), int(frame) + 1))
-        return found
+            takes.append((int(frame), int(frame) + 1))
+        return takes
 
 
 def watch(
@@ -85,10 +85,10 @@ def watch(
 
     Args:
         path: any video file.
-        model: MediaPipe's `face_landmarker.task`; none for what is there, see `open_finder`.
+        model: MediaPipe's `face_landmarker.task`; None for what is there, see `open_finder`.
         progress: called with the seconds done, of so many.
         start_s: where to begin, seconds from the video's beginning; times are counted from that beginning all the same.
-        seconds: how much to watch; none for all that follows.
+        seconds: how much to watch; None for all that follows.
 
     Raises:
         NoFaceError: the video shows no face.
@@ -159,10 +159,10 @@ def _faces(
             else:
                 usual = 0.9 * usual + 0.1 * step
         before = small
-        found = finder.find(picture, time_s)
+        visible = finder.find(picture, time_s)
         times.append(time_s)
-        faces.append(found)
-        details.append([sharpness(picture, face) for face in found])
+        faces.append(visible)
+        details.append([sharpness(picture, face) for face in visible])
         if progress is not None:
             progress(time_s - start_s, duration, "looking")
     return times, faces, cuts, details, size
@@ -180,7 +180,7 @@ def followed(
 
     Args:
         times: of the frames, seconds.
-        faces: per frame, per face `(478, 3)` pixels.
+        faces: per frame, per face ``(478, 3)`` pixels.
         cuts: frames with which new shots begin.
         details: sharpness of each face.
         size: width and height of the pictures.
@@ -210,7 +210,7 @@ def followed(
 
 
 def _extent(face: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return a face's middle `(2,)` and size, pixels."""
+    """Return a face's middle ``(2,)`` and size, pixels."""
     flat = face[:, :2]
     return flat.mean(0), float(np.linalg.norm(flat.std(0)) * 2)
 
@@ -266,8 +266,8 @@ def sharpness(picture: np.ndarray, face: np.ndarray) -> float:
     spread) of 5 % of the distance of the eyes, 0.12 to 0.30 with 9 %, where lips can no longer be read.
 
     Args:
-        picture: `(H, W, 3)` uint8.
-        face: `(478, 3)` pixels.
+        picture: ``(H, W, 3)`` uint8.
+        face: ``(478, 3)`` pixels.
 
     Source: Crete, Dolmiere, Ladret, Nicolas: The blur effect (2007); here of a grid that grows with the face, with
     squares, so that the edges of a codec's blocks do not pass for detail.

@@ -30,17 +30,17 @@ class Hinge:
     """A joint that turns some of a head's landmarks; the last three weights are its rotation vector, radians."""
 
     rest: np.ndarray = field(repr=False)
-    """`(n, 3)` metres: the levers of this person at rest."""
+    """``(n, 3)`` metres: the levers of this person at rest."""
     identity_basis: np.ndarray = field(repr=False)
-    """`(I, n, 3)` what each identity coordinate adds to them."""
+    """``(I, n, 3)`` what each identity coordinate adds to them."""
     basis: np.ndarray = field(repr=False)
-    """`(E, n, 3)` what each weight of the expression adds to them."""
+    """``(E, n, 3)`` what each weight of the expression adds to them."""
     share: np.ndarray = field(repr=False)
-    """`(n,)` how far a landmark goes with the joint, 0 to 1."""
+    """``(n,)`` how far a landmark goes with the joint, 0 to 1."""
     bends: np.ndarray = field(repr=False)
-    """`(9, n, 3)` what the entries of `R - 1` add to the landmarks ..."""
+    """``(9, n, 3)`` what the entries of `R - 1` add to the landmarks ..."""
     lever_bends: np.ndarray = field(repr=False)
-    """`(9, n, 3)` ... and to the levers."""
+    """``(9, n, 3)`` ... and to the levers."""
 
     @staticmethod
     def of_flame(head: Any, used: np.ndarray, points: Landmarks, n_identity: int, n_expression: int) -> Hinge:
@@ -48,7 +48,7 @@ class Hinge:
 
         Args:
             head: `FlameHead`.
-            used: `(m,)` vertices.
+            used: ``(m,)`` vertices.
             points: landmarks on those, by their place among them.
             n_identity: leading identity coefficients that are used.
             n_expression: leading expression coefficients likewise.
@@ -72,20 +72,20 @@ class Hinge:
         )
 
     def of_person(self, identity: np.ndarray) -> Hinge:
-        """Return the joint of a person, `(I,)` coordinates."""
+        """Return the joint of a person, ``(I,)`` coordinates."""
         return replace(self, rest=self.rest + np.einsum("i,inc->nc", identity, self.identity_basis))
 
     def shifted(self, offsets: np.ndarray) -> Hinge:
-        """Return the joint for landmarks `(n, 3)` metres elsewhere on the face; they go with it as far as the others."""
+        """Return the joint for landmarks ``(n, 3)`` metres elsewhere on the face; they go with it as far as the others."""
         return replace(self, rest=self.rest + self.share[:, None] * offsets)
 
     def added(self, weights: np.ndarray) -> np.ndarray:
-        """Return what the rotation in weights `(T, E + 3)` adds to the landmarks, `(T, n, 3)` metres."""
+        """Return what the rotation in weights ``(T, E + 3)`` adds to the landmarks, ``(T, n, 3)`` metres."""
         turn = rotation_matrix(weights[:, -3:]) - np.eye(3)
         return self._moved(turn, self._lever(weights[:, :-3], turn))
 
     def slope(self, weights: np.ndarray) -> np.ndarray:
-        """Return how that changes with each weight, `(T, E + 3, n, 3)` metres per unit."""
+        """Return how that changes with each weight, ``(T, E + 3, n, 3)`` metres per unit."""
         expression, pose = weights[:, :-3], weights[:, -3:]
         turn = rotation_matrix(pose) - np.eye(3)
         lever = self._lever(expression, turn)
@@ -100,7 +100,7 @@ class Hinge:
         return found
 
     def identity_slope(self, weights: np.ndarray) -> np.ndarray:
-        """Return how that changes with each identity coordinate, `(T, I, n, 3)` metres per unit."""
+        """Return how that changes with each identity coordinate, ``(T, I, n, 3)`` metres per unit."""
         turn = rotation_matrix(weights[:, -3:]) - np.eye(3)
         return np.einsum("tij,enj->teni", turn, self.identity_basis, optimize=True)
 

@@ -41,9 +41,9 @@ class FaceLandmarks:
     """One face followed through a video."""
 
     points: np.ndarray = field(repr=False)
-    """`(T, 478, 3)` float32 pixels: x right, y down, depth away from the camera; NaN where the face was lost."""
+    """``(T, 478, 3)`` float32 pixels: x right, y down, depth away from the camera; NaN where the face was lost."""
     times: np.ndarray = field(repr=False)
-    """`(T,)` seconds from the file's beginning, growing."""
+    """``(T,)`` seconds from the file's beginning, growing."""
     size: tuple[int, int]
     """Width and height of the pictures, pixels."""
 
@@ -56,7 +56,7 @@ class FaceLandmarks:
 
     @property
     def seen(self) -> np.ndarray:
-        """`(T,)` True where the face was found."""
+        """``(T,)`` True where the face was found."""
         return np.isfinite(self.points[:, 0, 0])
 
     @property
@@ -70,19 +70,19 @@ class FaceLandmarks:
 
 
 def eye_distance(points: np.ndarray) -> np.ndarray:
-    """Return the distance of the irises' centres `(...)`, in the unit of `points` `(..., 478, 2 or 3)`."""
+    """Return the distance of the irises' centres ``(...)``, in the unit of `points` ``(..., 478, 2 or 3)``."""
     return np.linalg.norm(points[..., RIGHT_IRIS, :] - points[..., LEFT_IRIS, :], axis=-1)
 
 
 def lip_aperture(points: np.ndarray) -> np.ndarray:
-    """Return the inner-lip gap over the face's height `(...)`, of points `(..., 478, 2 or 3)`."""
+    """Return the inner-lip gap over the face's height ``(...)``, of points ``(..., 478, 2 or 3)``."""
     upper, lower = (points[..., [pair[side] for pair in LIP_PAIRS[1:4]], :] for side in (0, 1))
     height = np.linalg.norm(points[..., FOREHEAD, :] - points[..., CHIN, :], axis=-1)
     return np.linalg.norm(upper - lower, axis=-1).mean(-1) / height
 
 
 def lid_opening(points: np.ndarray, side: str) -> np.ndarray:
-    """Return the gap of an eye's lids over the eye's width `(...)`, of points `(..., 478, 2 or 3)`."""
+    """Return the gap of an eye's lids over the eye's width ``(...)``, of points ``(..., 478, 2 or 3)``."""
     upper, lower = (points[..., [pair[k] for pair in LID_PAIRS[side]], :] for k in (0, 1))
     outer, inner = EYE_CORNERS[side]
     width = np.linalg.norm(points[..., outer, :] - points[..., inner, :], axis=-1)

@@ -57,20 +57,20 @@ class LandmarkModel:
 
     head: Any = field(repr=False)
     indices: np.ndarray = field(repr=False)
-    """`(n,)` which of MediaPipe's landmarks they are."""
+    """``(n,)`` which of MediaPipe's landmarks they are."""
     rest: np.ndarray = field(repr=False)
-    """`(n, 3)` of this person."""
+    """``(n, 3)`` of this person."""
     identity_basis: np.ndarray = field(repr=False)
-    """`(I, n, 3)` per unit of each identity coordinate."""
+    """``(I, n, 3)`` per unit of each identity coordinate."""
     basis: np.ndarray = field(repr=False)
-    """`(E, n, 3)` per unit of each weight."""
+    """``(E, n, 3)`` per unit of each weight."""
     names: tuple[str, ...] = field(repr=False)
     low: np.ndarray = field(repr=False)
     high: np.ndarray = field(repr=False)
-    """`(E,)` bounds of the weights."""
+    """``(E,)`` bounds of the weights."""
     usual: np.ndarray = field(repr=False)
     quick: np.ndarray = field(repr=False)
-    """`(E,)` how large weights usually are, and how far they go in 40 ms."""
+    """``(E,)`` how large weights usually are, and how far they go in 40 ms."""
     sparse: bool = True
     """Whether weights are 0 at rest and seldom below, so that few at a time are likely."""
     hinge: Hinge | None = field(default=None, repr=False)
@@ -118,30 +118,30 @@ class LandmarkModel:
         )
 
     def of_person(self, identity: np.ndarray) -> LandmarkModel:
-        """Return the landmarks of a person, `(I,)` coordinates."""
+        """Return the landmarks of a person, ``(I,)`` coordinates."""
         hinge = None if self.hinge is None else self.hinge.of_person(identity)
         return replace(self, rest=self.rest + np.einsum("i,inc->nc", identity, self.identity_basis), hinge=hinge)
 
     def shifted(self, offsets: np.ndarray) -> LandmarkModel:
-        """Return the model with landmarks `(n, 3)` metres elsewhere on the face."""
+        """Return the model with landmarks ``(n, 3)`` metres elsewhere on the face."""
         hinge = None if self.hinge is None else self.hinge.shifted(offsets)
         return replace(self, rest=self.rest + offsets, hinge=hinge)
 
     def place(self, weights: np.ndarray) -> np.ndarray:
-        """Return the landmarks `(T, n, 3)` of weights `(T, E)`, metres in the head's frame."""
+        """Return the landmarks ``(T, n, 3)`` of weights ``(T, E)``, metres in the head's frame."""
         placed = self.rest + np.tensordot(weights, self.basis, 1)
         return placed if self.hinge is None else placed + self.hinge.added(weights)
 
     def slope(self, weights: np.ndarray) -> np.ndarray:
-        """Return what each weight does at weights `(T, E)`: `(E, n, 3)` if that is the same everywhere, else `(T, E, n, 3)`."""
+        """Return the derivative by each weight at ``(T, E)`` weights: ``(E, n, 3)`` if it is constant, else ``(T, E, n, 3)``."""
         return self.basis if self.hinge is None else self.basis + self.hinge.slope(weights)
 
     def identity_slope(self, weights: np.ndarray) -> np.ndarray:
-        """Return what each identity coordinate does at weights `(T, E)`: `(I, n, 3)` or `(T, I, n, 3)`."""
+        """Return what each identity coordinate does at weights ``(T, E)``: ``(I, n, 3)`` or ``(T, I, n, 3)``."""
         return self.identity_basis if self.hinge is None else self.identity_basis + self.hinge.identity_slope(weights)
 
     def split(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the expression of weights `(..., E)` and, where the jaw is a joint, its rotation `(..., 3)`."""
+        """Return the expression of weights ``(..., E)`` and, where the jaw is a joint, its rotation ``(..., 3)``."""
         return (weights, None) if self.hinge is None else (weights[..., :-3], weights[..., -3:])
 
     def eye_distance(self) -> float:
@@ -150,7 +150,7 @@ class LandmarkModel:
         return float(np.linalg.norm(eyes[0] - eyes[1]))
 
     def eyes(self) -> np.ndarray:
-        """Return the middles between the corners of right and left eye, `(2, 3)` metres; every embedding has those."""
+        """Return the middles between the corners of right and left eye, ``(2, 3)`` metres; every embedding has those."""
         corners = [[self.at(index) for index in EYE_CORNERS[side]] for side in ("right", "left")]
         return self.rest[corners].mean(1)
 
@@ -160,13 +160,13 @@ class LandmarkModel:
         Raises:
             ModelError: the head does not have it.
         """
-        found = np.flatnonzero(self.indices == index)
-        if not len(found):
+        rows = np.flatnonzero(self.indices == index)
+        if not len(rows):
             raise ModelError(f"the head {self.head.name} lacks MediaPipe's landmark {index}")
-        return int(found[0])
+        return int(rows[0])
 
     def importance(self) -> np.ndarray:
-        """Return what each landmark counts, `(n,)`; all together 1."""
+        """Return what each landmark counts, ``(n,)``; all together 1."""
         group = np.full(int(self.indices.max()) + 1, "face", dtype="U8")
         for name, members in (
             ("outline", OUTLINE),

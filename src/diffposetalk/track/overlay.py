@@ -48,7 +48,7 @@ class View:
         return View(int(low[0]), int(low[1]), int(high[0]), int(high[1]), scale)
 
     def show(self, picture: np.ndarray) -> np.ndarray:
-        """Cut the part out of a picture `(H, W, 3)`, with sides that are even."""
+        """Cut the part out of a picture ``(H, W, 3)``, with sides that are even."""
         from PIL import Image
 
         width, height = self.right - self.left, self.bottom - self.top
@@ -59,7 +59,7 @@ class View:
         return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(size))
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Return where points of the whole picture `(..., 2)` are shown."""
+        """Return where points of the whole picture ``(..., 2)`` are shown."""
         return (points - (self.left, self.top)) * self.scale
 
 
@@ -117,25 +117,23 @@ def overlays(video: str | Path, track: Track) -> Iterator[tuple[float, np.ndarra
 
 
 def draw(picture: np.ndarray, track: Track, frame: int, faces: np.ndarray, skin: np.ndarray, view: View) -> np.ndarray:
-    """Draw one frame of a track into what is shown of its picture, `(H, W, 3)`.
+    """Draw one frame of a track into what is shown of its picture, ``(H, W, 3)``.
 
     Only triangles `faces` of the vertices `skin` that look at the camera are drawn.
     """
     from PIL import Image, ImageDraw
 
-    found = track.fit
+    fit = track.fit
     image = Image.fromarray(picture)
     pen = ImageDraw.Draw(image, "RGBA")
-    places = view.place(_projected(found, frame, skin, track.identity))
+    places = view.place(_projected(fit, frame, skin, track.identity))
     one, two, three = (places[faces[:, corner]] for corner in range(3))
     toward = (two - one)[:, 0] * (three - one)[:, 1] - (two - one)[:, 1] * (three - one)[:, 0] < 0  # y points down
     front = faces[toward]
     edges = np.unique(np.sort(np.concatenate([front[:, [0, 1]], front[:, [1, 2]], front[:, [2, 0]]]), 1), axis=0)
     for a, b in places[edges].reshape(-1, 2, 2):
         pen.line([tuple(a), tuple(b)], fill=(*MESH, 110))
-    own = found.camera.project(
-        found.pose.pick(slice(frame, frame + 1)).place(found.model.place(found.weights[[frame]]))
-    )
+    own = fit.camera.project(fit.pose.pick(slice(frame, frame + 1)).place(fit.model.place(fit.weights[[frame]])))
     for points, colour in ((track.face.points[frame, :, :2], SEEN), (own[0], FITTED)):
         for x, y in view.place(points):
             pen.ellipse([x - 1, y - 1, x + 1, y + 1], fill=(*colour, 255))
@@ -143,7 +141,7 @@ def draw(picture: np.ndarray, track: Track, frame: int, faces: np.ndarray, skin:
 
 
 def _wire(track: Track) -> tuple[np.ndarray, np.ndarray]:
-    """Return the triangles `(m, 3)` of the face's skin, as rows of the vertices `(k,)` that they join."""
+    """Return the triangles ``(m, 3)`` of the face's skin, as rows of the vertices ``(k,)`` that they join."""
     head = track.fit.model.head
     rest = head.mesh().vertices
     marks = track.fit.model.rest
@@ -157,8 +155,8 @@ def _wire(track: Track) -> tuple[np.ndarray, np.ndarray]:
     return np.searchsorted(used, faces), used
 
 
-def _projected(found: Fit, frame: int, skin: np.ndarray, identity: np.ndarray) -> np.ndarray:
-    """Return where vertices appear in a frame, `(k, 2)` pixels."""
-    expression, jaw = found.model.split(found.weights[[frame]].astype(np.float32))
-    local = np.asarray(found.model.head.vertices(expression, jaw_pose=jaw, identity=identity), np.float64)[:, skin]
-    return found.camera.project(found.pose.pick(slice(frame, frame + 1)).place(local))[0]
+def _projected(fit: Fit, frame: int, skin: np.ndarray, identity: np.ndarray) -> np.ndarray:
+    """Return where vertices appear in a frame, ``(k, 2)`` pixels."""
+    expression, jaw = fit.model.split(fit.weights[[frame]].astype(np.float32))
+    local = np.asarray(fit.model.head.vertices(expression, jaw_pose=jaw, identity=identity), np.float64)[:, skin]
+    return fit.camera.project(fit.pose.pick(slice(frame, frame + 1)).place(local))[0]

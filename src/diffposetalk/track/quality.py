@@ -50,28 +50,28 @@ class Quality:
 
 
 def judge(
-    face: FaceLandmarks, found: Fit, watched: Watched | None = None, takes: tuple[tuple[float, float], ...] = ()
+    face: FaceLandmarks, fit: Fit, watched: Watched | None = None, takes: tuple[tuple[float, float], ...] = ()
 ) -> Quality:
     """Measure a track and say what is wrong with it.
 
     Args:
         face: landmarks of the stretch; NaN where lost.
-        found: what was fitted to it.
+        fit: what was fitted to it.
         watched: the whole video, for what else is in it.
         takes: its stretches, seconds.
     """
     seen = face.seen
     points = face.points[seen]
-    unit = eye_distance(points[..., :2]) / np.maximum(np.abs(found.pose.rotation[seen, 0, 0]), 0.3)
+    unit = eye_distance(points[..., :2]) / np.maximum(np.abs(fit.pose.rotation[seen, 0, 0]), 0.3)
     errors = []
     for with_offsets in (False, True):
-        off = found.points(with_offsets)[seen] - points[:, found.model.indices, :2]
+        off = fit.points(with_offsets)[seen] - points[:, fit.model.indices, :2]
         errors.append(100 * np.linalg.norm(off, axis=-1) / unit[:, None])
     seconds = float(face.times[-1] - face.times[0] + 1 / face.fps)
     trembling = np.diff(points[..., :2], 2, axis=0)
     jitter = 100 * np.linalg.norm(trembling, axis=-1).mean() / unit.mean() if len(points) > 2 else 0.0
-    away = np.rad2deg(np.arccos(np.clip(found.pose.rotation[:, 2, 2], -1, 1)))
-    steps = found.pose.rotation[1:] @ found.pose.rotation[:-1].transpose(0, 2, 1)
+    away = np.rad2deg(np.arccos(np.clip(fit.pose.rotation[:, 2, 2], -1, 1)))
+    steps = fit.pose.rotation[1:] @ fit.pose.rotation[:-1].transpose(0, 2, 1)
     turns = np.stack([steps[:, 2, 1], steps[:, 0, 2], steps[:, 1, 0]], 1)
     head_jitter = np.rad2deg(np.linalg.norm(np.diff(turns, axis=0), axis=1).mean()) if len(turns) > 1 else 0.0
     quality = Quality(
@@ -84,9 +84,7 @@ def judge(
         head_jitter_deg=float(head_jitter),
         eye_distance_px=float(unit.mean()),
         turned_deg=float(np.median(away)),
-        leaning_deg=float(
-            np.rad2deg(np.median(np.arctan2(found.pose.rotation[:, 1, 0], found.pose.rotation[:, 1, 1])))
-        ),
+        leaning_deg=float(np.rad2deg(np.median(np.arctan2(fit.pose.rotation[:, 1, 0], fit.pose.rotation[:, 1, 1])))),
         fps=face.fps,
         seconds=seconds,
         n_cuts=len(watched.cuts) if watched else 0,

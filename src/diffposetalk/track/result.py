@@ -32,7 +32,7 @@ class Track:
     motion: Motion
     """At the frame rate asked for; frame 0 is at `start_s` of the video."""
     identity: np.ndarray
-    """`(I,)` float32 coordinates of the person on the head."""
+    """``(I,)`` float32 coordinates of the person on the head."""
     start_s: float
     """Where in the video the motion begins, seconds."""
     takes: tuple[tuple[float, float], ...]
@@ -41,7 +41,7 @@ class Track:
     face: FaceLandmarks = field(repr=False)
     """The landmarks it was fitted to, at the video's frames, gaps closed."""
     seen: np.ndarray = field(repr=False)
-    """`(T,)` of those frames, True where the face was found."""
+    """``(T,)`` of those frames, True where the face was found."""
     fit: Fit = field(repr=False)
     """At the video's frames."""
     how: str = ""
@@ -114,15 +114,15 @@ def of_landmarks(face: FaceLandmarks, model: LandmarkModel, camera: Pinhole, fps
         face: the face seen in the first and the last frame.
         model: the head's landmarks.
         camera: what saw it.
-        fps: frames per second of the motion; none for those of the landmarks.
+        fps: frames per second of the motion; None for those of the landmarks.
     """
     seen, face = face.seen, bridged(face)
-    found = fit(face, model, camera)
+    fitted = fit(face, model, camera)
     rate = face.fps if fps is None else fps
-    motion = motion_of(found, face.times, rate)
-    quality = judge(face, found)
+    motion = motion_of(fitted, face.times, rate)
+    quality = judge(face, fitted)
     span = (float(face.times[0]), float(face.times[-1] + 1 / face.fps))
-    return Track(motion, found.identity.astype(np.float32), span[0], (span,), quality, face, seen, found)
+    return Track(motion, fitted.identity.astype(np.float32), span[0], (span,), quality, face, seen, fitted)
 
 
 def bridged(face: FaceLandmarks) -> FaceLandmarks:
@@ -134,13 +134,13 @@ def bridged(face: FaceLandmarks) -> FaceLandmarks:
     return FaceLandmarks(points.astype(np.float32), face.times, face.size)
 
 
-def motion_of(found: Fit, times: np.ndarray, fps: float) -> Motion:
+def motion_of(fitted: Fit, times: np.ndarray, fps: float) -> Motion:
     """Return a fit as motion at an even frame rate, from its first frame on."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / fps
     n_frames = max(1, int(np.floor((times[-1] - times[0] + step) * fps + 0.5)))
-    wanted = times[0] + np.arange(n_frames) / fps
-    turns = continuous_vectors(vectors_of(found.pose.rotation))
-    model = found.model
-    expression, jaw = model.split(at_times(times, found.weights, wanted))
+    frame_times = times[0] + np.arange(n_frames) / fps
+    turns = continuous_vectors(vectors_of(fitted.pose.rotation))
+    model = fitted.model
+    expression, jaw = model.split(at_times(times, fitted.weights, frame_times))
     names = model.names[: expression.shape[1]]
-    return Motion(expression, names, at_times(times, turns, wanted), fps, model.head.name, jaw_pose=jaw)
+    return Motion(expression, names, at_times(times, turns, frame_times), fps, model.head.name, jaw_pose=jaw)

@@ -38,15 +38,15 @@ def parts(height: int, width: int) -> Iterator[Part]:
 
 
 def largest(picture: np.ndarray, finder: FaceFinder, time_s: float) -> np.ndarray | None:
-    """Find the largest face that any part of a picture shows, `(478, 3)` as in `FaceFinder.find`; None without one.
+    """Find the largest face that any part of a picture shows, ``(478, 3)`` as in `FaceFinder.find`; None without one.
 
     Args:
-        picture: `(H, W, 3)` uint8 RGB.
+        picture: ``(H, W, 3)`` uint8 RGB.
         finder: opened for still pictures.
         time_s: of the picture, seconds.
     """
-    found = [face for part in parts(*picture.shape[:2]) for face in seen_in(picture, part, finder, time_s)]
-    return max(found, key=_size, default=None)
+    faces = [face for part in parts(*picture.shape[:2]) for face in seen_in(picture, part, finder, time_s)]
+    return max(faces, key=_size, default=None)
 
 
 def seen_in(picture: np.ndarray, part: Part, finder: FaceFinder, time_s: float) -> list[np.ndarray]:
@@ -81,18 +81,18 @@ class SearchingFinder:
 
     def find(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
         """Find the face of the next picture; see `FaceFinder.find`."""
-        found = [] if self._part is None else seen_in(picture, self._part, self._near, time_s)
-        if self._part is None or not found:
+        faces = [] if self._part is None else seen_in(picture, self._part, self._near, time_s)
+        if self._part is None or not faces:
             return self._search(picture, time_s)
         left, top, right, bottom = self._part
-        away = np.abs(_middle(found[0]) - ((left + right) / 2, (top + bottom) / 2)).max()
-        grown = _size(found[0]) * 2 * MARGIN / max(right - left, bottom - top)
-        if away > STRAY * MARGIN * _size(found[0]) or not 0.6 < grown < 1.6:
-            moved = around(found[0], *picture.shape[:2])
+        away = np.abs(_middle(faces[0]) - ((left + right) / 2, (top + bottom) / 2)).max()
+        grown = _size(faces[0]) * 2 * MARGIN / max(right - left, bottom - top)
+        if away > STRAY * MARGIN * _size(faces[0]) or not 0.6 < grown < 1.6:
+            moved = around(faces[0], *picture.shape[:2])
             if moved != self._part:
                 self._near.restart()
                 self._part = moved
-        return found
+        return faces
 
     def _search(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
         """Look at all parts of a picture, unless that was done just before in vain."""

@@ -108,14 +108,14 @@ def measure(
 def class_gaps(gap: np.ndarray, phones: Phones) -> dict[str, list[tuple[float, bool]]]:
     """Return per class of phones each interval's mean gap (in 95th percentiles) and whether its middle half sealed."""
     times, scale = np.arange(len(gap)) / FPS, max(float(np.percentile(gap, 95)), 1e-12)
-    found: dict[str, list[tuple[float, bool]]] = {group: [] for group in CLASSES}
+    gaps: dict[str, list[tuple[float, bool]]] = {group: [] for group in CLASSES}
     for symbol, start, end in phones:
         for group, members in CLASSES.items():
             if symbol in members and start < times[-1]:
                 inside = np.interp(np.arange(start, end, 0.002), times, gap) / scale
                 middle = inside[len(inside) // 4 : -(len(inside) // 4) or None]
-                found[group].append((float(inside.mean()), bool(middle.min() < SEAL)))
-    return found
+                gaps[group].append((float(inside.mean()), bool(middle.min() < SEAL)))
+    return gaps
 
 
 def silence(

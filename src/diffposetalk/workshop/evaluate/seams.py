@@ -49,18 +49,18 @@ def measure(
         inside.
     """
     made = takes(generate, speech, n_takes, style)
-    found: dict[str, dict[str, float]] = {}
+    at_joins: dict[str, dict[str, float]] = {}
     control: dict[str, dict[str, float]] = {}
     for group in groups(made[0]):
         values = [groups(motion)[group] for motion in made]
-        found[group] = _mean([seams(v, made[0].fps, window) for v in values])
+        at_joins[group] = _mean([seams(v, made[0].fps, window) for v in values])
         control[group] = _mean([seams(v, made[0].fps, window, first=window + window // 2) for v in values])
     return {
-        "groups": found,
+        "groups": at_joins,
         "control": control,
         "n_joins": n_takes * ((len(made[0]) - 1) // window),
         "window": window,
-        "targets_met": {group: values["at_joins"] <= values["inside_p99"] for group, values in found.items()},
+        "targets_met": {group: values["at_joins"] <= values["inside_p99"] for group, values in at_joins.items()},
     }
 
 

@@ -40,11 +40,11 @@ class Reference:
 
     times: np.ndarray
     scores: dict[str, np.ndarray] = field(repr=False)
-    """`(T,)` by ARKit name."""
+    """``(T,)`` by ARKit name."""
     rotation: np.ndarray = field(repr=False)
-    """`(T, 3, 3)` head to camera."""
+    """``(T, 3, 3)`` head to camera."""
     aperture: np.ndarray = field(repr=False)
-    """`(T,)` inner-lip gap over the face's height."""
+    """``(T,)`` inner-lip gap over the face's height."""
     seen: np.ndarray = field(repr=False)
 
     @staticmethod
@@ -82,22 +82,22 @@ def compare(ours: Track, reference: Reference) -> dict[str, Any]:
     times = reference.times[inside]
     fitted, model = ours.fit, ours.fit.model
     weights = dict(zip(model.names, at_times(ours.face.times, fitted.weights, times).T))
-    found: dict[str, Any] = {"frames": int(inside.sum()), "error_percent": ours.quality.error_percent}
+    result: dict[str, Any] = {"frames": int(inside.sum()), "error_percent": ours.quality.error_percent}
     turns = np.rad2deg(at_times(ours.face.times, pitch_yaw_roll(fitted.pose.rotation), times))
     theirs = np.rad2deg(pitch_yaw_roll(reference.rotation[inside]))
     for axis, name in ((1, "yaw"), (0, "pitch"), (2, "roll")):
-        found[f"{name}_r"] = correlation(turns[:, axis], theirs[:, axis])
-        found[f"{name}_range_deg"] = float(np.ptp(theirs[:, axis]))
+        result[f"{name}_r"] = correlation(turns[:, axis], theirs[:, axis])
+        result[f"{name}_range_deg"] = float(np.ptp(theirs[:, axis]))
     whole = np.full((len(ours.face), 478, 3), np.nan)
     whole[:, model.indices] = model.place(fitted.weights)
     aperture = at_times(ours.face.times, lip_gap(whole), times)
-    found["aperture_r"] = correlation(aperture, reference.aperture[inside])
+    result["aperture_r"] = correlation(aperture, reference.aperture[inside])
     scores = {name: values[inside] for name, values in reference.scores.items()}
-    found["jaw_r"] = correlation(weights["jawOpen" if model.hinge is None else "jaw_x"], scores["jawOpen"])
+    result["jaw_r"] = correlation(weights["jawOpen" if model.hinge is None else "jaw_x"], scores["jawOpen"])
     real_lids = _both(scores, "eyeBlink")
     if model.hinge is None:
         for name in CHANNELS:
-            found[f"{name}_r"] = correlation(_both(weights, name), _both(scores, name))
+            result[f"{name}_r"] = correlation(_both(weights, name), _both(scores, name))
         lids = _both(weights, "eyeBlink")
     else:
         lids = at_times(ours.face.times, closure(whole), times)
@@ -106,37 +106,37 @@ def compare(ours: Track, reference: Reference) -> dict[str, Any]:
         len(mine), len(real)
     )
     hits, right = int(same.any(0).sum()), int(same.any(1).sum())
-    found["blinks"] = {"ours": len(mine), "theirs": len(real), "found": hits, "right": right}
-    found["blink_r"] = correlation(lids, real_lids)
-    found["missed"] = list(_missed(found))
-    return found
+    result["blinks"] = {"ours": len(mine), "theirs": len(real), "found": hits, "right": right}
+    result["blink_r"] = correlation(lids, real_lids)
+    result["missed"] = list(_missed(result))
+    return result
 
 
 def lip_gap(points: np.ndarray) -> np.ndarray:
-    """Return the mean gap of the inner lips' middle `(T,)` of landmarks `(T, 478, 3)`, in their unit."""
+    """Return the mean gap of the inner lips' middle ``(T,)`` of landmarks ``(T, 478, 3)``, in their unit."""
     upper, lower = (points[:, [pair[side] for pair in LIP_PAIRS[1:4]]] for side in (0, 1))
     return np.linalg.norm(upper - lower, axis=-1).mean(-1)
 
 
 def closure(points: np.ndarray) -> np.ndarray:
-    """Return how far the lids of landmarks `(T, 478, 3)` are shut, `(T,)`: 0 as usual, 1 shut; for heads without eyeBlink."""
+    """Return how far the lids of landmarks ``(T, 478, 3)`` are shut, ``(T,)``: 0 as usual, 1 shut; for heads without eyeBlink."""
     opening = np.stack([lid_opening(points, side) for side in ("left", "right")])
     usual = np.percentile(opening, OPEN_SHARE, axis=1, keepdims=True)
     return np.clip(1 - (opening - SHUT) / (usual - SHUT), 0, 1).mean(0)
 
 
-def _missed(found: dict[str, Any]) -> list[str]:
+def _missed(result: dict[str, Any]) -> list[str]:
     bad = [
         name
         for name in ("yaw", "pitch", "roll")
-        if found[f"{name}_range_deg"] > LEAST_TURN_DEG and not found[f"{name}_r"] >= TURN_R
+        if result[f"{name}_range_deg"] > LEAST_TURN_DEG and not result[f"{name}_r"] >= TURN_R
     ]
-    bad += ["aperture"] if not found["aperture_r"] >= APERTURE_R else []
-    bad += ["jaw"] if not found["jaw_r"] >= JAW_R else []
-    blinks = found["blinks"]
+    bad += ["aperture"] if not result["aperture_r"] >= APERTURE_R else []
+    bad += ["jaw"] if not result["jaw_r"] >= JAW_R else []
+    blinks = result["blinks"]
     if blinks["found"] < BLINKS * blinks["theirs"] or blinks["right"] < BLINKS * blinks["ours"]:
         bad.append("blinks")
-    return bad + (["error"] if found["error_percent"] > ERROR_PERCENT else [])
+    return bad + (["error"] if result["error_percent"] > ERROR_PERCENT else [])
 
 
 def one_blink(ours: int, theirs: int, times: np.ndarray, lids: np.ndarray, real_lids: np.ndarray) -> bool:
@@ -158,17 +158,17 @@ def _both(curves: dict[str, np.ndarray], name: str) -> np.ndarray:
     return curves[name] if name in curves else (curves[f"{name}Left"] + curves[f"{name}Right"]) / 2
 
 
-def row(name: str, found: dict[str, Any]) -> str:
+def row(name: str, result: dict[str, Any]) -> str:
     """Return a line of the table."""
     turns = " ".join(
-        f"{found[f'{axis}_r']:5.2f} ({found[f'{axis}_range_deg']:4.1f})" for axis in ("yaw", "pitch", "roll")
+        f"{result[f'{axis}_r']:5.2f} ({result[f'{axis}_range_deg']:4.1f})" for axis in ("yaw", "pitch", "roll")
     )
-    blinks = found["blinks"]
-    channels = " ".join(f"{found[f'{each}_r']:5.2f}" if f"{each}_r" in found else "    -" for each in CHANNELS)
+    blinks = result["blinks"]
+    channels = " ".join(f"{result[f'{each}_r']:5.2f}" if f"{each}_r" in result else "    -" for each in CHANNELS)
     return (
-        f"{name[:20]:20s} {turns} {found['aperture_r']:6.2f} {found['jaw_r']:6.2f} "
+        f"{name[:20]:20s} {turns} {result['aperture_r']:6.2f} {result['jaw_r']:6.2f} "
         f"{blinks['found']:3d}/{blinks['theirs']:<3d}{blinks['right']:3d}/{blinks['ours']:<3d} "
-        f"{found['error_percent']:6.2f} {channels} {found.get('fps', 0):5.0f}  {', '.join(found['missed']) or 'ok'}"
+        f"{result['error_percent']:6.2f} {channels} {result.get('fps', 0):5.0f}  {', '.join(result['missed']) or 'ok'}"
     )
 
 

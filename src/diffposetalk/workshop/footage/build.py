@@ -149,7 +149,7 @@ def build(
 
 
 def _digests(sources: Sequence[Source], tell: Report) -> dict[str, str | None]:
-    """Return a digest of each video's content, none where it cannot be read."""
+    """Return a digest of each video's content, None where it cannot be read."""
     found: dict[str, str | None] = {}
     for done, source in enumerate(sources):
         tell(done, len(sources), "reading")
@@ -191,17 +191,17 @@ def _outcome(
 
 def _rejected(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
     """Count what was left out by reason, the longest first; takes are counted by their stretches."""
-    found: dict[str, dict[str, float]] = {}
+    counts: dict[str, dict[str, float]] = {}
     for each in outcomes:
         video, *rest = each.findings
         named = {finding.reason for finding in rest if finding.kind != "take"}
         parts = [f for f in rest if f.status == "rejected" and (f.kind == "stretch" or f.reason not in named)]
         if video.status == "rejected":
-            row = found.setdefault(video.reason, {"videos": 0, "stretches": 0, "seconds": 0.0})
+            row = counts.setdefault(video.reason, {"videos": 0, "stretches": 0, "seconds": 0.0})
             row["videos"] += 1
             row["seconds"] += video.seconds if not parts else 0.0
         for finding in parts:
-            row = found.setdefault(finding.reason, {"videos": 0, "stretches": 0, "seconds": 0.0})
+            row = counts.setdefault(finding.reason, {"videos": 0, "stretches": 0, "seconds": 0.0})
             row["stretches"] += 1
             row["seconds"] += finding.seconds
-    return dict(sorted(found.items(), key=lambda item: (-item[1]["seconds"], item[0])))
+    return dict(sorted(counts.items(), key=lambda item: (-item[1]["seconds"], item[0])))

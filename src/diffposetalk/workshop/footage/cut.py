@@ -99,15 +99,15 @@ def cut(video: str | Path, options: CutOptions | None = None) -> Cut:
     Returns:
         Clips and findings; a file that cannot be read is a finding, too.
     """
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.filterwarnings("always", category=DiffPoseTalkWarning)
-        found = _cut(Path(video), options or CutOptions())
-    if not told:
-        return found
-    notes = dict.fromkeys(_plain(str(each.message), video) for each in told)
-    first = found.findings[0]
-    return replace(found, findings=(replace(first, notes=(*first.notes, *notes)), *found.findings[1:]))
+        result = _cut(Path(video), options or CutOptions())
+    if not caught:
+        return result
+    notes = dict.fromkeys(_plain(str(each.message), video) for each in caught)
+    first = result.findings[0]
+    return replace(result, findings=(replace(first, notes=(*first.notes, *notes)), *result.findings[1:]))
 
 
 def _cut(video: Path, options: CutOptions) -> Cut:
@@ -210,7 +210,7 @@ def _fitted(watched: Watched, take: int, span: Span, spoken: tuple[Span, ...], o
 
     model = _landmark_model(options.head)
     camera = Pinhole.of_size(watched.face.size, options.field_of_view)
-    times, found = watched.face.times, []
+    times, pieces = watched.face.times, []
     gaps = between(within(spoken, *span), *span)
     for start, end in divided(span, gaps, options.shortest_s, LONGEST_PIECE_S):
         if not within(spoken, start - MOST_LAG_S, end + MOST_LAG_S):
@@ -219,8 +219,8 @@ def _fitted(watched: Watched, take: int, span: Span, spoken: tuple[Span, ...], o
         if len(seen) < 5:
             continue
         face = watched.face.slice(seen[0], seen[-1] + 1)
-        found.append(_Piece(take, int(seen[0]), of_landmarks(face, model, camera, FPS), tuple(gaps)))
-    return found
+        pieces.append(_Piece(take, int(seen[0]), of_landmarks(face, model, camera, FPS), tuple(gaps)))
+    return pieces
 
 
 def _lag(pieces: list[_Piece], sound: Speech) -> Lag:
@@ -241,10 +241,10 @@ def _of_piece(
     """Cut a piece where somebody speaks; `spoken` in the picture's time, the sound `shift` seconds later."""
     start, end = piece.span
     heard_from, heard_to = max(start, -shift), min(end, sound.duration - shift)
-    found: list[tuple[Finding, Clip | None]] = []
+    parts: list[tuple[Finding, Clip | None]] = []
     for a, b in between([(heard_from, heard_to)] if heard_to > heard_from else [], start, end):
         if b - a > 2 / FPS:
-            found.append(
+            parts.append(
                 (rejected("stretch", "no sound", "the sound does not last as long as the picture", a, b), None)
             )
     voice = within(spoken, heard_from, heard_to)
@@ -253,7 +253,7 @@ def _of_piece(
     whole = grown(whole, shortest, LEAST_VOICE * options.shortest_s, heard_from, heard_to)
     for a, b in between(whole, heard_from, heard_to):
         if b - a > 2 / FPS:
-            found.append((rejected("stretch", "silence", "nobody speaks", a, b), None))
+            parts.append((rejected("stretch", "silence", "nobody speaks", a, b), None))
     motion = smoothed(piece.track.motion) if options.smooth == "savgol" else piece.track.motion
     gaps = between(voice, heard_from, heard_to)
     for stretch in whole:
@@ -261,7 +261,7 @@ def _of_piece(
             first, stop = ceil((a - start) * FPS - 1e-6), min(len(motion), floor((b - start) * FPS + 1e-6))
             if (stop - first) / FPS < options.shortest_s:
                 why = f"{b - a:.1f} s of speech; clips begin at {options.shortest_s:g} s"
-                found.append((rejected("stretch", "too short", why, a, b), None))
+                parts.append((rejected("stretch", "too short", why, a, b), None))
                 continue
             part = motion.slice(first, stop)
             at = start + first / FPS
@@ -271,8 +271,8 @@ def _of_piece(
             if finding.status == "used":
                 clip = Clip(speech, part, piece.track.identity, "?", "?")
                 finding = replace(finding, kind="clip")
-            found.append((finding, clip))
-    return sorted(found, key=lambda each: each[0].start_s or 0.0)
+            parts.append((finding, clip))
+    return sorted(parts, key=lambda each: each[0].start_s or 0.0)
 
 
 def _judged(piece: _Piece, watched: Watched, speech: Speech, span: Span, options: CutOptions) -> Finding:

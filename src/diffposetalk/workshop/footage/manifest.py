@@ -1,4 +1,4 @@
-"""What became of every video, take and stretch, with the reason: the lines of `manifest.jsonl`."""
+"""Lines of `manifest.jsonl`: the result for every video, take and stretch, with the reason."""
 
 from __future__ import annotations
 
@@ -28,28 +28,28 @@ REASONS = {
     "worker died": "the process that read the video died or hung, twice",
     "defect": "an unexpected error of ours",
 }
-"""What a manifest may say of why something was left out, and what it means."""
+"""Reasons for which something is left out, and their meaning."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of a video, of a stretch of it without cuts (take), or of a stretch of such a take."""
+    """Result for a video, for a stretch without cuts (take), or for a stretch of a take."""
 
     kind: Literal["video", "take", "stretch", "clip"]
-    """A stretch was left out; a clip is in the data set."""
+    """A clip is in the data set; a stretch was left out."""
     status: Literal["used", "rejected"]
-    """Of a video and a take: whether any clip came of it."""
+    """A video or a take is used if it gave at least one clip."""
     start_s: float | None = None
     end_s: float | None = None
-    """Where in the picture, seconds."""
+    """Place in the video, seconds."""
     reason: str = ""
-    """A key of `REASONS`; empty where used."""
+    """Key of `REASONS`; empty if used."""
     why: str = ""
-    """The same for this one, in a sentence."""
+    """Reason in a sentence."""
     notes: tuple[str, ...] = ()
-    """What else is worth knowing."""
+    """Further remarks."""
     numbers: dict[str, Any] = field(default_factory=dict)
-    """What was measured, by name with its unit."""
+    """Measured numbers by name, with the unit in the name."""
 
     def __post_init__(self) -> None:
         if (self.status == "rejected") != (self.reason in REASONS):
@@ -62,11 +62,11 @@ class Finding:
 
     @property
     def seconds(self) -> float:
-        """How long it is; 0 where not known."""
+        """Length in seconds; 0 if not known."""
         return 0.0 if self.start_s is None or self.end_s is None else self.end_s - self.start_s
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what `from_dict` reads."""
+        """Return the fields as a dictionary for `from_dict`."""
         values = {"kind": self.kind, "status": self.status, "start_s": self.start_s, "end_s": self.end_s}
         return values | {"reason": self.reason, "why": self.why, "notes": list(self.notes), "numbers": self.numbers}
 
@@ -76,7 +76,7 @@ class Finding:
         return Finding(**{**values, "notes": tuple(values["notes"])})
 
     def line(self, **names: Any) -> dict[str, Any]:
-        """Return the line of the manifest: `names` first, numbers rounded, what is empty left out."""
+        """Return the line of the manifest: `names` first, numbers rounded, without empty fields."""
         values = {**names, "kind": self.kind, "status": self.status, "start_s": self.start_s, "end_s": self.end_s}
         values |= {"reason": self.reason, "why": self.why, **self.numbers, "notes": list(self.notes)}
         return {
@@ -85,13 +85,13 @@ class Finding:
 
 
 def rejected(kind: Literal["video", "take", "stretch"], reason: str, why: str, *span: float, **numbers: Any) -> Finding:
-    """Return the finding of something left out, from `span[0]` to `span[1]` seconds if these are given."""
+    """Return the finding of something that was left out, from `span[0]` to `span[1]` seconds if a span is given."""
     start, end = span or (None, None)
     return Finding(kind, "rejected", start, end, reason, why, (), numbers)
 
 
 def lines(rows: Iterable[dict[str, Any]]) -> bytes:
-    """Return the content of a manifest, a JSON object a line."""
+    """Return the content of a manifest, one JSON object per line."""
     return "".join(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n" for row in rows).encode()
 
 

@@ -33,7 +33,7 @@ def smoothed(motion: Motion) -> Motion:
 
 
 def savgol(values: np.ndarray, window: int) -> np.ndarray:
-    """Return `(T, ...)` values smoothed over `window` frames; unchanged where there are fewer.
+    """Return ``(T, ...)`` values smoothed over `window` frames; unchanged where there are fewer.
 
     Raises:
         DiffPoseTalkError: scipy is not installed.

@@ -1,4 +1,4 @@
-"""Finished videos of a build that is under way, a file each: what an interrupted build goes on from."""
+"""Finished videos of a build, one file each, so that an interrupted build can be resumed."""
 
 from __future__ import annotations
 
@@ -26,16 +26,15 @@ from diffposetalk.workshop.footage.manifest import Finding
 from diffposetalk.workshop.footage.options import CutOptions
 
 STAGING_VERSION = 2
-"""To be raised when cutting changes, so that what was cut before is cut anew."""
-PATIENCE_S, PATIENCE = 600.0, 30.0
-"""How long a video may take, seconds and times its own length (about twenty times what it should), before its worker is
-taken to hang and is ended."""
+"""Version of the cutting; raise it when cutting changes, so that older results are not reused."""
+PATIENCE_S = 600.0
+"""Time in seconds that a worker may take for any video, beside `PATIENCE`, before it counts as hanging and is ended."""
+PATIENCE = 30.0
+"""Further time, as a multiple of the video's length; about twenty times the usual time."""
 
 
 def cut_to_bytes(video: str, options: CutOptions) -> bytes:
-    """Cut a video; what a worker does and sends back.
-
-    A worker that hangs is ended: its process exits.
+    """Cut a video in a worker, and return the result as bytes. The process of a worker that hangs exits.
 
     Raises:
         Unable: a package, a model file or the video is missing on this machine.
@@ -63,12 +62,12 @@ def _ready_once(options: CutOptions) -> None:
     ready(options)
 
 
-def encode_cut(found: Cut) -> bytes:
-    """Return what came of a video as the bytes of a tar file."""
+def encode_cut(result: Cut) -> bytes:
+    """Return the result for a video as the bytes of a tar file."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
-        findings = json.dumps([finding.to_dict() for finding in found.findings]).encode()
-        for name, data in [("findings.json", findings), *_parts(found.clips)]:
+        findings = json.dumps([finding.to_dict() for finding in result.findings]).encode()
+        for name, data in [("findings.json", findings), *_parts(result.clips)]:
             member = tarfile.TarInfo(name)
             member.size, member.mode = len(data), 0o644
             tar.addfile(member, io.BytesIO(data))
@@ -92,22 +91,22 @@ def decode_cut(data: bytes, where: str) -> Cut:
 
 
 def _unpacked(data: bytes, where: str) -> tuple[tuple[Finding, ...], dict[str, dict[str, bytes]]]:
-    """Return findings, and the parts of each clip by its number, still encoded; all are there."""
+    """Return findings, and the encoded parts of each clip by its number; all are complete."""
     with parsing(where, "cut video"):
         files = dict(tar_members(io.BytesIO(data), where, "cut video"))
         findings = tuple(Finding.from_dict(values) for values in json.loads(files["findings.json"]))
         numbers = [f"{number:04d}" for number in range(sum(finding.kind == "clip" for finding in findings))]
         samples = {number: {part: files[f"{number}.{part}"] for part in PARTS} for number in numbers}
     if not findings:
-        raise InputError(f"{where}: is damaged (it says nothing of the video)")
+        raise InputError(f"{where}: is damaged (it has no entry about the video)")
     return findings, samples
 
 
 class Staging:
-    """A folder of finished videos, by what they hold and how they were cut: others' entries do no harm."""
+    """Folder of finished videos. Names depend on content and options, so that builds can share a folder."""
 
     def __init__(self, folder: Path, options: CutOptions) -> None:
-        """Name the folder, which may be absent, and how videos are cut."""
+        """Set the folder, which may be absent, and the options of the cutting."""
         self.folder = folder
         self._options = _fingerprint(options)
 
@@ -115,7 +114,7 @@ class Staging:
         """Make the folder if it is absent.
 
         Raises:
-            DiffPoseTalkError: the disk refuses.
+            DiffPoseTalkError: the folder cannot be made.
         """
         try:
             self.folder.mkdir(exist_ok=True)
@@ -123,19 +122,19 @@ class Staging:
             raise write_error(self.folder, error) from error
 
     def key(self, digest: str) -> str:
-        """Return under which name the video with that digest is kept."""
+        """Return the name of the entry for the video with that digest."""
         return hashlib.sha256(f"{self._options} {digest}".encode()).hexdigest()[:32]
 
     def add(self, key: str, data: bytes) -> None:
-        """Keep a finished video, whole or not at all."""
+        """Write a finished video, completely or not at all."""
         write_atomically(self.path(key), data)
 
     def path(self, key: str) -> Path:
-        """Return where a finished video is kept."""
+        """Return the path of a finished video."""
         return self.folder / f"{key}.tar"
 
     def findings(self, key: str) -> tuple[Finding, ...] | None:
-        """Return what became of a finished video; None if it is not there, whole."""
+        """Return the findings of a finished video; None if the entry is absent or damaged."""
         path = self.path(key)
         try:
             return _unpacked(path.read_bytes(), str(path))[0]
@@ -146,7 +145,7 @@ class Staging:
         """Return the clips of a finished video.
 
         Raises:
-            InputError: it is not there, or damaged.
+            InputError: the entry is absent or damaged.
         """
         path = self.path(key)
         try:
@@ -173,7 +172,7 @@ def _blake() -> Any:
 
 
 def _fingerprint(options: CutOptions) -> str:
-    """Return a digest of all that decides what comes of a video, beside its content."""
+    """Return a digest of everything beside the video that determines the result."""
     from diffposetalk.files.asset_folder import HEADS, placed
     from diffposetalk.track.detection import model_file
 

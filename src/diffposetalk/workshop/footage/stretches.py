@@ -1,4 +1,4 @@
-"""Stretches of time: where somebody speaks, joined over short pauses and divided at long ones. All in seconds."""
+"""Time spans in seconds: spans of speech are joined over short pauses and divided at long ones."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Iterable, Sequence
 
 Span = tuple[float, float]
-"""Beginning and end."""
+"""Start and end, seconds."""
 
 
 def within(spans: Iterable[Span], start: float, end: float) -> list[Span]:
-    """Return what of the spans lies between `start` and `end`."""
+    """Return the parts of the spans between `start` and `end`."""
     cut = ((max(start, a), min(end, b)) for a, b in spans)
     return [(a, b) for a, b in cut if b > a]
 
@@ -22,46 +22,46 @@ def between(spans: Sequence[Span], start: float, end: float) -> list[Span]:
 
 
 def joined(spans: Sequence[Span], pause: float, keep: float, start: float, end: float) -> list[Span]:
-    """Join ordered spans whose gaps are at most `pause`, and keep up to `keep` around each, within `start` and `end`.
+    """Join ordered spans whose gaps are at most `pause`, and extend each by up to `keep`, within `start` and `end`.
 
-    What is kept around ends in the middle of a gap at the latest.
+    An extension ends in the middle of a gap at the latest.
     """
-    found: list[Span] = []
+    stretches: list[Span] = []
     for a, b in spans:
-        if found and a - found[-1][1] <= pause:
-            found[-1] = (found[-1][0], b)
+        if stretches and a - stretches[-1][1] <= pause:
+            stretches[-1] = (stretches[-1][0], b)
         else:
-            found.append((a, b))
-    middles = [(before[1] + after[0]) / 2 for before, after in itertools.pairwise(found)]
+            stretches.append((a, b))
+    middles = [(before[1] + after[0]) / 2 for before, after in itertools.pairwise(stretches)]
     lows, highs = [start, *middles], [*middles, end]
-    return [(max(low, a - keep), min(high, b + keep)) for (a, b), low, high in zip(found, lows, highs)]
+    return [(max(low, a - keep), min(high, b + keep)) for (a, b), low, high in zip(stretches, lows, highs)]
 
 
-def grown(spans: Sequence[Span], wanted: float, least: float, start: float, end: float) -> list[Span]:
-    """Let ordered spans of at least `least` that are shorter than `wanted` grow to it, as far as there is room.
+def grown(spans: Sequence[Span], target: float, least: float, start: float, end: float) -> list[Span]:
+    """Extend ordered spans that are at least `least` and shorter than `target` to `target`, if there is room.
 
-    They grow evenly to both sides, or to one where the other ends, and not into another span.
+    They grow evenly on both sides, or on one side if the other is blocked, and never into another span.
     """
-    found: list[Span] = []
+    stretches: list[Span] = []
     for index, (a, b) in enumerate(spans):
-        low = found[-1][1] if found else start
+        low = stretches[-1][1] if stretches else start
         high = spans[index + 1][0] if index + 1 < len(spans) else end
-        missing = wanted - (b - a)
+        missing = target - (b - a)
         if b - a >= least and 0 < missing <= (a - low) + (high - b):
             before = min(a - low, max(missing / 2, missing - (high - b)))
             a, b = a - before, b + missing - before
-        found.append((a, b))
-    return found
+        stretches.append((a, b))
+    return stretches
 
 
 def divided(span: Span, gaps: Iterable[Span], shortest: float, longest: float) -> list[Span]:
-    """Divide a span into parts of at most `longest`, in the middle of wide gaps where there are such.
+    """Divide a span into parts of at most `longest`, if possible in the middle of the widest gaps.
 
     Args:
-        span: to be divided.
-        gaps: pauses, anywhere.
-        shortest: no part becomes shorter than this; at most half of `longest`.
-        longest: of a part.
+        span: span to divide.
+        gaps: pauses, also outside the span.
+        shortest: shortest part; at most half of `longest`.
+        longest: longest part.
     """
     start, end = span
     gaps = list(gaps)

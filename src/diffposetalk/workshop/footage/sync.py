@@ -1,8 +1,8 @@
-"""How far a video's sound is late: the lips seen against the lips that the sound lets expect.
+"""Audio-video offset, estimated by comparing tracked lip motion with lip motion predicted from the sound.
 
-The talking model says how far lips will open for a sound; the mean of a few of its samples is compared with the lips
-tracked in the picture, at lags of up to 0.6 s either way. Slow changes are left out, since a smile or a raised voice
-would correlate over many lags.
+The talking model predicts how far the lips open. The mean of a few of its samples is correlated with the tracked lips at
+lags of up to 0.6 s in both directions. Slow changes are removed first, because a smile or a raised voice would correlate
+over many lags.
 """
 
 from __future__ import annotations
@@ -27,84 +27,85 @@ if TYPE_CHECKING:
 FPS = 25.0
 """Frames per second at which lips are compared."""
 MAX_LAG = 16
-"""Frames looked at on either side; a peak lies inside, so that lags of up to 0.6 s are found."""
+"""Largest lag that is tried, in frames. A peak must lie inside, so lags of up to 0.6 s can be measured."""
 FEWEST = 50
-"""Frames below which nothing is compared."""
+"""Smallest number of frames for a measurement."""
 SLOW = 21
-"""Frames of the running mean that is taken away from both curves."""
+"""Width in frames of the running mean that is subtracted from both curves."""
 PEAK = 4
 """Frames on either side that belong to a peak of the correlation."""
 N_SAMPLES = 4
-"""Samples of the model whose mean is what the sound lets expect; with two, wrong lags are twice as many."""
-LEAST_PEAK, LEAST_LEAD = 0.9, 0.45
-"""From which a lag counts as known: the correlation's peak, and how far it stands above any other, times the square root of
-the seconds compared, since chance makes smaller peaks the longer one looks. On real clips (docs/datasets.md) 97 of 100 lags
-found so are right."""
+"""Number of model samples that are averaged into the prediction; with two, twice as many lags are wrong."""
+LEAST_PEAK = 0.9
+"""Smallest peak of a known lag: correlation times the square root of the seconds compared, since peaks by chance become
+smaller with length. On real clips (docs/datasets.md) 97 of 100 known lags are right."""
+LEAST_LEAD = 0.45
+"""Smallest lead of that peak over any other, times the square root of the seconds compared."""
 WORTH_CORRECTING = 0.06
 """Seconds; smaller lags are within the error of the measurement."""
 
 
 @dataclass(frozen=True)
 class Lag:
-    """How far the sound of a video is late against its picture."""
+    """Audio-video offset of a video."""
 
     seconds: float
-    """Above 0: the sound comes late; 0 where not known."""
+    """Offset in seconds; above 0 the sound is late; 0 if it is not known."""
     confidence: float
-    """How clearly the correlation has one peak, as a multiple of what is asked; from 1 on the lag is known."""
+    """Clearness of the correlation's one peak, as a multiple of the limit; the lag is known from 1 on."""
     known: bool
-    """Whether the lips follow the sound clearly enough to tell."""
+    """Whether the confidence is at least 1."""
     n_frames: int = 0
-    """Frames compared, at `FPS`."""
+    """Number of frames compared, at `FPS`."""
     curve: tuple[float, ...] = field(default=(), repr=False)
-    """Correlation at lags of ``-MAX_LAG`` to ``MAX_LAG`` frames, above 0 = sound late; empty if nothing was compared."""
+    """Correlation at lags of ``-MAX_LAG`` to ``MAX_LAG`` frames, above 0 the sound is late; empty if nothing was compared."""
 
 
 def measure_lag(motion: Motion, speech: Speech, talker: Talker | None = None, n_samples: int = N_SAMPLES) -> Lag:
-    """Measure how far the sound is late against the picture.
+    """Measure the audio-video offset.
 
-    Costs 0.2 s of one core for each second with four samples.
+    Costs 0.2 s of one core per second of video with four samples.
 
     Args:
-        motion: of the face as tracked; frame 0 is at the sound's beginning.
-        speech: the sound at the same times.
-        talker: model that says what lips the sound lets expect; the bundled one by default.
-        n_samples: of its samples that are averaged.
+        motion: tracked motion of the face; frame 0 is at the beginning of the sound.
+        speech: sound at the same times.
+        talker: model that predicts the lips; None for the bundled one.
+        n_samples: number of its samples that are averaged.
 
     Returns:
-        The lag; not known where lips or sound hardly move, or where there is too little of them.
+        The lag. It is not known if lips or sound hardly change, or if there are too few frames.
 
     Raises:
-        ModelError: a head has neither a jaw nor lips of which it tells how far they are apart.
+        ModelError: a head has neither a jaw nor a lip gap.
     """
-    seen = _opening(motion.resampled(FPS))
-    if len(seen) < FEWEST:
-        return lag_of_curves(seen, seen)
+    tracked = _opening(motion.resampled(FPS))
+    if len(tracked) < FEWEST:
+        return lag_of_curves(tracked, tracked)
     takes = (talker or _bundled()).generate_many(speech.resampled(SAMPLE_RATE), n_samples)
-    expected = np.mean([_opening(take.resampled(FPS)) for take in takes], axis=0)
-    return lag_of_curves(seen, expected)
+    predicted = np.mean([_opening(take.resampled(FPS)) for take in takes], axis=0)
+    return lag_of_curves(tracked, predicted)
 
 
-def lag_of_curves(seen: np.ndarray, expected: np.ndarray) -> Lag:
-    """Compare lip gaps seen with those that the sound lets expect, both ``(T,)`` at `FPS`.
+def lag_of_curves(tracked: np.ndarray, predicted: np.ndarray) -> Lag:
+    """Compare tracked with predicted lip gaps, both ``(T,)`` at `FPS`.
 
-    The correlation at lag k is the mean of ``seen[t] * expected[t + k]``, both without slow changes and standardised,
-    0 outside the clip: far lags, which rest on fewer frames, do not stand out by chance.
+    The correlation at lag k is the mean of ``tracked[t] * predicted[t + k]``. Slow changes are removed, both curves are
+    standardised, and they are 0 outside the clip: so large lags, which have fewer frames, do not stand out by chance.
     """
-    n_frames = min(len(seen), len(expected))
+    n_frames = min(len(tracked), len(predicted))
     if n_frames < FEWEST:
         return Lag(0.0, 0.0, False, n_frames)
-    seen, expected = (standardised(_without_slow(curve[:n_frames])) for curve in (seen, expected))
-    around = np.pad(expected, MAX_LAG)
-    curve = np.array([seen @ around[lag : lag + n_frames] for lag in range(2 * MAX_LAG + 1)]) / n_frames
+    tracked, predicted = (standardised(_without_slow(curve[:n_frames])) for curve in (tracked, predicted))
+    around = np.pad(predicted, MAX_LAG)
+    curve = np.array([tracked @ around[lag : lag + n_frames] for lag in range(2 * MAX_LAG + 1)]) / n_frames
     return _judged(curve, n_frames)
 
 
 def combine(lags: Iterable[Lag]) -> Lag:
-    """Return the one lag of several takes of one video, their correlations averaged by length.
+    """Return the one lag of several takes of one video; their correlations are averaged, weighted by length.
 
     Raises:
-        InputError: there are none.
+        InputError: the list is empty.
     """
     lags = list(lags)
     if not lags:
@@ -117,18 +118,18 @@ def combine(lags: Iterable[Lag]) -> Lag:
 
 
 def _opening(motion: Motion) -> np.ndarray:
-    """Return how far the mouth is open, ``(T,)`` in any unit: the jaw's angle where there is a jaw, else the lips' gap."""
+    """Return the mouth opening, ``(T,)`` in any unit: the jaw's angle if the head has a jaw, else the lip gap."""
     return mouth_gap(motion, shared_head(motion.head)) if motion.jaw_pose is None else motion.jaw_pose[:, 0]
 
 
 def _without_slow(curve: np.ndarray) -> np.ndarray:
-    """Take away the running mean over `SLOW` frames, ends repeated."""
+    """Subtract the running mean over `SLOW` frames; the ends are repeated."""
     padded = np.pad(np.asarray(curve, np.float64), SLOW // 2, mode="edge")
     return curve - np.convolve(padded, np.ones(SLOW) / SLOW, mode="valid")
 
 
 def _judged(curve: np.ndarray, n_frames: int) -> Lag:
-    """Find the peak of a correlation curve, between lags by a parabola, and how far it stands out."""
+    """Find the peak of a correlation curve, between lags by a parabola, and its confidence."""
     best = int(np.argmax(curve))
     others = np.delete(curve, np.arange(max(0, best - PEAK), min(len(curve), best + PEAK + 1)))
     lead = float(curve[best]) - max(0.0, float(others.max()))

@@ -26,7 +26,7 @@ def judged(
     Args:
         face: landmarks of its frames, NaN where lost.
         fit: what was fitted to them.
-        sharpness: `(T,)` of the face's picture, NaN where lost.
+        sharpness: ``(T,)`` of the face's picture, NaN where lost.
         speech: the sound at these times.
         span: where in the picture it lies, seconds.
         options: the limits.

@@ -1,4 +1,4 @@
-"""Where in a sound somebody speaks, and what else sounds."""
+"""Voice, music and background noise in a sound."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from diffposetalk.speech_activity.music import HOP, musical
 from diffposetalk.speech_activity.voice import voice_probabilities, voice_spans
 
 MUSIC_LIMIT = 0.2
-"""Share of music from which a sound is no plain speech; see `Heard.objection` for what that catches."""
+"""Largest share of music in plain speech; `Heard.objection` says how many sounds it refuses."""
 BACKGROUND_LIMIT_DB = -12.0
-"""Level of noise, relative to the voice, from which it drowns consonants."""
+"""Largest level of noise relative to the voice; louder noise masks consonants."""
 
 
 @dataclass(frozen=True)
 class Heard:
-    """What `listen` heard."""
+    """Voice, music and noise of a sound, as measured by `listen`."""
 
     spans: tuple[tuple[float, float], ...]
     """Beginning and end of each stretch of voice activity, seconds, in order."""
     speech_share: float
     """Share of the time that lies in them, 0 to 1."""
     music_share: float
-    """Share of the time in which music sounds, alone or under a voice, 0 to 1."""
+    """Share of the time with music, alone or under a voice, 0 to 1."""
     level_db: float
-    """Root-mean-square level of the spans, decibels below full scale; of everything where there is no span."""
+    """Root-mean-square level of the spans, decibels relative to full scale; of the whole sound if there is no span."""
     background_db: float = -100.0
-    """Level of what sounds beside the voice, relative to `level_db`: between the spans (mean of decibels), or where there is
-    less than 0.3 s of that, of the quietest twentieth of the spans."""
+    """Level of the background relative to `level_db`: the mean of decibels between the spans, or the quietest twentieth of the
+    sound if less than 0.3 s lies between them."""
 
     def objection(self) -> str | None:
-        """Say in a few words why this is no sound to learn lips from; None if it is.
+        """Return why lips cannot be learnt from this sound, in a few words; None if they can.
 
         Measured on 34 recordings (2 to 20 s; read, acted, laughing, at a desk; three languages) and 72 pieces of
         synthesised music (8 s; chords, arpeggios, melodies in six timbres, bands, drums): all recordings pass but a
@@ -53,13 +53,13 @@ class Heard:
 def listen(speech: Speech) -> Heard:
     """Find voice activity, music and noise.
 
-    Costs about 0.015 s of one core for each second.
+    Costs about 0.015 s of one core per second of sound.
 
     Args:
-        speech: at any rate.
+        speech: sound at any sample rate.
 
     Returns:
-        What was heard.
+        Voice, music and noise.
     """
     samples = speech.resampled(SAMPLE_RATE).samples
     seconds = tuple(voice_spans(voice_probabilities(samples)))

@@ -75,19 +75,19 @@ def aligned(
         Speech and phones by name; and for each recording left out, why.
     """
     known: dict[str, Any] = json.loads(cache.read_text()) if cache and cache.exists() else {}
-    found, left_out = {}, {}
+    phones, left_out = {}, {}
     for recording in recordings:
         speech = Speech.load(recording.path)
         key = f"{recording.name}|{recording.words}"
         try:
             if key not in known:
                 known[key] = align(speech.samples, recording.words)
-            found[recording.name] = (speech, [(str(p), float(a), float(b)) for p, a, b in known[key]])
+            phones[recording.name] = (speech, [(str(p), float(a), float(b)) for p, a, b in known[key]])
         except InputError as error:
             left_out[recording.name] = str(error)
     if cache:
         write_atomically(cache, json.dumps(known).encode())
-    return found, left_out
+    return phones, left_out
 
 
 def _decoder(best_path: bool) -> Any:

@@ -64,14 +64,14 @@ def tracked_clips(folder: Path) -> list[TrackedClip]:
     Raises:
         InputError: the folder is absent or holds no pair of clip and track.
     """
-    found = []
+    tracked = []
     for track in sorted((folder / "tracks").glob("*.npz")):
         clips = sorted((folder / "clips").glob(f"{track.stem}.*"))
         if clips:
-            found.append(TrackedClip(track.stem, Speech.load(clips[0]), tracked_aperture(track)))
-    if not found:
+            tracked.append(TrackedClip(track.stem, Speech.load(clips[0]), tracked_aperture(track)))
+    if not tracked:
         raise InputError(f"{folder}: no clips/ with tracks/ here; name the folder with --recordings")
-    return found
+    return tracked
 
 
 def tracked_aperture(path: Path) -> np.ndarray:
@@ -117,20 +117,20 @@ def transcripts(folder: Path) -> list[Transcript]:
     Raises:
         InputError: none is there.
     """
-    found = []
+    known = []
     for path in sorted((folder / "speech").glob("*.flac")):
         words = _lj_speech(folder / "speech/ljspeech_metadata.csv").get(path.stem)
         if words:
-            found.append(Transcript(path.stem, path, words))
+            known.append(Transcript(path.stem, path, words))
     for name, words in _speechbrain(folder / "speech/speechbrain_ASR_train.json").items():
         path = folder / f"speech/{name}.wav"
         if path.exists():
-            found.append(Transcript(name, path, words))
+            known.append(Transcript(name, path, words))
     for path in sorted((folder / "clips").glob("grid_*")):
-        found.append(Transcript(path.stem, path, grid_sentence(path.stem.rsplit("_", 1)[-1])))
-    if not found:
+        known.append(Transcript(path.stem, path, grid_sentence(path.stem.rsplit("_", 1)[-1])))
+    if not known:
         raise InputError(f"{folder}: no recordings with transcripts here; name the folder with --recordings")
-    return found
+    return known
 
 
 def real_speech(folder: Path, shortest_s: float = 0.0) -> dict[str, Speech]:
@@ -139,15 +139,15 @@ def real_speech(folder: Path, shortest_s: float = 0.0) -> dict[str, Speech]:
     Raises:
         InputError: none is there.
     """
-    found = {}
+    recordings = {}
     for path in sorted((folder / "speech").glob("*.*")):
         if path.suffix in (".wav", ".flac"):
             speech = Speech.load(path)
             if speech.duration >= shortest_s:
-                found[path.stem] = speech
-    if not found:
+                recordings[path.stem] = speech
+    if not recordings:
         raise InputError(f"{folder}: no speech/ recordings of {shortest_s:g} s here; name the folder with --recordings")
-    return found
+    return recordings
 
 
 def grid_sentence(code: str) -> str:
