@@ -1,6 +1,6 @@
-"""One function over many tasks, in processes of this machine or on a Ray cluster; a worker that dies costs only its task.
+"""Run one function on many tasks, in processes of this machine or on a Ray cluster. A dead worker costs only its task.
 
-Both give the same results, as bytes, in the order in which they become ready.
+Both executors yield the same results, as bytes, as soon as each is ready.
 """
 
 from __future__ import annotations
@@ -23,35 +23,36 @@ from diffposetalk.errors import DiffPoseTalkError, UsageError
 
 Function = Callable[..., bytes | None]
 MOST_DEATHS = 2
-"""Workers that may die over a task before it is given up."""
+"""Number of workers that may die over a task before the task is given up."""
 IN_FLIGHT = 256
-"""Tasks handed to Ray at a time."""
+"""Number of tasks that Ray has at a time."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Environment variables that limit a worker to one thread."""
 
 
 class Unable(DiffPoseTalkError):
-    """Raised by a function where no task at all can be done: a package or file is missing on that machine."""
+    """Raised by a function if it can do no task at all: a package or file is missing on that machine."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a task."""
+    """Result of a task."""
 
     name: str
     data: bytes | None = None
-    """What the function returned; None where it failed."""
+    """Return value of the function; None if it failed."""
     seconds: float = 0.0
-    """Of one core that it took."""
+    """Time of one core that the task took."""
     died: bool = False
     """Whether the workers that tried died."""
     error: str = ""
-    """What the function raised, a line."""
+    """Exception of the function, in one line."""
     unable: str | None = None
-    """What is missing on the worker's machine; None if nothing is."""
+    """What the worker's machine lacks; None if nothing is missing."""
 
 
 class Executor(Protocol):
-    """Runs tasks side by side."""
+    """Runs tasks in parallel."""
 
     def results(self, function: Function, tasks: Mapping[str, tuple[Any, ...]]) -> Generator[Result, None, None]:
         """Yield the result of each task as it becomes ready.
@@ -70,12 +71,12 @@ class Executor(Protocol):
 class Processes:
     """Processes of this machine, each on one thread.
 
-    A worker that is killed or crashes is replaced. What it was doing is tried again when all the rest is done, alone, so
-    that a task that took the memory of others is the one that is blamed.
+    A worker that is killed or crashes is replaced. Its task is tried again alone, after all others, so that a task that
+    takes all memory is the one that fails.
     """
 
     jobs: int
-    """At a time."""
+    """Number of processes."""
     fresh: bool = False
     """Give each task a process of its own, for functions whose libraries keep state from call to call."""
 

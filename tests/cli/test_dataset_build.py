@@ -20,7 +20,7 @@ from diffposetalk.data.shards import ShardReader
         (["{out}/films", "{out}/no/set"], 2, "does not exist; create it first"),
         (["{out}/films", "{out}/set", "--shortest", "15"], 2, "at most half of the longest"),
         (["{out}/films", "{out}/set", "--val", "0.5", "--test", "0.5"], 2, "leave nothing to train on"),
-        (["{out}/films", "{out}/set", "--speakers", "{out}/who.csv"], 1, "cannot be read as a table"),
+        (["{out}/films", "{out}/set", "--speakers", "{out}/who.csv"], 1, "no such table of speakers"),
         (["{out}/films", "{out}/set", "--jobs", "0"], 2, "between 1 and"),
         (["{out}/films", "{out}/set", "--smooth", "much"], 2, "invalid choice"),
         (["{out}/films", "{out}/set", "--landmarker", "{out}/none.task"], 1, "no such file"),

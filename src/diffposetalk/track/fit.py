@@ -28,33 +28,44 @@ from diffposetalk.track.landmarks import (
 from diffposetalk.track.model import LandmarkModel
 
 NOISE = 0.01
-"""Usual error of a landmark, parts of the inter-ocular distance."""
+"""Usual error of a landmark, as a share of the inter-ocular distance."""
 DEPTH_NOISE = 0.03
-"""Usual error of a landmark's depth, which MediaPipe guesses, likewise."""
+"""Usual error of a landmark's depth, which MediaPipe estimates; same unit."""
 N_POSE = 7
-"""Turn, shift, and the depth of the whole, of which MediaPipe says nothing."""
+"""Unknowns of a pose: rotation, translation, and the depth offset of the whole face, which MediaPipe does not give."""
 N_INDEPENDENT = 60.0
-"""Landmarks err together: they count as so many independent ones."""
+"""Effective number of independent landmarks (their errors are correlated)."""
 N_HOLDING = 30.0
-"""The steady landmarks count so much more for the pose."""
+"""Extra weight of the stable landmarks when solving for the pose."""
 GAP_NOISE = {"lids": 0.006, "lips": 0.008}
-"""Usual error of the measured gaps, parts of the inter-ocular distance."""
+"""Usual error of the measured gaps, as a share of the inter-ocular distance."""
 SPARSITY = 1.0
 """Cost of a weight of 1, in units of half a squared usual error."""
-IDENTITY_FRAMES, ROUNDS, IDENTITY_ROUNDS, OFFSET_ROUNDS = 24, 4, 8, 3
+IDENTITY_FRAMES = 24
+"""Most frames from which identity is fitted."""
+ROUNDS = 4
+"""Gauss-Newton rounds for pose and weights."""
+IDENTITY_ROUNDS = 8
+"""Rounds for identity."""
+OFFSET_ROUNDS = 3
+"""Rounds in which the offsets of the landmarks are estimated."""
 SURE = 4.0
+"""Number of independent frames that all frames together count as for the offset of a landmark (its error persists)."""
 OFFSET_M = 0.002
-"""How far a landmark on a person usually lies from its place on the head, metres."""
+"""Usual distance of a person's landmark from its place on the head, metres."""
 CHUNK = 32
-OPEN_SHARE, SHUT = 75.0, 0.06
-"""An eye counts as open at this percentile of its lids' gap, as shut at this gap over the eye's width."""
+"""Frames whose equations are built together, which bounds memory."""
+OPEN_SHARE = 75.0
+"""Percentile of the lids' gap at which an eye counts as open."""
+SHUT = 0.06
+"""Lids' gap over the eye's width at which an eye counts as shut."""
 CLOSED_LIPS = 0.012
-"""Closed lips are found nearer than this part of the face's height."""
+"""Largest lip gap of closed lips, as a share of the face's height."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where the head is in every frame."""
+    """Pose of the head in every frame."""
 
     rotation: np.ndarray = field(repr=False)
     """``(T, 3, 3)`` head to camera."""

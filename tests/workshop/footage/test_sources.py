@@ -96,7 +96,7 @@ def test_nothing_there(films: Path, tmp_path: Path) -> None:
     for given, said in ((tmp_path / "empty", "holds no videos"), (tmp_path / "absent", "no such file or folder")):
         with pytest.raises(InputError, match=said):
             find_videos([given])
-    with pytest.raises(InputError, match="cannot be read as a table"):
+    with pytest.raises(InputError, match="no such table of speakers"):
         find_videos([films], tmp_path / "who.csv")
 
 

@@ -1,9 +1,9 @@
-"""What came of many videos -> one data set: names, splits, statistics, manifest, shards, in an order that is always the same."""
+"""Results of many videos -> one data set: names, splits, statistics, manifest and shards, in a fixed order."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from diffposetalk.data.clip import Clip
 from diffposetalk.data.shards import write_shards
 from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import replacing_folder, write_atomically
+from diffposetalk.progress import Progress
 from diffposetalk.workshop.footage.manifest import Finding, lines
 from diffposetalk.workshop.footage.options import CutOptions
 from diffposetalk.workshop.footage.sources import Source, members, split_speakers
@@ -20,17 +21,16 @@ from diffposetalk.workshop.footage.staging import Staging, version_of
 
 MANIFEST, STATISTICS, SETTINGS = "manifest.jsonl", "statistics.json", "build.json"
 SOURCE = "filmed people, tracked by diffposetalk"
-Report = Callable[[int, int | None, str], None]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a video."""
+    """Result for a video."""
 
     source: Source
     findings: tuple[Finding, ...]
     key: str | None = None
-    """Of its clips in the staging folder."""
+    """Key of its clips in the staging folder."""
 
     @property
     def clips(self) -> list[Finding]:
@@ -40,7 +40,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Assembled:
-    """What is in a data set."""
+    """Content of a data set."""
 
     clips: int
     seconds: float
@@ -57,7 +57,7 @@ def assembled(
     cutting: CutOptions,
     val: float,
     test: float,
-    progress: Report,
+    progress: Progress,
 ) -> Assembled:
     """Write the data set's folder, complete or not at all.
 
@@ -68,7 +68,7 @@ def assembled(
         cutting: what was asked of clips; written beside the data.
         val: share of the speakers kept for validation.
         test: share kept for test.
-        progress: told the number of clips written.
+        progress: called with the number of clips written.
 
     Raises:
         InputError: there is not one clip.

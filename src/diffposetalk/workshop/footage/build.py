@@ -1,4 +1,4 @@
-"""Videos -> a data set of shards: cut side by side, kept as they are finished, put together in one order.
+"""Videos -> a data set of shards. Videos are cut in parallel, stored when finished, and assembled in a fixed order.
 
 The same videos and options make the same files, whatever the order of the work, the executor or interruptions.
 """
@@ -15,6 +15,7 @@ from pathlib import Path
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import check_new_folder
 from diffposetalk.parallel import Executor, Function, Result
+from diffposetalk.progress import Progress
 from diffposetalk.workshop.footage.assemble import Outcome, assembled
 from diffposetalk.workshop.footage.cut import ready
 from diffposetalk.workshop.footage.manifest import rejected
@@ -22,21 +23,19 @@ from diffposetalk.workshop.footage.options import BuildOptions, CutOptions
 from diffposetalk.workshop.footage.sources import Source, check_shares, find_videos, split_notes
 from diffposetalk.workshop.footage.staging import Staging, cut_to_bytes, digest_of
 
-Report = Callable[[int, int | None, str], None]
-
 
 @dataclass(frozen=True)
 class Built:
-    """What `build` did."""
+    """Result of `build`."""
 
     output: Path
     """The data set."""
     videos: int
     used: int
-    """Videos of which a clip came."""
+    """Number of videos that gave at least one clip."""
     clips: int
     hours: float
-    """Of the clips."""
+    """Length of all clips."""
     speakers: int
     splits: dict[str, dict[str, float]]
     """By split, its `speakers`, `clips` and `hours`."""
@@ -50,9 +49,9 @@ class Built:
     """Length of the videos that were cut in this run, where known."""
     wall_seconds: float
     notes: tuple[str, ...] = ()
-    """Where the splits are not as asked, a line each."""
+    """One line for each split that differs from what was asked for."""
     failures: tuple[str, ...] = field(default=(), repr=False)
-    """Videos over which workers died or that met a defect of ours, a line each; the next run would try them again."""
+    """One line for each video over which workers died or that met a defect of ours; the next run tries them again."""
 
     @property
     def cost(self) -> float | None:
@@ -66,24 +65,24 @@ def build(
     executor: Executor,
     cutting: CutOptions | None = None,
     options: BuildOptions | None = None,
-    progress: Report | None = None,
+    progress: Progress | None = None,
     function: Function = cut_to_bytes,
     prepare: Callable[[CutOptions], None] = ready,
 ) -> Built:
-    """Make a data set of videos, or go on with one that was interrupted.
+    """Make a data set of videos, or resume one that was interrupted.
 
     Args:
         videos: files and folders.
         output: folder to be made; absent or empty.
         executor: where the work is done.
-        cutting: what a clip must be like.
-        options: where the work is kept, and how the result is divided.
-        progress: told the number of videos done, of how many, and the step.
+        cutting: requirements of a clip.
+        options: folder of finished videos, and shares of the splits.
+        progress: called with the number of videos done, of so many, and the step.
         function: cuts a video, named by its path, and returns the bytes of its `Cut`.
         prepare: raises if the function could not work here.
 
     Returns:
-        What was done.
+        Counts of what was used and left out.
 
     Raises:
         UsageError: the output already exists, or a share is out of range.
@@ -95,7 +94,7 @@ def build(
     output = check_new_folder(output)
     check_shares(options.val, options.test)
     sources = find_videos(videos, options.speakers)
-    tell = progress or (lambda done, total, what: None)
+    tell = progress or _silent
     work = options.work or output.absolute().with_name(f"{output.name}.work")
     staging = Staging(work, cutting)
     digests = _digests(sources, tell)
@@ -148,7 +147,7 @@ def build(
     )
 
 
-def _digests(sources: Sequence[Source], tell: Report) -> dict[str, str | None]:
+def _digests(sources: Sequence[Source], tell: Progress) -> dict[str, str | None]:
     """Return a digest of each video's content, None where it cannot be read."""
     found: dict[str, str | None] = {}
     for done, source in enumerate(sources):
@@ -187,6 +186,10 @@ def _outcome(
     if findings is None:
         raise InputError(f"{staging.path(key)}: was there and is gone or damaged; run the same command again")
     return Outcome(source, findings, key)
+
+
+def _silent(done: float, total: float | None = None, what: str | None = None) -> None:
+    """Report no progress."""
 
 
 def _rejected(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:

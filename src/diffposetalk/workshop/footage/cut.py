@@ -1,4 +1,4 @@
-"""One video -> the clips in it that one can learn from, and what became of the rest."""
+"""One video -> clips for training, and the reasons why the rest was left out."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ FPS = 25.0
 """Frames per second of the motion."""
 LONGEST_VIDEO_S = 4 * 3600.0
 KEPT_AROUND_S = 0.5
-"""What a clip keeps before and after the voice."""
+"""Silence that a clip keeps before and after the voice, seconds."""
 LEAST_VOICE = 0.5
-"""Part of the shortest clip that a voice must fill, at least, to be kept with more of the silence around it."""
+"""Smallest share of voice in a clip that is extended into the silence around it to reach the shortest length."""
 MOST_LAG_S = 0.7
-"""Sound may belong to picture this far away."""
+"""Largest audio-video offset, seconds."""
 LAG_FROM_S = 120.0
-"""Seconds of speech from which a video's lag is measured at most."""
+"""Most seconds of speech that are used to measure a video's audio-video offset."""
 
 
 @dataclass(frozen=True)
 class Cut:
-    """What came of a video."""
+    """Result for a video."""
 
     findings: tuple[Finding, ...]
     """Of the video, then of its takes, each followed by its stretches and clips in order of time."""

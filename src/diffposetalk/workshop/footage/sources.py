@@ -1,4 +1,4 @@
-"""Which videos go into a data set, whose they are, and who is kept for validation and test."""
+"""Videos of a data set, their speakers, and the speakers of each split."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from diffposetalk.errors import InputError, UsageError
+from diffposetalk.files.parsing import parsing
 from diffposetalk.media import VIDEOS
 
 SPLITS = ("train", "val", "test")
@@ -25,7 +26,7 @@ class Source:
     """Path within the folder that was named, with `/`; the file's own name if it was named itself."""
     speaker: str
     stem: str
-    """What its clips are called, before their number; no other source of the speaker has it."""
+    """Name of its clips before their number; unique for the speaker."""
 
 
 def find_videos(paths: Iterable[str | Path], speakers: str | Path | None = None) -> list[Source]:
@@ -92,11 +93,8 @@ def _told_apart(sources: Sequence[Source]) -> list[Source]:
 
 
 def _with_speakers(sources: Sequence[Source], table: Path) -> list[Source]:
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as opened:
-            rows = list(csv.DictReader(opened))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table}: cannot be read as a table ({error})") from None
+    with parsing(table, "table of speakers"), table.open(newline="", encoding="utf-8-sig") as opened:
+        rows = list(csv.DictReader(opened))
     if not rows or not {"file", "speaker"} <= set(rows[0]):
         raise InputError(f"{table}: must be a table with the columns file,speaker")
     by_name = {source.name: source for source in sources}
@@ -128,7 +126,7 @@ def check_shares(val: float, test: float) -> None:
 
 
 FEWEST_SPEAKERS = 3
-"""With fewer, all are trained on: who is held out says little of others, and costs a half of the data."""
+"""Smallest number of speakers for held-out splits. With fewer, holding one out says little and costs half of the data."""
 
 
 def split_speakers(speakers: Iterable[str], val: float, test: float) -> dict[str, str]:
@@ -160,7 +158,7 @@ def split_speakers(speakers: Iterable[str], val: float, test: float) -> dict[str
 
 
 def split_notes(splits: Mapping[str, Mapping[str, float]], val: float, test: float) -> tuple[str, ...]:
-    """Say where the splits are not as asked, one line each.
+    """Return one line for each split that differs from what was asked for.
 
     Args:
         splits: by split, its `speakers` and `clips`; without those that are empty.
