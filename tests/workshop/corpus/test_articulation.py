@@ -14,7 +14,8 @@ from diffposetalk.head import load_head
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.language.phones import Phone
-from diffposetalk.workshop.corpus.motion.articulation import FASTEST_MOUTH, articulate
+from diffposetalk.workshop.corpus.motion.articulation import articulate
+from diffposetalk.workshop.corpus.motion.lip_table import FASTEST_MOUTH
 from diffposetalk.workshop.corpus.motion.manner import PRESETS, Manner
 
 LOUDNESS = {"sil": 0.0, "p": 0.02, "b": 0.05, "m": 0.15, "f": 0.05, "v": 0.1, "s": 0.08, "t": 0.02, "k": 0.02}

@@ -14,7 +14,8 @@ from diffposetalk.head import load_head
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.language.phones import SYMBOLS, Phone
-from diffposetalk.workshop.corpus.motion.articulation import FASTEST_MOUTH, articulate
+from diffposetalk.workshop.corpus.motion.articulation import articulate
+from diffposetalk.workshop.corpus.motion.lip_table import FASTEST_MOUTH
 from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.motion.mouth import MouthTracks, mouth_tracks
 from diffposetalk.workshop.corpus.motion.prosody import RATE_HZ, analyse

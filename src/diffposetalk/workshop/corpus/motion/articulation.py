@@ -10,35 +10,13 @@ from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.language.phones import Phone, check_phones, fill_silence
+from diffposetalk.workshop.corpus.motion import lip_table as table
 from diffposetalk.workshop.corpus.motion.head_motion import head_motion
+from diffposetalk.workshop.corpus.motion.lip_table import GAP_MM
 from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.motion.mouth import MouthTracks, mouth_tracks
 from diffposetalk.workshop.corpus.motion.prosody import RATE_HZ, analyse
 from diffposetalk.workshop.corpus.motion.upper_face import SIDES, smooth_noise, upper_face
-
-# Lip gap on the free head at the middle of the mouth, millimetres per unit weight (both sides together).
-GAP_MM = {
-    "jawOpen": 32.0,
-    "mouthClose": -32.7,
-    "mouthFunnel": 9.3,
-    "mouthUpperUp": 5.1,
-    "mouthLowerDown": 4.1,
-    "mouthShrugUpper": 3.3,
-    "mouthPucker": -2.8,
-    "mouthSmile": -2.5,
-    "mouthPress": -1.9,
-    "mouthRollUpper": -1.7,
-    "mouthRollLower": -2.7,
-    "mouthShrugLower": -4.4,
-}
-GAP_FULL_MM = 22.0
-"""Lip gap that an aperture of 1 asks for, by a speaker whose `mouth_opening` is 1."""
-BEYOND_CONTACT_MM = 2.5
-"""How far into each other the lips are commanded in a firm closure; press and roll take up the rest."""
-JAW_FULL = 0.78
-"""jawOpen that a jaw opening of 1 asks for, with `mouth_opening` 1 and an even balance of jaw and lips."""
-FASTEST_MOUTH = 9.0
-"""Largest change of a mouth weight per second."""
 
 
 def articulate(
@@ -68,13 +46,13 @@ def articulate(
     tracks = mouth_tracks(phones, prosody, manner)
     weights = _mouth_weights(_sampled(tracks, n_frames, fps), manner, rng, fps)
     weights.update(upper_face(prosody, manner, rng, n_frames, fps))
-    _couple_cheeks(weights, manner)
+    _couple_cheeks(weights)
     expression = np.zeros((n_frames, len(CHANNELS)))
     for name, curve in weights.items():
         expression[:, INDEX[name]] = curve
     expression = np.clip(expression, 0, 1)
     mouth = [INDEX[name] for name in CHANNELS if name.startswith(("jaw", "mouth", "tongue"))]
-    expression[:, mouth] = _speed_limited(expression[:, mouth], FASTEST_MOUTH / fps)
+    expression[:, mouth] = _speed_limited(expression[:, mouth], table.FASTEST_MOUTH / fps)
     return Motion(
         expression=expression.astype(np.float32),
         expression_names=CHANNELS,
@@ -91,75 +69,103 @@ def _sampled(tracks: MouthTracks, n_frames: int, fps: float) -> MouthTracks:
 
 
 def _mouth_weights(tracks: MouthTracks, manner: Manner, rng: np.random.Generator, fps: float) -> dict[str, np.ndarray]:
-    """Turn articulatory tracks into jaw, lip and tongue weights that make the asked lip gap on the head."""
+    """Turn articulatory tracks into weights of jaw, lips and tongue that give the lip gap that the tracks ask for.
+
+    The order of the calls of ``noise`` decides the result.
+    """
     n = len(tracks.gap)
     speaking = 1 - tracks.rest
 
-    def noise(size: float, time_s: float = 0.35) -> np.ndarray:
+    def noise(size: float, time_s: float = table.NOISE_S) -> np.ndarray:
         return size * smooth_noise(rng, n, fps, time_s)
 
-    open_free = (1 - tracks.seal) * (1 - 0.8 * tracks.tuck)
-    gap_mm = GAP_FULL_MM * manner.mouth_opening * tracks.gap * (1 + noise(0.05))
-    gap_mm = gap_mm * (1 - 0.35 * np.clip(tracks.round, 0, 1)) * open_free
-    jaw = JAW_FULL * manner.mouth_opening * (0.55 + 0.9 * manner.jaw_lip_balance) * tracks.jaw * (1 + noise(0.04))
-    jaw = np.clip(jaw * (1 - 0.3 * tracks.tuck), 0, 0.95)
-    beyond = tracks.press * (0.25 + 0.75 * manner.lip_press)
-    resting = tracks.rest * manner.lip_press
-    rounding = np.clip(tracks.round, 0, 1.2) * manner.rounding
-    spread = np.clip(tracks.spread, 0, 1.2) * manner.spread * (1 - 0.5 * tracks.rest)
-    smile = manner.smile * (0.8 + 0.2 * speaking) * (1 - 0.45 * np.clip(rounding, 0, 1)) * (1 + noise(0.12, 1.5))
-    frown = manner.frown * (1 + noise(0.12, 1.5))
-    shaped = {
-        "mouthPucker": 0.75 * rounding * (1 - 0.35 * tracks.gap),
-        "mouthFunnel": rounding * (0.18 + 0.45 * np.clip(tracks.gap, 0, 1)) * (1 - tracks.seal),
-        "mouthRollLower": 0.18 * beyond + 0.55 * tracks.tuck + 0.15 * resting + 0.01,
-        "mouthRollUpper": 0.22 * beyond + 0.1 * resting + 0.01,
-        "mouthShrugLower": 0.06 * beyond + 0.1 * resting + 0.02 + noise(0.01),
-        "mouthShrugUpper": 0.05 * beyond + 0.05 * manner.frown,
+    def posture_noise() -> np.ndarray:
+        return noise(table.POSTURE_NOISE, table.POSTURE_NOISE_S)
+
+    open_free = (1 - tracks.seal) * (1 - table.TUCK_SHUTS * tracks.tuck)
+    gap_mm = table.GAP_FULL_MM * manner.mouth_opening * tracks.gap * (1 + noise(table.GAP_NOISE))
+    gap_mm = gap_mm * (1 - table.ROUNDING_NARROWS * np.clip(tracks.round, 0, 1)) * open_free
+    jaw_share = table.JAW_SHARE + table.JAW_SHARE_BY_BALANCE * manner.jaw_lip_balance
+    jaw = table.JAW_FULL * manner.mouth_opening * jaw_share * tracks.jaw * (1 + noise(table.JAW_NOISE))
+    jaw = np.clip(jaw * (1 - table.TUCK_LIFTS_JAW * tracks.tuck), 0, table.JAW_LIMIT)
+    rounding = np.clip(tracks.round, 0, table.GESTURE_LIMIT) * manner.rounding
+    spread = np.clip(tracks.spread, 0, table.GESTURE_LIMIT) * manner.spread * (1 - table.REST_RELAXES * tracks.rest)
+    smile = (
+        manner.smile
+        * (table.SMILE_AT_REST + table.SMILE_BY_SPEAKING * speaking)
+        * (1 - table.ROUNDING_ENDS_SMILE * np.clip(rounding, 0, 1))
+        * (1 + posture_noise())
+    )
+    frown = manner.frown * (1 + posture_noise())
+    gestures = {
+        "press": tracks.press * (table.PRESS + table.PRESS_BY_MANNER * manner.lip_press),
+        "rest": tracks.rest * manner.lip_press,
+        "tuck": tracks.tuck,
+        "spread": spread,
+        "smile": smile,
+        "frown": np.full(n, manner.frown),
+        "always": np.ones(n),
     }
-    pressed = 0.5 * beyond + 0.6 * resting
-    smiling = smile + 0.14 * spread
-    upper_base = 0.3 * tracks.tuck + 0.1 * manner.smile * tracks.gap
-    lower_base = 0.12 * spread * open_free * tracks.gap
-    # what the mouth opens by so far, and what is left for lips to open or for mouthClose to shut
+
+    def gain(channel: str) -> np.ndarray:
+        first, *others = (value * gestures[gesture] for gesture, value in table.GAINS[channel].items())
+        return sum(others, first)
+
+    shaped = {
+        "mouthPucker": table.PUCKER * rounding * (1 - table.GAP_ENDS_PUCKER * tracks.gap),
+        "mouthFunnel": rounding * (table.FUNNEL + table.FUNNEL_BY_GAP * np.clip(tracks.gap, 0, 1)) * (1 - tracks.seal),
+        "mouthRollLower": gain("mouthRollLower"),
+        "mouthRollUpper": gain("mouthRollUpper"),
+        "mouthShrugLower": gain("mouthShrugLower") + noise(table.SHRUG_NOISE),
+        "mouthShrugUpper": gain("mouthShrugUpper"),
+    }
+    pressed, smiling = gain("mouthPress"), gain("mouthSmile")
+    upper_base = table.TUCK_RAISES_LIP * tracks.tuck + table.SMILE_RAISES_LIP * manner.smile * tracks.gap
+    lower_base = table.SPREAD_LOWERS_LIP * spread * open_free * tracks.gap
+    # the lip gap of all channels so far; the rest is left to the lips, or to mouthClose if the gap is too wide
     so_far = GAP_MM["jawOpen"] * jaw + sum(GAP_MM[name] * np.clip(curve, 0, 1) for name, curve in shaped.items())
     so_far = so_far + GAP_MM["mouthSmile"] * smiling + GAP_MM["mouthPress"] * pressed
     so_far = so_far + GAP_MM["mouthUpperUp"] * upper_base + GAP_MM["mouthLowerDown"] * lower_base
-    wanted = gap_mm - BEYOND_CONTACT_MM * np.maximum(tracks.press, 0.3 * tracks.rest)
-    lips_mm = np.clip(wanted - so_far, 0, 2) + 0.08 * np.maximum(wanted, 0)
-    shut = np.maximum(so_far + lips_mm - wanted, 0) / -GAP_MM["mouthClose"]
-    upper_share = 0.15 + 0.7 * manner.upper_lip
+    target = gap_mm - table.BEYOND_CONTACT_MM * np.maximum(tracks.press, table.REST_PRESSES * tracks.rest)
+    lips_mm = np.clip(target - so_far, 0, table.LIPS_OPEN_MM) + table.LIPS_OPEN_SHARE * np.maximum(target, 0)
+    shut = np.maximum(so_far + lips_mm - target, 0) / -GAP_MM["mouthClose"]
+    upper_share = table.UPPER_LIP_SHARE + table.UPPER_LIP_BY_MANNER * manner.upper_lip
     lower = lower_base + (1 - upper_share) * lips_mm / GAP_MM["mouthLowerDown"]
     upper = upper_base + upper_share * lips_mm / GAP_MM["mouthUpperUp"]
-    left, right = 1 + 0.3 * manner.asymmetry, 1 - 0.3 * manner.asymmetry
     weights = {
         "jawOpen": jaw,
         "mouthClose": shut,
         **shaped,
-        "tongueOut": 0.22 * np.clip(tracks.tongue - 0.35, 0, 1) * open_free,
-        "jawForward": 0.06 * rounding,
-        "jawLeft": np.clip(noise(0.012) + 0.02 * manner.asymmetry * jaw, 0, 1),
-        "jawRight": np.clip(noise(0.012) - 0.02 * manner.asymmetry * jaw, 0, 1),
-        "mouthLeft": np.clip(0.04 * manner.asymmetry * speaking + noise(0.012), 0, 1),
-        "mouthRight": np.clip(-0.04 * manner.asymmetry * speaking + noise(0.012), 0, 1),
+        "tongueOut": table.TONGUE_OUT * np.clip(tracks.tongue - table.TONGUE_SHOWS, 0, 1) * open_free,
+        "jawForward": table.ROUNDING_PUSHES_JAW * rounding,
+        "jawLeft": np.clip(noise(table.SIDE_NOISE) + table.JAW_SIDE * manner.asymmetry * jaw, 0, 1),
+        "jawRight": np.clip(noise(table.SIDE_NOISE) - table.JAW_SIDE * manner.asymmetry * jaw, 0, 1),
+        "mouthLeft": np.clip(table.MOUTH_SIDE * manner.asymmetry * speaking + noise(table.SIDE_NOISE), 0, 1),
+        "mouthRight": np.clip(-table.MOUTH_SIDE * manner.asymmetry * speaking + noise(table.SIDE_NOISE), 0, 1),
     }
-    for side, share in zip(SIDES, (left, right)):
+    stretch = table.STRETCH * spread * (1 - table.ROUNDING_ENDS_STRETCH * rounding)
+    dimple = gain("mouthDimple")
+    for side, sign in zip(SIDES, (1, -1)):
+        share = 1 + sign * table.ASYMMETRY * manner.asymmetry
         weights[f"mouthLowerDown{side}"] = lower * (0.5 + 0.5 * share)
         weights[f"mouthUpperUp{side}"] = upper * (0.5 + 0.5 * share)
         weights[f"mouthSmile{side}"] = smiling * share
         weights[f"mouthFrown{side}"] = frown * share
-        weights[f"mouthStretch{side}"] = 0.32 * spread * (1 - 0.5 * rounding) * share
-        weights[f"mouthDimple{side}"] = (0.06 * spread + 0.1 * smile + 0.08 * resting) * share
+        weights[f"mouthStretch{side}"] = stretch * share
+        weights[f"mouthDimple{side}"] = dimple * share
         weights[f"mouthPress{side}"] = pressed * share
     return weights
 
 
-def _couple_cheeks(weights: dict[str, np.ndarray], manner: Manner) -> None:
+def _couple_cheeks(weights: dict[str, np.ndarray]) -> None:
+    """Add what a smile does to cheeks and eyes, and a raised lip to the nose."""
     for side in SIDES:
         smile = np.clip(weights[f"mouthSmile{side}"], 0, 1)
-        weights[f"cheekSquint{side}"] = 0.45 * np.clip(smile - 0.1, 0, 1)
-        weights[f"eyeSquint{side}"] = weights[f"eyeSquint{side}"] + 0.25 * np.clip(smile - 0.15, 0, 1)
-        weights[f"noseSneer{side}"] = 0.02 + 0.1 * np.clip(weights[f"mouthUpperUp{side}"], 0, 1)
+        lip = np.clip(weights[f"mouthUpperUp{side}"], 0, 1)
+        eye = weights[f"eyeSquint{side}"]
+        weights[f"cheekSquint{side}"] = table.CHEEK * np.clip(smile - table.CHEEK_FROM, 0, 1)
+        weights[f"eyeSquint{side}"] = eye + table.SQUINT * np.clip(smile - table.SQUINT_FROM, 0, 1)
+        weights[f"noseSneer{side}"] = table.SNEER_AT_REST + table.SNEER * lip
 
 
 def _speed_limited(curves: np.ndarray, limit: float) -> np.ndarray:
