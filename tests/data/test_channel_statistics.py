@@ -14,7 +14,7 @@ from diffposetalk.cli.main import run
 from diffposetalk.data.channel_statistics import ChannelStatistics
 from diffposetalk.data.clip import Clip
 from diffposetalk.data.flame_statistics import Statistics
-from diffposetalk.data.moments import Moments
+from diffposetalk.data.running_statistics import RunningStatistics
 from diffposetalk.data.shards import write_shards
 from diffposetalk.errors import InputError
 from diffposetalk.motion import Motion, MotionSpace
@@ -46,7 +46,7 @@ def arkit_shards(arkit_clips, tmp_path_factory) -> Path:
 def test_moments_in_pieces_are_those_of_the_whole():
     rows = 1000 + np.random.default_rng(0).standard_normal((90, 3))
     rows[:, 2] = 7.5
-    moments = Moments()
+    moments = RunningStatistics()
     for piece in np.split(rows, [1, 2, 40, 40]):
         moments.add(piece)
     np.testing.assert_allclose(moments.mean, rows.mean(0), rtol=1e-12)

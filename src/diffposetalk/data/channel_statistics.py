@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.data.clip import Clip
-from diffposetalk.data.moments import Moments
+from diffposetalk.data.running_statistics import RunningStatistics
 from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import write_atomically
 from diffposetalk.files.json_text import read_json
 from diffposetalk.files.parsing import parsing
 from diffposetalk.motion import IdentitySpace, Motion, MotionSpace
+from diffposetalk.progress import Progress
 
 MEASURES = ("mean", "std", "min", "max")
 """What is known of each channel."""
@@ -65,7 +66,7 @@ class ChannelStatistics:
     def of(
         clips: Iterable[Clip],
         split: str = "train",
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
         where: str = "statistics",
     ) -> ChannelStatistics:
         """Measure clips, one after another.
@@ -73,7 +74,7 @@ class ChannelStatistics:
         Args:
             clips: all of one head, channels and frame rate.
             split: what they are called.
-            progress: told the number of clips done.
+            progress: called with the number of clips done.
             where: named in errors.
 
         Raises:
@@ -128,7 +129,7 @@ class ChannelSums:
         """Begin with nothing; `where` is named in errors."""
         self._where = where
         self._kind: tuple[str, float, tuple[str, ...]] | None = None
-        self._motions, self._identities = Moments(), Moments()
+        self._motions, self._identities = RunningStatistics(), RunningStatistics()
 
     def add(self, clip: Clip) -> None:
         """Take a clip into account.
@@ -148,7 +149,7 @@ class ChannelSums:
         self._identities.add(clip.identities)
 
     def statistics(self, split: str = "train") -> ChannelStatistics:
-        """Return what was found.
+        """Return the statistics.
 
         Raises:
             InputError: there was not one frame.
@@ -168,6 +169,6 @@ def _columns(motion: Motion) -> tuple[tuple[str, ...], np.ndarray]:
     return names, np.concatenate([motion.expression, *poses.values()], axis=1)
 
 
-def _measured(moments: Moments) -> dict[str, list[float]]:
+def _measured(moments: RunningStatistics) -> dict[str, list[float]]:
     values = (moments.mean, moments.std, moments.low, moments.high)
     return {what: [float(f"{value:.7g}") for value in each] for what, each in zip(MEASURES, values)}

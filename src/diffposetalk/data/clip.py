@@ -42,9 +42,9 @@ class Clip:
                 object.__setattr__(self, name, value)
         if self.identity.ndim != 1:
             raise InputError(f"clip {self.name}: identity must be (I,), got {self.identity.shape}")
-        wanted = (len(self.motion), len(self.identity))
-        if self.identity_frames is not None and self.identity_frames.shape != wanted:
-            raise InputError(f"clip {self.name}: identity_frames must be {wanted}, got {self.identity_frames.shape}")
+        shape = (len(self.motion), len(self.identity))
+        if self.identity_frames is not None and self.identity_frames.shape != shape:
+            raise InputError(f"clip {self.name}: identity_frames must be {shape}, got {self.identity_frames.shape}")
         if abs(self.speech.duration - self.motion.duration) > 1 / self.motion.fps + 1e-6:
             raise InputError(
                 f"clip {self.name}: its speech lasts {self.speech.duration:.3f} s but its motion "

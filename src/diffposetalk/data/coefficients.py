@@ -89,9 +89,9 @@ def coefficients_to_vector(exp: Array, pose: Array, head_pose: bool = True) -> A
     Returns:
         ``(..., E + 4)`` or ``(..., E + 1)``: the order of `motion.flame_channels`; jaw y and z are left out.
     """
-    kept = pose[..., :4] if head_pose else pose[..., 3:4]
+    rotations = pose[..., :4] if head_pose else pose[..., 3:4]
     if isinstance(exp, np.ndarray):
-        return np.concatenate([exp, kept], axis=-1)
+        return np.concatenate([exp, rotations], axis=-1)
     import torch
 
-    return torch.cat([exp, kept], dim=-1)
+    return torch.cat([exp, rotations], dim=-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from diffposetalk.data.clip import Clip
@@ -10,8 +10,8 @@ from diffposetalk.data.shards import OTHER, ShardReader, write_shards
 from diffposetalk.data.tfhp import SPLITS, TfhpReader
 from diffposetalk.data.tfhp_write import write_tfhp
 from diffposetalk.errors import InputError
+from diffposetalk.progress import Progress
 
-Report = Callable[[int, int | None], None]
 """Told how many clips are done, and of how many where that is known."""
 
 
@@ -61,15 +61,15 @@ def all_clips(path: str | Path) -> tuple[Iterator[tuple[str, Clip]], int | None]
         splits = splits_on_disk(tfhp)
         inside = {video for videos in splits.values() for video in videos}
         splits[OTHER] = tuple(video for video in tfhp.videos if video not in inside)
-        found = ((split, tfhp.clip(video)) for split, videos in splits.items() for video in dict.fromkeys(videos))
-        return found, sum(len(set(videos)) for videos in splits.values())
+        clips = ((split, tfhp.clip(video)) for split, videos in splits.items() for video in dict.fromkeys(videos))
+        return clips, sum(len(set(videos)) for videos in splits.values())
     shards = ShardReader(path)
     return ((split, clip) for split in shards.splits for clip in shards.clips(split)), sum(
         shards.counts.values()
     ) or None
 
 
-def tfhp_to_shards(source: str | Path, target: str | Path, progress: Report | None = None) -> int:
+def tfhp_to_shards(source: str | Path, target: str | Path, progress: Progress | None = None) -> int:
     """Write a TFHP data set as shards: each split in its file's order, videos in none as "other".
 
     Returns:
@@ -87,12 +87,12 @@ def tfhp_to_shards(source: str | Path, target: str | Path, progress: Report | No
         target,
         splits if splits else None,
         source=f"TFHP {reader.path.name}",
-        progress=_with_total(progress, len(ordered)),
+        progress=with_total(progress, len(ordered)),
     )
     return sum(counts.values())
 
 
-def shards_to_tfhp(source: str | Path, target: str | Path, seg_len: int = 100, progress: Report | None = None) -> int:
+def shards_to_tfhp(source: str | Path, target: str | Path, seg_len: int = 100, progress: Progress | None = None) -> int:
     """Write shards of FLAME clips as a TFHP data set with split files and statistics.
 
     Returns:
@@ -112,7 +112,7 @@ def shards_to_tfhp(source: str | Path, target: str | Path, seg_len: int = 100, p
                 yield clip
 
     total = sum(reader.counts.values()) or None
-    return write_tfhp(clips(), target, seg_len, members, _with_total(progress, total)).videos
+    return write_tfhp(clips(), target, seg_len, members, with_total(progress, total)).videos
 
 
 def splits_on_disk(reader: TfhpReader) -> dict[str, tuple[str, ...]]:
@@ -120,5 +120,6 @@ def splits_on_disk(reader: TfhpReader) -> dict[str, tuple[str, ...]]:
     return {name: reader.split(name) for name in SPLITS if (reader.path / f"{name}.txt").exists()}
 
 
-def _with_total(progress: Report | None, total: int | None) -> Callable[[int], None] | None:
-    return (lambda done: progress(done, total)) if progress else None
+def with_total(progress: Progress | None, total: int | None) -> Progress | None:
+    """Return progress for work that does not know its total."""
+    return (lambda done, *_: progress(done, total)) if progress else None

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
-from diffposetalk.data.moments import Moments
+from diffposetalk.data.running_statistics import RunningStatistics
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.files.npz import read_npz, write_npz
 from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
+from diffposetalk.progress import Progress
 
 MEASURES = ("mean", "std", "max", "min")
-"""What the file holds of each group: ``shape_mean`` ... ``pose_min``."""
+"""Entries of the file for each column group: ``shape_mean`` ... ``pose_min``."""
 TRAINING_EPS = 1e-9
 """Added to the spread in training (not at inference), as the released code does."""
 
@@ -32,12 +33,12 @@ class Statistics:
 
     def __post_init__(self) -> None:
         """Check names, widths and numbers; spreads must not be negative."""
-        wanted = [f"{name}_{measure}" for name in NAMES for measure in MEASURES]
-        missing = [key for key in wanted if key not in self.values]
+        keys = [f"{name}_{measure}" for name in NAMES for measure in MEASURES]
+        missing = [key for key in keys if key not in self.values]
         if missing:
             raise InputError(f"{self.where}: not a statistics file, it lacks {', '.join(missing)}")
         values = {}
-        for key in wanted:
+        for key in keys:
             value = np.asarray(self.values[key])
             group = key.partition("_")[0]
             width = POSE_WIDTH if group == "pose" else np.size(self.values[f"{group}_mean"])
@@ -84,14 +85,14 @@ class Statistics:
         Raises:
             InputError: the coefficients have other widths.
         """
-        found = {}
+        standardised = {}
         for name in NAMES:
             values, mean = getattr(coefficients, name), self.values[f"{name}_mean"]
             if values.shape[-1] != len(mean):
                 raise InputError(f"{self.where}: {name}_mean has {len(mean)} numbers, the data {values.shape[-1]}")
             std = self.values[f"{name}_std"]
-            found[name] = (values - mean) / (std + np.float32(eps) if eps else self.spread(name))
-        return Coefficients(**found)
+            standardised[name] = (values - mean) / (std + np.float32(eps) if eps else self.spread(name))
+        return Coefficients(**standardised)
 
     def motion_space(self, head_pose: bool = True) -> MotionSpace:
         """Return the space of motion vectors with these means and spreads, with or without the head's rotation."""
@@ -129,14 +130,12 @@ class Statistics:
         write_npz(path, self.values, compressed=False)
 
     @staticmethod
-    def of(
-        parts: Iterable[Coefficients], progress: Callable[[int], None] | None = None, where: str = "statistics"
-    ) -> Statistics:
+    def of(parts: Iterable[Coefficients], progress: Progress | None = None, where: str = "statistics") -> Statistics:
         """Measure coefficients piece by piece, in float64.
 
         Args:
             parts: such as ``(reader.coefficients(video) for video in reader.split("train"))``.
-            progress: told the number of parts done.
+            progress: called with the number of parts done.
             where: named in errors.
 
         Returns:
@@ -148,7 +147,7 @@ class Statistics:
 
         Source: the released script takes a mean of spreads within windows instead, which is 0 for a constant identity.
         """
-        moments = {name: Moments() for name in NAMES}
+        moments = {name: RunningStatistics() for name in NAMES}
         for done, part in enumerate(parts, 1):
             for name in NAMES:
                 moments[name].add(getattr(part, name))
@@ -156,9 +155,9 @@ class Statistics:
                 progress(done)
         if moments["exp"].n_rows == 0:
             raise InputError(f"{where}: no frames to measure")
-        found = {}
-        for name, each in moments.items():
-            found[f"{name}_mean"] = each.mean
-            found[f"{name}_std"] = np.where(each.high > each.low, each.std, 1.0)
-            found[f"{name}_max"], found[f"{name}_min"] = each.high, each.low
-        return Statistics(found, where)
+        values = {}
+        for name, column in moments.items():
+            values[f"{name}_mean"] = column.mean
+            values[f"{name}_std"] = np.where(column.high > column.low, column.std, 1.0)
+            values[f"{name}_max"], values[f"{name}_min"] = column.high, column.low
+        return Statistics(values, where)

@@ -66,8 +66,8 @@ class Store:
         try:
             with self._environment().begin() as transaction:
                 cursor = transaction.cursor()
-                found, before = cursor.first(), b""
-                while found:
+                has_key, before = cursor.first(), b""
+                while has_key:
                     key = bytes(cursor.key())
                     if key <= before:
                         raise InputError(f"{self.folder / 'data.mdb'}: is damaged (its keys are not in order)")
@@ -75,9 +75,9 @@ class Store:
                     yield key.decode("utf-8", "replace")
                     group, slash, last = key.rpartition(b"/")
                     if jump is not None and slash and last < jump.encode():
-                        found = cursor.set_range(group + b"/" + jump.encode())
+                        has_key = cursor.set_range(group + b"/" + jump.encode())
                     else:
-                        found = cursor.next()
+                        has_key = cursor.next()
         except lmdb.Error as error:
             raise InputError(f"{self.folder / 'data.mdb'}: its keys cannot be read ({_short(error)})") from error
 
@@ -121,11 +121,11 @@ def _open(folder: Path) -> Any:
         environment = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
     except (lmdb.Error, ValueError, OSError) as error:
         raise InputError(f"{data}: not an LMDB file, or a damaged one ({_short(error)})") from error
-    wanted = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    there = data.stat().st_size
-    if there < wanted:  # reading past the file's end would kill the process
+    expected_size = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    size = data.stat().st_size
+    if size < expected_size:  # reading past the file's end would kill the process
         environment.close()
-        raise InputError(f"{data}: is truncated: {there} bytes of {wanted}; copy it again")
+        raise InputError(f"{data}: is truncated: {size} bytes of {expected_size}; copy it again")
     return environment
 
 

@@ -42,16 +42,16 @@ def check_pages(path: Path) -> None:
         if root == NO_PAGE:
             return
         n_pages = len(data) // page_size
-        pages, seen = [(root, 1)], {root}
+        pages, visited = [(root, 1)], {root}
         while pages:
             number, depth = pages.pop()
             if number >= n_pages or depth > DEEPEST:
                 raise ValueError(f"page {number} does not exist")
             page = data[number * page_size : (number + 1) * page_size]
             for child in _children(page, number, data, n_pages):
-                if child in seen:
+                if child in visited:
                     raise ValueError(f"page {child} is reached twice")
-                seen.add(child)
+                visited.add(child)
                 pages.append((child, depth + 1))
 
 
@@ -62,15 +62,15 @@ def _root(data: mmap.mmap) -> tuple[int, int]:
     page_size = struct.unpack_from("<I", data, HEADER + 24)[0]
     if not 256 <= page_size <= 2**16 or page_size & (page_size - 1) or len(data) < 2 * page_size:
         raise ValueError(f"its pages have {page_size} bytes")
-    found = []
+    roots = []
     for start in (HEADER, page_size + HEADER):
         magic, version = struct.unpack_from("<II", data, start)
         flags, _, *_, root, last, transaction = struct.unpack_from("<HH7Q", data, start + 24 + 48 + 4)
         size = struct.unpack_from("<I", data, start + 24)[0]
         if magic != MAGIC or version != 1 or size != page_size or flags != 0 or last >= len(data) // page_size:
             raise ValueError("a description page is damaged")
-        found.append((transaction, root))
-    return page_size, found[0][1] if found[0][0] >= found[1][0] else found[1][1]
+        roots.append((transaction, root))
+    return page_size, roots[0][1] if roots[0][0] >= roots[1][0] else roots[1][1]
 
 
 def _children(page: bytes, number: int, data: mmap.mmap, n_pages: int) -> list[int]:

@@ -28,6 +28,7 @@ from diffposetalk.files.parsing import parsing
 from diffposetalk.files.tar import tar_members
 from diffposetalk.media import decode_bytes, flac_bytes
 from diffposetalk.motion import Motion
+from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
 
 SHARD_FORMAT = 1
@@ -48,7 +49,7 @@ def write_shards(
     splits: Mapping[str, Sequence[str]] | Callable[[str], str] | None = None,
     source: str = "",
     shard_bytes: int = SHARD_BYTES,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, int]:
     """Write clips as a folder of shards, beside its place and renamed when complete.
 
@@ -58,7 +59,7 @@ def write_shards(
         splits: names by split, or a function from a clip's name to its split; None puts all in "train".
         source: where the clips are from, in a few words.
         shard_bytes: size at which the next shard is begun.
-        progress: told the number of clips done.
+        progress: called with the number of clips done.
 
     Returns:
         Number of clips by shard name.
@@ -216,9 +217,9 @@ class ShardReader:
             with parsing(about, "description of shards"):
                 counts = read_json(about, "description of shards")["shards"]
                 self.counts = {name: int(n) for name, n in counts.items()}
-        found = {entry.name for entry in self.path.iterdir() if _SHARD.fullmatch(entry.name)}
-        self.shards = sorted(found | set(self.counts))
-        missing = sorted(set(self.counts) - found)
+        names = {entry.name for entry in self.path.iterdir() if _SHARD.fullmatch(entry.name)}
+        self.shards = sorted(names | set(self.counts))
+        missing = sorted(set(self.counts) - names)
         if missing:
             raise InputError(f"{self.path / missing[0]}: no such shard, which dataset.json names")
         if not self.shards:
@@ -227,10 +228,10 @@ class ShardReader:
     @property
     def splits(self) -> dict[str, list[str]]:
         """Names of the shards by split."""
-        found: dict[str, list[str]] = {}
+        by_split: dict[str, list[str]] = {}
         for name in self.shards:
-            found.setdefault(name.rpartition("-")[0], []).append(name)
-        return found
+            by_split.setdefault(name.rpartition("-")[0], []).append(name)
+        return by_split
 
     def clips(self, split: str | None = None) -> Iterator[Clip]:
         """Yield the clips of a split (None: of all), in the order they were written.

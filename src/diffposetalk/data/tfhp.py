@@ -60,10 +60,10 @@ class TfhpReader:
     def videos(self) -> tuple[str, ...]:
         """All videos, ``<speaker>/<video>``, in the order of their keys."""
         keys = self._store.keys(jump="metadata")
-        found = tuple(key.removesuffix("/metadata") for key in keys if key.endswith("/metadata"))
-        if not found:
+        videos = tuple(key.removesuffix("/metadata") for key in keys if key.endswith("/metadata"))
+        if not videos:
             raise InputError(f"{self.path}: holds no videos (no key <speaker>/<video>/metadata)")
-        return found
+        return videos
 
     @cached_property
     def widths(self) -> dict[str, int]:
@@ -121,10 +121,10 @@ class TfhpReader:
             video: ``<speaker>/<video>``.
             start: first frame.
             stop: frame after the last; None for the video's end.
-            speech: whether sound is wanted, which takes longer.
+            speech: whether to decode the sound, which takes longer.
 
         Returns:
-            Coefficients of ``T = stop - start`` frames and ``(T * FRAME_SAMPLES,)`` float32 samples (none if not wanted).
+            Coefficients of ``T = stop - start`` frames and ``(T * FRAME_SAMPLES,)`` float32 samples (none without ``speech``).
         """
         n_frames = self.n_frames(video)
         stop = n_frames if stop is None else stop
@@ -146,7 +146,7 @@ class TfhpReader:
         """Read one segment's value and check its coefficients, which come out as float32."""
         key = f"{video}/{index:03d}"
         where = self._at(key)
-        wanted = min(self.seg_len, self.n_frames(video) - index * self.seg_len)
+        n_frames = min(self.seg_len, self.n_frames(video) - index * self.seg_len)
         value = self._value(key)
         coefficients = value.get("coef")
         if not isinstance(coefficients, dict) or not isinstance(value.get("audio"), (bytes, bytearray)):
@@ -157,8 +157,8 @@ class TfhpReader:
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim != 2:
                 raise InputError(f"{where}: 'coef' must hold {name!r}, an array (frames, width) of numbers")
             width = POSE_WIDTH if name == "pose" else self.__dict__.get("widths", {}).get(name, array.shape[1])
-            if array.shape != (wanted, width):
-                raise InputError(f"{where}: {name!r} is {array.shape}, not the {(wanted, width)} of this data set")
+            if array.shape != (n_frames, width):
+                raise InputError(f"{where}: {name!r} is {array.shape}, not the {(n_frames, width)} of this data set")
             if not np.isfinite(array).all():
                 frame = int(np.argmin(np.isfinite(array).all(axis=1)))
                 raise InputError(f"{where}: {name!r} has numbers that are not finite (first in frame {frame})")
@@ -171,12 +171,12 @@ class TfhpReader:
         rate, samples = decode_bytes(value["audio"], where)
         if rate != SAMPLE_RATE:
             raise InputError(f"{where}: its sound has {rate} Hz, the layout asks for {SAMPLE_RATE}")
-        wanted = len(value["coef"]["exp"]) * FRAME_SAMPLES
-        if abs(len(samples) - wanted) > FRAME_SAMPLES:
+        n_samples = len(value["coef"]["exp"]) * FRAME_SAMPLES
+        if abs(len(samples) - n_samples) > FRAME_SAMPLES:
             raise InputError(
-                f"{where}: its sound lasts {len(samples) / SAMPLE_RATE:.3f} s, its motion {wanted / SAMPLE_RATE:.3f} s"
+                f"{where}: its sound lasts {len(samples) / SAMPLE_RATE:.3f} s, its motion {n_samples / SAMPLE_RATE:.3f} s"
             )
-        return np.pad(samples[:wanted], (0, max(0, wanted - len(samples))))
+        return np.pad(samples[:n_samples], (0, max(0, n_samples - len(samples))))
 
     def _value(self, key: str) -> dict[str, Any]:
         data = self._store.get(key)

@@ -23,6 +23,7 @@ from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import check_new_folder, write_error
 from diffposetalk.files.partial import partial_beside
 from diffposetalk.media import flac_bytes
+from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE
 
 _VIDEO = re.compile(r"[^\s/]+/[^\s/]+")
@@ -49,7 +50,7 @@ def write_tfhp(
     path: str | Path,
     seg_len: int = 100,
     splits: Mapping[str, Sequence[str]] | Callable[[str], str] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     job: str | None = None,
 ) -> Written:
     """Write clips as a TFHP LMDB folder with split files and, where there is a training split, statistics.
@@ -60,7 +61,7 @@ def write_tfhp(
         path: the folder; must not exist yet, or be empty.
         seg_len: frames in a segment.
         splits: videos by split name, or a function from a video's name to its split's; None puts all in "train".
-        progress: told the number of clips done.
+        progress: called with the number of clips done.
         job: says what is being written. An interrupted run then leaves its part behind (hidden, beside `path`) and a
             later run of the same job goes on where it was; without it nothing is left behind.
 
@@ -113,9 +114,7 @@ def _mark(job: str, seg_len: int) -> str:
     return f"{job}\nseg_len {seg_len}\n"
 
 
-def _write_clips(
-    clips: Iterable[Clip], folder: Path, seg_len: int, progress: Callable[[int], None] | None
-) -> dict[str, int]:
+def _write_clips(clips: Iterable[Clip], folder: Path, seg_len: int, progress: Progress | None) -> dict[str, int]:
     """Write every clip in a transaction of its own; return frames by video."""
     lmdb = store.import_lmdb()
     videos: dict[str, int] = {}

@@ -65,7 +65,7 @@ class CorpusClip:
     phones: tuple[Phone, ...]
     """Tile the whole speech."""
     text: str
-    """What is said, sentences separated by spaces."""
+    """Words, sentences separated by spaces."""
     motion: Motion | None
     """Face and head at the same times as the speech; None before the motion stage."""
     manner: np.ndarray | None
@@ -78,12 +78,12 @@ class CorpusClip:
 
 
 def speech_path(folder: Path, speaker: str) -> Path:
-    """Return where a speaker's speech is kept."""
+    """Return the file of a speaker's speech."""
     return folder / "speech" / f"{speaker}.safetensors"
 
 
 def motion_path(folder: Path, speaker: str) -> Path:
-    """Return where a speaker's motion is kept."""
+    """Return the file of a speaker's motion."""
     return folder / "motion" / f"{speaker}.safetensors"
 
 
@@ -142,12 +142,12 @@ def list_speakers(folder: str | Path) -> list[str]:
     Raises:
         InputError: the folder holds no corpus.
     """
-    found = sorted(
+    names = sorted(
         path.stem for path in (Path(folder) / "speech").glob("*.safetensors") if not path.name.startswith(".")
     )
-    if not found:
+    if not names:
         raise InputError(f"{folder}: no corpus here (no speech/*.safetensors); make one with `diffposetalk corpus`")
-    return found
+    return names
 
 
 def load_shard(folder: str | Path, speaker: str) -> tuple[CorpusClip, ...]:

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk.data.clip import Clip
+from diffposetalk.data.convert import with_total
 from diffposetalk.data.tfhp_write import Written, write_tfhp
 from diffposetalk.errors import InputError
 from diffposetalk.motion import Motion
+from diffposetalk.progress import Progress
 from diffposetalk.workshop.corpus.shards import list_speakers, load_shard, shard_summary
 
 N_IDENTITY = 100
@@ -65,7 +67,7 @@ def tfhp_of_corpus(
     path: str | Path,
     to_flame: Callable[[Motion], Motion],
     seg_len: int = 100,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Written:
     """Write a corpus as a TFHP data set, split by speakers, with statistics; an interrupted run goes on.
 
@@ -74,7 +76,7 @@ def tfhp_of_corpus(
         path: the LMDB folder to be made.
         to_flame: see `flame_clips`.
         seg_len: frames in a segment.
-        progress: told of clips done and clips in all.
+        progress: called with the clips done and all clips.
 
     Raises:
         InputError: see `flame_clips` and `splits_of`.
@@ -90,6 +92,6 @@ def tfhp_of_corpus(
         path,
         seg_len,
         lambda video: splits[video.partition("/")[0]],
-        (lambda done: progress(done, total)) if progress else None,
+        with_total(progress, total),
         job=f"corpus {folder.resolve()} {total} clips",
     )

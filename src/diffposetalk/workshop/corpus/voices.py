@@ -60,7 +60,7 @@ class Utterance:
     phones: tuple[Phone, ...]
     """Tile the whole speech; silence is `sil`."""
     text: str
-    """What is said."""
+    """Its words."""
     language: str
     """Two-letter code."""
     voice: str
@@ -128,10 +128,10 @@ def speak(
         DiffPoseTalkError: the engine could not speak the text.
     """
     voice = find_voice(voice) if isinstance(voice, str) else voice
-    spoken = speak_lines([Line(text, rate, pitch)], voice, transform)[0]
-    if spoken is None:
+    utterance = speak_lines([Line(text, rate, pitch)], voice, transform)[0]
+    if utterance is None:
         raise DiffPoseTalkError(f"voice {voice.name} could not speak {text!r}")
-    return spoken
+    return utterance
 
 
 def speak_lines(lines: Sequence[Line], voice: Voice, transform: VoiceTransform | None = None) -> list[Utterance | None]:
@@ -142,12 +142,12 @@ def speak_lines(lines: Sequence[Line], voice: Voice, transform: VoiceTransform |
     """
     transform = transform or VoiceTransform()
     asked = [Line(line.text, line.rate / transform.resample, line.pitch) for line in lines]
-    spoken = _ENGINES[voice.engine].speak(voice, asked)
-    return [None if raw is None else _finish(raw, line, voice, transform) for raw, line in zip(spoken, lines)]
+    outputs = _ENGINES[voice.engine].speak(voice, asked)
+    return [None if raw is None else _finish(raw, line, voice, transform) for raw, line in zip(outputs, lines)]
 
 
 def _finish(raw: Spoken, line: Line, voice: Voice, transform: VoiceTransform) -> Utterance | None:
-    """Transform, trim and normalise what an engine said; None if it holds no sound."""
+    """Transform, trim and normalise an engine's output; None if it holds no sound."""
     import soxr
 
     samples = soxr.resample(raw.samples, raw.sample_rate * transform.resample, SAMPLE_RATE).astype(np.float32)

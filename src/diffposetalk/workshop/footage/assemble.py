@@ -99,8 +99,8 @@ def assembled(
                     sums.add(clip)
                 yield replace(clip, speaker=each.source.speaker, name=name)
 
-    def tell(done: int) -> None:
-        progress(done, n_clips, "writing")
+    def tell(done: float, total: float | None = None, what: str | None = None) -> None:
+        progress(int(done), n_clips, "writing")
 
     with replacing_folder(output) as beside:
         write_shards(clips(), beside, lambda name: split_of[name.partition("/")[0]], SOURCE, progress=tell)

@@ -154,7 +154,7 @@ def _convert(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 def _stats(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.data.channel_statistics import ChannelStatistics
     from diffposetalk.data.coefficients import Coefficients
-    from diffposetalk.data.convert import clips_of, layout_of
+    from diffposetalk.data.convert import clips_of, layout_of, with_total
     from diffposetalk.data.flame_statistics import Statistics
     from diffposetalk.data.tfhp import TfhpReader
 
@@ -168,19 +168,16 @@ def _stats(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     output = Path(args.output or folder / ("stats_train.npz" if head == "flame" else "statistics.json"))
     check_output(output, (".npz", ".json"))
     with console.progress("measuring", "clips") as progress:
-
-        def tell(done: int) -> None:
-            progress(done, n_clips)
-
+        counted = with_total(progress, n_clips)
         if output.suffix.lower() == ".json":
-            channels = ChannelStatistics.of(clips, args.split, tell, str(args.path))
+            channels = ChannelStatistics.of(clips, args.split, counted, str(args.path))
             channels.save(output)
         else:
             parts = (Coefficients.of_motion(clip.motion, clip.identities) for clip in clips)
             if layout == "tfhp":  # the sound is not needed
                 reader = TfhpReader(args.path)
                 parts = (reader.coefficients(video) for video in reader.split(args.split))
-            Statistics.of(parts, tell, str(args.path)).save(output)
+            Statistics.of(parts, counted, str(args.path)).save(output)
     console.say(f"{output}: {n_clips} clips of the split {args.split}, head {head}")
     return {"output": output, "split": args.split, "clips": n_clips, "head": head}
 

@@ -43,7 +43,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """What an engine said: untrimmed samples and phones already moved by the engine's time shift."""
+    """Output of an engine: untrimmed samples and phones already moved by the engine's time shift."""
 
     samples: np.ndarray
     """`(n,)` float32 in [-1, 1]."""

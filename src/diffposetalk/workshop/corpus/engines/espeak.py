@@ -132,17 +132,17 @@ class Espeak:
         """Return English accents with every variant, and other languages with every fifth."""
         if _session() is None:
             return []
-        found = []
+        voices = []
         for accent, share in _ACCENTS.items():
-            found += [
+            voices += [
                 Voice("espeak", f"espeak:{accent}:{variant}", "en", share, False, _LICENCE) for variant in _VARIANTS
             ]
         for number, language in enumerate(_LANGUAGES):
-            found += [
+            voices += [
                 Voice("espeak", f"espeak:{language}:{variant}", language[:2], 1.0, False, _LICENCE)
                 for variant in _VARIANTS[number % 5 :: 5]
             ]
-        return found
+        return voices
 
     def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
         """Speak lines; rate and pitch are obeyed by all voices."""

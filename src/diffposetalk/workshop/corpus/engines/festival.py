@@ -87,11 +87,11 @@ class Festival:
 
     def voices(self) -> list[Voice]:
         """Return the voices of our table that `(voice.list)` names."""
-        found = _installed()
+        installed = _installed()
         return [
             Voice("festival", f"festival:{name}", language, share, True, licence)
             for name, (language, share, licence) in _VOICES.items()
-            if name in found
+            if name in installed
         ]
 
     def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:

@@ -32,8 +32,10 @@ class RHVoice:
         """Return the installed ones of alan, bdl, clb and slt."""
         if shutil.which(_PROGRAM) is None or not align.available():
             return []
-        found = {path.name for folder in _FOLDERS if folder.is_dir() for path in folder.iterdir()}
-        return [Voice("rhvoice", f"rhvoice:{name}", "en", 1.0, True, "LGPL-2.1+") for name in _VOICES if name in found]
+        installed = {path.name for folder in _FOLDERS if folder.is_dir() for path in folder.iterdir()}
+        return [
+            Voice("rhvoice", f"rhvoice:{name}", "en", 1.0, True, "LGPL-2.1+") for name in _VOICES if name in installed
+        ]
 
     def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
         """Speak lines; rate and pitch are obeyed."""

@@ -21,7 +21,7 @@ def head_motion(prosody: Prosody, manner: Manner, rng: np.random.Generator, n_fr
         prosody: of the speech.
         manner: of the speaker.
         rng: source of randomness.
-        n_frames: length wanted.
+        n_frames: length of the result.
         fps: frames per second.
 
     Returns:

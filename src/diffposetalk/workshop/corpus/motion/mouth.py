@@ -36,7 +36,7 @@ _NAMES = ("gap", "jaw", "round", "spread", "tongue")
 
 @dataclass(frozen=True)
 class MouthTracks:
-    """Articulatory curves, each ``(N,)`` at ``RATE_HZ``, 0 to about 1 unless said otherwise."""
+    """Articulatory curves, each ``(N,)`` at ``RATE_HZ``, 0 to about 1 unless noted otherwise."""
 
     gap: np.ndarray
     """Lip aperture asked for; 1 as in a loud "father"."""
@@ -132,7 +132,7 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
 
 
 def _segments(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> list[_Segment]:
-    found = []
+    segments = []
     for phone in phones:
         features = phone.features
         effort = 1.0
@@ -146,11 +146,11 @@ def _segments(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> list
             effort = float(np.clip(effort * (0.15 + 0.85 * reach), 0.2, 1.5))
         if features.glide is not None:
             middle = phone.start + 0.5 * phone.duration
-            found.append(_Segment(features, phone.start, middle, effort, phone.duration))
-            found.append(_Segment(FEATURES[features.glide], middle, phone.end, 0.9 * effort, phone.duration))
+            segments.append(_Segment(features, phone.start, middle, effort, phone.duration))
+            segments.append(_Segment(FEATURES[features.glide], middle, phone.end, 0.9 * effort, phone.duration))
         else:
-            found.append(_Segment(features, phone.start, phone.end, effort, phone.duration))
-    return found
+            segments.append(_Segment(features, phone.start, phone.end, effort, phone.duration))
+    return segments
 
 
 def _targets(segment: _Segment, manner: Manner) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -11,7 +11,7 @@ from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.language.phones import Phone
 
 RATE_HZ = 100
-"""Rate at which curves are kept."""
+"""Values of a curve in a second."""
 PAUSE_S = 0.2
 """A silence at least this long ends a phrase."""
 _F0_RANGE_HZ = (65.0, 420.0)
@@ -66,11 +66,11 @@ def analyse(speech: Speech, phones: Sequence[Phone]) -> Prosody:
     duration = len(speech.samples) / speech.sample_rate
     energy_db = short_time_energy_db(speech.samples, speech.sample_rate)
     n = len(energy_db)
-    spoken = np.zeros(n, bool)
+    is_speech = np.zeros(n, bool)
     for phone in phones:
         if phone.symbol != "sil":
-            spoken[int(phone.start * RATE_HZ) : int(phone.end * RATE_HZ) + 1] = True
-    reference = np.percentile(energy_db[spoken], 95) if spoken.any() else 0.0
+            is_speech[int(phone.start * RATE_HZ) : int(phone.end * RATE_HZ) + 1] = True
+    reference = np.percentile(energy_db[is_speech], 95) if is_speech.any() else 0.0
     loudness = np.clip((energy_db - reference) / 40 + 1, 0, 1.2)
     f0 = fundamental_hz(speech.samples, speech.sample_rate, n)
     return Prosody(duration, loudness, _accents(phones, loudness, f0), _phrases(phones, f0))
@@ -96,7 +96,7 @@ def fundamental_hz(samples: np.ndarray, sample_rate: int, n: int) -> np.ndarray:
     Args:
         samples: ``(S,)`` sound.
         sample_rate: Hz.
-        n: values wanted at ``RATE_HZ``.
+        n: number of values at ``RATE_HZ``.
 
     Returns:
         ``(n,)`` Hz, 0 where the best autocorrelation is below 0.5 or the frame is silent.
@@ -140,15 +140,15 @@ def _accents(phones: Sequence[Phone], loudness: np.ndarray, f0: np.ndarray) -> t
             + 0.06 * np.clip(semitones, -6, 8)
             + 2.0 * min(phone.duration - 0.09, 0.12)
         )
-    found = []
+    accents = []
     for i, phone in enumerate(vowels):
         middle = 0.5 * (phone.start + phone.end)
         rivals = [
             scores[j] for j, other in enumerate(vowels) if j != i and abs(other.start + other.end - 2 * middle) < 0.7
         ]
         if scores[i] > 0.35 and scores[i] > max(rivals, default=-1):
-            found.append(Accent(middle, float(np.clip(scores[i], 0, 1))))
-    return tuple(found)
+            accents.append(Accent(middle, float(np.clip(scores[i], 0, 1))))
+    return tuple(accents)
 
 
 def _phrases(phones: Sequence[Phone], f0: np.ndarray) -> tuple[Phrase, ...]:
@@ -160,10 +160,10 @@ def _phrases(phones: Sequence[Phone], f0: np.ndarray) -> tuple[Phrase, ...]:
             spans[-1][1] = phone.end
         else:
             spans.append([phone.start, phone.end])
-    found = []
+    phrases = []
     for start, end in spans:
         pitch = f0[int(max(start, end - 0.5) * RATE_HZ) : int(end * RATE_HZ)]
         pitch = pitch[pitch > 0]
         rising = len(pitch) >= 10 and 12 * np.log2(np.median(pitch[-5:]) / np.median(pitch[: len(pitch) // 2])) > 2
-        found.append(Phrase(start, end, bool(rising)))
-    return tuple(found)
+        phrases.append(Phrase(start, end, bool(rising)))
+    return tuple(phrases)

@@ -21,7 +21,7 @@ def upper_face(
         prosody: of the speech.
         manner: of the speaker.
         rng: source of randomness.
-        n_frames: length wanted.
+        n_frames: length of the result.
         fps: frames per second.
 
     Returns:
@@ -59,7 +59,7 @@ def blinks(
         prosody: of the speech.
         manner: `blink_rate` sets how many.
         rng: source of randomness.
-        n_frames: length wanted.
+        n_frames: length of the result.
         fps: frames per second.
         shifts: times of large gaze shifts, seconds.
 

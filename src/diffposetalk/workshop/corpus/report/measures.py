@@ -44,11 +44,11 @@ class Take:
     speaker: SpeakerInfo
     """Who speaks."""
     text: str
-    """What is said."""
+    """Its words."""
     phones: tuple[Phone, ...]
     """Tile the clip."""
     speech: Speech
-    """What is heard."""
+    """Its sound."""
     motion: Motion
     """Face and head."""
     manner: Manner
@@ -148,25 +148,25 @@ GROUPS = (
 
 def gaps_by_group(takes: Iterable[Take]) -> dict[str, np.ndarray]:
     """Return for each group the mean relative gap over the middle half of each of its phones."""
-    found: dict[str, list[float]] = {group: [] for group in GROUPS}
+    gaps: dict[str, list[float]] = {group: [] for group in GROUPS}
     for take in takes:
         gap, times = take.relative_gap, take.times
         for phone in take.phones:
             quarter = phone.duration / 4
             inside = np.linspace(phone.start + quarter, phone.end - quarter, 9)
             if inside[-1] <= times[-1]:
-                found[phone_group(phone)].append(float(np.interp(inside, times, gap).mean()))
-    return {group: np.array(values) for group, values in found.items()}
+                gaps[phone_group(phone)].append(float(np.interp(inside, times, gap).mean()))
+    return {group: np.array(values) for group, values in gaps.items()}
 
 
 def count_closures(takes: Iterable[Take], symbols: Iterable[str] = ("p", "b", "m")) -> Closures:
     """Count sealed p, b, m over all takes (`metrics.closures`), leaving out those of other symbols."""
-    wanted = set(symbols) | {"aa", "ae", "ah", "ao", "aw", "ay"}
+    counted = set(symbols) | {"aa", "ae", "ah", "ao", "aw", "ay"}
     return Closures.pooled(
         closures(
             np.maximum(take.gap_mm, 0),
             take.motion.fps,
-            [(phone.symbol, phone.start, phone.end) for phone in take.phones if phone.symbol in wanted],
+            [(phone.symbol, phone.start, phone.end) for phone in take.phones if phone.symbol in counted],
             SEALED,
         )
         for take in takes
@@ -178,7 +178,7 @@ def pause_closing_s(takes: Iterable[Take]) -> np.ndarray:
 
     Infinite where they are not shut before the mouth opens again for the next phrase (the last 0.25 s).
     """
-    found = []
+    delays = []
     for take in takes:
         for phone in take.phones[1:]:
             if phone.symbol != "sil" or phone.duration < PAUSE_S:
@@ -186,15 +186,15 @@ def pause_closing_s(takes: Iterable[Take]) -> np.ndarray:
             ends = take.motion.duration if phone.end >= take.motion.duration - 0.05 else phone.end - 0.25
             frames = slice(int(np.ceil(phone.start * take.motion.fps)), int(ends * take.motion.fps))
             shut = np.flatnonzero(take.relative_gap[frames] < SEALED)
-            found.append(shut[0] / take.motion.fps if len(shut) else np.inf)
-    return np.array(found)
+            delays.append(shut[0] / take.motion.fps if len(shut) else np.inf)
+    return np.array(delays)
 
 
 def accents_per_second(takes: Iterable[Take]) -> float:
     """Return how many accents a second of speech (pauses left out) has."""
     takes = list(takes)
-    spoken = sum(phone.duration for take in takes for phone in take.phones if phone.symbol != "sil")
-    return sum(len(take.prosody.accents) for take in takes) / max(spoken, 1e-9)
+    seconds = sum(phone.duration for take in takes for phone in take.phones if phone.symbol != "sil")
+    return sum(len(take.prosody.accents) for take in takes) / max(seconds, 1e-9)
 
 
 def _engine(take: Take) -> str:
@@ -216,7 +216,7 @@ def head_spectrum(takes: Iterable[Take], segment_s: float = 5.12) -> tuple[np.nd
     Returns:
         Frequencies ``(F,)`` in Hz, and for each take ``(N, 3, F)`` degrees per square root of Hz for pitch, yaw, roll.
     """
-    found, fps, n = [], 25.0, 128
+    spectra, fps, n = [], 25.0, 128
     for take in takes:
         fps = take.motion.fps
         n = round(segment_s * fps)
@@ -226,8 +226,8 @@ def head_spectrum(takes: Iterable[Take], segment_s: float = 5.12) -> tuple[np.nd
         window = np.hanning(n)
         pieces = [angles[start : start + n] for start in range(0, len(angles) - n + 1, n // 2)]
         power = [np.abs(np.fft.rfft((piece - piece.mean(0)) * window[:, None], axis=0)) ** 2 for piece in pieces]
-        found.append(np.sqrt(2 * np.mean(power, 0) / (fps * (window**2).sum())).T)
-    return np.fft.rfftfreq(n, 1 / fps), np.array(found).reshape(len(found), 3, n // 2 + 1)
+        spectra.append(np.sqrt(2 * np.mean(power, 0) / (fps * (window**2).sum())).T)
+    return np.fft.rfftfreq(n, 1 / fps), np.array(spectra).reshape(len(spectra), 3, n // 2 + 1)
 
 
 def around(curve: np.ndarray, fps: float, events: Iterable[float], offsets: np.ndarray) -> np.ndarray:
@@ -240,8 +240,8 @@ def around(curve: np.ndarray, fps: float, events: Iterable[float], offsets: np.n
         offsets: ``(n,)`` seconds relative to an event.
     """
     last = (len(curve) - 1) / fps
-    kept = [event for event in events if event + offsets[0] >= 0 and event + offsets[-1] <= last]
-    times = np.asarray(kept)[:, None] + offsets if kept else np.zeros((0, len(offsets)))
+    inside = [event for event in events if event + offsets[0] >= 0 and event + offsets[-1] <= last]
+    times = np.asarray(inside)[:, None] + offsets if inside else np.zeros((0, len(offsets)))
     return np.interp(times, np.arange(len(curve)) / fps, curve)
 
 
@@ -277,10 +277,10 @@ class Check:
 def check(takes: Sequence[Take]) -> tuple[Check, ...]:
     """Hold the takes against what a corpus of talking faces must satisfy."""
     counted, gaps, closing = count_closures(takes), gaps_by_group(takes), pause_closing_s(takes)
-    found: list[Check] = []
+    checks: list[Check] = []
 
-    def add(what: str, value: float, form: str, wanted: str, good: bool) -> None:
-        found.append(Check(what, "none to measure" if np.isnan(value) else form.format(value), wanted, bool(good)))
+    def add(what: str, value: float, form: str, expected: str, good: bool) -> None:
+        checks.append(Check(what, "none to measure" if np.isnan(value) else form.format(value), expected, bool(good)))
 
     ratio = counted.gap_ratio if counted.open_gap else np.nan
     add("p b m with sealed lips", counted.share, "{:.1%}", "at least 95%", counted.share >= 0.95)
@@ -322,17 +322,17 @@ def check(takes: Sequence[Take]) -> tuple[Check, ...]:
     lengths = max(abs(take.motion.duration - take.speech.duration) for take in takes)
     add("largest difference of motion and sound in length, seconds", lengths, "{:.3f}", "at most 0.04", lengths <= 0.04)
     missing = sorted(set(SYMBOLS) - {phone.symbol for take in takes for phone in take.phones})
-    found.append(Check("phones that never occur", " ".join(missing) or "none", "at most 3", len(missing) <= 3))
-    spoken = {engine: [t for t in takes if _engine(t) == engine] for engine in sorted({_engine(t) for t in takes})}
-    plain = [engine for engine, own in spoken.items() if not any(phone.stress for t in own for phone in t.phones)]
-    found.append(Check("engines that mark no stress", " ".join(plain) or "none", "none", not plain))
-    accents = {engine: accents_per_second(own) for engine, own in spoken.items()}
+    checks.append(Check("phones that never occur", " ".join(missing) or "none", "at most 3", len(missing) <= 3))
+    by_engine = {engine: [t for t in takes if _engine(t) == engine] for engine in sorted({_engine(t) for t in takes})}
+    plain = [engine for engine, own in by_engine.items() if not any(phone.stress for t in own for phone in t.phones)]
+    checks.append(Check("engines that mark no stress", " ".join(plain) or "none", "none", not plain))
+    accents = {engine: accents_per_second(own) for engine, own in by_engine.items()}
     words = ", ".join(f"{engine} {rate:.1f}" for engine, rate in accents.items())
     even = min(accents.values()) > 0.6 * max(accents.values())
-    found.append(Check("accents per second of speech", words, "alike for all engines", even))
+    checks.append(Check("accents per second of speech", words, "alike for all engines", even))
     if len({take.speaker.speaker for take in takes}) >= 10:
         parameters, statistics, r = manner_correlations(takes)
         for parameter, statistic in MANNER_SHOWS_IN.items():
             value = float(r[parameters.index(parameter), statistics.index(statistic)])
             add(f"correlation of {parameter} with {statistic}", value, "{:.2f}", "at least 0.4", value >= 0.4)
-    return tuple(found)
+    return tuple(checks)

@@ -52,8 +52,8 @@ def voices(summaries: Sequence[tuple[SpeakerInfo, float, int]]) -> Figure:
 def phones(takes: Sequence[Sequence[Phone]]) -> Figure:
     """Draw how often each phone occurs and how long it lasts (median, 5 to 95 %)."""
     durations: dict[str, list[float]] = {symbol: [] for symbol in SYMBOLS}
-    for spoken in takes:
-        for phone in spoken:
+    for clip_phones in takes:
+        for phone in clip_phones:
             durations[phone.symbol].append(phone.duration)
     order = sorted(SYMBOLS, key=lambda symbol: -len(durations[symbol]))
     colors = [_CLASS_COLOR[FEATURES[symbol].visual] for symbol in order]
@@ -94,14 +94,14 @@ def manners(takes: Sequence[Take]) -> Figure:
 
 def gaps(takes: Sequence[Take]) -> Figure:
     """Draw the lip gap by group of phones, and how soon lips shut in pauses."""
-    found = measures.gaps_by_group(takes)
-    shown = [group for group in GROUPS if len(found[group])]
+    by_group = measures.gaps_by_group(takes)
+    shown = [group for group in GROUPS if len(by_group[group])]
     figure = new_figure(12, 3.8)
     boxes, speed, depth = figure.subplots(1, 3, width_ratios=(2.2, 1, 1))
     boxes.boxplot(
-        [found[group] for group in shown], orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6
+        [by_group[group] for group in shown], orientation="horizontal", whis=(5, 95), showfliers=False, widths=0.6
     )
-    boxes.set_yticks(range(1, len(shown) + 1), [f"{group} ({len(found[group])})" for group in shown], fontsize=8)
+    boxes.set_yticks(range(1, len(shown) + 1), [f"{group} ({len(by_group[group])})" for group in shown], fontsize=8)
     boxes.axvline(SEALED, color=_COLORS[1], lw=0.8, ls="--")
     boxes.set_xlabel("lip gap / its 95th percentile in the clip, middle half of the phone")
     closing = measures.pause_closing_s(takes)
@@ -120,8 +120,8 @@ def timing(takes: Sequence[Take]) -> Figure:
     """Draw mean curves around events: closures, vowels, rounding, pauses, accents, phrase ends."""
     offsets = np.arange(-0.6, 0.801, 0.02)
 
-    def middles(wanted: Callable[[Phone], bool]) -> Callable[[Take], list[float]]:
-        return lambda take: [(phone.start + phone.end) / 2 for phone in take.phones if wanted(phone)]
+    def middles(condition: Callable[[Phone], bool]) -> Callable[[Take], list[float]]:
+        return lambda take: [(phone.start + phone.end) / 2 for phone in take.phones if condition(phone)]
 
     def pauses(end: bool) -> Callable[[Take], list[float]]:
         return lambda take: [
@@ -194,9 +194,9 @@ def blinks(takes: Sequence[Take]) -> Figure:
     """Draw blink rates against what the manners ask, intervals and durations of blinks."""
     figure = new_figure(12, 3.2)
     rates, intervals, lengths, gaze = figure.subplots(1, 4)
-    found = measures.blinks_per_minute(takes)
+    measured = measures.blinks_per_minute(takes)
     asked = [take.manner.blink_rate for take in takes]
-    rates.scatter(asked, found, s=8, color=_COLORS[0], alpha=0.6)
+    rates.scatter(asked, measured, s=8, color=_COLORS[0], alpha=0.6)
     rates.plot([5, 40], [5, 40], color="0.6", lw=0.8)
     rates.set(xlabel="blink_rate of the manner", ylabel="blinks per minute in the clip")
     between = [np.diff(take.blinks) / take.motion.fps for take in takes if len(take.blinks) > 1]
@@ -277,9 +277,9 @@ def clip(take: Take, seconds: float = 10.0) -> Figure:
     sound, mouth, weights, eyes, turning = figure.subplots(5, 1, sharex=True, height_ratios=(1.1, 1.5, 1.2, 1.2, 1.2))
     n_samples = int(until * take.speech.sample_rate)
     step = max(1, n_samples // 12000)
-    heard = take.speech.samples[:n_samples:step]
-    sound.plot(np.arange(len(heard)) * step / take.speech.sample_rate, heard, lw=0.3, color="0.4")
-    reach = max(float(np.abs(heard).max(initial=0)), 1e-3) * 1.6
+    samples = take.speech.samples[:n_samples:step]
+    sound.plot(np.arange(len(samples)) * step / take.speech.sample_rate, samples, lw=0.3, color="0.4")
+    reach = max(float(np.abs(samples).max(initial=0)), 1e-3) * 1.6
     sound.set_ylim(-reach, reach)
     for k, phone in enumerate(phone for phone in take.phones if phone.end <= until and phone.symbol != "sil"):
         sound.text(

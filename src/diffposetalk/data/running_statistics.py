@@ -1,22 +1,22 @@
-"""Mean, spread and range of many numbers, piece by piece, in float64."""
+"""Mean, standard deviation and range of rows that come in pieces."""
 
 from __future__ import annotations
 
 import numpy as np
 
 
-class Moments:
-    """Sums over rows that are met one piece after another."""
+class RunningStatistics:
+    """Statistics of the columns of all rows added so far, in float64."""
 
     def __init__(self) -> None:
         self.n_rows = 0
         """Rows so far."""
         self._origin = self._total = self._squares = np.zeros(0)
         self.low = self.high = np.zeros(0)
-        """``(D,)`` the smallest and the largest value of each column."""
+        """``(D,)`` smallest and largest value of each column."""
 
     def add(self, rows: np.ndarray) -> None:
-        """Take rows ``(n, D)`` into account; ``D`` is that of the first piece."""
+        """Add rows ``(n, D)``; all pieces have the same ``D``."""
         rows = np.asarray(rows, np.float64)
         if len(rows) == 0:
             return
@@ -32,11 +32,11 @@ class Moments:
 
     @property
     def mean(self) -> np.ndarray:
-        """``(D,)``; at least one row must have been met."""
+        """``(D,)`` mean of each column; at least one row must have been added."""
         return self._origin + self._total / self.n_rows
 
     @property
     def std(self) -> np.ndarray:
-        """``(D,)`` spread of the population, 0 for a column that never changes."""
+        """``(D,)`` standard deviation of the population; 0 for a column that never changes."""
         spread = np.sqrt(np.maximum(self._squares / self.n_rows - (self._total / self.n_rows) ** 2, 0))
         return np.where(self.high > self.low, spread, 0.0)
