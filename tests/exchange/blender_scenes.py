@@ -36,19 +36,19 @@ def main(folder: Path, fps: int, frames: list[int]) -> None:
             bpy.ops.wm.usd_import(filepath=str(folder / "a.usdc"))
         else:
             bpy.ops.wm.obj_import(filepath=str(folder / "a_rest.obj"))
-        meshes = [each for each in bpy.data.objects if each.type == "MESH"]
-        face = max(meshes, key=lambda each: len(each.data.vertices))
+        meshes = [item for item in bpy.data.objects if item.type == "MESH"]
+        face = max(meshes, key=lambda item: len(item.data.vertices))
         if suffix == "pc2":
             cache = face.modifiers.new("speech", "MESH_CACHE")
             cache.cache_format, cache.filepath, cache.frame_start = "PC2", str(folder / "a.pc2"), 0
-        said = []
+        frames = []
         for frame in frames:
             scene.frame_set(frame)
-            said.append(drawn(face))
+            frames.append(drawn(face))
         keys = face.data.shape_keys.key_blocks[1:] if face.data.shape_keys else []
         np.savez(
             folder / f"{suffix}.npz",
-            points=np.stack(said),
+            points=np.stack(frames),
             shapes=np.array([key.name for key in keys], str),
             bones=np.array([bone.name for armature in bpy.data.armatures for bone in armature.bones], str),
             materials=np.array([slot.material.name for slot in face.material_slots], str),
@@ -56,4 +56,4 @@ def main(folder: Path, fps: int, frames: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), [int(each) for each in sys.argv[3:]])
+    main(Path(sys.argv[1]), int(sys.argv[2]), [int(frame) for frame in sys.argv[3:]])

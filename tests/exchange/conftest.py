@@ -49,10 +49,10 @@ def turned(quaternion: np.ndarray) -> np.ndarray:
 
 def placed(points: np.ndarray, held: np.ndarray, transforms: list[np.ndarray]) -> np.ndarray:
     """Skin points by 4x4 matrices: the textbook sum."""
-    said = np.zeros_like(points, dtype=np.float64)
+    total = np.zeros_like(points, dtype=np.float64)
     for joint, matrix in enumerate(transforms):
-        said += held[:, joint, None] * (points @ matrix[:3, :3].T + matrix[:3, 3])
-    return said
+        total += held[:, joint, None] * (points @ matrix[:3, :3].T + matrix[:3, 3])
+    return total
 
 
 def chained(parents: list[int], locals_: list[np.ndarray]) -> list[np.ndarray]:
@@ -63,9 +63,9 @@ def chained(parents: list[int], locals_: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def matrix(rotation: np.ndarray, place: np.ndarray) -> np.ndarray:
-    said = np.eye(4)
-    said[:3, :3], said[:3, 3] = rotation, place
-    return said
+    values = np.eye(4)
+    values[:3, :3], values[:3, 3] = rotation, place
+    return values
 
 
 class Gltf:
@@ -84,16 +84,16 @@ class Gltf:
         accessor = self.file.accessors[number]
         kind = {5121: "u1", 5123: "<u2", 5125: "<u4", 5126: "<f4"}[accessor.componentType]
         width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[accessor.type]
-        said = np.zeros(accessor.count * width, kind)
+        numbers = np.zeros(accessor.count * width, kind)
         if accessor.bufferView is not None:
-            said = self._view(accessor.bufferView, accessor.byteOffset or 0, kind, accessor.count * width).copy()
-        said = said.reshape(accessor.count, width)
+            numbers = self._view(accessor.bufferView, accessor.byteOffset or 0, kind, accessor.count * width).copy()
+        numbers = numbers.reshape(accessor.count, width)
         if accessor.sparse:
             sparse = accessor.sparse
             rows = {5123: "<u2", 5125: "<u4"}[sparse.indices.componentType]
             where = self._view(sparse.indices.bufferView, 0, rows, sparse.count)
-            said[where] = self._view(sparse.values.bufferView, 0, kind, sparse.count * width).reshape(-1, width)
-        return said
+            numbers[where] = self._view(sparse.values.bufferView, 0, kind, sparse.count * width).reshape(-1, width)
+        return numbers
 
     def track(self, node: str, path: str) -> np.ndarray:
         """The values of an animation channel, one row a frame."""
@@ -122,7 +122,7 @@ class Gltf:
         order = [skin.joints.index(parents[n]) if n in parents else -1 for n in skin.joints]
         bind = self.values(skin.inverseBindMatrices).reshape(-1, 4, 4).swapaxes(1, 2)
         world = [w @ b for w, b in zip(chained(order, locals_), bind)]
-        said = []
+        surfaces = []
         for primitive in gltf.meshes[0].primitives:
             points = self.values(primitive.attributes.POSITION).astype(np.float64)
             for weight, target in zip(weights, primitive.targets or []):
@@ -131,15 +131,15 @@ class Gltf:
             held = np.zeros((len(points), len(world)))
             for column in range(4):
                 held[np.arange(len(points)), joints[:, column]] += shares[:, column]
-            said.append(placed(points, held, world)[self.values(primitive.indices)[:, 0]])
-        return said
+            surfaces.append(placed(points, held, world)[self.values(primitive.indices)[:, 0]])
+        return surfaces
 
     def points(self, frame: int, head: AnnyHead, identity: np.ndarray | None = None) -> np.ndarray:
         """The vertices at a frame, in the head's order."""
-        said = np.full((head.n_vertices, 3), np.nan)
+        points = np.full((head.n_vertices, 3), np.nan)
         for part, corners in zip(parts_of(head.mesh(identity)), self.vertices(frame), strict=True):
-            said[part.triangles(head.mesh(identity)).reshape(-1)] = corners
-        return said
+            points[part.triangles(head.mesh(identity)).reshape(-1)] = corners
+        return points
 
 
 def baked(path: Path, frames: list[int]) -> dict[int, np.ndarray]:

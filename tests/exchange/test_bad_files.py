@@ -32,7 +32,7 @@ def cell(row: int, column: int, value: str) -> Change:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda rows: rows.pop(0), "has no header"),
         (lambda rows: rows[7].append("1"), "line 8 has 64 cells but the header 63"),
@@ -52,20 +52,20 @@ def cell(row: int, column: int, value: str) -> Change:
         (cell(0, 0, "Zeit"), "not a table of motion"),
     ],
 )
-def test_damaged_live_link_csv(tmp_path: Path, motion: Motion, change: Change, said: str) -> None:
+def test_damaged_live_link_csv(tmp_path: Path, motion: Motion, change: Change, message: str) -> None:
     path = tmp_path / "take.csv"
     export(motion, path)
     rows = [line.split(",") for line in path.read_text().splitlines()]
     change(rows)
-    if said == "too uneven":
+    if message == "too uneven":
         rows = rows[:51]
     quoted = [",".join(f'"{word}"' if "," in word else word for word in row) for row in rows]
     path.write_text("\n".join(quoted))
-    assert said in refused(path)
+    assert message in refused(path)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "not a readable JSON file"),
         ("[1, 2]", "one JSON object"),
@@ -87,9 +87,9 @@ def test_damaged_live_link_csv(tmp_path: Path, motion: Motion, change: Change, s
         ('{"names": ["jawOpen"], "frames": [{"weights": [1]}], "metadata": {"fps": "x"}}', "metadata.fps"),
     ],
 )  # fmt: skip
-def test_damaged_json(tmp_path: Path, text: str, said: str) -> None:
+def test_damaged_json(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.json").write_text(text)
-    assert said in refused(tmp_path / "a.json")
+    assert message in refused(tmp_path / "a.json")
 
 
 @pytest.mark.parametrize("suffix", [".json", ".csv"])
@@ -110,7 +110,7 @@ def test_bytes_that_are_nothing(tmp_path: Path, name: str) -> None:
 def test_unknown_and_missing_files(tmp_path: Path) -> None:
     assert "motion is read from .npz, .csv, .parquet, .json" in refused(tmp_path / "a.fbx")
     assert "no such motion file" in refused(tmp_path / "a.csv")
-    with pytest.raises(UsageError, match=r"cannot write '\.fbx' files; use one of \.npz, \.csv"):
+    with pytest.raises(UsageError, match=r"cannot write '\.fbx' files here; use one of \.npz, \.csv"):
         export(Motion(np.zeros((1, 52)), CHANNELS, np.zeros((1, 3)), 25), tmp_path / "a.fbx")
     with pytest.raises(UsageError, match="unknown format 'fbx'; choose from motion, livelink"):
         export(Motion(np.zeros((1, 52)), CHANNELS, np.zeros((1, 3)), 25), tmp_path / "a", "fbx")
@@ -130,7 +130,7 @@ def test_frame_rates_out_of_reason(fps: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"gain": {"lips": 2.0}}, "no region or channel 'lips'; choose from expression, brows"),
         ({"gain": {"": 2.0}}, "no region or channel ''"),
@@ -140,8 +140,8 @@ def test_frame_rates_out_of_reason(fps: float) -> None:
         ({"gain": {"mouth": float("nan")}}, "finite"),
     ],
 )
-def test_wrong_knobs(tmp_path: Path, motion: Motion, options: dict[str, Any], said: str) -> None:
-    with pytest.raises(DiffPoseTalkError, match=said):
+def test_wrong_knobs(tmp_path: Path, motion: Motion, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DiffPoseTalkError, match=message):
         export(motion, tmp_path / "a.csv", scene=Scene(options=ExportOptions(**options)))
     assert not list(tmp_path.iterdir())
 

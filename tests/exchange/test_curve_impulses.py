@@ -43,17 +43,19 @@ def parquet_row(path: Path) -> dict[str, float]:
 
 
 def a2f(path: Path) -> dict[str, float]:
-    said = json.loads(path.read_text())
+    document = json.loads(path.read_text())
     turns = {
-        f"{joint}_{axis}": v for joint, q in zip(said["joints"], said["rotations"][-1]) for axis, v in zip("xyzw", q)
+        f"{joint}_{axis}": v
+        for joint, q in zip(document["joints"], document["rotations"][-1])
+        for axis, v in zip("xyzw", q)
     }
-    return dict(zip(said["facsNames"], said["weightMat"][-1])) | turns
+    return dict(zip(document["facsNames"], document["weightMat"][-1])) | turns
 
 
 def lam(path: Path) -> dict[str, float]:
-    said = json.loads(path.read_text())
-    return dict(zip(said["names"], said["frames"][-1]["weights"])) | dict(
-        zip(("x", "y", "z", "w"), said["frames"][-1]["rotation"])
+    document = json.loads(path.read_text())
+    return dict(zip(document["names"], document["frames"][-1]["weights"])) | dict(
+        zip(("x", "y", "z", "w"), document["frames"][-1]["rotation"])
     )
 
 
@@ -71,7 +73,7 @@ def bvh(path: Path) -> dict[str, float]:
     """Where joints look and where their top points in the last frame, as a reader of BVH that is not ours works it out."""
     bvhio = pytest.importorskip("bvhio")
     root = bvhio.readAsHierarchy(str(path))
-    said = {}
+    numbers = {}
     for name in ("Head", "LeftEye"):
         joint = root.filter(name, isEqual=True)[0]
         root.loadPose(0)
@@ -79,16 +81,16 @@ def bvh(path: Path) -> dict[str, float]:
         root.loadPose(1)
         turned = joint.RotationWorld * type(rest)(rest.w, -rest.x, -rest.y, -rest.z)  # its joints' axes lie along bones
         front, top = turned * (0, 0, 1), turned * (0, 1, 0)
-        said |= {f"{name}_front_{axis}": value for axis, value in zip("xyz", front)}
-        said |= {f"{name}_top_{axis}": value for axis, value in zip("xyz", top)}
-    return said
+        numbers |= {f"{name}_front_{axis}": value for axis, value in zip("xyz", front)}
+        numbers |= {f"{name}_top_{axis}": value for axis, value in zip("xyz", top)}
+    return numbers
 
 
 def vrma(path: Path) -> dict[str, float]:
     """Expressions by the extension's own table; head and gaze as quaternions."""
     pygltflib = pytest.importorskip("pygltflib")
     file = pygltflib.GLTF2().load_binary(str(path))
-    blob, said = file.binary_blob(), file.extensions["VRMC_vrm_animation"]
+    blob, extension = file.binary_blob(), file.extensions["VRMC_vrm_animation"]
 
     def last(node: int, what: str) -> list[float]:
         animation = file.animations[0]
@@ -100,13 +102,13 @@ def vrma(path: Path) -> dict[str, float]:
                 return list(np.frombuffer(blob, "<f4", width, at))
         raise KeyError(what)
 
-    curves = {name: at["node"] for group in said["expressions"].values() for name, at in group.items()}
+    curves = {name: at["node"] for group in extension["expressions"].values() for name, at in group.items()}
     result = {name: last(node, "translation")[0] for name, node in curves.items()}
-    bones = said["humanoid"]["humanBones"]
+    bones = extension["humanoid"]["humanBones"]
     for name, node in (
         ("neck", bones["neck"]["node"]),
         ("head", bones["head"]["node"]),
-        ("gaze", said["lookAt"]["node"]),
+        ("gaze", extension["lookAt"]["node"]),
     ):
         result |= {f"{name}_{axis}": value for axis, value in zip("xyzw", last(node, "rotation"))}
     return result
@@ -150,25 +152,25 @@ WANTED: dict[str, tuple[str, Read, dict[str, dict[str, float]]]] = {
     }),
     "perfectsync": (".vrma", vrma, {name: {pascal(name): 1.0} for name in IMPULSES[:4]}),
 }  # fmt: skip
-"""Of each format: its suffix, what reads the last frame, and the numbers that an impulse must leave there."""
+"""For each format: its ending, the reader of the last frame, and the numbers of each impulse."""
 
 
 @pytest.mark.parametrize("format", WANTED)
 @pytest.mark.parametrize("name", IMPULSES)
 def test_impulses(tmp_path: Path, format: str, name: str) -> None:
-    """What an impulse must leave is there, and in what is there for the other impulses there is nothing."""
-    suffix, read, wanted = WANTED[format]
-    said = read(export(impulse(name), tmp_path / f"a{suffix}", format).path)
-    here = wanted.get(name, {})
+    """The numbers of an impulse have their values, and the numbers of all other impulses are 0."""
+    suffix, read, expected = WANTED[format]
+    numbers = read(export(impulse(name), tmp_path / f"a{suffix}", format).path)
+    here = expected.get(name, {})
     for key, value in here.items():
-        assert said[key] == pytest.approx(value, abs=2e-3), key
-    others: set[str] = {key for other, keys in wanted.items() if other != name for key in keys} - set(here)
-    assert {key: said[key] for key in others if abs(said[key]) > 2e-3} == {}
+        assert numbers[key] == pytest.approx(value, abs=2e-3), key
+    others: set[str] = {key for other, keys in expected.items() if other != name for key in keys} - set(here)
+    assert {key: numbers[key] for key in others if abs(numbers[key]) > 2e-3} == {}
 
 
 def test_gaze_turns_the_eyes_of_a_skeleton(tmp_path: Path) -> None:
-    said = bvh(export(impulse("eyeLookInLeft"), tmp_path / "a.bvh").path)
-    assert said["LeftEye_front_x"] < -0.2 and abs(said["LeftEye_front_y"]) < 0.1
+    numbers = bvh(export(impulse("eyeLookInLeft"), tmp_path / "a.bvh").path)
+    assert numbers["LeftEye_front_x"] < -0.2 and abs(numbers["LeftEye_front_y"]) < 0.1
 
 
 def test_nothing_is_forgotten() -> None:
@@ -188,5 +190,5 @@ def test_a_skeleton_is_that_of_the_head(tmp_path: Path, motion: Any) -> None:
     root = bvhio.readAsHierarchy(str(path))
     root.loadPose(0)  # at rest
     for name, place in zip(("Neck", "Head", "LeftEye", "RightEye"), load_head("anny").data["joints"]):  # type: ignore[attr-defined]
-        there = np.array(root.filter(name, isEqual=True)[0].PositionWorld)
-        assert np.abs(there - 100 * place).max() < 0.01
+        position = np.array(root.filter(name, isEqual=True)[0].PositionWorld)
+        assert np.abs(position - 100 * place).max() < 0.01

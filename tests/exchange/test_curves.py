@@ -89,8 +89,8 @@ def test_the_header_of_live_link_face_is_that_of_a_take(tmp_path: Path, lively: 
 def test_units_of_the_head(tmp_path: Path, unit: Any) -> None:
     motion = Motion(np.zeros((2, 52)), CHANNELS, np.array([[0, 0, 0], [0, 0.5, 0]]), 25.0)
     rows = rows_of(export(motion, tmp_path / "a.csv", scene=Scene(options=ExportOptions(head_unit=unit))).path)
-    wanted = {"rad": -0.5, "deg": -np.rad2deg(0.5), "norm180": -np.rad2deg(0.5) / 180}[unit]
-    assert float(rows[2][rows[0].index("HeadYaw")]) == pytest.approx(wanted, abs=1e-6)
+    expected = {"rad": -0.5, "deg": -np.rad2deg(0.5), "norm180": -np.rad2deg(0.5) / 180}[unit]
+    assert float(rows[2][rows[0].index("HeadYaw")]) == pytest.approx(expected, abs=1e-6)
 
 
 def test_timecodes() -> None:

@@ -95,9 +95,9 @@ def test_any_frame_rate(tmp_path: Path, motion: Motion, fps: float) -> None:
     done = export(motion, tmp_path / "a.csv", scene=Scene(options=ExportOptions(fps=fps)))
     again = load_motion(done.path)
     assert len(again) == done.frames == round(2 * fps) and again.fps == pytest.approx(fps, rel=2e-4)
-    wanted = motion.resampled(fps)
-    assert np.abs(again.expression - wanted.expression).max() < 1e-3
-    assert np.abs(again.head_pose - wanted.head_pose).max() < 1e-3
+    expected = motion.resampled(fps)
+    assert np.abs(again.expression - expected.expression).max() < 1e-3
+    assert np.abs(again.head_pose - expected.head_pose).max() < 1e-3
 
 
 def test_flame_reaches_arkit_formats_with_its_residual(tmp_path: Path) -> None:

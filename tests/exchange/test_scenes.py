@@ -77,7 +77,7 @@ def test_glb_by_pygltflib(
     gltf_player: Any, head: AnnyHead, person: np.ndarray, wild: Motion, speech: Speech, tmp_path: Path
 ) -> None:
     export(wild, tmp_path / "talk.glb", scene=Scene(head, person, speech, ExportOptions(clamp=False)))
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["talk.glb", "talk_speech.wav"]
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["talk.glb", "talk_speech.wav"]
     read = gltf_player(tmp_path / "talk.glb")
     mesh = read.file.meshes[0]
     assert mesh.extras["targetNames"] == list(CHANNELS)
@@ -102,7 +102,7 @@ def test_glb_by_trimesh(head: AnnyHead, wild: Motion, tmp_path: Path) -> None:
     export(wild, tmp_path / "talk.glb", scene=Scene(head))
     scene = trimesh.load(tmp_path / "talk.glb", process=False)
     parts = list(parts_of(head.mesh()))
-    assert [len(each.faces) for each in scene.geometry.values()] == [len(part.faces) for part in parts]
+    assert [len(item.faces) for item in scene.geometry.values()] == [len(part.faces) for part in parts]
     used = head.data["vertices"][np.unique(head.mesh().faces)]
     assert np.allclose(scene.bounds, [used.min(0), used.max(0)], atol=1e-5)
 
@@ -127,7 +127,7 @@ def test_glb_by_the_khronos_validator(head: AnnyHead, wild: Motion, flame_path: 
 
 def test_glb_by_three_js(head: AnnyHead, person: np.ndarray, wild: Motion, tmp_path: Path) -> None:
     chromium = next(
-        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+        (program for name in ("chromium", "chromium-browser", "google-chrome") if (program := shutil.which(name))), None
     )
     if chromium is None or shutil.which("node") is None or not (NODE_MODULES / "three").is_dir():
         pytest.skip("needs chromium, node and the npm packages of tests/exchange/browser/package.json")
@@ -143,13 +143,13 @@ def test_glb_by_three_js(head: AnnyHead, person: np.ndarray, wild: Motion, tmp_p
         ["node", str(BROWSER / "play.cjs"), str(tmp_path / "job.json")],
         env=os.environ | {"NODE_PATH": str(NODE_MODULES)}, check=True, timeout=280,
     )  # fmt: skip
-    said = json.loads((tmp_path / "played.json").read_text())
-    assert said["complaints"] == []
-    assert said["bones"] == ["Root", "Neck", "Head", "LeftEye", "RightEye"]
-    assert all(mesh["targets"] == list(CHANNELS) for mesh in said["meshes"])
-    for frame, meshes in zip(frames, said["frames"], strict=True):
+    report = json.loads((tmp_path / "played.json").read_text())
+    assert report["complaints"] == []
+    assert report["bones"] == ["Root", "Neck", "Head", "LeftEye", "RightEye"]
+    assert all(mesh["targets"] == list(CHANNELS) for mesh in report["meshes"])
+    for frame, meshes in zip(frames, report["frames"], strict=True):
         truth = head.vertices(wild.expression[frame], wild.head_pose[frame], identity=person)
-        for part, mesh, points in zip(parts_of(head.mesh(person)), said["meshes"], meshes, strict=True):
+        for part, mesh, points in zip(parts_of(head.mesh(person)), report["meshes"], meshes, strict=True):
             corners = np.reshape(points, (-1, 3))[mesh["index"]]
             assert np.abs(corners - truth[part.triangles(head.mesh())].reshape(-1, 3)).max() < EXACT
 

@@ -149,7 +149,7 @@ def test_a_clean_table_is_read_many_times_faster_than_by_rows(take: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "said"),
+    ("place", "value", "message"),
     [
         (20, "oops", "line 90, column MouthClose: 'oops' is not a finite number"),
         (20, "nan", "line 90, column MouthClose: 'nan' is not a finite number"),
@@ -162,14 +162,14 @@ def test_a_clean_table_is_read_many_times_faster_than_by_rows(take: Path, tmp_pa
         (0, "00:00:01:71.000", "line 90: the timecode "),
     ],
 )
-def test_wrong_cells_are_named(tmp_path: Path, take: Path, place: int, value: str, said: str) -> None:
+def test_wrong_cells_are_named(tmp_path: Path, take: Path, place: int, value: str, message: str) -> None:
     lines = take.read_text().splitlines()
     cells = lines[89].split(",")
     cells[place] = value
     (tmp_path / "a.csv").write_text("\n".join([*lines[:89], ",".join(cells), *lines[90:]]))
     with pytest.raises(InputError) as caught:
         load_motion(tmp_path / "a.csv")
-    assert said in str(caught.value) and "\n" not in str(caught.value)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_table_without_times_says_what_it_has(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The frame rate of time codes is found from the whole column: the right one, or one line that refuses."""
+"""The frame rate of time codes is estimated from the whole column: it is right, or the file is refused with one line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
@@ -27,7 +27,7 @@ def smpte(frame: int, rate: float, ending: str = "") -> str:
 
 
 def drop_frame(frame: int, rate: float, separator: str = ";") -> str:
-    """SMPTE drop-frame by its definition: count on, and leave out numbers at each minute but every tenth."""
+    """SMPTE drop-frame by its definition: count on, and skip numbers at each minute except every tenth."""
     count = round(rate)
     left_out = count // 15
     tens, rest = divmod(frame, count * 600 - 9 * left_out)
@@ -67,7 +67,7 @@ def read(path: Path, codes: list[str], values: np.ndarray, **options: float) -> 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         motion = load_motion(path, **options)
-    return motion, [str(each.message) for each in caught if issubclass(each.category, DiffPoseTalkWarning)]
+    return motion, [str(warning.message) for warning in caught if issubclass(warning.category, DiffPoseTalkWarning)]
 
 
 def column(
@@ -102,6 +102,7 @@ def pair(rate: float) -> float:
     lost=st.sampled_from((0.0, 0.0, 0.02, 0.15)),
     seed=st.integers(0, 99),
 )
+@example(rate=24 * NTSC, style=milliseconds, start=399, seconds=12.0, lost=0.0, seed=0)
 def test_columns_of_every_kind(
     tmp_path_factory: pytest.TempPathFactory,
     rate: float,
@@ -111,7 +112,7 @@ def test_columns_of_every_kind(
     lost: float,
     seed: int,
 ) -> None:
-    """The right rate; or the other of a pair that fits as well, then said; and every frame in its place."""
+    """The rate is right, or a note names the right one; every frame is in its place."""
     motion, notes, truth = column(
         tmp_path_factory.mktemp("codes"), lambda f: style(f, rate), seconds, rate, start, lost, seed
     )

@@ -29,10 +29,10 @@ def validated(path: Path) -> list[str]:
     from pxr import Usd, UsdValidation
 
     registry = UsdValidation.ValidationRegistry()
-    names = [each.name for each in registry.GetAllValidatorMetadata()]
+    names = [item.name for item in registry.GetAllValidatorMetadata()]
     assert any("usdSkel" in name for name in names) and any("Usdz" in name for name in names)
     context = UsdValidation.ValidationContext([registry.GetOrLoadValidatorByName(name) for name in names])
-    return [f"{each.GetName()}: {each.GetMessage()}" for each in context.Validate(Usd.Stage.Open(str(path)))]
+    return [f"{item.GetName()}: {item.GetMessage()}" for item in context.Validate(Usd.Stage.Open(str(path)))]
 
 
 @pytest.mark.parametrize("suffix", [".usda", ".usdc", ".usdz"])
@@ -44,7 +44,7 @@ def test_usd_by_usd_core(
 
     path = tmp_path / f"talk{suffix}"
     export(wild, path, scene=Scene(head, person, speech))
-    beside = sorted(each.name for each in tmp_path.iterdir())
+    beside = sorted(item.name for item in tmp_path.iterdir())
     assert beside == ([path.name] if suffix == ".usdz" else [path.name, "talk_speech.wav", "talk_textures"])
     assert validated(path) == []
     for frame, points in players.baked(path, [0, 4, 9]).items():
@@ -57,7 +57,7 @@ def test_usd_by_usd_core(
     assert list(animation.GetBlendShapesAttr().Get()) == list(CHANNELS)
     assert list(animation.GetJointsAttr().Get())[-1] == "Root/Neck/Head/RightEye"
     subsets = UsdGeom.Subset.GetAllGeomSubsets(UsdGeom.Mesh(stage.GetPrimAtPath("/Head/Face")))
-    assert {each.GetPrim().GetName() for each in subsets} >= {"skin", "eye", "teeth", "brows", "lashes"}
+    assert {item.GetPrim().GetName() for item in subsets} >= {"skin", "eye", "teeth", "brows", "lashes"}
     for prim in stage.Traverse():
         for name in ("inputs:file", "filePath"):
             if prim.HasAttribute(name):
@@ -92,9 +92,9 @@ def test_obj_and_ply_by_trimesh(
     assert np.abs(ply.vertices - truth).max() < EXACT and (ply.faces == head.mesh(person).faces).all()
     assert ply.visual.kind == "vertex"
     obj = trimesh.load(tmp_path / "asobj" / "frame_00004.obj", process=False)
-    assert sum(len(each.faces) for each in obj.geometry.values()) == len(head.mesh(person).faces)
-    assert {"skin", "teeth"} <= {each.visual.material.name for each in obj.geometry.values()}
-    skin = next(each for each in obj.geometry.values() if each.visual.material.name == "skin")
+    assert sum(len(item.faces) for item in obj.geometry.values()) == len(head.mesh(person).faces)
+    assert {"skin", "teeth"} <= {item.visual.material.name for item in obj.geometry.values()}
+    skin = next(item for item in obj.geometry.values() if item.visual.material.name == "skin")
     assert skin.visual.material.image is not None
     text = (tmp_path / "asobj" / "frame_00004.obj").read_text().splitlines()
     lines = [line.split()[1:] for line in text if line.startswith("v ")]
@@ -107,7 +107,7 @@ def test_point_cache(players: Any, head: AnnyHead, person: np.ndarray, wild: Mot
     truth = head.mesh_sequence(wild, person).vertices
     assert np.abs(players.read_pc2(tmp_path / "talk.pc2") - truth).max() < EXACT
     rest = trimesh.load(tmp_path / "talk_rest.obj", process=False, maintain_order=True)
-    assert sum(len(each.faces) for each in rest.geometry.values()) == len(head.mesh(person).faces)
+    assert sum(len(item.faces) for item in rest.geometry.values()) == len(head.mesh(person).faces)
     text = (tmp_path / "talk_rest.obj").read_text()
     assert text.count("\nv ") == truth.shape[1], "a cache fits only an object with as many points"
 
@@ -127,7 +127,7 @@ def test_a_scene_that_fails_leaves_nothing(
     with pytest.raises(DiffPoseTalkError, match="the disk is full") as caught:
         export(motion, tmp_path / name, scene=Scene(head, speech=Speech(np.zeros(16000, np.float32))))
     assert "\n" not in str(caught.value)
-    assert [each.name for each in tmp_path.iterdir()] == ["talk_speech.wav"]
+    assert [item.name for item in tmp_path.iterdir()] == ["talk_speech.wav"]
     assert (tmp_path / "talk_speech.wav").read_bytes() == EARLIER
 
 
@@ -146,7 +146,7 @@ def test_a_file_that_cannot_grow(tmp_path: Path, motion: Motion, name: str) -> N
     done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True)
     assert resource and done.returncode == 1, done.stderr
     assert "could not be written: the file grew past the size" in done.stderr and done.stderr.count("\n") == 1
-    assert [each.name for each in tmp_path.iterdir()] == ["m.npz"]
+    assert [item.name for item in tmp_path.iterdir()] == ["m.npz"]
 
 
 def test_scenes_refused(head: AnnyHead, motion: Motion, flame_path: Path, tmp_path: Path) -> None:
@@ -164,7 +164,7 @@ def test_scenes_refused(head: AnnyHead, motion: Motion, flame_path: Path, tmp_pa
     (tmp_path / "full" / "kept").touch()
     with pytest.raises(UsageError, match="already exists"):
         export(motion, tmp_path / "full.obj", scene=Scene(head))
-    assert [each.name for each in tmp_path.iterdir()] == ["full"]
+    assert [item.name for item in tmp_path.iterdir()] == ["full"]
 
 
 def test_a_sequence_that_does_not_fit_is_refused_before_it_starts(

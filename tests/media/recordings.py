@@ -33,12 +33,12 @@ def beep_times(samples: np.ndarray, rate: int) -> list[float]:
     """Return where beeps lie in `(n,)` sound, seconds."""
     pattern = beep(rate)
     match = np.correlate(samples, pattern, "valid") / float((pattern**2).sum())
-    found = []
+    times = []
     while match.size and match.max() > 0.5:
         peak = int(np.argmax(match))
-        found.append(peak / rate)
+        times.append(peak / rate)
         match[max(0, peak - len(pattern)) : peak + len(pattern)] = 0
-    return sorted(found)
+    return sorted(times)
 
 
 def write_recording(

@@ -38,7 +38,7 @@ BAD = {
         "is truncated: its header says 10.00 s, but it ends after 1.00",
     ),
 }
-"""What may be called `talk.wav`, and what is said about it."""
+"""Content of a file `talk.wav`, and the message about it."""
 
 
 @pytest.mark.parametrize("kind", BAD)

@@ -108,8 +108,8 @@ def test_interlaced_pictures_have_no_combs(tmp_path: Path) -> None:
     back = list(read_frames(path))
     assert [time_s for time_s, _ in back] == pytest.approx([k / 25 for k in range(6)], abs=1.1e-3)
 
-    def comb(each: np.ndarray) -> float:
-        rows = each[..., 1].astype(int)
+    def comb(picture: np.ndarray) -> float:
+        rows = picture[..., 1].astype(int)
         return float(np.abs(2 * rows[1:-1] - rows[:-2] - rows[2:]).mean())
 
-    assert np.mean([comb(each) for _, each in back]) < 0.35 * np.mean([comb(each) for each in woven])
+    assert np.mean([comb(picture) for _, picture in back]) < 0.35 * np.mean([comb(picture) for picture in woven])

@@ -134,9 +134,9 @@ def test_video_comes_back_with_its_sound_in_step(tmp_path: Path) -> None:
     assert len(back) == 50
     np.testing.assert_allclose([time for time, _ in back], np.arange(50) / 25, atol=1e-3)
     assert np.abs(back[10][1][32, 40].astype(int) - (30, 60, 200)).max() < 12
-    heard = np.concatenate(list(audio_blocks(tmp_path / "v.mp4")))
-    assert abs(len(heard) - 32000) < 1100
-    onset = np.flatnonzero(np.abs(heard) > 0.1)[0] / 16000
+    sound = np.concatenate(list(audio_blocks(tmp_path / "v.mp4")))
+    assert abs(len(sound) - 32000) < 1100
+    onset = np.flatnonzero(np.abs(sound) > 0.1)[0] / 16000
     assert onset == pytest.approx(1.0, abs=0.005)
 
 
@@ -221,9 +221,9 @@ def test_a_disk_that_refuses_is_one_clear_line(tmp_path: Path, name: str) -> Non
 def test_real_files_are_read_whole(shared: Path) -> None:
     for path in [*sorted((shared / "speech").glob("*.flac")), *sorted((shared / "clips").glob("*.m*"))]:
         stated = probe(path).duration
-        heard = sum(len(block) for block in audio_blocks(path)) / 16000
+        seconds = sum(len(block) for block in audio_blocks(path)) / 16000
         assert stated is not None
-        assert heard == pytest.approx(stated, abs=0.06), path.name
+        assert seconds == pytest.approx(stated, abs=0.06), path.name
 
 
 def test_other_suffixes_are_refused(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_pictures_of_phones_come_upright(tmp_path: Path, mark: int) -> None:
     [
         ("mp4", "libx264", {"g": "100", "bf": "3"}),
         ("mkv", "libx264", {"g": "250"}),
-        ("ts", "libx264", {"g": "60"}),  # has no index: winding goes past what is wanted
+        ("ts", "libx264", {"g": "60"}),  # has no index: seeking goes past the first picture
         ("mpg", "mpeg2video", {"g": "30", "bf": "2"}),
         ("avi", "mpeg4", {"g": "50"}),
         ("webm", "libvpx-vp9", {"g": "128"}),
@@ -276,9 +276,12 @@ def test_a_part_has_the_pictures_of_the_whole(tmp_path: Path, suffix: str, codec
     whole = list(read_frames(path))
     assert len(whole) == 200
     for start, stop in ((0.0, 0.3), (0.2, 0.5), (3.1, 4.0), (7.5, 99.0), (99.0, 100.0)):
-        part, wanted = list(read_frames(path, start, stop)), [each for each in whole if start - 1e-6 <= each[0] < stop]
-        assert [time for time, _ in part] == [time for time, _ in wanted]
-        assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(part, wanted, strict=True))
+        part, expected = (
+            list(read_frames(path, start, stop)),
+            [frame for frame in whole if start - 1e-6 <= frame[0] < stop],
+        )
+        assert [time for time, _ in part] == [time for time, _ in expected]
+        assert all(np.array_equal(a, b) for (_, a), (_, b) in zip(part, expected, strict=True))
 
 
 @pytest.mark.parametrize("rate", [16000, 48000])

@@ -80,8 +80,8 @@ def test_rate_and_channels_are_kept_and_nothing_is_late(
     path = film(tmp_path / f"out:1{output}", Recording(source))
     info = probe(path)
     assert (info.sample_rate, info.channels) == (rate, n_channels)
-    heard = np.concatenate(list(audio_blocks(path, rate)))
-    assert beep_times(heard, rate) == pytest.approx(TIMES, abs=1.01 / rate)
+    sound = np.concatenate(list(audio_blocks(path, rate)))
+    assert beep_times(sound, rate) == pytest.approx(TIMES, abs=1.01 / rate)
     assert raw_beeps(path) == pytest.approx(TIMES, abs=1.01 / rate)
     assert next(read_frames(path))[0] == 0
     assert raw_start(path) == 0

@@ -22,12 +22,12 @@ MILLISECOND = 0.0011
 """What containers that round to milliseconds may be off, seconds."""
 
 
-def heard(path: Path) -> tuple[np.ndarray, list[str]]:
+def decoded(path: Path) -> tuple[np.ndarray, list[str]]:
     """Return a file's sound at 16 kHz, and what was warned of."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         samples = np.concatenate(list(audio_blocks(path)))
-    return samples, [str(each.message) for each in caught if issubclass(each.category, DiffPoseTalkWarning)]
+    return samples, [str(warning.message) for warning in caught if issubclass(warning.category, DiffPoseTalkWarning)]
 
 
 CONTAINERS = [
@@ -47,11 +47,11 @@ CONTAINERS = [
 @pytest.mark.parametrize(("suffix", "codec"), CONTAINERS)
 def test_a_hole_is_silence_and_what_follows_stays_in_place(tmp_path: Path, suffix: str, codec: str) -> None:
     samples = beeps(TIMES, 5.0, 48000)
-    whole, _ = heard(write_recording(tmp_path / f"whole.{suffix}", samples, 48000, codec))
+    whole, _ = decoded(write_recording(tmp_path / f"whole.{suffix}", samples, 48000, codec))
     path = tmp_path / f"hole.{suffix}"
     write_recording(path, samples, 48000, codec, keep=lambda _, time_s: not 1.2 <= time_s < 3.2)
     check_sound(path)  # it is not truncated
-    part, notes = heard(path)
+    part, notes = decoded(path)
     assert len(part) == pytest.approx(len(whole), abs=16000 * MILLISECOND)
     expected = [time_s for time_s in beep_times(whole, 16000) if not 1.1 < time_s < 3.2]
     assert len(expected) == 3
@@ -63,16 +63,18 @@ def test_a_hole_is_silence_and_what_follows_stays_in_place(tmp_path: Path, suffi
     assert float(notes[0].split(": ")[1].split(" s ")[0]) == pytest.approx(2.0, abs=0.09)  # a frame of FLAC is .096 s
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [each for each in CONTAINERS if each != ("ogg", "libopus")])
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [container for container in CONTAINERS if container != ("ogg", "libopus")]
+)
 def test_packets_lost_at_random_move_nothing(tmp_path: Path, suffix: str, codec: str) -> None:
     """Ogg is left out: its time stamps are those of pages of a second."""
     samples = beeps(tuple(np.arange(0.5, 19.5, 0.5)), 20.0, 48000)
-    whole, _ = heard(write_recording(tmp_path / f"whole.{suffix}", samples, 48000, codec))
+    whole, _ = decoded(write_recording(tmp_path / f"whole.{suffix}", samples, 48000, codec))
     dice = random.Random(0)
     path = write_recording(
         tmp_path / f"lossy.{suffix}", samples, 48000, codec, keep=lambda index, _: index < 4 or dice.random() > 0.08
     )
-    part, notes = heard(path)
+    part, notes = decoded(path)
     assert len(part) == pytest.approx(len(whole), abs=0.1 * 16000)  # the last packet may be lost
     known, here = np.array(beep_times(whole, 16000)), np.array(beep_times(part, 16000))
     lag = np.abs(here[:, None] - known).min(axis=1)
@@ -83,7 +85,7 @@ def test_packets_lost_at_random_move_nothing(tmp_path: Path, suffix: str, codec:
 
 
 def test_the_sample_with_a_hole(faults: Path) -> None:
-    samples, notes = heard(faults / "g_gap.webm")
+    samples, notes = decoded(faults / "g_gap.webm")
     assert len(samples) / 16000 == pytest.approx(20.5, abs=0.01)
     assert len(notes) == 1 and "1.40 s" in notes[0]
     silent = np.flatnonzero(np.convolve(samples == 0, np.ones(16000), "valid") == 16000)
@@ -93,7 +95,7 @@ def test_the_sample_with_a_hole(faults: Path) -> None:
 @pytest.mark.parametrize("jitter_s", [0.004, 0.009])
 def test_jitter_makes_neither_gaps_nor_clicks(tmp_path: Path, jitter_s: float) -> None:
     samples = beeps(TIMES, 5.0, 48000)
-    whole, _ = heard(write_recording(tmp_path / "whole.mkv", samples, 48000, "pcm_s16le"))
+    whole, _ = decoded(write_recording(tmp_path / "whole.mkv", samples, 48000, "pcm_s16le"))
     dice = random.Random(1)
     path = write_recording(
         tmp_path / "jitter.mkv",
@@ -102,7 +104,7 @@ def test_jitter_makes_neither_gaps_nor_clicks(tmp_path: Path, jitter_s: float) -
         "pcm_s16le",
         shift_s=lambda index: dice.random() * jitter_s * (index > 0),
     )
-    part, notes = heard(path)
+    part, notes = decoded(path)
     assert np.array_equal(part, whole)
     assert not notes
 
@@ -162,7 +164,7 @@ def test_sound_that_begins_late_is_preceded_by_silence_and_time_stamps_may_be_ab
 def test_delays_of_encoders_are_taken_off(tmp_path: Path, rate: int, suffix: str, codec: str) -> None:
     if codec == "libopus" and rate != 48000:
         pytest.skip("Opus has 48 kHz only")
-    samples, _ = heard(write_recording(tmp_path / f"a.{suffix}", beeps(TIMES, 5.0, rate), rate, codec))
+    samples, _ = decoded(write_recording(tmp_path / f"a.{suffix}", beeps(TIMES, 5.0, rate), rate, codec))
     assert beep_times(samples, 16000) == pytest.approx(TIMES, abs=1 / 16000 + 1e-9)
 
 
@@ -174,7 +176,7 @@ def test_sound_and_picture_may_start_apart(
     path = write_recording(
         tmp_path / f"a.{suffix}", beeps(TIMES, 5.0, 48000), 48000, codec, late_s=sound_s, picture_from_s=picture_s
     )
-    samples, _ = heard(path)
+    samples, _ = decoded(path)
     pictures = [time_s for time_s, _ in read_frames(path)]
     lag = np.array(beep_times(samples, 16000)) - TIMES - pictures[0]
     assert lag == pytest.approx(sound_s - picture_s, abs=MILLISECOND)
@@ -182,7 +184,7 @@ def test_sound_and_picture_may_start_apart(
 
 def test_48_and_44_1_khz_last_equally_long(tmp_path: Path) -> None:
     for rate in (44100, 48000):
-        samples, _ = heard(write_recording(tmp_path / f"{rate}.wav", beeps(TIMES, 30.0, rate), rate, "pcm_s16le"))
+        samples, _ = decoded(write_recording(tmp_path / f"{rate}.wav", beeps(TIMES, 30.0, rate), rate, "pcm_s16le"))
         assert len(samples) == 30 * 16000
         assert beep_times(samples, 16000) == pytest.approx(TIMES, abs=1 / 16000 + 1e-9)
 

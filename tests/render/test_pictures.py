@@ -151,15 +151,15 @@ def test_video_has_size_rate_length_and_sound(tmp_path: Path) -> None:
     mesh = _ball()
     turning = np.stack([mesh.vertices + np.float32([0.02 * np.sin(k / 4), 0, 0]) for k in range(60)])
     speech = Speech.from_array(0.1 * np.sin(np.arange(60 * 640) / 8).astype(np.float32), 16000)
-    seen: list[tuple[float, float | None]] = []
+    calls: list[tuple[float, float | None]] = []
     path = render_sequence(
         MeshSequence(mesh, turning, 25.0),
         tmp_path / "ball.mp4",
         speech,
         SIZE,
-        progress=lambda done, total: seen.append((done, total)),
+        progress=lambda done, total: calls.append((done, total)),
     )
-    assert seen[-1] == (60, 60) and len(seen) == 60
+    assert calls[-1] == (60, 60) and len(calls) == 60
     with av.open(str(path)) as file:
         video, audio = file.streams.video[0], file.streams.audio[0]
         assert (video.width, video.height, float(video.average_rate)) == (SIZE, SIZE, 25.0)
@@ -167,8 +167,8 @@ def test_video_has_size_rate_length_and_sound(tmp_path: Path) -> None:
         assert abs(float(audio.duration * audio.time_base) - 2.4) < 0.15
         pictures = [frame.to_ndarray(format="rgb24") for frame in file.decode(video)]
     assert len(pictures) == 60
-    wanted = render_frame(mesh, turning[30], size=SIZE).astype(int)
-    assert np.abs(pictures[30] - wanted).mean() < 6  # half the colour resolution
+    expected = render_frame(mesh, turning[30], size=SIZE).astype(int)
+    assert np.abs(pictures[30] - expected).mean() < 6  # half the colour resolution
 
 
 @needs_gl

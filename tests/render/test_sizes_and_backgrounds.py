@@ -1,4 +1,4 @@
-"""Pictures of any size and before any background; how long a video takes is said."""
+"""Pictures of any size with any background; the duration of rendering is stated."""
 
 from __future__ import annotations
 

@@ -223,8 +223,11 @@ def _are_milliseconds(whole: np.ndarray, thousandths: np.ndarray) -> bool:
     late = thousandths > 200
     if late.sum() < 3 or np.abs(thousandths - np.rint(thousandths)).max() > 0.01:
         return False
-    count = np.rint(np.median(whole[late] / (thousandths[late] / 1000)))
-    return bool(20 <= count <= 130 and np.abs(whole - count * thousandths / 1000).max() < 1.6)
+    seconds = thousandths / 1000
+    about = np.rint(np.median(whole[late] / seconds[late]))  # FF is rounded, so the count may be one more or less
+    return any(
+        20 <= count <= 130 and np.abs(whole - count * seconds).max() < 1.6 for count in (about - 1, about, about + 1)
+    )
 
 
 def _count(field: np.ndarray, steps: np.ndarray, ticked: np.ndarray) -> int | None:

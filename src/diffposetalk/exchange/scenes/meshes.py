@@ -21,7 +21,7 @@ from diffposetalk.exchange.scenes.rig import check_fits
 from diffposetalk.geometry.mesh import Mesh
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
     from diffposetalk.exchange.options import Scene
     from diffposetalk.head import HeadModel
@@ -44,9 +44,7 @@ def write_obj(motion: Motion, path: Path, scene: Scene) -> None:
     before, after = _obj_frame(mesh, "head.mtl")
     _check_room(path, len(motion) * (len(before) + len(_vertex_lines(first)) + len(after)))
     _write_materials(mesh, path / "head.mtl", path)
-    for name, vertices in _frames(head, motion, scene):
-        (path / f"{name}.obj").write_bytes(before + _vertex_lines(vertices) + after)
-    _write_notes(motion, path, scene, ".obj")
+    _write_sequence(head, motion, scene, path, ".obj", lambda vertices: before + _vertex_lines(vertices) + after)
 
 
 def write_ply(motion: Motion, path: Path, scene: Scene) -> None:
@@ -70,10 +68,12 @@ def write_ply(motion: Motion, path: Path, scene: Scene) -> None:
     triangles["n"], triangles["corners"] = 3, mesh.faces
     tail = triangles.tobytes()
     _check_room(path, len(motion) * (len(header) + rows.nbytes + len(tail)))
-    for name, vertices in _frames(head, motion, scene):
+
+    def encoded(vertices: np.ndarray) -> bytes:
         rows["place"] = vertices
-        (path / f"{name}.ply").write_bytes(header + rows.tobytes() + tail)
-    _write_notes(motion, path, scene, ".ply")
+        return header + rows.tobytes() + tail
+
+    _write_sequence(head, motion, scene, path, ".ply", encoded)
 
 
 def write_pc2(motion: Motion, path: Path, scene: Scene) -> None:
@@ -105,13 +105,16 @@ def _start(motion: Motion, scene: Scene) -> tuple[HeadModel, Mesh, np.ndarray]:
     return head, head.mesh(scene.identity), next(iter(head.iter_vertices(motion.slice(0, 1), scene.identity)))[0]
 
 
-def _frames(head: HeadModel, motion: Motion, scene: Scene) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield names and ``(V, 3)`` vertices frame by frame."""
+def _write_sequence(
+    head: HeadModel, motion: Motion, scene: Scene, folder: Path, suffix: str, encoded: Callable[[np.ndarray], bytes]
+) -> None:
+    """Write one file for each frame, then `sequence.json`; `encoded` turns vertices ``(V, 3)`` into a file."""
     number = 0
-    for piece in head.iter_vertices(motion, scene.identity):
-        for vertices in piece:
+    for chunk in head.iter_vertices(motion, scene.identity):
+        for vertices in chunk:
             number += 1
-            yield FRAME.format(number), vertices
+            (folder / f"{FRAME.format(number)}{suffix}").write_bytes(encoded(vertices))
+    _write_notes(motion, folder, scene, suffix)
 
 
 def _check_room(folder: Path, n_bytes: int) -> None:
