@@ -90,16 +90,16 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             ("motion", f"{len(result.motion)} frames at {result.motion.fps:g} fps, from {result.start_s:.2f} s"),
             ("error", f"{quality.error_percent:.2f} % of the inter-ocular distance"),
             (
-                "found",
-                f"in {100 * quality.coverage:.0f} % of the frames ({100 * quality.coverage_of_video:.0f} % of the video)",
+                "coverage",
+                f"face in {100 * quality.coverage:.0f} % of the frames ({100 * quality.coverage_of_video:.0f} % of the video)",
             ),
-            ("by", result.how),
+            ("landmarks", result.how),
             (
-                "trembling",
+                "jitter",
                 f"{quality.jitter_percent:.2f} % of the inter-ocular distance, head {quality.head_jitter_deg:.2f} deg",
             ),
             (
-                "cuts, lost",
+                "interruptions",
                 f"{quality.n_cuts} cuts, {quality.n_lost} frames without the face, {quality.n_others} other faces",
             ),
         ]
