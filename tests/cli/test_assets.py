@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from diffposetalk.arkit import CHANNELS
 from diffposetalk.cli import run
 from diffposetalk.cli.picture import read_identity
 from diffposetalk.errors import InputError
+from diffposetalk.exchange import Scene, export
 from diffposetalk.files.asset_folder import ASSETS, asset_folder
 from diffposetalk.head import load_head
+from diffposetalk.head.shapes.head import TargetsHead
 from diffposetalk.motion import Motion, flame_channels
 
 
@@ -111,6 +114,27 @@ def test_a_flame_motion_without_flame(tmp_path: Path, capsys: pytest.CaptureFixt
     assert run([*words, "--head", "flame.obj"]) == 2
     assert run([*words, "--head", str(tmp_path / "generic_model.pkl")]) == 1
     assert "flame.is.tue.mpg.de" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["npz", "glb"])
+def test_rendering_on_another_head_names_retarget(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    points = np.array([[-1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], float)
+    head = TargetsHead.of(
+        "other", points, np.array([[0, 1, 3], [1, 2, 3], [2, 0, 3]]), ["jawOpen"], np.ones((1, 4, 3)), metres=0.1
+    )
+    if kind == "npz":
+        head.save(tmp_path / "other.npz")
+    else:
+        motion = Motion(np.ones((2, 1)), ("jawOpen",), np.zeros((2, 3)), 25.0, "other")
+        export(motion, tmp_path / "other.glb", scene=Scene(head=head))
+    Motion(np.zeros((3, 52)), CHANNELS, np.zeros((3, 3)), 25.0).save(tmp_path / "m.npz")
+    words = ["render", str(tmp_path / "m.npz"), "--head", str(tmp_path / f"other.{kind}")]
+    assert run([*words, "-o", str(tmp_path / "m.mp4")]) == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1 and "diffposetalk retarget MOTION --head HEAD" in message
+    assert not (tmp_path / "m.mp4").exists()
 
 
 def test_identity_files_of_one_row_or_of_a_sequence(tmp_path: Path) -> None:

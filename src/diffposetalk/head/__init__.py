@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from diffposetalk.geometry.landmarks import Landmarks
-    from diffposetalk.geometry.mesh import Mesh, MeshSequence
+    from diffposetalk.geometry.mesh import Mesh
     from diffposetalk.motion import Motion
 
 
@@ -55,6 +55,16 @@ class HeadModel(Protocol):
         """MediaPipe's face landmarks as points on the triangles: all 478, or those a head's embedding has."""
         ...
 
+    @property
+    def mediapipe_indices(self) -> np.ndarray:
+        """``(L,)`` which of MediaPipe's 478 landmarks `landmarks` are."""
+        ...
+
+    @property
+    def still_landmarks(self) -> tuple[Landmarks, np.ndarray] | None:
+        """Other landmarks that stand for some of MediaPipe's, and which ones; None where the head has none."""
+        ...
+
     def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
         """Place every vertex: `(..., V, 3)` metres, numpy in numpy out, torch in torch out, differentiable."""
         ...
@@ -73,8 +83,18 @@ class HeadModel(Protocol):
         """The vertices of a motion in pieces of at most ``chunk`` frames."""
         ...
 
-    def mesh_sequence(self, motion: Motion, identity: np.ndarray | None = None) -> MeshSequence:
-        """The moving surface of a whole motion."""
+
+@runtime_checkable
+class LipGap(Protocol):
+    """What a head has that defines how far its lips are apart."""
+
+    @property
+    def lip_pairs(self) -> np.ndarray:
+        """``(G, 2)`` vertex indices of facing points of the upper and the lower inner lip."""
+        ...
+
+    def lip_gap(self, vertices: Any, identity: np.ndarray | None = None) -> Any:
+        """Return the distance of the lips ``(...)`` of vertices ``(..., V, 3)``, metres, the head being at rest."""
         ...
 
 

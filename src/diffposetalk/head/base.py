@@ -11,6 +11,7 @@ from diffposetalk.errors import ModelError
 from diffposetalk.geometry.mesh import MeshSequence
 
 if TYPE_CHECKING:
+    from diffposetalk.geometry.landmarks import Landmarks
     from diffposetalk.geometry.mesh import Mesh
     from diffposetalk.motion import Motion
 
@@ -34,6 +35,21 @@ class BaseHead:
     def regions(self) -> dict[str, np.ndarray]:
         """Vertex indices by name."""
         raise NotImplementedError
+
+    @property
+    def landmarks(self) -> Landmarks:
+        """MediaPipe's face landmarks as points on the triangles."""
+        raise NotImplementedError
+
+    @property
+    def mediapipe_indices(self) -> np.ndarray:
+        """``(L,)`` which of MediaPipe's 478 landmarks `landmarks` are; here all, in order."""
+        return np.arange(len(self.landmarks))
+
+    @property
+    def still_landmarks(self) -> tuple[Landmarks, np.ndarray] | None:
+        """Other landmarks that stand for some of MediaPipe's, and which ones; None where the head has none."""
+        return None
 
     def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
         """Place every vertex: ``(..., V, 3)`` metres."""

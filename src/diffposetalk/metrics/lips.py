@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
 from diffposetalk.errors import ModelError
+from diffposetalk.head import HeadModel, LipGap
 from diffposetalk.motion import Motion
 
 CHUNK = 128
 """Frames whose vertices are computed at a time."""
 
 
-def mouth_gap(motion: Motion, head: Any) -> np.ndarray:
+def mouth_gap(motion: Motion, head: HeadModel) -> np.ndarray:
     """Measure the inner-lip gap of a motion on the average face of a head, the head at rest.
 
     Args:
@@ -27,7 +27,7 @@ def mouth_gap(motion: Motion, head: Any) -> np.ndarray:
     Raises:
         ModelError: the head does not define ``lip_gap``, or the motion lacks channels of the head.
     """
-    if not hasattr(head, "lip_gap"):
+    if not isinstance(head, LipGap):
         raise ModelError(f"the head '{head.name}' does not define lip_gap, which mouth_gap needs")
     if missing := set(head.expression_names) - set(motion.expression_names):
         raise ModelError(f"the motion lacks channels of the head '{head.name}': {', '.join(sorted(missing)[:5])}")
@@ -39,7 +39,7 @@ def mouth_gap(motion: Motion, head: Any) -> np.ndarray:
     return np.maximum(np.concatenate(parts), 0.0).astype(np.float64)
 
 
-def mouth_gap_on(heads: Callable[[str], Any]) -> Callable[[Motion], np.ndarray]:
+def mouth_gap_on(heads: Callable[[str], HeadModel]) -> Callable[[Motion], np.ndarray]:
     """Return a function that measures each motion on its own head.
 
     Args:

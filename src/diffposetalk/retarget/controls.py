@@ -15,6 +15,7 @@ from diffposetalk.retarget.correspondence import neutral_of
 
 if TYPE_CHECKING:
     from diffposetalk.head import HeadModel
+    from diffposetalk.head.flame.head import FlameHead
 
 MM = 1e3
 TRIAL = 0.05
@@ -39,7 +40,7 @@ def eye_turns(head: HeadModel, vertices: np.ndarray, rest: np.ndarray) -> np.nda
 class Controls:
     """What can be moved on a head, within which bounds, and what it does to some points."""
 
-    head: Any
+    head: HeadModel
     points: Landmarks
     names: tuple[str, ...]
     low: np.ndarray
@@ -112,7 +113,7 @@ EYE_LIMIT = 0.9
 """FLAME's leading expression coefficients and how far they, the jaw and the eyes may go (spreads; radians)."""
 
 
-def _flame_controls(head: Any, points: Landmarks) -> Controls:
+def _flame_controls(head: FlameHead, points: Landmarks) -> Controls:
     """FLAME's coefficients, its jaw and its eyes."""
     used = np.unique(points.corners)
     part, renumbered = head.part(used), Landmarks(np.searchsorted(used, points.corners), points.shares)

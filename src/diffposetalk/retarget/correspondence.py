@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -195,13 +195,8 @@ def marks_of(head: HeadModel) -> tuple[Landmarks, np.ndarray] | None:
     try:
         points = head.landmarks
     except ModelError:
-        still: Any = getattr(head, "points", None)
-        if still is None:
-            return None
-        from diffposetalk.head.flame.free_points import STILL
-
-        return still.static, np.array(STILL)
-    return points, np.asarray(getattr(head, "mediapipe_indices", np.arange(len(points))))
+        return head.still_landmarks
+    return points, head.mediapipe_indices
 
 
 def anchors(head: HeadModel, rest: np.ndarray) -> dict[str, np.ndarray]:

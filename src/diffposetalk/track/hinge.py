@@ -11,13 +11,16 @@ so that a rotation costs two small products whatever the number of vertices, and
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head.flame.files import JOINTS
+
+if TYPE_CHECKING:
+    from diffposetalk.head.flame.head import FlameHead
 
 AXES = ("jaw_x", "jaw_y", "jaw_z")
 """Names of the rotation vector's weights; they come last."""
@@ -43,7 +46,7 @@ class Hinge:
     """``(9, n, 3)`` ... and to the levers."""
 
     @staticmethod
-    def of_flame(head: Any, used: np.ndarray, points: Landmarks, n_identity: int, n_expression: int) -> Hinge:
+    def of_flame(head: FlameHead, used: np.ndarray, points: Landmarks, n_identity: int, n_expression: int) -> Hinge:
         """Measure a FLAME head's jaw.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from diffposetalk.track.landmarks import BROWS, EYE_CORNERS, IRISES, LID_PAIRS, 
 
 if TYPE_CHECKING:
     from diffposetalk.head import HeadModel
+    from diffposetalk.head.flame.head import FlameHead
 
 USUAL = {
     "eyeBlink": 0.6, "eyeLook": 0.4, "eyeSquint": 0.15, "eyeWide": 0.15, "jawForward": 0.05, "jawLeft": 0.05,
@@ -55,7 +56,7 @@ class LandmarkModel:
     `points = rest + offsets + identity . identity_basis + weights . basis + what the hinge adds`, metres in the head's frame.
     """
 
-    head: Any = field(repr=False)
+    head: HeadModel = field(repr=False)
     indices: np.ndarray = field(repr=False)
     """``(n,)`` which of MediaPipe's landmarks they are."""
     rest: np.ndarray = field(repr=False)
@@ -94,7 +95,7 @@ class LandmarkModel:
                 f"the head {head.name} is not FLAME and has no ARKit channels; track on anny and retarget the motion to it"
             )
         marks: Landmarks = head.landmarks
-        indices = np.asarray(getattr(head, "mediapipe_indices", np.arange(len(marks))))
+        indices = head.mediapipe_indices
         used = np.unique(marks.corners)
         local = Landmarks(np.searchsorted(used, marks.corners), marks.shares)
         still = np.zeros((1, len(head.expression_names)), np.float32)
@@ -181,7 +182,7 @@ class LandmarkModel:
         return each / each.sum()
 
 
-def _of_flame(head: Any) -> LandmarkModel:
+def _of_flame(head: FlameHead) -> LandmarkModel:
     """Measure FLAME: identity and expression coefficients, and the jaw; gaze is left out, as in the paper.
 
     Raises:

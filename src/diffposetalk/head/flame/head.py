@@ -160,6 +160,13 @@ class FlameHead(BaseHead):
         """`(L,)` which of MediaPipe's 478 landmarks `landmarks` are."""
         return self._mediapipe()[1]
 
+    @property
+    def still_landmarks(self) -> tuple[Landmarks, np.ndarray] | None:
+        """FLAME's 51 landmarks that do not slide, and which of MediaPipe's they stand for; None without them."""
+        from diffposetalk.head.flame.free_points import STILL
+
+        return None if self.points is None else (self.points.static, np.array(STILL))
+
     def vertices(
         self,
         expression: Array,

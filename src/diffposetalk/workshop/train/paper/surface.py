@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from diffposetalk.errors import UsageError
 from diffposetalk.geometry.rotations import rotation_matrix
+from diffposetalk.head import HeadModel
 from diffposetalk.head.flame.files import JOINTS
 
 NEGLIGIBLE = 1e-6
@@ -32,13 +33,12 @@ class Surface(Protocol):
 class HeadSurface:
     """All vertices of any head, one identity per frame: the plain formulation, for comparison and for other heads."""
 
-    head: Any
-    """A `HeadModel`."""
+    head: HeadModel
     n_values: int
     """Three times its vertices."""
 
     @staticmethod
-    def of(head: Any) -> HeadSurface:
+    def of(head: HeadModel) -> HeadSurface:
         """Wrap a head."""
         return HeadSurface(head, 3 * int(np.max(head.faces) + 1))
 
@@ -205,11 +205,11 @@ class NoSurface:
         return expression[..., :0]
 
 
-def surface_of(head: Any, n_identity: int, n_expression: int, fold: bool) -> JawSurface | HeadSurface:
+def surface_of(head: HeadModel, n_identity: int, n_expression: int, fold: bool) -> JawSurface | HeadSurface:
     """Return the surface of a head: FLAME's in as few numbers as possible, any other's in full.
 
     Args:
-        head: a `HeadModel`.
+        head: any head.
         n_identity: identity coefficients that are given.
         n_expression: expression coefficients that are given.
         fold: see `JawSurface.of`.
