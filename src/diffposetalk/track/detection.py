@@ -18,12 +18,12 @@ from diffposetalk.files.parsing import first_line, parsing
 from diffposetalk.geometry.landmarks import N_MEDIAPIPE
 
 MOST_FACES = 4
-"""As many faces as are looked for in one picture."""
+"""Largest number of faces that are searched for in one picture."""
 BUNDLED = Path(__file__).parents[1] / "assets" / "face_landmarker.task"
 """MediaPipe's Face Landmarker, version 1 of May 2023, as Google publishes it (Apache-2.0); SHA-256 in docs/tracking.md."""
 
 LIBRARIES = "; on Debian or Ubuntu: apt-get install libegl1 libgles2"
-"""What MediaPipe needs from the system."""
+"""End of a message: system packages that MediaPipe needs."""
 
 
 class FaceFinder(Protocol):
@@ -31,7 +31,7 @@ class FaceFinder(Protocol):
 
     @property
     def how(self) -> str:
-        """What finds them, for reports."""
+        """Name of the detector, for reports."""
         ...
 
     def find(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
@@ -130,7 +130,7 @@ class TasksFinder:
 
     @property
     def how(self) -> str:
-        """What finds the faces."""
+        """Name of the detector."""
         return f"MediaPipe, {'bundled model' if self.model == BUNDLED else self.model.name}"
 
     def find(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
@@ -177,7 +177,7 @@ def _pixels(landmarks: Any, picture: np.ndarray) -> np.ndarray:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what MediaPipe's libraries print straight to the error stream to themselves."""
+    """Suppress what MediaPipe's libraries print directly to the error stream."""
     with contextlib.ExitStack() as stack:
         try:
             sys.stderr.flush()

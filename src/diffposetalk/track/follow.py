@@ -1,4 +1,4 @@
-"""A video's main face from frame to frame: cuts, lost frames, and the others that were there."""
+"""Main face of a video from frame to frame, with cuts, lost frames and other faces."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from diffposetalk.track.landmarks import FaceLandmarks
 from diffposetalk.track.search import SearchingFinder, largest
 
 CUT = 0.10
-"""A new shot: neighbouring pictures differ by this part of full scale, on average over a coarse grid ..."""
+"""Smallest difference of neighbouring pictures at a cut: mean over a coarse grid, as a share of full scale."""
 CUT_RATIO = 4.0
-"""... and by so many times what the pictures before differed."""
+"""Smallest ratio of that difference to the usual difference before a cut."""
 GRID = 40
-"""Rows and columns of that grid."""
+"""Number of rows and columns of that grid."""
 LOST_S = 0.5
-"""A face that was away longer than this begins a new take."""
+"""Longest loss of the face inside a take, seconds."""
 LOOK_S = 2.0
-"""How often the whole picture is searched for several faces, seconds."""
+"""Interval of the searches for several faces in the whole picture, seconds."""
 
 
 class NoFaceError(InputError):
@@ -36,7 +36,7 @@ class NoFaceError(InputError):
 
 @dataclass(frozen=True)
 class OtherFace:
-    """Somebody else in the picture."""
+    """Another face in the picture."""
 
     start_s: float
     end_s: float
@@ -46,7 +46,7 @@ class OtherFace:
 
 @dataclass(frozen=True)
 class Watched:
-    """What was seen in a video."""
+    """Faces, cuts and takes of a video."""
 
     face: FaceLandmarks
     """The main face, over all frames."""
@@ -85,10 +85,10 @@ def watch(
 
     Args:
         path: any video file.
-        model: MediaPipe's `face_landmarker.task`; None for what is there, see `open_finder`.
+        model: MediaPipe's `face_landmarker.task`; None to choose one, see `model_file`.
         progress: called with the seconds done, of so many.
         start_s: where to begin, seconds from the video's beginning; times are counted from that beginning all the same.
-        seconds: how much to watch; None for all that follows.
+        seconds: length to track; None for the rest of the video.
 
     Raises:
         NoFaceError: the video shows no face.
@@ -113,8 +113,8 @@ def watch(
 
 
 def _finder_for(path: Path, model: str | Path | None, start_s: float, stop_s: float) -> FaceFinder | None:
-    """Choose what sees the faces of pictures taken now and then: as many as there are at once, else the largest that only
-    parts of the pictures show; None where nothing does."""
+    """Choose a finder by looking at pictures at intervals: one for as many faces as are visible at once, else one for the
+    largest face that only parts of the pictures show; None if no face is visible."""
     most, small, due, due_parts, empty = 0, False, start_s, start_s, True
     with open_finder(model, MOST_FACES, still=True) as finder:
         for time_s, picture in read_frames(path, start_s, stop_s):
@@ -216,7 +216,7 @@ def _extent(face: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _paths(faces: list[list[np.ndarray]], start: int, stop: int, times: list[float]) -> list[dict[int, int]]:
-    """Join the faces of a shot: each to the path whose last face is nearest; frame -> which of its faces."""
+    """Join the faces of a shot to paths: each to the path whose last face is nearest. A path maps frame to face number."""
     paths: list[dict[int, int]] = []
     for frame in range(start, stop):
         taken: set[int] = set()
@@ -246,20 +246,23 @@ def _pairs(
 
 
 def _alike(faces: list[list[np.ndarray]], main: dict[int, int], path: dict[int, int]) -> bool:
-    """Tell whether a path that was interrupted goes on: about as large and about there."""
+    """Return whether a path continues an interrupted one: of similar size and at a similar place."""
     near = min(main, key=lambda frame: min(abs(frame - min(path)), abs(frame - max(path))))
     middle, size = _extent(faces[near][main[near]])
     here, now = _extent(faces[min(path)][path[min(path)]])
     return bool(np.linalg.norm(here - middle) < 2 * size and 0.5 < now / size < 2)
 
 
-SIDE, CALM, REBLUR = 128, 3, 9
-"""Grid on which a face is looked at for its detail, and widths of the running means that calm what codecs and sensors
-add, and that take detail away."""
+SIDE = 128
+"""Rows and columns of the grid on which the sharpness of a face is measured."""
+CALM = 3
+"""Width of the running mean that removes noise of codecs and sensors."""
+REBLUR = 9
+"""Width of the running mean that removes detail."""
 
 
 def sharpness(picture: np.ndarray, face: np.ndarray) -> float:
-    """Measure the detail of a face's picture by what another blur takes from it, whatever its light and contrast.
+    """Measure the sharpness of a face by how much detail another blur removes, independent of light and contrast.
 
     The part of the squared steps between neighbouring pixels that a running mean removes, in the direction where it
     removes less. Measured on ten clips, compressed anew or not: 0.46 to 0.66 sharp, 0.22 to 0.39 with a blur (Gaussian

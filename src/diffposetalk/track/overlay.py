@@ -1,4 +1,4 @@
-"""The fitted head drawn over the video: to see whether it fits."""
+"""Draw the fitted head over the video, to check the fit by eye."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from diffposetalk.progress import Progress
 from diffposetalk.track.fit import Fit
 from diffposetalk.track.result import Track
 
-SEEN, FITTED, MESH = (255, 210, 0), (255, 60, 60), (90, 220, 255)
-"""Colours: landmarks seen, the head's landmarks, the head's wire."""
+SEEN = (255, 210, 0)
+"""Colour of the tracked landmarks."""
+FITTED = (255, 60, 60)
+"""Colour of the head's landmarks."""
+MESH = (90, 220, 255)
+"""Colour of the head's wire frame."""
 LARGEST = 1280
 """Longer side of the overlay, pixels."""
 NEAR = 5.0
-"""Where the face stays within a part of the picture whose longer side is less than one in so many, only that part is
-shown, with as much again around it ..."""
+"""Ratio of the picture's longer side to that of the face's path from which on only the part with the face is shown."""
 ENLARGED = 720
-"""... at about so many pixels of its longer side."""
+"""Longer side of such a part in the overlay, about, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def write_overlay(video: str | Path, track: Track, path: str | Path, progress: P
 
     Args:
         video: what was tracked.
-        track: what was found.
+        track: track of the video.
         path: ends in `.mp4`.
         progress: called with the seconds that are drawn, of so many.
 

@@ -1,4 +1,4 @@
-"""What tracking gives: motion and identity, what they were read from, and what to think of them."""
+"""Result of tracking: motion and identity, the landmarks behind them, and their quality."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from diffposetalk.track.quality import Quality, judge
 from diffposetalk.track.reference import reference_motion
 
 FEWEST = 5
-"""Frames below which nothing can be fitted."""
+"""Smallest number of frames for a fit."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ class Track:
     fit: Fit = field(repr=False)
     """At the video's frames."""
     how: str = ""
-    """What found the landmarks."""
+    """Name of the landmark detector."""
 
     @property
     def reference(self) -> Motion:
-        """What of the motion may say about a manner of speaking; see `reference_motion`."""
+        """Reliable part of the motion, as a reference for a style; see `reference_motion`."""
         return reference_motion(self.motion, self.quality)
 
     def save(self, path: str | Path) -> None:

@@ -1,4 +1,4 @@
-"""Faces too small to be seen in the whole picture: looked for in parts of it, then followed in a part that moves along."""
+"""Faces too small for the whole picture: searched in parts of it, then followed in a part that moves with the face."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 from diffposetalk.track.detection import FaceFinder, open_finder
 
 LARGEST_PART = 640
-"""Most pixels of a part's side: MediaPipe's detector sees pictures of 128 pixels, on which a face of 60 is 12 then."""
+"""Longest side of a part, pixels. MediaPipe's detector scales pictures to 128 pixels, so a face of 60 becomes 12."""
 MARGIN = 2.0
-"""The part in which a face is followed reaches so many times its size to every side of its middle ..."""
+"""Distance from the face's middle to every side of the part in which it is followed, in sizes of the face."""
 STRAY = 0.5
-"""... and moves once the face is so much of that reach away from the part's middle."""
+"""Distance of the face from the part's middle at which the part moves, as a share of that distance."""
 AGAIN_S = 0.4
-"""How often a lost face is searched for, seconds."""
+"""Interval of the searches for a lost face, seconds."""
 
 Part = tuple[int, int, int, int]
 """Left, upper, right and lower edge of a part of a picture, pixels."""

@@ -229,10 +229,10 @@ def evaluate(
         recordings: folder with speech, clips and their transcripts.
         generator: as for `load_generator`, with its options.
         options: sampling options.
-        style: manner that is spoken in.
+        style: style of the generated motion.
         samples: motions generated for each recording.
         cache: JSON file that keeps phone alignments.
-        progress: not called yet: the whole takes a minute or two.
+        progress: not called; a run takes a minute or two.
     """
     spoken, left_out = aligned(transcripts(recordings), cache)
     generate = load_generator(generator, **(options or {}))

@@ -214,7 +214,7 @@ def evaluate(
         recordings: folder of clips and tracks.
         generator: as for `load_generator`, with its options.
         options: sampling options.
-        style: manner that is spoken in.
+        style: style of the generated motion.
         samples: motions generated for each clip.
         floor: whether the linear map from log-mels is reported, too.
         head: head on which the lip gap is measured; None for the one that the motion is for.

@@ -1,4 +1,4 @@
-"""Does the style encoder care about what is not manner? Styles of disturbed motion are looked for among undisturbed ones."""
+"""Is the style vector robust to tracking noise, dropped channels and frame-rate changes? Styles of disturbed motion are looked for among undisturbed ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The real recordings that evaluation listens to: tracked faces, and speech whose words are known."""
+"""Real recordings for evaluation: clips with tracked faces, and speech with known words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOWER_INNER_LIP = (87, 14, 317)
 FOREHEAD, CHIN = 10, 152
 """MediaPipe face mesh: top and bottom of the face."""
 FRAMES_PER_FRAME = 100
-"""Most frames at `FPS` that are made of one frame of a track."""
+"""Largest number of frames at `FPS` per frame of a track; more means damaged time stamps."""
 _GRID_WORDS = (
     {"b": "bin", "l": "lay", "p": "place", "s": "set"},
     {"b": "blue", "g": "green", "r": "red", "w": "white"},
@@ -36,7 +36,7 @@ _GRID_WORDS = (
 
 @dataclass(frozen=True)
 class TrackedClip:
-    """A filmed face: its sound, and how far the tracker saw its lips apart."""
+    """A clip of a face: its sound and the tracked lip aperture."""
 
     name: str
     speech: Speech
@@ -51,7 +51,7 @@ class TrackedClip:
 
 @dataclass(frozen=True)
 class Transcript:
-    """A recording whose words are known."""
+    """A recording with known words."""
 
     name: str
     path: Path
@@ -115,7 +115,7 @@ def transcripts(folder: Path) -> list[Transcript]:
     """List the English recordings whose words are known: LJ Speech, two SpeechBrain speakers, GRID.
 
     Raises:
-        InputError: none is there.
+        InputError: the folder has none.
     """
     known = []
     for path in sorted((folder / "speech").glob("*.flac")):
