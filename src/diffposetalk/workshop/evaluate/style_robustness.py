@@ -1,4 +1,7 @@
-"""Is the style vector robust to tracking noise, dropped channels and frame-rate changes? Styles of disturbed motion are looked for among undisturbed ones."""
+"""Is the style vector robust to tracking noise, dropped channels and frame-rate changes?
+
+The style of each disturbed motion is searched for among those of undisturbed motions.
+"""
 
 from __future__ import annotations
 
