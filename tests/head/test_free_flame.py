@@ -119,7 +119,7 @@ def test_coefficients_are_a_motion_of_a_flame_head(anny: AnnyHead, free: FreeFla
 
 
 def test_other_files_are_no_free_head(flame_path: Path) -> None:
-    with pytest.raises(InputError, match="no free head"):
+    with pytest.raises(InputError, match="not a free head"):
         FreeFlame.load(flame_path)
 
 

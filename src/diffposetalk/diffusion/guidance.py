@@ -26,10 +26,14 @@ RELEASED_INDEPENDENT = "independent-released"
 Threshold: TypeAlias = tuple[float, float, float]
 
 NEGLIGIBLE_WEIGHT = 1e-9
+"""Terms of smaller weight are left out."""
 
 INCREMENTAL_NO_STYLE = 0.35
+"""Share of training samples without style only (incremental dropout)."""
 INCREMENTAL_NEITHER = 0.10
+"""Share of training samples without both conditions (incremental dropout)."""
 INDEPENDENT_DROPOUT = 0.5
+"""Share of training samples without each condition (independent dropout)."""
 
 
 # --------------------------------------------------------------------------------------------------
@@ -104,7 +108,7 @@ def guided(
     """Combine the predictions of the guidance entries: `y = sum_i w_i r_i`, then threshold it if asked.
 
     Args:
-        predictions: `(K, B, T, D)`, one `(B, T, D)` prediction of x_0 for each of the K entries, in their order.
+        predictions: ``(K, B, T, D)``, one ``(B, T, D)`` prediction of x_0 for each of the K entries, in their order.
         entries: the K entries.
         threshold: (ratio, low, high) of `dynamic_threshold`; None is off.
         threshold_each: threshold every prediction before the sum, as the released code does (the guided result is
@@ -113,7 +117,7 @@ def guided(
         valid: as in `dynamic_threshold`.
 
     Returns:
-        `(B, T, D)` guided prediction.
+        ``(B, T, D)`` guided prediction.
 
     Raises:
         ValueError: a number of predictions other than the number of entries.
@@ -135,16 +139,16 @@ def guided(
 def dynamic_threshold(
     x_0: Tensor, threshold: Threshold, last_frames: int | None = None, valid: Tensor | None = None
 ) -> Tensor:
-    """Clamp each sample to [-c, c], c being a high quantile of its absolute values, itself kept in bounds.
+    """Clamp each sample to [-c, c], c being a high quantile of its absolute values within bounds.
 
     Args:
-        x_0: `(..., T, D)` normalised motion; each leading index is a sample with its own c.
+        x_0: ``(..., T, D)`` normalised motion; each leading index is a sample with its own c.
         threshold: (ratio, low, high): c = clamp(quantile(|x_0|, ratio), low, high).
         last_frames: take the quantile over the last so many frames only (all frames are clamped); None is all.
-        valid: `(..., T)`, True where the frame is real: others are left out of the quantile; None is all.
+        valid: ``(..., T)``, True where the frame is real: others are left out of the quantile; None is all.
 
     Returns:
-        `(..., T, D)`, in the type of `x_0`. A sample without any valid frame is clamped to `low`.
+        ``(..., T, D)``, in the type of `x_0`. A sample without any valid frame is clamped to `low`.
 
     Raises:
         UsageError: an impossible threshold.
@@ -174,9 +178,9 @@ class ConditionDropout:
     """Which conditions of which samples are replaced by their learned null in a training step."""
 
     speech: Tensor
-    """`(B,)` bool, True where the speech is dropped."""
+    """``(B,)`` bool, True where the speech is dropped."""
     style: Tensor
-    """`(B,)` bool, True where the style is dropped."""
+    """``(B,)`` bool, True where the style is dropped."""
 
 
 def condition_dropout(
@@ -190,7 +194,7 @@ def condition_dropout(
     """Turn uniform draws into dropped conditions.
 
     Args:
-        uniform: draws in [0, 1): incremental `(B,)`; independent `(B, 2)`, for style and for speech.
+        uniform: draws in [0, 1): incremental ``(B,)``; independent ``(B, 2)``, for style and for speech.
         mode: incremental drops the style alone or both, never the speech alone; independent drops each by itself.
         no_style: incremental: share of samples without style only.
         neither: incremental: share of samples without both.
@@ -200,7 +204,7 @@ def condition_dropout(
         The dropped conditions.
 
     Raises:
-        UsageError: an unknown mode, or shares that are no probabilities.
+        UsageError: an unknown mode, or shares that are not probabilities.
         ValueError: draws of the wrong shape.
 
     Source: DiffPoseTalk's released code as executed: full .55, no style .35, neither .10; independent .5 each.

@@ -29,14 +29,18 @@ TARGETS: tuple[str, ...] = get_args(Target)
 MOST_STEPS = 10_000
 """Noise steps that a schedule may have; usual are 50 to 1000."""
 BETA_FIRST = 1e-4
+"""Smallest beta of a schedule."""
 BETA_LAST = 0.02
+"""Last beta of the linear, quadratic and sigmoid schedules."""
 COSINE_OFFSET = 0.008
+"""Offset of the cosine schedule (Nichol and Dhariwal 2021)."""
 COSINE_BETA_LIMIT = 0.999
+"""Largest beta of the cosine schedule."""
 
 
 @dataclass(frozen=True, eq=False)
 class NoiseSchedule:
-    """How much noise each of the N noise steps holds: arrays `(N + 1,)` float32, clean at index 0."""
+    """How much noise each of the N noise steps holds: arrays ``(N + 1,)`` float32, clean at index 0."""
 
     kind: str
     """Name of the curve: cosine, linear, quadratic or sigmoid."""
@@ -62,7 +66,7 @@ class NoiseSchedule:
             UsageError: an unknown kind, fewer than one step or more than `MOST_STEPS`.
 
         Source: DiffPoseTalk's released schedules; `alpha_bar` is the exponential of summed single-precision
-        logarithms, as there, so that released weights see their own numbers (to one unit in the last place).
+        logarithms, as there, so that released weights get the same numbers (to one unit in the last place).
         """
         import torch
 
@@ -88,12 +92,12 @@ class NoiseSchedule:
         return cls(kind, n_steps, betas, alphas, torch.exp(log_alpha_bar))
 
     def log_snr(self) -> Tensor:
-        """Return half the log signal-to-noise ratio, lambda: `(N + 1,)` float64, +inf at the clean end."""
+        """Return half the log signal-to-noise ratio, lambda: ``(N + 1,)`` float64, +inf at the clean end."""
         alpha_bar = self.alpha_bar.double()
         return 0.5 * (alpha_bar.log() - (1 - alpha_bar).log())
 
     def posterior_std(self, flexibility: float = 0.0) -> Tensor:
-        """Return the standard deviation of the noise an ancestral step adds, `(N + 1,)` float32.
+        """Return the standard deviation of the noise an ancestral step adds, ``(N + 1,)`` float32.
 
         Args:
             flexibility: 0 for the true posterior, sqrt((1 - alpha_bar_{n-1}) / (1 - alpha_bar_n) beta_n); 1 for the
@@ -110,13 +114,13 @@ def add_noise(x_0: Tensor, noise_step: Tensor | int, eps: Tensor, schedule: Nois
     """Noise clean data to a given step: `x_n = sqrt(alpha_bar_n) x_0 + sqrt(1 - alpha_bar_n) eps`.
 
     Args:
-        x_0: `(B, ...)` clean data.
-        noise_step: `(B,)` integer steps in 0 .. N, or one for all (0 leaves the data clean).
+        x_0: ``(B, ...)`` clean data.
+        noise_step: ``(B,)`` integer steps in 0 .. N, or one for all (0 leaves the data clean).
         eps: standard normal noise, shape of `x_0`.
         schedule: the noise schedule.
 
     Returns:
-        `(B, ...)` noisy data.
+        ``(B, ...)`` noisy data.
 
     Source: Ho et al. 2020, equation 4.
     """
@@ -131,13 +135,13 @@ def x_0_from_noise(x_n: Tensor, noise_step: Tensor | int, eps: Tensor, schedule:
     why our own models predict x_0.
 
     Args:
-        x_n: `(B, ...)` noisy data.
-        noise_step: `(B,)` integer steps in 0 .. N, or one for all.
-        eps: `(B, ...)` the noise in `x_n`.
+        x_n: ``(B, ...)`` noisy data.
+        noise_step: ``(B,)`` integer steps in 0 .. N, or one for all.
+        eps: ``(B, ...)`` the noise in `x_n`.
         schedule: the noise schedule.
 
     Returns:
-        `(B, ...)` clean data.
+        ``(B, ...)`` clean data.
     """
     signal, noise = _signal_and_noise(x_n, noise_step, schedule)
     return (x_n - noise * eps) / signal
@@ -146,7 +150,7 @@ def x_0_from_noise(x_n: Tensor, noise_step: Tensor | int, eps: Tensor, schedule:
 def predicted_x_0(
     prediction: Tensor, x_n: Tensor, noise_step: Tensor | int, schedule: NoiseSchedule, target: Target | str
 ) -> Tensor:
-    """Return the clean data a prediction stands for, whichever the target: `(B, ...)`.
+    """Return the clean data a prediction stands for, whichever the target: ``(B, ...)``.
 
     Raises:
         UsageError: an unknown target.

@@ -77,12 +77,12 @@ def lag_correlation(
             raise InputError(f"clip {number} has {n_frames} frames, too few for lags up to {max_lag}")
         pairs.append((standardised(ours[:n_frames]), standardised(theirs[:n_frames])))
     lags = tuple(range(-max_lag, max_lag + 1))
-    found = []
+    correlations = []
     for lag in lags:
         ours = np.concatenate([p[max(lag, 0) : len(p) + min(lag, 0)] for p, _ in pairs])
         theirs = np.concatenate([t[max(-lag, 0) : len(t) - max(lag, 0)] for _, t in pairs])
-        found.append(float((standardised(ours) * standardised(theirs)).mean()))
-    return LagCorrelation(lags, tuple(found))
+        correlations.append(float((standardised(ours) * standardised(theirs)).mean()))
+    return LagCorrelation(lags, tuple(correlations))
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,7 @@ def blink_frames(lid: np.ndarray, closed: float = 0.5, reopened: float = 0.25) -
     Returns:
         Frame of the deepest closure of each blink.
     """
-    found: list[int] = []
+    blinks: list[int] = []
     peak = -1
     for frame, value in enumerate(np.asarray(lid)):
         if peak < 0 and value >= closed:
@@ -213,11 +213,11 @@ def blink_frames(lid: np.ndarray, closed: float = 0.5, reopened: float = 0.25) -
             if value > lid[peak]:
                 peak = frame
             if value < reopened:
-                found.append(peak)
+                blinks.append(peak)
                 peak = -1
     if peak >= 0:
-        found.append(peak)
-    return np.array(found, int)
+        blinks.append(peak)
+    return np.array(blinks, int)
 
 
 def head_angular_speed(head_pose: np.ndarray, fps: float) -> np.ndarray:

@@ -96,15 +96,15 @@ def statistics_correlation(
     """
     if len(reference) != len(generated) or len(reference) < 3:
         raise InputError(f"needs equally many clips, at least 3; got {len(reference)} and {len(generated)}")
-    found = {}
+    correlations = {}
     for name in reference[0]:
         a = np.array([row[name] for row in reference], np.float64)
         b = np.array([row[name] for row in generated], np.float64)
         if a.std() < 1e-9 or b.std() < 1e-9:
-            found[name] = float("nan")
+            correlations[name] = float("nan")
         else:
-            found[name] = float(((a - a.mean()) * (b - b.mean())).mean() / (a.std() * b.std()))
-    return found
+            correlations[name] = float(((a - a.mean()) * (b - b.mean())).mean() / (a.std() * b.std()))
+    return correlations
 
 
 def nearest_centroid(vectors: np.ndarray, centroids: np.ndarray) -> np.ndarray:

@@ -154,7 +154,7 @@ def _same_frames(
         raise InputError(f"vertices must both be (T, V, 3) of one mesh, got {predicted.shape} and {truth.shape}")
     indices = np.asarray(region, int)
     if indices.size == 0 or indices.min() < 0 or indices.max() >= predicted.shape[1]:
-        raise InputError(f"{name} vertices must lie within 0..{predicted.shape[1] - 1} and not be none at all")
+        raise InputError(f"{name} vertices must be at least one index within 0..{predicted.shape[1] - 1}")
     n_frames = min(len(predicted), len(truth))
     if n_frames == 0:
         raise InputError("no frames to compare: one of the two sequences is empty")

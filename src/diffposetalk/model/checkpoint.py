@@ -38,7 +38,7 @@ MODEL_FORMAT = 2
 
 @dataclass(frozen=True)
 class SamplingDefaults:
-    """What a model's makers found to work best; options of a call win over it."""
+    """Sampling settings that suit this model best; options of a call override them."""
 
     speech_scale: float = 1.15
     """Guidance weight of speech."""
@@ -129,10 +129,10 @@ class Model:
     @property
     def networks(self) -> dict[str, nn.Module]:
         """The networks by the name that prefixes their weights in the file."""
-        found: dict[str, nn.Module] = {"speech_encoder": self.speech_encoder, "denoiser": self.denoiser}
+        networks: dict[str, nn.Module] = {"speech_encoder": self.speech_encoder, "denoiser": self.denoiser}
         if self.style_encoder is not None:
-            found["style_encoder"] = self.style_encoder
-        return found
+            networks["style_encoder"] = self.style_encoder
+        return networks
 
     def save(self, path: str | Path) -> None:
         """Write the model as one file, atomically."""
@@ -176,7 +176,7 @@ def load_model(path: str | Path) -> Model:
     """Read a model written by `Model.save`; its networks are in evaluation mode.
 
     Raises:
-        ModelError: the file is missing, no model, of another format, or a weight is missing, surplus or misshapen.
+        ModelError: the file is missing, not a model, of another format, or a weight is missing, surplus or misshapen.
     """
     with parsing(path, "model file"):
         return _loaded(path)
@@ -286,7 +286,7 @@ def read_tensors(path: str | Path, kind: str, only: Iterable[str] = ()) -> tuple
     Args:
         path: the file.
         kind: what the header must call itself.
-        only: prefixes of the keys wanted; empty for all.
+        only: prefixes of the keys to read; empty for all keys.
 
     Raises:
         ModelError: the file is missing, damaged or of another kind.
@@ -294,6 +294,6 @@ def read_tensors(path: str | Path, kind: str, only: Iterable[str] = ()) -> tuple
     from safetensors import safe_open
 
     header, shapes = _header_of(path, kind)
-    wanted = tuple(only)
+    prefixes = tuple(only)
     with parsing(path, f"file of the kind {kind}"), safe_open(path, "pt") as file:
-        return {key: file.get_tensor(key) for key in shapes if not wanted or key.startswith(wanted)}, header
+        return {key: file.get_tensor(key) for key in shapes if not prefixes or key.startswith(prefixes)}, header

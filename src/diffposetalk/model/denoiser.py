@@ -38,7 +38,7 @@ class DenoiserConfig:
     window: int = 100
     """Frames L made at a time."""
     context: int = 10
-    """Frames P of the past that are seen."""
+    """Frames P of past motion and speech that the window attends to."""
     align_width: int = 1
     """Alignment mask: a motion frame sees speech frames closer than this; 0 for all."""
     valid_indicator: bool = True
@@ -46,7 +46,7 @@ class DenoiserConfig:
     pre_norm: bool = False
     """Normalise before each sub-layer instead of after the sum as in the paper."""
     out_hidden: int = 0
-    """Width of a hidden layer (GELU) before the motion vector, in the released network half of ``dim``; 0 for none."""
+    """Width of a hidden layer (GELU) before the motion vector, in the released network half of ``dim``; 0 for no such layer."""
     droppable: tuple[Literal["speech", "style"], ...] = ("speech", "style")
     """Conditions that have a learned null, so that guidance can go without them."""
     noisy_scales: tuple[float, ...] = ()
@@ -264,13 +264,13 @@ class Denoiser(nn.Module):
         if config.align_width > 1:
             blocked = alignment_mask(config.context + config.window, config.align_width, x_n.device)
         for index, (block, cache) in enumerate(zip(self.blocks, conditions.caches)):
-            wanted = n_last if index == len(self.blocks) - 1 else 0
-            tokens = block(tokens, cache, blocked, wanted, n_sets if index == 0 else 1)
+            n_outputs = n_last if index == len(self.blocks) - 1 else 0
+            tokens = block(tokens, cache, blocked, n_outputs, n_sets if index == 0 else 1)
         tokens = self.final_norm(tokens)
         shares = None if self.filter_weights is None else self.filter_weights(step).repeat(n_sets, 1)
         if self.modulation is not None:
-            told = self.modulation(head)
-            scale, shift, more = told.tensor_split((config.dim, 2 * config.dim), -1)
+            modulation = self.modulation(head)
+            scale, shift, more = modulation.tensor_split((config.dim, 2 * config.dim), -1)
             tokens = tokens * (1 + scale[:, None]) + shift[:, None]
             shares = None if shares is None else shares + more
         clean = self.out(tokens)

@@ -67,7 +67,7 @@ class Attention(nn.Module):
 
         Args:
             x: ``(B, T, dim)``; rows in ``n_alike`` groups that differ in their first tokens alone.
-            n_last: tokens at the end whose queries are wanted; 0 for all.
+            n_last: tokens at the end to compute the output for; 0 for all.
             n_alike: number of groups; the others' tokens are projected once for all.
         """
         if n_alike == 1:
@@ -180,7 +180,7 @@ class DecoderBlock(nn.Module):
             x: the tokens.
             cache: from `prepare`.
             blocked: ``(1 + S, S)`` as from `alignment_mask`.
-            n_last: return the last so many tokens alone; 0 for all.
+            n_last: return only this many tokens at the end; 0 for all.
             n_alike: rows come in so many groups that differ in the condition token alone: less to compute.
         """
         if self.pre_norm:

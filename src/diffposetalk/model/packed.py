@@ -18,7 +18,7 @@ from diffposetalk.model.layers import DecoderBlock
 
 
 class PackedLinear(nn.Module):
-    """A linear layer with its weight in oneDNN's own layout, and the GELU after it in the same pass where wanted."""
+    """A linear layer with its weight in oneDNN's own layout, and the GELU after it in the same pass if requested."""
 
     def __init__(self, layer: nn.Linear, n_rows: int, gelu: bool = False) -> None:
         super().__init__()

@@ -35,7 +35,7 @@ class StyleEncoderConfig:
     """Normalise before each sub-layer; off: after the sum, as in the paper."""
     pooling: Literal["statistics", "mean"] = "statistics"
     """What becomes of the frames: "mean" is their mean, as in the paper; "statistics" also looks at how far tokens stray
-    and at the `summary` of the motion itself, and maps all to the length ``sqrt(dim)``. A mean alone says little of what
+    and at the `summary` of the motion itself, and maps all to the length ``sqrt(dim)``. The mean alone contains little of what
     swings about rest, such as the head."""
     positions: Literal["frames", "length"] = "frames"
     """Which code is added to a frame: that of its own position, or of the number of frames, the same for all, as the

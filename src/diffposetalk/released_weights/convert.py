@@ -24,7 +24,7 @@ from diffposetalk.released_weights.keys import Mapped, map_denoiser, map_style_e
 CONDITIONS: tuple[tuple[Literal["speech", "style"], str], ...] = (("speech", "audio"), ("style", "style"))
 """Names of what guidance may leave out: ours and theirs."""
 FPS = 25.0
-"""Frames a second: two features of the speech encoder each."""
+"""Motion frames per second; the speech encoder makes two features for each frame."""
 IDENTITY_DIM = 100
 """Shape coefficients of FLAME that every released denoiser takes."""
 N_EXPRESSION = 50
@@ -70,7 +70,7 @@ def convert(
 
     Raises:
         InputError: a file cannot be read.
-        ModelError: it is no such checkpoint, or contradicts its options or the statistics.
+        ModelError: it is not a checkpoint of the authors', or contradicts its options or the statistics.
     """
     checkpoint = read_released(path)
     if checkpoint.kind == "style encoder":

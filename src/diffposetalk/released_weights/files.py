@@ -61,7 +61,7 @@ def read_released(path: str | Path) -> ReleasedCheckpoint:
 
     Raises:
         InputError: the file is missing, damaged, or asks for anything else.
-        ModelError: it is no checkpoint of DiffPoseTalk.
+        ModelError: it is not a checkpoint of DiffPoseTalk.
     """
     import torch
 
@@ -113,8 +113,8 @@ def speech_architecture(checkpoint: ReleasedCheckpoint, config: str | Path | Non
     """
     family = checkpoint.needed("audio_model")
     family = {"wav2vec": "wav2vec2"}.get(family, family)
-    found = [folder / SPEECH_CONFIG for folder in checkpoint.path.absolute().parents[:2]]
-    path = Path(config) if config else next((file for file in found if file.is_file()), None)
+    candidates = [folder / SPEECH_CONFIG for folder in checkpoint.path.absolute().parents[:2]]
+    path = Path(config) if config else next((file for file in candidates if file.is_file()), None)
     if path is None:
         return {"model_type": family}
     try:
@@ -125,8 +125,8 @@ def speech_architecture(checkpoint: ReleasedCheckpoint, config: str | Path | Non
         raise InputError(f"{path}: not a JSON file ({error})") from None
     if not isinstance(values, dict):
         raise InputError(f"{path}: not a configuration: it holds no table")
-    kept = {key: value for key, value in values.items() if value is not None and not key.startswith("_")}
-    return {**kept, "model_type": kept.get("model_type", family)}
+    settings = {key: value for key, value in values.items() if value is not None and not key.startswith("_")}
+    return {**settings, "model_type": settings.get("model_type", family)}
 
 
 def _wanted(message: str) -> str:

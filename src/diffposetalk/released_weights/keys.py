@@ -78,16 +78,16 @@ def map_denoiser(
 
     from diffposetalk.model.layers import alignment_mask, sinusoid
 
-    kept, dropped = dict(weights), {}
+    remaining, dropped = dict(weights), {}
     n_tokens = 1 + config.context + config.window
     for name, ours in {"betas": schedule.betas, "alphas": schedule.alphas, "alpha_bars": schedule.alpha_bar}.items():
-        theirs = kept.get(f"diffusion_sched.{name}")
+        theirs = remaining.get(f"diffusion_sched.{name}")
         if theirs is not None and (theirs.shape != ours.shape or not torch.allclose(theirs, ours, atol=1e-6)):
             raise ModelError(
                 f"{where}: the buffer 'diffusion_sched.{name}' is not that of a {schedule.kind} schedule of "
                 f"{schedule.n_steps} steps, which its options name"
             )
-    mask = kept.pop("denoising_net.alignment_mask", None)
+    mask = remaining.pop("denoising_net.alignment_mask", None)
     expected = alignment_mask(config.context + config.window, config.align_width)
     if mask is not None:
         if expected is None or mask.shape != expected.shape or not torch.equal(mask.bool(), expected):
@@ -95,18 +95,18 @@ def map_denoiser(
                 f"{where}: the buffer 'denoising_net.alignment_mask' is not that of width {config.align_width}, "
                 "which its options name"
             )
-        dropped["denoising_net.alignment_mask"] = "made anew from the options, found equal"
-    table = kept.pop("denoising_net.PE.pe", None)
+        dropped["denoising_net.alignment_mask"] = "made anew from the options; equal"
+    table = remaining.pop("denoising_net.PE.pe", None)
     if table is not None:
         dropped["denoising_net.PE.pe"] = "its one row in use becomes the constant position of every token"
-    if "denoising_net.PE" not in kept:
-        kept["denoising_net.PE"] = sinusoid(torch.tensor(n_tokens), config.dim).expand(1, n_tokens, -1)
-    for key in [key for key in kept if key.startswith("diffusion_sched.")]:
-        del kept[key]
-        dropped[key] = "made anew from the options, found equal where it is used"
-    if kept.pop("denoising_net.TE.pe", None) is not None:
+    if "denoising_net.PE" not in remaining:
+        remaining["denoising_net.PE"] = sinusoid(torch.tensor(n_tokens), config.dim).expand(1, n_tokens, -1)
+    for key in [key for key in remaining if key.startswith("diffusion_sched.")]:
+        del remaining[key]
+        dropped[key] = "made anew from the options; equal where it is used"
+    if remaining.pop("denoising_net.TE.pe", None) is not None:
         dropped["denoising_net.TE.pe"] = "made anew from the number of noise steps"
-    return Mapped(_renamed(kept, DENOISER_KEYS, where), dropped)
+    return Mapped(_renamed(remaining, DENOISER_KEYS, where), dropped)
 
 
 def map_style_encoder(weights: Mapping[str, Tensor], where: object) -> Mapped:
@@ -115,28 +115,28 @@ def map_style_encoder(weights: Mapping[str, Tensor], where: object) -> Mapped:
     Raises:
         ModelError: a key is unknown.
     """
-    kept, dropped = dict(weights), {}
-    for key in [key for key in kept if key.startswith("PE.")]:
-        del kept[key]
+    remaining, dropped = dict(weights), {}
+    for key in [key for key in remaining if key.startswith("PE.")]:
+        del remaining[key]
         dropped[key] = "made anew from the number of frames"
-    return Mapped(_renamed(kept, STYLE_KEYS, where), dropped)
+    return Mapped(_renamed(remaining, STYLE_KEYS, where), dropped)
 
 
 def _renamed(weights: Mapping[str, Tensor], keys: Mapping[str, str], where: object) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
+    renamed: dict[str, Tensor] = {}
     for name, value in weights.items():
         ours = next((re.sub(pattern, new, name) for pattern, new in keys.items() if re.fullmatch(pattern, name)), None)
         if ours is None:
             raise ModelError(f"{where}: the weight {name!r} is not known of released checkpoints")
-        found |= _in_block(ours, value) if ".blocks." in ours else {ours: _squeezed(ours, value)}
-    return found
+        renamed |= _in_block(ours, value) if ".blocks." in ours else {ours: _squeezed(ours, value)}
+    return renamed
 
 
 def _squeezed(name: str, value: Tensor) -> Tensor:
     """Drop the leading axes of size 1 that the released parameters carry."""
     n_axes = {"start_motion": 2, "start_speech": 2, "positions": 2, "null_style": 1, "null_speech": 1}
-    wanted = n_axes.get(name.rpartition(".")[2], value.dim())
-    while value.dim() > wanted and value.shape[0] == 1:
+    n_expected = n_axes.get(name.rpartition(".")[2], value.dim())
+    while value.dim() > n_expected and value.shape[0] == 1:
         value = value[0]
     return value
 

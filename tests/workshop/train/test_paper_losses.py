@@ -19,7 +19,7 @@ from diffposetalk.workshop.train.paper.losses import (
     WindowTruth,
     averaged,
     total,
-    wanted_terms,
+    used_weights,
     window_terms,
 )
 from diffposetalk.workshop.train.paper.surface import JawSurface
@@ -207,16 +207,16 @@ def test_terms_are_averaged_over_the_windows_but_for_the_join() -> None:
 
 
 def test_weights_must_fit_the_model() -> None:
-    assert wanted_terms(PAPER_WEIGHTS, "sample", True) == PAPER_WEIGHTS
+    assert used_weights(PAPER_WEIGHTS, "sample", True) == PAPER_WEIGHTS
     with pytest.raises(UsageError, match="'vertices' is unknown"):
-        wanted_terms({**PAPER_WEIGHTS, "vertices": 1.0}, "sample", True)
+        used_weights({**PAPER_WEIGHTS, "vertices": 1.0}, "sample", True)
     with pytest.raises(UsageError, match="'vertex' is now called 'vertex_m2'"):
-        wanted_terms({"vertex": 2e6, **PAPER_WEIGHTS}, "sample", True)
+        used_weights({"vertex": 2e6, **PAPER_WEIGHTS}, "sample", True)
     with pytest.raises(UsageError, match="'join_change' is missing"):
-        wanted_terms(dict.fromkeys(TERMS[:-1], 1.0), "sample", True)
+        used_weights(dict.fromkeys(TERMS[:-1], 1.0), "sample", True)
     with pytest.raises(UsageError, match="vertex_m2 needs the target 'sample'"):
-        wanted_terms(PAPER_WEIGHTS, "noise", True)
+        used_weights(PAPER_WEIGHTS, "noise", True)
     with pytest.raises(UsageError, match="head needs head pose"):
-        wanted_terms(PAPER_WEIGHTS, "sample", False)
+        used_weights(PAPER_WEIGHTS, "sample", False)
     only = {**dict.fromkeys(TERMS, 0.0), "simple": 1.0}
-    assert wanted_terms(only, "noise", False) == {"simple": 1.0}
+    assert used_weights(only, "noise", False) == {"simple": 1.0}

@@ -94,7 +94,7 @@ def test_a_new_style_encoder_names_the_people(
     for weights, fault in (("smile=1.0", "unknown term 'smile'"), ("manner=1.0", "contrast is missing")):
         with pytest.raises(UsageError, match=fault):
             train_recipe(file, tmp_path / "no", [f"data={people}", f"style.weights.{weights}"])
-    with pytest.raises(UsageError, match="manner is known of a corpus alone"):
+    with pytest.raises(UsageError, match="only a corpus has manners"):
         train_recipe(
             file, tmp_path / "no", [f"data={people}", "style.weights.contrast=1.0", "style.weights.manner=1.0"]
         )

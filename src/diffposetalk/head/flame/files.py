@@ -40,22 +40,22 @@ WHERE_FROM = (
 
 @dataclass(frozen=True)
 class FlameModel:
-    """The numbers of a FLAME model file, checked, single precision; `K` joints are 5."""
+    """The numbers of a FLAME model file, checked, single precision; K joints are 5."""
 
     template: np.ndarray
-    """`(V, 3)` metres, Y up, face toward +Z."""
+    """``(V, 3)`` metres, Y up, face toward +Z."""
     faces: np.ndarray
-    """`(F, 3)` int32."""
+    """``(F, 3)`` int32."""
     identity_basis: np.ndarray
-    """`(I, V, 3)` metres per unit."""
+    """``(I, V, 3)`` metres per unit."""
     expression_basis: np.ndarray
-    """`(E, V, 3)` metres per unit."""
+    """``(E, V, 3)`` metres per unit."""
     pose_basis: np.ndarray
-    """`(4, 9, V, 3)` metres per unit of the entries of `R - I`, row by row, of neck, jaw, left and right eye."""
+    """``(4, 9, V, 3)`` metres per unit of the entries of `R - I`, row by row, of neck, jaw, left and right eye."""
     joint_regressor: np.ndarray
-    """`(5, V)` float64: joints as sums of vertices."""
+    """``(5, V)`` float64: joints as sums of vertices."""
     weights: np.ndarray
-    """`(V, 5)` skinning weights; rows sum to 1."""
+    """``(V, 5)`` skinning weights; rows sum to 1."""
     parents: tuple[int, ...]
     """Of each joint, -1 for the root."""
     extras: dict[str, np.ndarray]
@@ -120,7 +120,7 @@ def _model(values: dict[str, Any], path: Path, n_identity: int, n_expression: in
         raise InputError(f"{path}: the rows of weights do not sum to 1")
     parents = tuple(-1 if p >= n_joints else int(p) for p in arrays["kintree_table"][0].astype(np.int64))
     if parents[0] != -1 or any(not 0 <= p < joint for joint, p in enumerate(parents[1:], 1)):
-        raise InputError(f"{path}: kintree_table is no tree of joints ({list(parents)})")
+        raise InputError(f"{path}: kintree_table is not a tree of joints ({list(parents)})")
     poses = arrays["posedirs"].reshape(n_vertices, 3, n_joints - 1, 9).transpose(2, 3, 0, 1)
     return FlameModel(
         template.astype(np.float32),
@@ -195,7 +195,7 @@ def _directions(basis: np.ndarray) -> np.ndarray:
 
 
 def is_flame_file(path: Path) -> bool:
-    """Tell whether an npz holds FLAME's arrays, by its names alone; what is no npz is taken for one."""
+    """Return whether a file is a FLAME model, by the names of its arrays; a file that is not an npz counts as one."""
     names = npz_names(path)
     if names is not None:
         return "v_template" in names

@@ -28,19 +28,22 @@ TYPICAL = 0.15
 """Spread of an ARKit weight in talk; a coefficient of 1 is what such weights make of its direction."""
 HELD = 0.02
 """Vertices that the neck moves less than this are the bust, which FLAME does not have."""
-OPEN, OPEN_WITH = 0.15, {"mouthClose": 0.3}
-"""How far the jaw is typically open (jawOpen) when a shape is used: there the turning jaw carries the shape exactly."""
+OPEN = 0.15
+"""Typical jawOpen when a shape is used: at this opening the turning jaw carries the shape exactly."""
+OPEN_WITH = {"mouthClose": 0.3}
+"""The same for shapes that are used with another jawOpen."""
 MM = 1e3
+"""Millimetres per metre."""
 
 
 @dataclass(frozen=True)
 class FreeFlame:
-    """A free head of FLAME's format and how ARKit weights are said in its coefficients."""
+    """A free head of FLAME's format and the map from ARKit weights to its coefficients."""
 
     path: Path
     """The head's file; `FlameHead.load` reads it."""
     matrix: np.ndarray = field(repr=False)
-    """`(52, 59)`: what each ARKit channel adds to 50 expression coefficients, 3 of the jaw, 6 of the eyes (rad)."""
+    """``(52, 59)``: what each ARKit channel adds to 50 expression coefficients, 3 of the jaw, 6 of the eyes (rad)."""
     residuals_mm: dict[str, float] = field(default_factory=dict)
     """Root mean square distance from the free head by region, millimetres, over single channels and mixtures."""
 
@@ -54,13 +57,13 @@ class FreeFlame:
         arrays = read_arrays(Path(path))
         if "arkit_matrix" not in arrays:
             raise InputError(
-                f"{path}: is no free head of FLAME's format; `diffposetalk assets --make-free-flame` makes one"
+                f"{path}: is not a free head of FLAME's format; `diffposetalk assets --make-free-flame` makes one"
             )
         residuals = dict(zip(arrays["residual_names"].tolist(), arrays["residuals_mm"].tolist()))
         return FreeFlame(Path(path), np.asarray(arrays["arkit_matrix"], np.float32), residuals)
 
     def coefficients(self, motion: Motion) -> Motion:
-        """Say an ARKit motion in FLAME-format coefficients.
+        """Return an ARKit motion in coefficients of FLAME's format.
 
         The expression is the least-squares projection on the 50 directions, the jaw turns in proportion to jawOpen,
         gaze goes to the eye joints; head rotation stays.
@@ -78,16 +81,16 @@ class FreeFlame:
             )
         weights = np.zeros((len(motion), len(CHANNELS)), np.float32)
         weights[:, [INDEX[name] for name in motion.expression_names]] = motion.expression
-        said = weights @ self.matrix
+        coefficients = weights @ self.matrix
         jaw = N_DIRECTIONS + 3
         return Motion(
-            said[:, :N_DIRECTIONS],
+            coefficients[:, :N_DIRECTIONS],
             flame_channels(N_DIRECTIONS)[:N_DIRECTIONS],
             motion.head_pose,
             motion.fps,
             "flame",
-            jaw_pose=said[:, N_DIRECTIONS:jaw],
-            eye_pose=said[:, jaw:],
+            jaw_pose=coefficients[:, N_DIRECTIONS:jaw],
+            eye_pose=coefficients[:, jaw:],
         )
 
 
@@ -122,7 +125,7 @@ def make_free_flame(path: str | Path, source: AnnyHead | None = None) -> FreeFla
 
 
 def build(head: AnnyHead) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the arrays of the file by FLAME's names, and the map from ARKit `(52, 59)`."""
+    """Return the arrays of the file by FLAME's names, and the map from ARKit ``(52, 59)``."""
     data = head.data
     kept, faces, which = _without_bust(head)
     template = data["vertices"][kept].astype(np.float64)
@@ -190,7 +193,7 @@ def _without_bust(head: AnnyHead) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _directions(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return principal directions `(50, V, 3)` of the shapes but jawOpen, and each channel's coefficients `(52, 50)`."""
+    """Return principal directions ``(50, V, 3)`` of the shapes but jawOpen, and each channel's coefficients ``(52, 50)``."""
     flat = shapes.reshape(len(shapes), -1).copy()
     flat[INDEX["jawOpen"]] = 0
     variances, mixtures = np.linalg.eigh(flat @ flat.T)
@@ -204,7 +207,7 @@ def _jaw(rest: np.ndarray, opening: np.ndarray, teeth: np.ndarray) -> tuple[floa
     """Fit the jaw joint to jawOpen.
 
     Returns:
-        Angle about +X at full opening, radians; pivot `(3,)`; weight of each vertex `(V,)`.
+        Angle about +X at full opening, radians; pivot ``(3,)``; weight of each vertex ``(V,)``.
     """
     start, end = rest[teeth], rest[teeth] + opening[teeth]
     a, b = (points[:, 1:] - points[:, 1:].mean(0) for points in (start, end))
@@ -221,7 +224,7 @@ def _jaw(rest: np.ndarray, opening: np.ndarray, teeth: np.ndarray) -> tuple[floa
 def _pose_shapes(
     rest: np.ndarray, opening: np.ndarray, angle: float, pivot: np.ndarray, weight: np.ndarray
 ) -> np.ndarray:
-    """Fit pose shapes `(V, 3, 9)` of the jaw's `R - I` so that a turning jaw gives jawOpen's straight path.
+    """Fit pose shapes ``(V, 3, 9)`` of the jaw's `R - I` so that a turning jaw gives jawOpen's straight path.
 
     A rotation about X has two independent entries, its sine and its cosine less 1, so that one shape for each follows
     the path closely at every opening.
@@ -237,7 +240,7 @@ def _pose_shapes(
 
 
 def _turned_back(shift: np.ndarray, weight: np.ndarray, angle: float) -> np.ndarray:
-    """Return the shifts `(..., V, 3)` which a jaw turned by an angle makes to those given."""
+    """Return the shifts ``(..., V, 3)`` which a jaw turned by an angle makes to those given."""
     turn = rotation_matrix(np.array([angle, 0.0, 0.0])) - np.eye(3)
     return np.linalg.solve(np.eye(3) + weight[:, None, None] * turn, shift[..., None])[..., 0]
 
@@ -251,7 +254,7 @@ def _regressor(
     jaw_pivot: np.ndarray,
     renumbered: np.ndarray,
 ) -> np.ndarray:
-    """Return `(5, V)` weights that give the joints from the vertices, for everybody, whatever the expression."""
+    """Return ``(5, V)`` weights that give the joints from the vertices, for everybody, whatever the expression."""
     joints, moves = head.data["joints"].astype(np.float64), head.data["joint_identity"].astype(np.float64)
     still = np.flatnonzero(np.linalg.norm(shapes, axis=2).max(0) < 1e-4)
     balls = np.union1d(regions["left_eye"], regions["right_eye"])
@@ -291,7 +294,7 @@ def measure(
         head: the free head.
         free: what was made of it.
         kept: which of its vertices there are.
-        picked: gives ARKit weights `(n, 52)` to compare on; by default each channel alone at 1, and 48 mixtures of
+        picked: gives ARKit weights ``(n, 52)`` to compare on; by default each channel alone at 1, and 48 mixtures of
             weights of talk (each 0.15 |N(0, 1)|).
     """
     from diffposetalk.head.flame.head import FlameHead

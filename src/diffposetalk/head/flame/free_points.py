@@ -29,10 +29,10 @@ def embedding(
     not behind where it is on the still face.
 
     Args:
-        template: `(V, 3)` metres.
-        faces: `(F, 3)`.
-        corners: `(478, 3)` vertices of MediaPipe's points.
-        shares: `(478, 3)` barycentric coordinates.
+        template: ``(V, 3)`` metres.
+        faces: ``(F, 3)``.
+        corners: ``(478, 3)`` vertices of MediaPipe's points.
+        shares: ``(478, 3)`` barycentric coordinates.
         skin: vertex indices on which the outline may lie.
     """
     rows, weights = _on_faces(faces, corners, shares)

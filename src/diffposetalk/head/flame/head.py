@@ -41,9 +41,11 @@ from diffposetalk.head.flame.regions import masks_within, outlines_of, regions_o
 from diffposetalk.motion import Motion
 
 LANDMARK_FILES = ("landmark_embedding.npy",)
+"""Files of FLAME's 68 landmarks that are looked for beside the model."""
 MEDIAPIPE_FILES = ("mediapipe_landmark_embedding.npz",)
+"""Files of MediaPipe's landmarks that are looked for there."""
 MASK_FILES = ("FLAME_masks.pkl",)
-"""What FLAME's downloads are called; they are looked for beside the model."""
+"""Files of masks that are looked for there."""
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,11 @@ class FlameHead(BaseHead):
     model: FlameModel = field(repr=False)
     """The numbers of the file."""
     joints: np.ndarray = field(repr=False)
-    """`(5, 3)` metres, of the template."""
+    """``(5, 3)`` metres, of the template."""
     joint_identity: np.ndarray = field(repr=False)
-    """`(I, 5, 3)` metres per unit."""
+    """``(I, 5, 3)`` metres per unit."""
     joint_expression: np.ndarray = field(repr=False)
-    """`(E, 5, 3)` metres per unit."""
+    """``(E, 5, 3)`` metres per unit."""
     masks: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
     """Vertex indices by FLAME's names, where given."""
     points: FlameLandmarks | None = field(default=None, repr=False)
@@ -95,20 +97,20 @@ class FlameHead(BaseHead):
         listed = [landmarks] if isinstance(landmarks, (str, Path)) else list(landmarks or ())
         if landmarks is None:
             beside = [path.with_name(name) for name in LANDMARK_FILES + MEDIAPIPE_FILES]
-            listed = [each for each in beside if each.is_file()]
+            listed = [file for file in beside if file.is_file()]
         points = mediapipe = None
         if set(EMBEDDING_KEYS) <= set(model.extras):
             points = embedding_of(model.extras, model.faces, path)
         if set(MEDIAPIPE_KEYS) <= set(model.extras):
             mediapipe = mediapipe_of(model.extras, model.faces, path)
-        for each in map(Path, listed):
-            if each.suffix == ".npz":
-                mediapipe = read_mediapipe(each, model.faces)
+        for file in map(Path, listed):
+            if file.suffix == ".npz":
+                mediapipe = read_mediapipe(file, model.faces)
             else:
-                points = read_embedding(each, model.faces)
+                points = read_embedding(file, model.faces)
         if masks is None:
             beside = [path.with_name(name) for name in MASK_FILES]
-            masks = next((each for each in beside if each.is_file()), None)
+            masks = next((file for file in beside if file.is_file()), None)
         named = masks_within(model) if masks is None else read_masks(Path(masks), len(model.template))
         regress = model.joint_regressor
         return cls(
@@ -123,7 +125,7 @@ class FlameHead(BaseHead):
 
     @property
     def faces(self) -> np.ndarray:
-        """`(F, 3)` int32."""
+        """``(F, 3)`` int32."""
         return self.model.faces
 
     @property
@@ -157,7 +159,7 @@ class FlameHead(BaseHead):
 
     @property
     def mediapipe_indices(self) -> np.ndarray:
-        """`(L,)` which of MediaPipe's 478 landmarks `landmarks` are."""
+        """``(L,)`` which of MediaPipe's 478 landmarks `landmarks` are."""
         return self._mediapipe()[1]
 
     @property
@@ -181,21 +183,21 @@ class FlameHead(BaseHead):
     ) -> Array:
         """Place every vertex.
 
-        Leading dimensions of all arguments broadcast. What is none is at rest and costs nothing; an identity that is
-        one for many frames, `(I,)` or expanded, is blended once.
+        Leading dimensions of all arguments broadcast. An argument that is None is at rest and costs nothing; an identity that is
+        one for many frames, ``(I,)`` or expanded, is blended once.
 
         Args:
-            expression: `(..., k)` the leading k of the expression coefficients; numpy or torch.
-            head_pose: `(..., 3)` axis-angle of the root, radians.
-            jaw_pose: `(..., 3)` axis-angle of the jaw, radians.
-            identity: `(..., k)` or `(k,)`, the leading k of the identity coefficients; none for the mean person.
-            neck_pose: `(..., 3)` axis-angle of the neck, radians; always none in the paper.
-            eye_pose: `(..., 6)` axis-angle of left and right eye, radians.
-            pose_mats: `(..., 18)` or `(..., 2, 3, 3)` rotation matrices of root and jaw, in the place of both poses.
+            expression: ``(..., k)`` the leading k of the expression coefficients; numpy or torch.
+            head_pose: ``(..., 3)`` axis-angle of the root, radians.
+            jaw_pose: ``(..., 3)`` axis-angle of the jaw, radians.
+            identity: ``(..., k)`` or ``(k,)``, the leading k of the identity coefficients; None for the mean person.
+            neck_pose: ``(..., 3)`` axis-angle of the neck, radians; always None in the paper.
+            eye_pose: ``(..., 6)`` axis-angle of left and right eye, radians.
+            pose_mats: ``(..., 18)`` or ``(..., 2, 3, 3)`` rotation matrices of root and jaw, in the place of both poses.
             ignore_head_pose: leave the root at rest.
 
         Returns:
-            `(..., V, 3)` metres, of the kind of `expression`.
+            ``(..., V, 3)`` metres, of the kind of `expression`.
 
         Raises:
             ModelError: wrong widths.
@@ -210,7 +212,7 @@ class FlameHead(BaseHead):
         return self._place(person, expression, turns)
 
     def person(self, identity: Array | None, reference: Array) -> tuple[Array, Array]:
-        """Return the resting surface `(..., V, 3)` and joints `(..., 5, 3)` of a person, metres, as `reference` is."""
+        """Return the resting surface ``(..., V, 3)`` and joints ``(..., 5, 3)`` of a person, metres, as `reference` is."""
         get = self._constants(reference)
         shape, joints = get("template"), get("joints")
         if identity is None:
@@ -227,7 +229,7 @@ class FlameHead(BaseHead):
     def _rotations(
         self, reference: Array, poses: tuple[Array | None, ...], eye_pose: Array | None, pose_mats: Array | None
     ) -> list[Array | None]:
-        """Return a rotation matrix for each joint, none where it rests."""
+        """Return a rotation matrix for each joint; None where it rests."""
         for name, value in zip(("head_pose", "neck_pose", "jaw_pose"), poses):
             if value is not None and value.shape[-1] != 3:
                 raise ModelError(f"{name} must be (..., 3) axis-angle, got {tuple(value.shape)}")
@@ -272,7 +274,7 @@ class FlameHead(BaseHead):
         return skinning.linear_blend_skinning(moved, skinning.like(weights, expression), transforms)
 
     def _held(self, active: tuple[int, ...]) -> tuple[np.ndarray, list[int]]:
-        """Return weights `(V, n)` and parents of the joints that turn; a resting joint goes with the one above it."""
+        """Return weights ``(V, n)`` and parents of the joints that turn; a resting joint goes with the one above it."""
         if active not in self._converted:
 
             def holder(joint: int) -> int:
@@ -289,22 +291,22 @@ class FlameHead(BaseHead):
     def _constants(self, reference: Array) -> Any:
         """Return the head's arrays by name as the kind of array that `reference` is, converted once."""
         key = (str(reference.dtype), str(getattr(reference, "device", "")) if skinning.is_tensor(reference) else None)
-        kept = self._converted.setdefault(key, {})
+        arrays = self._converted.setdefault(key, {})
 
         def get(name: str) -> Array:
-            if name not in kept:
+            if name not in arrays:
                 own = np.eye(3) if name == "unit" else getattr(self if name.startswith("joint") else self.model, name)
-                kept[name] = skinning.like(own, reference)
-            return kept[name]
+                arrays[name] = skinning.like(own, reference)
+            return arrays[name]
 
         return get
 
     def neutral(self, region: str | np.ndarray = "skin", identity: np.ndarray | None = None) -> np.ndarray:
-        """Return resting positions of a region's vertices: `(n, 3)` metres."""
+        """Return resting positions of a region's vertices: ``(n, 3)`` metres."""
         return self.person(identity, self.model.template)[0][self._index(region)]
 
     def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
-        """Return what each coefficient adds to a region's vertices, all joints at rest: `(E, n, 3)` metres per unit."""
+        """Return what each coefficient adds to a region's vertices, all joints at rest: ``(E, n, 3)`` metres per unit."""
         return self.model.expression_basis[:, self._index(region)]
 
     def part(self, region: str | np.ndarray) -> FlameHead:
@@ -325,7 +327,7 @@ class FlameHead(BaseHead):
         return replace(self, model=cut, masks={}, points=None, mediapipe=None, _converted={})
 
     def landmarks_3d(self, vertices: Array) -> Array:
-        """Return the 68 landmarks that stay on the skin: `(..., 68, 3)` metres.
+        """Return the 68 landmarks that stay on the skin: ``(..., 68, 3)`` metres.
 
         Raises:
             ModelError: there is no landmark embedding.
@@ -333,14 +335,14 @@ class FlameHead(BaseHead):
         return self._points().full.of(vertices)
 
     def landmarks_2d(self, vertices: Array, head_pose: Array | None = None, neck_pose: Array | None = None) -> Array:
-        """Return 17 landmarks of the outline as seen from the front, then the 51 others: `(..., 68, 3)` metres.
+        """Return 17 landmarks of the outline as seen from the front, then the 51 others: ``(..., 68, 3)`` metres.
 
         The outline goes with the turn of the head, in whole degrees, as FLAME's dynamic landmarks do.
 
         Args:
-            vertices: `(..., V, 3)` of these poses.
-            head_pose: `(..., 3)` axis-angle of the root, radians; none for rest.
-            neck_pose: `(..., 3)` axis-angle of the neck, radians; none for rest.
+            vertices: ``(..., V, 3)`` of these poses.
+            head_pose: ``(..., 3)`` axis-angle of the root, radians; None for rest.
+            neck_pose: ``(..., 3)`` axis-angle of the neck, radians; None for rest.
 
         Raises:
             ModelError: there is no landmark embedding.

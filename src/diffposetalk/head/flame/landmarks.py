@@ -34,12 +34,12 @@ class FlameLandmarks:
     """68: 17 of the contour, then the 51."""
 
     def seen(self, vertices: Array, head_pose: Array | None, neck_pose: Array | None) -> Array:
-        """Return 17 landmarks of the outline that goes with the turn, then the 51: `(..., 68, 3)`.
+        """Return 17 landmarks of the outline that goes with the turn, then the 51: ``(..., 68, 3)``.
 
         Args:
-            vertices: `(..., V, 3)` metres.
-            head_pose: `(..., 3)` axis-angle of the root, radians; none for rest.
-            neck_pose: `(..., 3)` axis-angle of the neck, radians; none for rest.
+            vertices: ``(..., V, 3)`` metres.
+            head_pose: ``(..., 3)`` axis-angle of the root, radians; None for rest.
+            neck_pose: ``(..., 3)`` axis-angle of the neck, radians; None for rest.
         """
         lead = vertices.shape[:-2]
         rows = np.broadcast_to(contour_row(head_pose, neck_pose), lead).reshape(-1)
@@ -85,7 +85,7 @@ def read_mediapipe(path: Path, faces: np.ndarray) -> tuple[Landmarks, np.ndarray
     """Read `mediapipe_landmark_embedding.npz`.
 
     Returns:
-        The points on the head, and `(L,)` which of MediaPipe's landmarks they are.
+        The points on the head, and ``(L,)`` which of MediaPipe's landmarks they are.
 
     Raises:
         InputError: it is missing or damaged, or does not fit the head.
@@ -124,11 +124,11 @@ def contour_row(head_pose: Array | None = None, neck_pose: Array | None = None) 
     """Return which of FLAME's 79 outlines goes with a turn of the head.
 
     Args:
-        head_pose: `(..., 3)` axis-angle of the root, radians; none for rest.
+        head_pose: ``(..., 3)`` axis-angle of the root, radians; None for rest.
         neck_pose: the same of the neck.
 
     Returns:
-        `(...)` int64: 0 to 39 for turns of so many degrees to the left (+Y), 40 to 78 for 1 to 39 degrees to the right.
+        ``(...)`` int64: 0 to 39 for turns of so many degrees to the left (+Y), 40 to 78 for 1 to 39 degrees to the right.
     """
     turn = np.eye(3)
     for pose in (head_pose, neck_pose):

@@ -25,7 +25,7 @@ def mesh_of(model: FlameModel, rest: np.ndarray, regions: dict[str, np.ndarray])
 
     Args:
         model: the head.
-        rest: `(V, 3)` the person's resting vertices, metres.
+        rest: ``(V, 3)`` the person's resting vertices, metres.
         regions: its parts: lips, left_eye, right_eye are looked for.
     """
     rest = np.asarray(rest, np.float32)

@@ -41,15 +41,15 @@ class Outlines:
     """Closed lines through landmarks on the resting head."""
 
     lips: tuple[np.ndarray, ...]
-    """`(n, 3)` metres each: outer, inner."""
+    """``(n, 3)`` metres each: outer, inner."""
     eyes: tuple[np.ndarray, ...]
-    """`(n, 3)` metres each: right, left."""
+    """``(n, 3)`` metres each: right, left."""
 
 
 def outlines_of(
     model: FlameModel, points: FlameLandmarks | None, mediapipe: tuple[Landmarks, np.ndarray] | None
 ) -> Outlines | None:
-    """Find the lines of lips and eyes by FLAME's 68 landmarks, else by MediaPipe's; none if neither is known."""
+    """Find the lines of lips and eyes by FLAME's 68 landmarks, else by MediaPipe's; None if neither is known."""
     if points is not None:
         still = points.static.of(model.template)
         eyes, lips = still[_EYES], still[_LIPS]
@@ -61,8 +61,8 @@ def outlines_of(
     def line(numbers: tuple[int, ...]) -> np.ndarray:
         return np.array([places[n] for n in numbers if n in places]).reshape(-1, 3)
 
-    found = Outlines(tuple(map(line, MEDIAPIPE_LIPS)), tuple(map(line, MEDIAPIPE_EYES)))
-    return found if all(len(each) > 3 for each in (*found.lips, *found.eyes)) else None
+    outlines = Outlines(tuple(map(line, MEDIAPIPE_LIPS)), tuple(map(line, MEDIAPIPE_EYES)))
+    return outlines if all(len(line) > 3 for line in (*outlines.lips, *outlines.eyes)) else None
 
 
 def regions_of(model: FlameModel, masks: dict[str, np.ndarray], outlines: Outlines | None) -> dict[str, np.ndarray]:
@@ -84,27 +84,27 @@ def regions_of(model: FlameModel, masks: dict[str, np.ndarray], outlines: Outlin
     """
     left, right = eyeballs(model)
     balls = np.union1d(left, right)
-    found = {name: index for name, index in masks.items() if len(index)}
+    regions = {name: index for name, index in masks.items() if len(index)}
     everything = np.arange(len(model.template))
-    found.setdefault("left_eye", left)
-    found.setdefault("right_eye", right)
-    found.setdefault("skin", np.setdiff1d(everything, balls))
-    skin = found["skin"]
+    regions.setdefault("left_eye", left)
+    regions.setdefault("right_eye", right)
+    regions.setdefault("skin", np.setdiff1d(everything, balls))
+    skin = regions["skin"]
     moved = np.sqrt((model.expression_basis.astype(np.float64) ** 2).sum((0, 2)))
     alive = skin[moved[skin] >= STILL * max(float(moved.max()), 1e-12)]
     eye_region = np.setdiff1d(masks.get("eye_region", everything[:0]), balls)
 
-    if "lips" not in found:
-        found["lips"] = _lips(model, outlines, skin, moved)
-    if "eyelids" not in found:
-        near = _lids(model, outlines, np.setdiff1d(alive, found["lips"]))
-        found["eyelids"] = np.intersect1d(near, eye_region) if len(eye_region) else near
-        if not len(found["eyelids"]):
-            found["eyelids"] = eye_region if len(eye_region) else alive
-    if "upper_face" not in found:
+    if "lips" not in regions:
+        regions["lips"] = _lips(model, outlines, skin, moved)
+    if "eyelids" not in regions:
+        near = _lids(model, outlines, np.setdiff1d(alive, regions["lips"]))
+        regions["eyelids"] = np.intersect1d(near, eye_region) if len(eye_region) else near
+        if not len(regions["eyelids"]):
+            regions["eyelids"] = eye_region if len(eye_region) else alive
+    if "upper_face" not in regions:
         named = np.union1d(eye_region, masks.get("forehead", everything[:0]))
-        found["upper_face"] = np.setdiff1d(named, balls) if len(named) else _upper(model, outlines, alive)
-    return found
+        regions["upper_face"] = np.setdiff1d(named, balls) if len(named) else _upper(model, outlines, alive)
+    return regions
 
 
 def masks_within(model: FlameModel) -> dict[str, np.ndarray]:
@@ -145,7 +145,7 @@ def _eye_joints(model: FlameModel) -> np.ndarray:
 
 
 def _near_outline(positions: np.ndarray, outlines: tuple[np.ndarray, ...], reach: float) -> np.ndarray:
-    """Tell which positions `(n, 3)` lie within reach of closed polygons `(m, 3)`."""
+    """Tell which positions ``(n, 3)`` lie within reach of closed polygons ``(m, 3)``."""
     near = np.zeros(len(positions), bool)
     for outline in outlines:
         for start, end in zip(outline, np.roll(outline, -1, axis=0)):

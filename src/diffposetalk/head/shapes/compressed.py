@@ -10,6 +10,7 @@ import numpy as np
 from diffposetalk.errors import InputError
 
 DRACO = "KHR_draco_mesh_compression"
+"""The glTF extension of meshes compressed with Draco."""
 MESHOPT = ("EXT_meshopt_compression", "KHR_meshopt_compression")
 UNDERSTOOD = {DRACO, *MESHOPT, "KHR_mesh_quantization"}
 """Extensions that change how geometry is stored and that are read here."""

@@ -18,6 +18,7 @@ from diffposetalk.head.shapes.names import arkit_name, few, viseme_names
 from diffposetalk.head.shapes.vrm import Binds, expressions, faces_backward
 
 TRIANGLES = 4
+"""The glTF mode of triangles."""
 BYTES_VERTEX = 300
 """Memory that a vertex takes while its mesh is placed."""
 BYTES_MOVE = 40

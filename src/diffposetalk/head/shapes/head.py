@@ -27,9 +27,11 @@ from diffposetalk.motion import Motion
 SKIN = Material("skin", (0.36, 0.2, 0.15), roughness=0.5, specular=0.3, subsurface=0.4, inside=(0.04, 0.01, 0.01))
 EYE = Material("eye", (0.75, 0.75, 0.75), roughness=0.1, specular=0.6)
 LIPS_BY = ("mouthRollLower", "mouthRollUpper", "mouthPucker", "mouthFunnel", "mouthClose")
+"""Shapes by which the lips are found."""
 LIDS_BY = ("eyeBlinkLeft", "eyeBlinkRight")
+"""Shapes by which the eyelids are found."""
 BROWS_BY = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight")
-"""Shapes that tell where lips, lids and brows are."""
+"""Shapes by which the brows are found."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,12 @@ class TargetsHead(BaseHead):
 
     name: str
     neutral: np.ndarray = field(repr=False)
-    """`(V, 3)` metres, Y up, face toward +Z, +X the subject's left."""
+    """``(V, 3)`` metres, Y up, face toward +Z, +X the subject's left."""
     faces: np.ndarray = field(repr=False)
-    """`(F, 3)` int32."""
+    """``(F, 3)`` int32."""
     expression_names: tuple[str, ...]
     deltas: np.ndarray = field(repr=False)
-    """`(E, V, 3)` metres per unit."""
+    """``(E, V, 3)`` metres per unit."""
     mediapipe: tuple[Landmarks, np.ndarray] | None = field(default=None, repr=False)
     """MediaPipe's landmarks that are known on this head, and which those are."""
     given_regions: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
@@ -86,10 +88,10 @@ class TargetsHead(BaseHead):
 
         Args:
             name: what motions for it carry.
-            neutral: `(V, 3)`.
-            faces: `(F, 3)` or `(F, 4)`.
+            neutral: ``(V, 3)``.
+            faces: ``(F, 3)`` or ``(F, 4)``.
             names: of the shapes.
-            deltas: `(E, V, 3)` what each adds, in the unit of `neutral`.
+            deltas: ``(E, V, 3)`` what each adds, in the unit of `neutral`.
             mediapipe: landmarks and their numbers, if known.
             regions: vertex indices by name, if known.
             metres: length of the unit; by default told from the size (a head is 0.1 to 3 m, else cm, else mm).
@@ -194,7 +196,7 @@ class TargetsHead(BaseHead):
 
     @property
     def mediapipe_indices(self) -> np.ndarray:
-        """`(L,)` which of MediaPipe's 478 landmarks `landmarks` are."""
+        """``(L,)`` which of MediaPipe's 478 landmarks `landmarks` are."""
         if self.mediapipe is None:
             raise ModelError(f"the head {self.name} has no MediaPipe landmarks")
         return self.mediapipe[1]
@@ -206,26 +208,26 @@ class TargetsHead(BaseHead):
         Found by the shapes unless given: skin is the largest connected piece, eyeballs are pieces that gaze moves but
         blinking does not, the others are what a few shapes move most.
         """
-        found = dict(self.given_regions)
+        regions = dict(self.given_regions)
         pieces = connected(self.neutral, self.faces)
         largest = np.bincount(pieces).argmax()
-        found.setdefault("skin", np.flatnonzero(pieces == largest))
+        regions.setdefault("skin", np.flatnonzero(pieces == largest))
         for side, sign in (("Left", 1), ("Right", -1)):
             ball = self._ball(pieces, int(largest), side, sign)
             if len(ball):
-                found.setdefault(f"{side.lower()}_eye", ball)
-        skin = found["skin"]
+                regions.setdefault(f"{side.lower()}_eye", ball)
+        skin = regions["skin"]
         for name, by, share in (
             ("lips", LIPS_BY, 0.4),
             ("eyelids", LIDS_BY, 0.25),
             ("upper_face", BROWS_BY, 0.2),
         ):
             moved = self._moved(by)[skin]
-            found.setdefault(name, skin[moved >= share * moved.max()] if moved.max() > 0 else skin)
-        return found
+            regions.setdefault(name, skin[moved >= share * moved.max()] if moved.max() > 0 else skin)
+        return regions
 
     def _moved(self, names: tuple[str, ...]) -> np.ndarray:
-        """Return how far each vertex goes by the shapes named, each relative to its own largest movement `(V,)`."""
+        """Return how far each vertex goes by the shapes named, each relative to its own largest movement ``(V,)``."""
         total = np.zeros(self.n_vertices)
         for name in names:
             if name in self.expression_names:
@@ -253,13 +255,13 @@ class TargetsHead(BaseHead):
         jaw_pose: Array | None = None,
         identity: Array | None = None,
     ) -> Array:
-        """Place every vertex: `(..., V, 3)` metres, of the kind of `expression` (numpy or torch).
+        """Place every vertex: ``(..., V, 3)`` metres, of the kind of `expression` (numpy or torch).
 
         Args:
-            expression: `(..., E)` in the order of `expression_names`.
-            head_pose: `(..., 3)` axis-angle, radians; turns the whole mesh about `pivot`.
-            jaw_pose: must be none.
-            identity: must be none or empty.
+            expression: ``(..., E)`` in the order of `expression_names`.
+            head_pose: ``(..., 3)`` axis-angle, radians; turns the whole mesh about `pivot`.
+            jaw_pose: must be None.
+            identity: must be None or empty.
 
         Raises:
             ModelError: wrong widths, a jaw pose or an identity.
@@ -282,14 +284,14 @@ class TargetsHead(BaseHead):
 
     @cached_property
     def pivot(self) -> np.ndarray:
-        """`(3,)` metres, where the head turns: below and behind the face, a face's size from its middle."""
+        """``(3,)`` metres, where the head turns: below and behind the face, a face's size from its middle."""
         face = self.neutral[np.linalg.norm(self.deltas, axis=-1).max(0) > 1e-3]
         face = face if len(face) else self.neutral
         middle, height = 0.5 * (face.min(0) + face.max(0)), float(np.ptp(face[:, 1]))
         return np.array([middle[0], middle[1] - 0.4 * height, middle[2] - 0.6 * height], np.float32)
 
     def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
-        """Return what each shape adds to a region's vertices: `(E, n, 3)` metres per unit."""
+        """Return what each shape adds to a region's vertices: ``(E, n, 3)`` metres per unit."""
         return self.deltas[:, self._index(region)]
 
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
@@ -356,7 +358,7 @@ def _by_channel(names: Sequence[str], moves: np.ndarray) -> dict[str, np.ndarray
 
 
 def connected(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Return the number of the connected piece of each vertex `(V,)`; vertices at one place count as one."""
+    """Return the number of the connected piece of each vertex ``(V,)``; vertices at one place count as one."""
     _, same = np.unique(np.round(vertices, 7), axis=0, return_inverse=True)
     corners = same.reshape(-1)[faces]
     label = np.arange(int(same.max()) + 1)

@@ -11,8 +11,10 @@ from pathlib import Path
 from diffposetalk.errors import UsageError
 from diffposetalk.files.atomic import write_error
 
-LOCK, OWNER = "training.lock", "training.owner"
-"""Files of the folder: the lock, which the system frees when its process ends, and who holds it."""
+LOCK = "training.lock"
+"""The lock file; the system frees the lock when its process ends."""
+OWNER = "training.owner"
+"""The file that names the process that holds the lock."""
 
 
 @contextlib.contextmanager
@@ -33,7 +35,7 @@ def training_lock(folder: Path) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise UsageError(
-            f"{folder}: {_owner(folder)} trains there; wait for it or end it, or choose another folder with -o"
+            f"{folder}: {_owner(folder)} trains there; wait for it or stop it, or choose another folder with -o"
         ) from None
     except OSError as error:
         raise write_error(folder, error) from error

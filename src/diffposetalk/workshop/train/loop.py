@@ -23,14 +23,14 @@ from diffposetalk.workshop.train.rates import RateSchedule, learning_rate
 
 @dataclass(frozen=True)
 class Turn:
-    """What a batch may depend on, so that it is the same whenever it is asked for."""
+    """All that a batch may depend on: the same turn always gives the same batch."""
 
     index: int
     """Number of the batch, from 0; a step has `LoopConfig.accumulate` of them."""
     n: int
     """Samples in it."""
     rng: np.random.Generator
-    """For all that is random, of this step alone."""
+    """Random numbers of this step."""
 
 
 Losses = Callable[[nn.Module, Turn], dict[str, Tensor]]
@@ -116,13 +116,13 @@ def train(
     ``(seed, s)``, so a resumed run continues with the very losses of an uninterrupted one.
 
     Args:
-        network: what learns; already on its device.
+        network: to train; already on its device.
         losses: named loss terms of one training batch.
         validation: the same on held-out data; called with the same turns every time.
         factors: weight of each term.
         config: lengths and rates.
         out: folder for ``state.safetensors``, ``log.jsonl`` and ``tensorboard``.
-        header: what makes this run itself (the resolved configuration); a checkpoint of another run is refused.
+        header: the resolved configuration; a checkpoint of another configuration is refused.
         progress: called after each step with the step, the number of steps and the loss.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -206,7 +206,7 @@ def _precision(config: LoopConfig, device: torch.device) -> Any:
 
 
 def _log(out: Path, done: int, tensorboard: bool) -> Callable[[dict[str, float]], None]:
-    """Return what appends the figures of a step to ``log.jsonl`` and, if wanted, to TensorBoard's files."""
+    """Return a function that appends the figures of a step to ``log.jsonl`` and, if requested, to TensorBoard's files."""
     board = None
     if tensorboard:
         try:

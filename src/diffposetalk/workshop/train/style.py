@@ -21,15 +21,17 @@ from diffposetalk.workshop.train.run import StageRun
 
 TERMS = ("contrast", "statistics", "manner")
 """Names of the loss terms; see `StyleLosses`."""
-SCALE_SEED, SCALE_BATCHES = 11, 16
-"""Seed and number of the batches that the spread of statistics is measured on."""
+SCALE_SEED = 11
+"""Seed of the batches on which the spread of the statistics is measured."""
+SCALE_BATCHES = 16
+"""Number of those batches."""
 Pairs = Callable[[Turn], tuple[Tensor, Tensor, Tensor, Tensor]]
 """Draws two windows ``(B, L, D)`` of each of B clips, their speakers ``(B,)`` and manners ``(B, M)``, M 0 if unknown."""
 
 
 @dataclass(frozen=True)
 class StyleLearning:
-    """How a style encoder learns, whatever from."""
+    """Style-encoder training settings, independent of the data source."""
 
     encoder: StyleEncoderConfig
     loop: LoopConfig
@@ -61,7 +63,7 @@ class StyleStage(StyleLearning):
 
 
 class StyleLearner(nn.Module):
-    """The style encoder with linear maps that read from the style what it shall hold, used in training alone."""
+    """The style encoder with linear maps that read from the style what it must contain; used only in training."""
 
     def __init__(self, config: StyleEncoderConfig, dims: Mapping[str, int]) -> None:
         super().__init__()
@@ -93,14 +95,14 @@ class StyleLosses:
             first, second = (self.stage.disturbance(view, turn.rng) for view in clean)
         styles = network.encoder(torch.cat([first, second])).float()
         n = len(first)
-        alone = torch.arange(n, device=device) if self.stage.own_negatives else speaker
-        terms = {"contrast": nt_xent(styles[:n], styles[n:], alone, self.stage.temperature)}
-        wanted = {"manner": manner}
+        groups = torch.arange(n, device=device) if self.stage.own_negatives else speaker
+        terms = {"contrast": nt_xent(styles[:n], styles[n:], groups, self.stage.temperature)}
+        targets = {"manner": manner}
         if self.scale is not None:
             mean, std = self.scale.to(device)
-            wanted["statistics"] = (torch.stack([summary(view) for view in clean]).mean(0) - mean) / std
+            targets["statistics"] = (torch.stack([summary(view) for view in clean]).mean(0) - mean) / std
         for name, reader in network.readers.items():
-            terms[name] = (reader(styles) - wanted[name].repeat(2, 1)).square().mean()
+            terms[name] = (reader(styles) - targets[name].repeat(2, 1)).square().mean()
         return terms
 
 
@@ -113,13 +115,13 @@ def learn_style(
     """Train a style encoder; see `StyleLosses`.
 
     Raises:
-        UsageError: the manner shall be learned where it is not known.
+        UsageError: the manner is to be learned, but the data does not have it.
     """
     dims, scale = {}, None
     if "manner" in stage.weights:
         dims["manner"] = training(_turn(stage, 0))[3].shape[1]
         if not dims["manner"]:
-            raise UsageError("style.weights: manner is known of a corpus alone; leave it out, statistics do without")
+            raise UsageError("style.weights: only a corpus has manners; remove the term manner (statistics needs none)")
     if "statistics" in stage.weights:
         scale = _scale(stage, training)
         dims["statistics"] = scale.shape[1]

@@ -1,6 +1,6 @@
 """Make clean speech sound like many microphones, rooms and lines; length and timing stay exactly as they were.
 
-All functions take and return `(n,)` float32 at 16 kHz in [-1, 1] and use no chance but the generator's. What helps a
+All functions take and return ``(n,)`` float32 at 16 kHz in [-1, 1] and use no chance but the generator's. What helps a
 speech encoder trained on synthetic voices to hear real ones was found by experiment: equalisation and band limits,
 reverberation, noise and babble at 3 to 35 dB, level and clipping (resampling is the voices' own transform).
 """
@@ -15,6 +15,7 @@ import numpy as np
 from diffposetalk.errors import UsageError
 
 SAMPLE_RATE = 16000
+"""Hz; of all speech here."""
 _QUIET = 1e-5
 
 
@@ -60,13 +61,13 @@ def augment(
     """Disturb speech at random.
 
     Args:
-        samples: `(n,)` float32 at 16 kHz.
+        samples: ``(n,)`` float32 at 16 kHz.
         rng: the only source of chance.
         options: how often and how much; None for the defaults.
         others: stretches of other speech for babble; without any, noise is coloured noise only.
 
     Returns:
-        `(n,)` float32 in [-1, 1]; silence stays near silence except for the noise.
+        ``(n,)`` float32 in [-1, 1]; silence stays near silence except for the noise.
     """
     options = options or AugmentOptions()
     sound = np.asarray(samples, dtype=np.float32)
@@ -105,7 +106,7 @@ def equalise(
     """Filter with zero phase: no delay, no ringing longer than the padding.
 
     Args:
-        samples: `(n,)`.
+        samples: ``(n,)``.
         gains_db: gains at equally spaced points on a logarithmic scale from 60 Hz to 8 kHz, joined by lines.
         low_hz: where the lows begin to fall off (24 dB per octave); None keeps them.
         high_hz: where the highs begin to fall off (48 dB per octave); None keeps them.
@@ -126,7 +127,7 @@ def reverberate(samples: np.ndarray, decay_s: float, direct_db: float, rng: np.r
     """Add a room: exponentially decaying noise behind an undelayed direct sound.
 
     Args:
-        samples: `(n,)`.
+        samples: ``(n,)``.
         decay_s: time in which the tail falls by 60 dB, seconds.
         direct_db: level of the direct sound over the whole tail, decibels.
         rng: shapes the tail.
@@ -143,7 +144,7 @@ def reverberate(samples: np.ndarray, decay_s: float, direct_db: float, rng: np.r
 
 
 def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> np.ndarray:
-    """Return `(length,)` noise of unit power, falling as frequency to the minus `slope` (0 white, 1 pink, 2 brown)."""
+    """Return ``(length,)`` noise of unit power, falling as frequency to the minus `slope` (0 white, 1 pink, 2 brown)."""
     size = _fast_length(length)
     frequencies = np.maximum(np.fft.rfftfreq(size, 1 / SAMPLE_RATE), 30.0)
     spectrum = np.fft.rfft(rng.standard_normal(size)) * frequencies ** (-slope / 2)
@@ -152,7 +153,7 @@ def coloured_noise(length: int, slope: float, rng: np.random.Generator) -> np.nd
 
 
 def babble(length: int, others: Sequence[np.ndarray], rng: np.random.Generator, talkers: int = 4) -> np.ndarray:
-    """Return `(length,)` of unit power: some talkers at once, cut at random places of other speech and looped.
+    """Return ``(length,)`` of unit power: some talkers at once, cut at random places of other speech and looped.
 
     Raises:
         UsageError: there is no other speech.

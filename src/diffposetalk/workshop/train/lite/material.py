@@ -27,10 +27,13 @@ from diffposetalk.workshop.train.lite.speech import SpeechClip
 from diffposetalk.workshop.train.lite.windows import EncodedClip
 
 FPS = 25.0
+"""Motion frames per second."""
 HEAD_CHANNELS = ("head_x", "head_y", "head_z")
+"""Names of the head rotation's channels in the motion vector."""
 LABEL_HZ = 50
+"""Phone labels per second."""
 MOUTH_PREFIXES = ("jaw", "mouth", "cheekPuff", "tongue")
-"""Channels of the neutral speaker's mouth that the speech encoder learns to foretell."""
+"""Channels of the neutral speaker's mouth that the speech encoder learns to predict."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def _copy_speaker(corpus: Path, speaker: str, folder: Path, n_copies: int) -> No
 
 
 def versions_of(name: str, samples: np.ndarray, n_copies: int) -> Versions:
-    """Return speech ``(n,)`` at 16 kHz and ``n_copies`` disturbed by chance that depends on the clip's name alone."""
+    """Return speech ``(n,)`` at 16 kHz and ``n_copies`` augmented at random; the seed is the clip's name."""
     copies = (augment(samples, np.random.default_rng([*name.encode(), k])) for k in range(n_copies))
     return tuple(_to_int16(version) for version in (samples, *copies))
 

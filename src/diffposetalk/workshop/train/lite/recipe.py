@@ -61,20 +61,20 @@ class Recipe:
     data: Path | None = None
     """Folder of shards, such as ``diffposetalk dataset build`` makes."""
     start: str = ""
-    """Model to begin from, a bundled one's name or a file: its motion space, its denoiser's weights, and the encoders
-    that are not trained."""
+    """Model to begin from, by name or file. It gives the motion space, the denoiser's first weights, and the encoders that
+    are not trained."""
     kind: Literal["lite"] = "lite"
     """Tells such a recipe from those of the paper's model."""
     copies: int = 3
     """Augmented copies of all speech."""
     validation_share: float = 0.08
-    """Share of a corpus's speakers kept for validation; ``data`` has splits of its own."""
+    """Share of a corpus's speakers held out for validation; ``data`` has its own splits."""
     threads: int = 0
     """Processor threads; 0 for one per core."""
     device: str = "cpu"
     """Where the networks learn."""
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
-    """What the model uses unless told otherwise."""
+    """Sampling defaults of the model."""
     preset_seconds: float = 60.0
     """Length of the reference motion of each preset."""
 
@@ -86,7 +86,7 @@ class Recipe:
         if (self.corpus is None) == (self.data is None):
             raise UsageError("recipe: give either corpus or data, for example with --set data=FOLDER")
         if self.speech is not None and self.corpus is None:
-            raise UsageError("recipe: the speech encoder learns from a corpus alone; leave the table speech out")
+            raise UsageError("recipe: the speech encoder learns only from a corpus; remove the table speech")
         if not self.start and (self.speech is None or self.style is None):
             raise UsageError(
                 "recipe: without a model to start from, speech and style must be trained; a table is missing"
@@ -263,8 +263,8 @@ def _presets(
 ) -> Mapping[str, Style]:
     """Return the named styles of a new model.
 
-    They are those of the start where its style encoder was kept; else the manners that the corpus knows by name, or the
-    people of the data set.
+    Where the style encoder is that of ``start``, so are the presets. Otherwise they are the named manners of the corpus,
+    or the people of the data set.
     """
     if start is not None and recipe.style is None:
         return start.presets

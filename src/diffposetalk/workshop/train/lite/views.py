@@ -85,7 +85,7 @@ class Disturbance:
     held: int = 1
     """Most frames between which values go straight: slower video."""
     shortest: float = 1.0
-    """Least share of the window that is kept; the kept part is repeated to and fro until the window is full."""
+    """Smallest share of the window that remains; it is repeated forward and backward until the window is full."""
 
     def __post_init__(self) -> None:
         for name in ("share", "dropped"):
@@ -117,9 +117,9 @@ class Disturbance:
         knots = torch.from_numpy(normal(n, dim, max(2, n_frames // 12))).to(motion)
         slow = functional.interpolate(knots, n_frames, mode="linear", align_corners=True).mT
         gain = np.exp(normal(n, 1, dim) * self.gain)
-        kept = rng.random((n, 1, dim)) >= self.dropped * 2 * rng.random((n, 1, 1))
+        present = rng.random((n, 1, dim)) >= self.dropped * 2 * rng.random((n, 1, 1))
         disturbed = disturbed * _as(gain, motion) + _as(errors, motion) + slow * _as(spread(self.wander), motion)
-        disturbed = disturbed * _as(kept, motion)
+        disturbed = disturbed * _as(present, motion)
         return torch.where(torch.from_numpy(chosen).to(motion.device)[:, None, None], disturbed, motion)
 
     def _timed(self, motion: Tensor, rng: np.random.Generator) -> Tensor:

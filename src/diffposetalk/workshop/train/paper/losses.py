@@ -20,6 +20,7 @@ from diffposetalk.workshop.train.losses import Criterion, check_renamed, differe
 from diffposetalk.workshop.train.paper.surface import Surface
 
 HEAD_TERMS = ("head", "head_velocity", "head_smoothness", "join_change")
+"""Terms of the head pose."""
 VERTEX_TERMS = ("vertex_m2", "vertex_velocity_m2", "vertex_smoothness_m2")
 TERMS = ("simple", *VERTEX_TERMS, *HEAD_TERMS)
 """Names of the terms, in the paper's order."""
@@ -116,7 +117,7 @@ def window_terms(
         criterion: "l2" squared or "l1" absolute errors.
         constrain_previous: whether the second window's context frames count as well; otherwise the true ones stand in
             their place, so that velocities across the join still count.
-        names: terms wanted.
+        names: terms to compute.
 
     Returns:
         Unweighted terms by name, each a mean over real frames. ``simple`` compares the normalised motion or the noise;
@@ -133,8 +134,8 @@ def window_terms(
     own = predicted[:, -n_frames:].float()
     valid = truth.valid()
     if target == "noise":
-        found = _present({"simple": (own, truth.eps, 0)}, valid, criterion)
-        return {name: value for name, value in found.items() if name in names}
+        terms = _present({"simple": (own, truth.eps, 0)}, valid, criterion)
+        return {name: value for name, value in terms.items() if name in names}
     motion, joined_valid = truth.motion, valid
     whole = own
     if truth.previous is not None:
@@ -235,7 +236,7 @@ def averaged(first: Mapping[str, Tensor], second: Mapping[str, Tensor], names: C
     }
 
 
-def wanted_terms(weights: Mapping[str, float], target: Target | str, head_pose: bool) -> dict[str, float]:
+def used_weights(weights: Mapping[str, float], target: Target | str, head_pose: bool) -> dict[str, float]:
     """Return the weights of the terms to compute: those above 0.
 
     Raises:
@@ -247,15 +248,15 @@ def wanted_terms(weights: Mapping[str, float], target: Target | str, head_pose: 
         raise UsageError(
             f"loss weights: {odd!r} is {'missing' if odd in TERMS else 'unknown'}; name {', '.join(TERMS)}"
         )
-    wanted = {name: float(weights[name]) for name in TERMS if weights[name]}
-    if not wanted:
+    chosen = {name: float(weights[name]) for name in TERMS if weights[name]}
+    if not chosen:
         raise UsageError("loss weights: at least one must be above 0")
-    for name in wanted:
+    for name in chosen:
         if target == "noise" and name != "simple":
             raise UsageError(f"loss weights: {name} needs the target 'sample'; set it to 0 for the target 'noise'")
         if name in HEAD_TERMS and not head_pose:
             raise UsageError(f"loss weights: {name} needs head pose in the motion; set it to 0")
-    return wanted
+    return chosen
 
 
 def total(terms: Mapping[str, Tensor], weights: Mapping[str, float] = PAPER_WEIGHTS) -> Tensor:

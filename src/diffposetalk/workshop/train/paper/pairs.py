@@ -161,7 +161,7 @@ def truncate(motion: Tensor, samples: Tensor, end: Tensor, pad_mode: str = "zero
         Motion and samples of the same shapes.
 
     Raises:
-        UsageError: an unknown mode, or `n` is no multiple of `L`.
+        UsageError: an unknown mode, or ``n`` is not a multiple of ``L``.
     """
     import torch
 
@@ -195,8 +195,8 @@ def _long_enough(reader: TfhpReader, split: str, n_frames: int) -> list[str]:
             DiffPoseTalkWarning,
             stacklevel=3,
         )
-    kept = set(videos) - set(short)
-    return [video for video in videos if video in kept]
+    long_enough = set(videos) - set(short)
+    return [video for video in videos if video in long_enough]
 
 
 def _named(names: Sequence[str]) -> str:

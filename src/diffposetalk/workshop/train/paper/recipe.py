@@ -19,7 +19,7 @@ from diffposetalk.motion import IdentitySpace, MotionSpace
 from diffposetalk.workshop.train.initial import Initialisation
 from diffposetalk.workshop.train.loop import LoopConfig
 from diffposetalk.workshop.train.paper.batches import Batches
-from diffposetalk.workshop.train.paper.losses import PAPER_WEIGHTS, wanted_terms
+from diffposetalk.workshop.train.paper.losses import PAPER_WEIGHTS, used_weights
 from diffposetalk.workshop.train.paper.resident import ResidentReader, ShardVideos
 from diffposetalk.workshop.train.paper.step import TwoWindows
 from diffposetalk.workshop.train.style import StyleLearning
@@ -90,7 +90,7 @@ class PaperRecipe:
     resident: bool = False
     """Keep all data in memory, decoded once (about 230 MB an hour); for small data sets."""
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
-    """What the model uses unless told otherwise."""
+    """Sampling defaults of the model."""
 
     def __post_init__(self) -> None:
         if self.workers and self.resident:
@@ -100,7 +100,7 @@ class PaperRecipe:
         if self.denoiser is None or self.speech is None:
             return
         stage, denoiser = self.denoiser, self.denoiser.network
-        wanted_terms(stage.weights, stage.target, self.head_pose)
+        used_weights(stage.weights, stage.target, self.head_pose)
         if (stage.style == "none") != (denoiser.style_dim == 0):
             raise UsageError(f"recipe: style is {stage.style!r} but denoiser.network.style_dim {denoiser.style_dim}")
         if stage.style == "encoder" and denoiser.style_dim != self.style.encoder.dim:
@@ -150,16 +150,16 @@ class PaperData:
             reader = (ResidentReader if recipe.resident else TfhpReader)(recipe.data)
         statistics = Statistics.load(recipe.statistics or reader.path / "stats_train.npz")
         space, people = statistics.motion_space(recipe.head_pose), statistics.identity_space()
-        wanted: dict[str, tuple[int, int]] = {}
+        widths: dict[str, tuple[int, int]] = {}
         if recipe.needs_style_encoder:
-            wanted["style.encoder.motion_dim"] = (recipe.style.encoder.motion_dim, space.dim)
+            widths["style.encoder.motion_dim"] = (recipe.style.encoder.motion_dim, space.dim)
         if recipe.denoiser is not None:
             denoiser = recipe.denoiser.network
-            wanted["denoiser.network.motion_dim"] = (denoiser.motion_dim, space.dim)
-            wanted["denoiser.network.identity_dim"] = (denoiser.identity_dim, people.dim)
-        for name, (width, there) in wanted.items():
-            if width != there:
-                raise InputError(f"recipe: {name} is {width}, but the data of {statistics.where} has {there}")
+            widths["denoiser.network.motion_dim"] = (denoiser.motion_dim, space.dim)
+            widths["denoiser.network.identity_dim"] = (denoiser.identity_dim, people.dim)
+        for name, (width, data_width) in widths.items():
+            if width != data_width:
+                raise InputError(f"recipe: {name} is {width}, but the data of {statistics.where} has {data_width}")
         speakers = tuple(dict.fromkeys(speaker_of(video) for video in reader.split("train")))
         return PaperData(reader, statistics, space, people, speakers)
 

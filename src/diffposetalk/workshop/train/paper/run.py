@@ -33,7 +33,7 @@ from diffposetalk.style import Style
 from diffposetalk.workshop.train.initial import initialise
 from diffposetalk.workshop.train.loop import Turn, train
 from diffposetalk.workshop.train.paper.batches import Batches, SpeechBatch, StyleBatch
-from diffposetalk.workshop.train.paper.losses import VERTEX_TERMS, Geometry, wanted_terms
+from diffposetalk.workshop.train.paper.losses import VERTEX_TERMS, Geometry, used_weights
 from diffposetalk.workshop.train.paper.pairs import DenoiserItems, StyleItems
 from diffposetalk.workshop.train.paper.recipe import Feed, PaperData, PaperDenoiserStage, PaperRecipe, SpeechPart
 from diffposetalk.workshop.train.paper.step import GeneratorDraws, Speaker, StyleOf, two_window_terms
@@ -167,7 +167,7 @@ def train_paper_denoiser(
     run: StageRun,
 ) -> Speaker:
     """Train the denoiser and its speech encoder; the style encoder stays as it is."""
-    weights = wanted_terms(stage.weights, stage.target, recipe.head_pose)
+    weights = used_weights(stage.weights, stage.target, recipe.head_pose)
     names = tuple(weights)
     geometry = Geometry(data.space, _surface(recipe, stage, data, names), data.identity_space)
     style_of = _style_of(stage, data, style_encoder, recipe.device)
@@ -188,7 +188,7 @@ def train_paper_denoiser(
 
 
 def initial_speech_encoder(part: SpeechPart) -> SpeechEncoder | PretrainedSpeechEncoder:
-    """Return the speech encoder as training finds it, with what shall not learn switched off.
+    """Return the speech encoder as training finds it, its frozen parts switched off.
 
     Raises:
         ModelError: the weights to begin from cannot be loaded or are of another size.
@@ -208,7 +208,7 @@ def initial_speech_encoder(part: SpeechPart) -> SpeechEncoder | PretrainedSpeech
 
 
 def _surface(recipe: PaperRecipe, stage: PaperDenoiserStage, data: PaperData, names: tuple[str, ...]) -> Surface:
-    """Return the surface of the vertex losses; no head is loaded if there are none."""
+    """Return the surface of the vertex losses; no head is loaded without such losses."""
     if not set(names) & set(VERTEX_TERMS):
         return NoSurface()
     surface = surface_of(
@@ -230,8 +230,8 @@ def _style_of(
 
         def one_hot(batch: SpeechBatch, window: int) -> Tensor:
             """A speaker who is not among those of the training counts as one of them, always the same."""
-            found = [places.get(name, sum(name.encode()) % len(places)) for name in map(speaker_of, batch.videos)]
-            where = torch.tensor(found, device=batch.motion.device)
+            indices = [places.get(name, sum(name.encode()) % len(places)) for name in map(speaker_of, batch.videos)]
+            where = torch.tensor(indices, device=batch.motion.device)
             return torch.nn.functional.one_hot(where, len(places)).to(batch.motion.dtype)
 
         return one_hot

@@ -148,7 +148,7 @@ def draw_window(
         droppable: conditions that are dropped in some samples: any of "speech" and "style".
         guidance: how.
         truncated: share of windows that end early.
-        device: where the result is wanted.
+        device: of the result.
     """
     n = shape[0]
     ends = draws.ends(n, shape[1]).to(device) if truncated and draws.truncated(truncated) else None
@@ -212,7 +212,7 @@ def two_window_terms(
         schedule: of the noise.
         geometry: for the vertex terms.
         draws: random numbers.
-        names: terms wanted; see `paper_losses`.
+        names: terms to compute; see `paper_losses`.
         style_of: the style of each window; None for a model without.
         target: what the denoiser predicts.
 
@@ -273,7 +273,7 @@ def _truncated(
     """
     encoder, n_before = speaker.speech_encoder, speaker.denoiser.config.context
     n, n_frames = batch.motion.shape[1:3]
-    samples = heard(batch, encoder)
+    samples = speech_input(batch, encoder)
     cut = [
         (batch.motion[k], samples[k]) if end is None else truncate(batch.motion[k], samples[k], end, options.padding)
         for k, end in enumerate(ends)
@@ -295,7 +295,7 @@ def _truncated(
     return motion, torch.stack(windows), whole[:, n_frames - n_before : n_frames].detach()
 
 
-def heard(batch: SpeechBatch, encoder: SpeechEncoder | PretrainedSpeechEncoder) -> Tensor:
+def speech_input(batch: SpeechBatch, encoder: SpeechEncoder | PretrainedSpeechEncoder) -> Tensor:
     """Return the batch's sound as an encoder expects it: ``(2, B, n)``."""
     sound = batch.samples * (batch.std[:, None] + STANDARD_EPS) + batch.mean[:, None]
     both = encoder.standardise(torch.cat([sound[0], sound[1]], dim=-1))

@@ -108,13 +108,13 @@ class JawSurface:
         shapes = np.concatenate([expression_basis, pose_basis]).astype(np.float64)
         moved = np.abs(shapes).max(axis=(0, 2)) > 0
         turning = jaw_weight != 0
-        kept = turning if fold else turning | moved
-        weight = jaw_weight[kept].astype(np.float64)
+        moving = turning if fold else turning | moved
+        weight = jaw_weight[moving].astype(np.float64)
         fields = {
-            "shapes": shapes[:, kept],
-            "weighted_shapes": weight[:, None] * shapes[:, kept],
-            "weighted_template": weight[:, None] * template[kept],
-            "weighted_identity": weight[:, None] * identity_basis[:, kept],
+            "shapes": shapes[:, moving],
+            "weighted_shapes": weight[:, None] * shapes[:, moving],
+            "weighted_template": weight[:, None] * template[moving],
+            "weighted_identity": weight[:, None] * identity_basis[:, moving],
             "weight": weight,
         }
         rigid = np.zeros((len(shapes), 0))
@@ -222,12 +222,12 @@ def surface_of(head: HeadModel, n_identity: int, n_expression: int, fold: bool) 
     if not isinstance(head, FlameHead):
         return HeadSurface.of(head)
     model, jaw = head.model, JOINTS.index("jaw")
-    for name, given, there in (
+    for name, n_data, n_head in (
         ("identity", n_identity, len(model.identity_basis)),
         ("expression", n_expression, len(model.expression_basis)),
     ):
-        if given > there:
-            raise UsageError(f"the head has {there} {name} coefficients, the data {given}; choose another head")
+        if n_data > n_head:
+            raise UsageError(f"the head has {n_head} {name} coefficients, the data {n_data}; choose another head")
     return JawSurface.of(
         model.template,
         model.identity_basis[:n_identity],
