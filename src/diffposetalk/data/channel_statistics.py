@@ -20,10 +20,11 @@ from diffposetalk.motion import IdentitySpace, Motion, MotionSpace
 from diffposetalk.progress import Progress
 
 MEASURES = ("mean", "std", "min", "max")
-"""What is known of each channel."""
+"""Statistics of a channel."""
 LEAST_STD = 1e-2
-"""Spread given to channels that hardly move, so that they stay near 0 when normalised (as `MotionSpace.fit` does)."""
+"""Least standard deviation of a channel, so that one that hardly moves stays near 0 when normalised (see `MotionSpace.fit`)."""
 _POSES = {"head_pose": ("head_x", "head_y", "head_z"), "jaw_pose": ("jaw_x", "jaw_y", "jaw_z")}
+"""Names of the channels of rotations."""
 
 
 @dataclass(frozen=True)

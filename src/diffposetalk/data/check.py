@@ -25,8 +25,10 @@ MAX_LISTED = 20
 """Lines about what is wrong; more are counted."""
 SILENT_DB = -60.0
 """Root-mean-square level of a clip that is taken to hold no speech, decibels below full scale."""
-FAR_MEAN, FAR_STD = 0.5, 2.0
-"""A statistics file is remarked on where its mean is off by so many spreads, or its spread by such a factor."""
+FAR_MEAN = 0.5
+"""Difference of a mean in a statistics file, in standard deviations, from which it is noted."""
+FAR_STD = 2.0
+"""Factor between standard deviations from which it is noted."""
 LARGE_ROTATION = math.pi / 2
 """Radians beyond which a head or jaw is taken for a mistake of the tracker."""
 

@@ -39,7 +39,7 @@ class Store:
         self.folder = Path(folder)
 
     def get(self, key: str) -> bytes | None:
-        """Return the value of a key, None where there is none.
+        """Return the value of a key, None if the key is missing.
 
         Raises:
             InputError: the folder holds no LMDB, or a damaged one.

@@ -13,8 +13,12 @@ from pathlib import Path
 
 HEADER = 16
 """Bytes of a page's header: number of the page, padding, flags, end of the positions, start of the nodes."""
-BRANCH, LEAF, OVERFLOW = 1, 2, 4
-"""Kinds of pages."""
+BRANCH = 1
+"""Kind of a page that points to other pages."""
+LEAF = 2
+"""Kind of a page that holds keys and values."""
+OVERFLOW = 4
+"""Kind of a page that continues a large value."""
 LARGE_VALUE = 1
 """Flag of a node whose value lies on pages of its own."""
 WRITING = 0x10 | 0x4000 | 0x8000

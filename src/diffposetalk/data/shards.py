@@ -38,9 +38,13 @@ SHARD_BYTES = 1 << 28
 OTHER = "other"
 """Split of clips that are in none."""
 PARTS = ("flac", "safetensors", "json")
+"""Suffixes of the files of a clip."""
 _NAME = re.compile(r"[^\s/]+/[^\s/.]+")
+"""Name of a clip: `speaker/take`."""
 _SHARD = re.compile(r"([a-z]+)-(\d{6})\.tar")
+"""File name of a shard: split and number."""
 _POSES = ("jaw_pose", "eye_pose")
+"""Fields of a motion that not every head has."""
 
 
 def write_shards(

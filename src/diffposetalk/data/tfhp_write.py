@@ -27,8 +27,9 @@ from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE
 
 _VIDEO = re.compile(r"[^\s/]+/[^\s/]+")
+"""Name of a video: `speaker/take`."""
 _FIRST_MAP = 1 << 28
-"""Bytes the file may grow to before it is given twice the room."""
+"""Size in bytes of the first memory map; it is doubled whenever the file outgrows it."""
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ RECIPE_VERSION = 1
 RECIPE_KEYS = ("version", "seed", "clips_per_speaker")
 """Entries of `corpus.json` that must agree when a corpus is continued."""
 LOGGER = logging.getLogger("diffposetalk")
+"""Receives the reason of each failure."""
 
 
 @dataclass(frozen=True, slots=True)

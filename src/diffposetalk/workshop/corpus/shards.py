@@ -36,7 +36,7 @@ SHARD_FORMAT = 1
 
 @dataclass(frozen=True, slots=True)
 class SpeakerInfo:
-    """Who speaks in a shard."""
+    """The speaker of a shard."""
 
     speaker: str
     """Name, also of the files: `s00042`."""
@@ -54,12 +54,12 @@ class SpeakerInfo:
 
 @dataclass(frozen=True, slots=True)
 class CorpusClip:
-    """Some seconds of one speaker: sound with phones and, where it has been made, motion."""
+    """Some seconds of one speaker: sound, phones and, if it exists, motion."""
 
     name: str
     """`<speaker>/<number>`."""
     speaker: SpeakerInfo
-    """Whose clip it is."""
+    """Its speaker."""
     speech: Speech
     """16 kHz mono."""
     phones: tuple[Phone, ...]
@@ -69,7 +69,7 @@ class CorpusClip:
     motion: Motion | None
     """Face and head at the same times as the speech; None before the motion stage."""
     manner: np.ndarray | None
-    """`(M,)` float32 manner of the speaker; None before the motion stage."""
+    """``(M,)`` float32 manner of the speaker; None before the motion stage."""
 
     @property
     def duration(self) -> float:
@@ -118,7 +118,7 @@ def save_motion(folder: Path, speaker: str, manner: np.ndarray, motions: Sequenc
     Args:
         folder: the corpus.
         speaker: name of the speaker.
-        manner: `(M,)`.
+        manner: ``(M,)``.
         motions: one per clip of the speech shard.
     """
     tensors: dict[str, np.ndarray] = {"manner": np.asarray(manner, dtype=np.float32)}
@@ -151,7 +151,7 @@ def list_speakers(folder: str | Path) -> list[str]:
 
 
 def load_shard(folder: str | Path, speaker: str) -> tuple[CorpusClip, ...]:
-    """Read all clips of one speaker, with motion where it has been made.
+    """Read all clips of one speaker, with motion if it exists.
 
     Raises:
         InputError: a file is missing, broken or of a newer format, or speech and motion disagree.
@@ -189,7 +189,7 @@ def _texts(about: dict[str, Any], name: str) -> list[str]:
 
 
 def _speaker(about: dict[str, Any]) -> SpeakerInfo:
-    """Return who speaks, from a shard's header."""
+    """Return the speaker, from a shard's header."""
     values = about["speaker"]
     factor, formants, tilt_db = (float(value) for value in values["transform"])
     speaker, voice, language = (str(values[name]) for name in ("speaker", "voice", "language"))
@@ -230,7 +230,7 @@ def _motion(moving: dict[str, np.ndarray], about: dict[str, Any], key: str, path
 
 
 def shard_summary(folder: str | Path, speaker: str) -> tuple[SpeakerInfo, list[float], bool]:
-    """Return who speaks in a shard, the seconds of each clip and whether motion exists, without reading the sound.
+    """Return the speaker of a shard, the seconds of each clip and whether motion exists, without reading the sound.
 
     Raises:
         InputError: the shard is missing or broken.
@@ -276,7 +276,7 @@ def _read(path: Path, kind: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]
 
 @contextlib.contextmanager
 def _opened(path: Path, kind: str) -> Iterator[tuple[Any, dict[str, Any]]]:
-    """Open a shard and read its header; what goes wrong inside becomes one line that names the file.
+    """Open a shard and read its header; any failure becomes one line that names the file.
 
     Raises:
         InputError: it is missing, damaged, of another kind or of a newer format.

@@ -1,4 +1,4 @@
-"""All voices of all engines behind one door, and the transforms that make many speakers of each voice."""
+"""The voices of all engines, and the transforms that make many speakers of one voice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.workshop.corpus.engines.base import Engine, Line, Spoken, Voice
+from diffposetalk.workshop.corpus.engines.base import Engine, EngineOutput, Line, Voice
 from diffposetalk.workshop.corpus.engines.espeak import Espeak
 from diffposetalk.workshop.corpus.engines.festival import Festival
 from diffposetalk.workshop.corpus.engines.flite import Flite
@@ -18,12 +18,13 @@ from diffposetalk.workshop.corpus.engines.rhvoice import RHVoice
 from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence, shift_phones
 
 _ENGINES: dict[str, Engine] = {"flite": Flite(), "rhvoice": RHVoice(), "festival": Festival(), "espeak": Espeak()}
+"""Engine by name."""
 
 _GROUP_SHARES = {"flite": 0.32, "rhvoice": 0.20, "festival": 0.16, "festival-other": 0.16, "espeak": 0.16}
-"""Share of speakers per group of voices; voices built from recordings carry over to real speech far better."""
+"""Share of speakers for each group of voices; models trained on voices from recordings do far better on real speech."""
 
 _EDGE_S = 0.06
-"""Seconds of silence left before the first and after the last sound of an utterance."""
+"""Seconds of silence before the first and after the last sound of an utterance."""
 
 _LOUDNESS_RMS = 0.07
 """Root mean square of the loud parts after normalising."""
@@ -42,7 +43,7 @@ class VoiceTransform:
 
     @staticmethod
     def sample(rng: np.random.Generator, natural: bool = True) -> VoiceTransform:
-        """Draw a transform; formant synthesis is transformed less since its engines have many variants."""
+        """Draw a transform; smaller for formant synthesis, whose engines have many variants of their own."""
         width = 1.0 if natural else 0.6
         return VoiceTransform(
             resample=float(np.exp(rng.uniform(-0.15, 0.15) * width)),
@@ -146,7 +147,7 @@ def speak_lines(lines: Sequence[Line], voice: Voice, transform: VoiceTransform |
     return [None if raw is None else _finish(raw, line, voice, transform) for raw, line in zip(outputs, lines)]
 
 
-def _finish(raw: Spoken, line: Line, voice: Voice, transform: VoiceTransform) -> Utterance | None:
+def _finish(raw: EngineOutput, line: Line, voice: Voice, transform: VoiceTransform) -> Utterance | None:
     """Transform, trim and normalise an engine's output; None if it holds no sound."""
     import soxr
 

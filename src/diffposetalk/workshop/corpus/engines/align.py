@@ -15,12 +15,14 @@ from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
 FRAME_S = 0.01
 """Seconds of a frame of PocketSphinx."""
 _MARGIN_S = 0.2
+"""Seconds of faint noise added at both ends before the alignment."""
 _SHORTEST_FULL_VOWEL_S = 0.065
+"""Shortest vowel in seconds that is not taken for a reduced one."""
 
 
 @cache
 def _decoder() -> Any | None:
-    """Return a PocketSphinx decoder without a grammar, or None where the package is missing."""
+    """Return a PocketSphinx decoder without a grammar, or None if the package is missing."""
     try:
         import pocketsphinx
     except ImportError:
@@ -29,7 +31,7 @@ def _decoder() -> Any | None:
 
 
 def available() -> bool:
-    """Return True where speech can be aligned."""
+    """Return whether speech can be aligned."""
     return _decoder() is not None
 
 
@@ -38,7 +40,7 @@ def align(samples: np.ndarray, text: str) -> tuple[Phone, ...] | None:
 
     Args:
         samples: `(n,)` float32 at 16 kHz.
-        text: what is said; every word must stand in the recogniser's dictionary.
+        text: the words; each must be in the recogniser's dictionary.
 
     Returns:
         Phones that tile the sound (a short `ah` is taken for schwa), or None where a word is unknown or no
@@ -72,7 +74,7 @@ def aligned_phones(decoder: Any, pcm: bytes, words: Sequence[str]) -> list[Any] 
     Args:
         decoder: of PocketSphinx.
         pcm: sound, 16 bits at 16 kHz.
-        words: what is said, each in the decoder's dictionary.
+        words: each in the decoder's dictionary.
 
     Returns:
         PocketSphinx's entries of the phones in order (``name``, ``start`` and ``duration`` in frames of 10 ms); None

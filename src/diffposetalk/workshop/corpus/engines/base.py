@@ -42,15 +42,15 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class EngineOutput:
     """Output of an engine: untrimmed samples and phones already moved by the engine's time shift."""
 
     samples: np.ndarray
-    """`(n,)` float32 in [-1, 1]."""
+    """``(n,)`` float32 in [-1, 1]."""
     sample_rate: int
     """Hz."""
     phones: tuple[Phone, ...]
-    """In time order; gaps are silence."""
+    """In the order of time; gaps are silence."""
     notes: dict[str, str] = field(default_factory=dict)
     """Extra facts for reports."""
 
@@ -61,11 +61,11 @@ class Engine(Protocol):
     name: str
 
     def voices(self) -> list[Voice]:
-        """Return the voices installed here; empty where the engine is missing."""
+        """Return the voices installed here; empty if the engine is missing."""
         ...
 
-    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
-        """Speak every line; None where the engine failed on that line."""
+    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[EngineOutput | None]:
+        """Speak every line; None if the engine failed on it."""
         ...
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.workshop.corpus.engines.base import Line, Spoken, Voice, samples_from_int16
+from diffposetalk.workshop.corpus.engines.base import EngineOutput, Line, Voice, samples_from_int16
 from diffposetalk.workshop.corpus.language.phone_maps import from_ipa
 from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
 
@@ -20,18 +20,31 @@ _CLOSURE_S = 0.044
 """Seconds before its event at which a voiceless stop's closure begins (least energy is 22 ms before the middle)."""
 
 _SYNCHRONOUS = 2
+"""Output mode of espeak-ng, as are the following numbers of its header `speak_lib.h`."""
 _PHONEME_EVENTS_IN_IPA = 1 + 2
-_EVENT_END, _EVENT_PHONEME = 0, 7
-_RATE, _PITCH, _RANGE = 1, 3, 4
+"""Option that asks for an event for each phone, named in IPA."""
+_EVENT_END = 0
+"""Type of the last event of a list."""
+_EVENT_PHONEME = 7
+"""Type of the event of a phone."""
+_RATE = 1
+"""Number of the parameter for words per minute."""
+_PITCH = 3
+"""Number of the parameter for pitch, 0 to 100."""
+_RANGE = 4
+"""Number of the parameter for the range of pitch, 0 to 100."""
 _NORMAL_RATE = 165
+"""Words per minute at a rate of 1."""
 
 _LICENCE = "engine GPL-3+, program output free"
+"""Terms of all voices."""
 
 _ACCENTS = {"en-us": 4.0, "en": 2.0, "en-gb-scotland": 1.0, "en-gb-x-rp": 1.0, "en-gb-x-gbclan": 0.7, "en-029": 0.5}
+"""Share of each English accent."""
 
 _LANGUAGES = tuple("it es fr de fi cs ca pt pt-br nl pl sv es-419 ro hu id tr".split())  # noqa: SIM905
+"""Codes of the other languages."""
 
-# Variants that stay within what a person may sound like; whisper, robot and effect voices are left out.
 _VARIANTS = (
     "",
     *"""
@@ -42,6 +55,7 @@ _VARIANTS = (
     sandro shelby steph steph2 steph3 travis victor zac
 """.split(),  # noqa: SIM905
 )
+"""Variants that sound like a person: without whisper, robot and effect voices."""
 
 
 class _EventId(ctypes.Union):
@@ -65,7 +79,7 @@ _Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 class _Session:
-    """The library is one global machine: this object owns its callback and collects what it says."""
+    """The library has one global state: this object owns its callback and collects its samples and events."""
 
     def __init__(self, library: Any, sample_rate: int) -> None:
         self.library = library
@@ -89,7 +103,7 @@ class _Session:
 
 @cache
 def _session() -> _Session | None:
-    """Return the initialised engine, or None where espeakng-loader is not installed."""
+    """Return the initialised engine, or None if espeakng-loader is not installed."""
     try:
         import espeakng_loader
     except ImportError:
@@ -144,11 +158,11 @@ class Espeak:
             ]
         return voices
 
-    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
-        """Speak lines; rate and pitch are obeyed by all voices."""
+    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[EngineOutput | None]:
+        """Speak lines; all voices follow rate and pitch."""
         return [self._speak_line(voice, line) for line in lines]
 
-    def _speak_line(self, voice: Voice, line: Line) -> Spoken | None:
+    def _speak_line(self, voice: Voice, line: Line) -> EngineOutput | None:
         session = _session()
         if session is None:
             return None
@@ -168,7 +182,7 @@ class Espeak:
         pcm = np.concatenate(session.blocks)
         phones = _with_closures(_read_events(session.events, len(pcm), session.sample_rate))
         shifted = [Phone(p.symbol, p.start + TIME_SHIFT, p.end + TIME_SHIFT, p.stress) for p in phones]
-        return Spoken(
+        return EngineOutput(
             samples_from_int16(pcm), session.sample_rate, fill_silence(shifted, len(pcm) / session.sample_rate)
         )
 

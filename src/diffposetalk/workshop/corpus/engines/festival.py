@@ -13,14 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from diffposetalk.workshop.corpus.engines.base import Line, Spoken, Voice, samples_from_int16
+from diffposetalk.workshop.corpus.engines.base import EngineOutput, Line, Voice, samples_from_int16
 from diffposetalk.workshop.corpus.language import phone_maps
 from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
 
-# Seconds to add to the phone times, by festival voice name (measured against forced alignment and closures).
 _TIME_SHIFTS: dict[str, float] = {}
+"""Seconds to add to the phone times, by voice (measured against forced alignment and closures)."""
 
-# festival voice -> (language, share, licence)
 _VOICES = {
     "kal_diphone": ("en", 1.0, "BSD-like (CMU)"),
     "ked_diphone": ("en", 1.0, "BSD-like (CMU)"),
@@ -35,6 +34,7 @@ _VOICES = {
     "czech_ph": ("cs", 1.0, "voice free for any use, engine GPL"),
     "upc_ca_ona_hts": ("ca", 1.0, "LGPL-3"),
 }
+"""Language, share and licence, by voice."""
 
 _TABLES = {"it": phone_maps.ITALIAN, "fi": phone_maps.FINNISH, "cs": phone_maps.CZECH, "ca": phone_maps.CATALAN}
 
@@ -94,8 +94,8 @@ class Festival:
             if name in installed
         ]
 
-    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
-        """Speak lines; `rate` is obeyed by all voices, `pitch` by those with a linear-regression intonation."""
+    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[EngineOutput | None]:
+        """Speak lines; all voices follow ``rate``; those with a linear-regression intonation follow ``pitch``."""
         name = voice.name.split(":", 1)[1]
         with tempfile.TemporaryDirectory(prefix="festival-") as folder:
             script = [_PRELUDE.format(voice=name)]
@@ -118,8 +118,8 @@ class Festival:
             return [self._read(Path(folder) / str(i), name, voice.language) for i in range(len(lines))]
 
     @staticmethod
-    def _read(stem: Path, name: str, language: str) -> Spoken | None:
-        """Read one line's sound and labels; None where festival did not finish them."""
+    def _read(stem: Path, name: str, language: str) -> EngineOutput | None:
+        """Read one line's sound and labels; None if festival did not finish them."""
         try:
             with wave.open(f"{stem}.wav") as sound:
                 sample_rate = sound.getframerate()
@@ -143,4 +143,4 @@ class Festival:
                 phones += phone_maps.from_table(_TABLES[language], name_only, start, end, stress)
             start = end
         shifted = [Phone(p.symbol, p.start + shift, p.end + shift, p.stress) for p in phones]
-        return Spoken(samples_from_int16(pcm), sample_rate, fill_silence(shifted, len(pcm) / sample_rate))
+        return EngineOutput(samples_from_int16(pcm), sample_rate, fill_silence(shifted, len(pcm) / sample_rate))

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from diffposetalk.workshop.corpus.engines.base import Line, Spoken, Voice, samples_from_int16
+from diffposetalk.workshop.corpus.engines.base import EngineOutput, Line, Voice, samples_from_int16
 from diffposetalk.workshop.corpus.language.phone_maps import from_radio
 from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
 
@@ -17,6 +17,7 @@ TIME_SHIFT = -0.005
 """Seconds to add to flite's phone times (measured against forced alignment)."""
 
 _SHARES = {"rms": 1.0, "slt": 1.0, "awb": 1.0, "kal16": 0.35}
+"""Share of each voice."""
 
 
 class _Wave(ctypes.Structure):
@@ -88,11 +89,11 @@ class Flite:
             if _voice_pointer(name) is not None
         ]
 
-    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
+    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[EngineOutput | None]:
         """Speak lines; `rate` is obeyed, `pitch` only by the diphone voice."""
         return [self._speak_line(voice.name.split(":", 1)[1], line) for line in lines]
 
-    def _speak_line(self, name: str, line: Line) -> Spoken | None:
+    def _speak_line(self, name: str, line: Line) -> EngineOutput | None:
         library, pointer = _library(), _voice_pointer(name)
         if library is None or pointer is None:
             return None
@@ -121,4 +122,4 @@ class Flite:
         finally:
             library.delete_utterance(utterance)
         shifted = [Phone(p.symbol, p.start + TIME_SHIFT, p.end + TIME_SHIFT, p.stress) for p in phones]
-        return Spoken(samples_from_int16(pcm), sample_rate, fill_silence(shifted, len(pcm) / sample_rate))
+        return EngineOutput(samples_from_int16(pcm), sample_rate, fill_silence(shifted, len(pcm) / sample_rate))

@@ -16,11 +16,14 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk.workshop.corpus.engines import align
-from diffposetalk.workshop.corpus.engines.base import Line, Spoken, Voice, samples_from_int16
+from diffposetalk.workshop.corpus.engines.base import EngineOutput, Line, Voice, samples_from_int16
 
 _PROGRAM = "RHVoice-test"
+"""RHVoice's program that speaks to a file."""
 _VOICES = ("alan", "bdl", "clb", "slt")
+"""English voices."""
 _FOLDERS = (Path("/usr/share/RHVoice/voices"), Path("/usr/local/share/RHVoice/voices"))
+"""Folders of installed voices."""
 
 
 class RHVoice:
@@ -37,13 +40,13 @@ class RHVoice:
             Voice("rhvoice", f"rhvoice:{name}", "en", 1.0, True, "LGPL-2.1+") for name in _VOICES if name in installed
         ]
 
-    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[Spoken | None]:
+    def speak(self, voice: Voice, lines: Sequence[Line]) -> list[EngineOutput | None]:
         """Speak lines; rate and pitch are obeyed."""
         with tempfile.TemporaryDirectory(prefix="rhvoice-") as folder:
             return [self._speak_line(voice.name.split(":", 1)[1], line, Path(folder) / "line.wav") for line in lines]
 
     @staticmethod
-    def _speak_line(name: str, line: Line, path: Path) -> Spoken | None:
+    def _speak_line(name: str, line: Line, path: Path) -> EngineOutput | None:
         import soxr
 
         command = [
@@ -66,4 +69,4 @@ class RHVoice:
             return None
         samples = soxr.resample(samples_from_int16(pcm), sample_rate, 16000).astype(np.float32)
         phones = align.align(samples, line.text)
-        return None if phones is None else Spoken(samples, 16000, phones)
+        return None if phones is None else EngineOutput(samples, 16000, phones)

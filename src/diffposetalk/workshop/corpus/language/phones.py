@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from diffposetalk.errors import InputError
 
 VISUAL_CLASSES = ("sil", "bil", "lab", "round", "open", "spread", "cor", "back")
+"""Classes of phones that look alike: silence, p b m, f v, rounded, open, spread, made with the tongue's tip or its back."""
 
 
 @dataclass(frozen=True, slots=True)

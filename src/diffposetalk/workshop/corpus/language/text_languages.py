@@ -75,11 +75,14 @@ OTHER_LANGUAGES: tuple[str, ...] = tuple(_WORDS)
 """Language codes besides English."""
 
 _LISTS = {language: tuple(text.split()) for language, text in _WORDS.items()}
+"""Words by language."""
 
-# Onsets weighted towards lip sounds, spelt so that each language says them about alike.
 _ONSETS = ("p", "b", "m", "f", "v", "p", "b", "m", "f", "v", "t", "d", "n", "l", "s", "k", "g", "r")
+"""Beginnings of made-up syllables, mostly lip sounds, whose spelling means about the same in each language."""
 _CODAS = ("", "", "", "", "n", "l", "r", "s", "m")
+"""Ends of made-up syllables."""
 _VOWELS = {"fi": "aeiouäöy", "de": "aeiouäöü", "sv": "aeiouåäö", "hu": "aeiouöüá", "tr": "aeiouöü"}
+"""Vowels of languages that have more than a e i o u."""
 
 
 def _nonsense(language: str, rng: np.random.Generator) -> str:

@@ -13,16 +13,11 @@ NOD_RAD = 0.07
 
 
 def head_motion(prosody: Prosody, manner: Manner, rng: np.random.Generator, n_frames: int, fps: float) -> np.ndarray:
-    """Move the head as the prosody asks.
+    """Move the head in time with the prosody.
 
     Rotations stay small (well under half a radian), so that the three angles are written as one rotation vector.
 
-    Args:
-        prosody: of the speech.
-        manner: of the speaker.
-        rng: source of randomness.
-        n_frames: length of the result.
-        fps: frames per second.
+    The arguments are those of `upper_face`.
 
     Returns:
         ``(n_frames, 3)`` axis-angle, radians: +x nods down, +y turns to the subject's left, +z tilts to the right

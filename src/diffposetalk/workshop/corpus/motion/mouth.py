@@ -23,15 +23,19 @@ LEAD_S = -0.03
 """Lead of the mouth on the sound that all manners share; a manner's `anticipation` is added."""
 SHORTEST_CLOSURE_S = 0.052
 """A closure or tuck holds at least this long, so that frames 40 ms apart cannot miss it."""
-INHALE_GAP, INHALE_JAW = 0.4, 0.33
-"""Opening of lips and jaw just before a phrase that follows a pause: speakers breathe in through the mouth."""
+INHALE_GAP = 0.4
+"""Opening of the lips just before a phrase that follows a pause: speakers breathe in through the mouth."""
+INHALE_JAW = 0.33
+"""Opening of the jaw at the same time."""
 LONG_PAUSE_S = 0.3
-"""From this length on a silence seals the lips."""
+"""Shortest silence in seconds in which the lips close."""
 _VISIBLE = {"round": -0.15, "spread": 0.12, "open": -0.06, "cor": 0.1}
 """Added to a vowel's or sibilant's openness: tracked faces part the lips more over teeth that nearly meet, and less
 around a rounded opening, than jaw height alone says."""
 _REACH_S = 0.35
+"""Seconds to both sides within which a phone acts on the tracks."""
 _NAMES = ("gap", "jaw", "round", "spread", "tongue")
+"""Tracks that are blended from the targets of phones."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Loudness, pitch, accents, phrases and pauses of speech with known phone times: what face and head move to."""
+"""Loudness, pitch, accents, phrases and pauses of speech with known phone times: the input of face and head motion."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ RATE_HZ = 100
 PAUSE_S = 0.2
 """A silence at least this long ends a phrase."""
 _F0_RANGE_HZ = (65.0, 420.0)
+"""Lowest and highest pitch that is looked for."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +37,12 @@ class Phrase:
     end: float
     """Seconds."""
     rising: bool
-    """True where the pitch rises at the end, as in many questions."""
+    """Whether the pitch rises at the end, as in many questions."""
 
 
 @dataclass(frozen=True)
 class Prosody:
-    """What a listener hears besides the words. Curves have ``RATE_HZ`` values per second."""
+    """Loudness, accents and phrases of speech. Curves have ``RATE_HZ`` values per second."""
 
     duration: float
     """Seconds."""

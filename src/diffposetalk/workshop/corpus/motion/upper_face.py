@@ -10,6 +10,7 @@ from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.motion.prosody import Prosody
 
 SIDES = ("Left", "Right")
+"""Endings of the names of paired channels; the subject's own sides."""
 
 
 def upper_face(

@@ -167,7 +167,7 @@ def page_path(out: str | Path) -> Path:
     """Return where the page goes: ``out`` itself, or `index.html` in the folder that ``out`` names (made if absent).
 
     Raises:
-        UsageError: the parent is missing or read-only, or ``out`` is an existing file that is no page.
+        UsageError: the parent is missing or read-only, or ``out`` is an existing file but not a page.
     """
     out = Path(out)
     if out.suffix.lower() in (".html", ".htm"):

@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _AXES = ("pitch", "yaw", "roll")
+"""Components of head rotation."""
 _COLORS = ("#1f6fb2", "#c0392b", "#2a9d5c", "#8e44ad", "#d68910", "#16a2a2", "#7f8c8d", "#b03a78")
+"""Colours of curves."""
 _CLASS_COLOR = dict(zip(VISUAL_CLASSES, ("#b0b0b0", *_COLORS)))
+"""Colour by visual class of phones."""
 
 
 def voices(summaries: Sequence[tuple[SpeakerInfo, float, int]]) -> Figure:
@@ -191,7 +194,7 @@ def timing(takes: Sequence[Take]) -> Figure:
 
 
 def blinks(takes: Sequence[Take]) -> Figure:
-    """Draw blink rates against what the manners ask, intervals and durations of blinks."""
+    """Draw blink rates against those of the manners, intervals and durations of blinks."""
     figure = new_figure(12, 3.2)
     rates, intervals, lengths, gaze = figure.subplots(1, 4)
     measured = measures.blinks_per_minute(takes)
@@ -220,7 +223,7 @@ def _blink_lengths(take: Take) -> list[float]:
 
 
 def head(takes: Sequence[Take]) -> Figure:
-    """Draw spreads of head rotation against what the manners ask, and amplitude spectra."""
+    """Draw spreads of head rotation against those of the manners, and amplitude spectra."""
     figure = new_figure(12, 3.4)
     panels = figure.subplots(1, 4)
     frequency, spectra = measures.head_spectrum(takes)
