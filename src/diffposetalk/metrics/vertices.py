@@ -63,8 +63,7 @@ def upper_face_deviation(
     and lack at different vertices cancel; `upper_face_deviation_absolute` does not let them.
 
     Args:
-        predicted: ``(T, V, 3)`` vertices, metres, without head rotation.
-        truth: ``(T', V, 3)``; the shorter of the two sets the number of frames compared.
+        predicted, truth: as for `lip_vertex_error_max`.
         rest: ``(V, 3)`` the face at rest, metres.
         upper_face: indices of the upper-face vertices.
         squared: ``m`` is the squared distance (square metres), as published scripts have it; False: the
