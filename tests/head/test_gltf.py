@@ -234,6 +234,10 @@ HOSTILE: dict[str, tuple[Any, str]] = {
         lambda c: c["nodes"].extend({"mesh": 0} for _ in range(200_000)) or None,
         "more than the limit",
     ),
+    "small meshes shown ten thousand times": (
+        lambda c: c["nodes"].extend({"mesh": 2} for _ in range(15_000)) or None,
+        "pieces of meshes, more than the limit",
+    ),
 }
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import pathlib
 import pickle
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,14 @@ import torch
 
 from diffposetalk.cli import run
 from diffposetalk.data.flame_statistics import MEASURES, Statistics
-from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.generate.talker import Talker
 from diffposetalk.model.checkpoint import Model, load_model
 from diffposetalk.model.layers import sinusoid
 from diffposetalk.model.style_reader import StyleModel
 from diffposetalk.motion import Motion
 from diffposetalk.released_weights.convert import convert
+from diffposetalk.released_weights.files import read_released
 from diffposetalk.speech import Speech
 
 Writer = Callable[..., Path]
@@ -229,3 +232,24 @@ def test_the_guidance_of_the_checkpoint_is_used_unless_another_is_asked_for(
     )
     assert np.array_equal(own, independent)
     assert np.abs(own - incremental).max() > 1e-3
+
+
+def test_pickles_that_torch_would_take_minutes_or_gigabytes_for_are_refused_before(tmp_path: Path) -> None:
+    """In both of torch's formats: the name of 2 MB made its regular expression run for minutes."""
+    hostile = (b"c" + b"a" * 2_000_000 + b"\nb\n.", b"\x80\x02c__builtin__\nbytearray\nJ\xff\xff\xff\x7f\x85R.")
+    for pickled in hostile:
+        path = tmp_path / "a.pt"
+        path.write_bytes(pickled)
+        with pytest.raises(InputError, match=r"a\.pt: refused, it "):
+            read_released(path)
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("archive/data.pkl", pickled)
+        with pytest.raises(InputError, match=r"a\.pt: refused, it "):
+            read_released(path)
+
+
+def test_files_in_both_of_torchs_formats_are_still_read(tmp_path: Path) -> None:
+    content = {"args": argparse.Namespace(a=1), "model": {"w": torch.ones(3)}, "iter": 5}
+    for zipped in (True, False):
+        torch.save(content, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+        assert read_released(tmp_path / "a.pt").iteration == 5

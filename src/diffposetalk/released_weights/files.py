@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.errors import InputError, ModelError
+from diffposetalk.files.pickles.scan import danger
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,6 +71,8 @@ def read_released(path: str | Path) -> ReleasedCheckpoint:
     for module in ("pathlib", "pathlib._local"):
         for name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath", "Path"):
             allowed.append((pathlib.PurePosixPath, f"{module}.{name}"))
+    if reason := danger(path):
+        raise InputError(f"{path}: refused, {reason}")
     try:
         with torch.serialization.safe_globals(allowed):
             content = torch.load(path, map_location="cpu", weights_only=True)

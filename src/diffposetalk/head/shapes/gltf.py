@@ -19,6 +19,10 @@ from diffposetalk.head.shapes.vrm import Binds, expressions, faces_backward
 
 TRIANGLES = 4
 """The glTF mode of triangles."""
+MOST_NODES = 20_000
+"""Nodes of a scene; avatars have a few hundred."""
+MOST_PIECES = 5_000
+"""Primitives that a scene shows; avatars have a few dozen."""
 BYTES_VERTEX = 300
 """Memory that a vertex takes while its mesh is placed."""
 BYTES_MOVE = 40
@@ -68,6 +72,8 @@ class _Scene:
             for part in self.file.json["meshes"][node["mesh"]]["primitives"]
             if part.get("mode", TRIANGLES) == TRIANGLES
         ]
+        if len(shown) > MOST_PIECES:
+            raise InputError(f"{self.path}: shows {len(shown)} pieces of meshes, more than the limit of {MOST_PIECES}")
         counts = [self.file.count(part["attributes"]["POSITION"]) for _, part in shown]
         moved = sum(count * len(part.get("targets", ())) for count, (_, part) in zip(counts, shown))
         check_bytes(self.path, BYTES_VERTEX * sum(counts) + BYTES_MOVE * moved, WHAT)
@@ -186,6 +192,8 @@ class _Scene:
             InputError: the nodes are not a tree.
         """
         nodes = self.file.nodes
+        if len(nodes) > MOST_NODES:
+            raise InputError(f"{self.path}: has {len(nodes)} nodes, more than the limit of {MOST_NODES}")
         below = {child for node in nodes for child in node.get("children", ())}
         places: dict[int, np.ndarray] = {}
         waiting = [(number, np.eye(4)) for number in range(len(nodes)) if number not in below]
