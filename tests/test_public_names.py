@@ -10,6 +10,7 @@ import pytest
 
 import diffposetalk
 from diffposetalk import Motion, Speech, Style, Talker
+from diffposetalk.geometry.mesh import MeshSequence
 
 
 @pytest.mark.parametrize("first", ["", "import diffposetalk.track.fit", "from diffposetalk.render import Renderer"])
@@ -44,3 +45,10 @@ def test_what_is_printed_is_one_short_line(motion: Motion, talker: Talker) -> No
         assert "\n" not in repr(thing) and len(repr(thing)) < 160, repr(thing)
     assert repr(motion) == "Motion(50 frames, 2.00 s at 25 fps, head 'anny', 52 channels)"
     assert "clip.mp4" in repr(style) and "lively" in repr(talker)
+
+
+def test_what_a_person_prints_is_one_short_line() -> None:
+    head = diffposetalk.load_head()
+    mesh = head.mesh()
+    for thing in (head, mesh, MeshSequence(mesh, mesh.vertices[None], 25.0)):
+        assert len(repr(thing)) < 150 and "\n" not in repr(thing)

@@ -49,6 +49,8 @@ class Speech:
             raise InputError(f"speech has NaN or infinite samples (the first at {at:.3f} s)")
         if np.abs(samples).max() > media.LOUDEST:
             raise InputError("speech must lie in [-1, 1]; divide integer samples by their full scale")
+        if not isinstance(self.sample_rate, int | float | np.number):
+            raise InputError(f"the sample rate must be a number of Hz, not {self.sample_rate!r:.40}")
         if not MIN_SAMPLE_RATE <= self.sample_rate <= media.HIGHEST_RATE:
             raise InputError(
                 f"a sample rate of {self.sample_rate} Hz is impossible for speech "
@@ -89,6 +91,8 @@ class Speech:
             InputError: the samples are empty, not mono, NaN, or out of range.
         """
         samples = np.asarray(samples)
+        if samples.dtype == np.uint8:  # as 8-bit WAV files have it
+            samples = (samples.astype(np.float32) - 128) / 128
         if samples.dtype.kind == "i":
             samples = samples.astype(np.float32) / float(-np.iinfo(samples.dtype).min)
         return cls(samples, sample_rate).resampled(SAMPLE_RATE)

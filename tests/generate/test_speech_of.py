@@ -113,3 +113,23 @@ def test_progress_tells_seconds(tiny: Talker) -> None:
         progress=lambda done, total=None, what=None: told.append((done, total)),
     )
     assert told == [(4.0, 9.0), (8.0, 9.0), (9.0, 9.0)]
+
+
+def test_8_bit_arrays_are_centred_at_128() -> None:
+    loud = np.sin(np.arange(16000) / 20)
+    eight = (loud * 127 + 128).astype(np.uint8)
+    for array in (eight, np.stack([eight, eight])):
+        speech = speech_of(array, 16000, 16000)
+        assert isinstance(speech, Speech) and np.abs(speech.samples - loud).max() < 0.02
+
+
+@pytest.mark.parametrize("source", [5, None, [0.1, 0.2], b"talk.wav", ("talk.wav", 16000)])
+@pytest.mark.parametrize("rate", [None, 16000])
+def test_what_is_no_speech_is_said_first(source: object, rate: int | None) -> None:
+    with pytest.raises(UsageError, match="speech must be a file, an array with sample_rate"):
+        speech_of(source, 16000, rate)  # type: ignore[arg-type]
+
+
+def test_a_rate_that_is_no_number_is_said() -> None:
+    with pytest.raises(InputError, match="must be a number of Hz, not '16000'"):
+        speech_of(np.zeros(16000), 16000, "16000")  # type: ignore[arg-type]

@@ -129,3 +129,9 @@ def test_what_shows_no_manner_is_refused_in_one_line(tiny: Talker, motion: Motio
         style_of(motion, None, {})
     with pytest.raises(ModelError, match="16"):
         tiny.style(Style(np.zeros(5), tiny.style("lively").encoder, "short"))
+
+
+@pytest.mark.parametrize("source", [5, ["lively"], {"lively": 1.0}, Style, ""])
+def test_what_is_no_style_is_said(source: object) -> None:
+    with pytest.raises(UsageError, match=r"a style must be|the name of a style is empty"):
+        style_of(source, None, {})  # type: ignore[arg-type]

@@ -58,6 +58,11 @@ def speech_of(source: SpeechSource, rate: int, sample_rate: int | None = None) -
                 "an array of samples needs its rate: pass sample_rate=44100, or whatever it was recorded at"
             )
         return Speech.from_array(_mono(np.asarray(source)), sample_rate).resampled(rate)
+    known = isinstance(source, (str, os.PathLike)) or (hasattr(source, "blocks") and hasattr(source, "sample_rate"))
+    if not known:
+        raise UsageError(
+            f"speech must be a file, an array with sample_rate, Speech or SpeechFile, not {type(source).__name__}"
+        )
     if sample_rate is not None:
         raise UsageError("sample_rate goes with an array of samples; files and Speech say their own")
     if isinstance(source, (str, os.PathLike)):
@@ -66,10 +71,6 @@ def speech_of(source: SpeechSource, rate: int, sample_rate: int | None = None) -
         return source.resampled(rate)
     if isinstance(source, SpeechFile):
         return source if source.sample_rate == rate else replace(source, sample_rate=rate)
-    if not (hasattr(source, "blocks") and hasattr(source, "sample_rate")):
-        raise UsageError(
-            f"speech must be a file, an array with sample_rate, Speech or SpeechFile, not {type(source).__name__}"
-        )
     if source.sample_rate != rate:
         raise InputError(f"expected speech at {rate} Hz, got {source.sample_rate} Hz; resample it first")
     return source
@@ -96,6 +97,8 @@ def _mono(samples: np.ndarray) -> np.ndarray:
         return samples.ravel()
     if samples.ndim != 2 or min(samples.shape) > MOST_CHANNELS:
         return samples  # one channel, or not sound: `Speech` refuses it
+    if samples.dtype == np.uint8:
+        samples = (samples.astype(np.float32) - 128) / 128
     if samples.dtype.kind == "i":
         samples = samples.astype(np.float32) / float(-np.iinfo(samples.dtype).min)
     return samples.mean(axis=int(np.argmin(samples.shape)))

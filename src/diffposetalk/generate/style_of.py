@@ -63,7 +63,14 @@ def style_of(
         return _style_of_motion(source, "motion", reader, head)
     if isinstance(source, np.ndarray):
         return Style(source, encoder, "array")
+    if not isinstance(source, (str, os.PathLike)):
+        raise UsageError(
+            "a style must be the name of a preset, a file, a vector, a Motion or a Style, "
+            f"not {getattr(type(source), '__name__', source)}"
+        )
     name = os.fspath(source)
+    if not name:
+        raise UsageError("the name of a style is empty; name a preset or a file")
     if name in presets:
         return replace(presets[name], source=name)
     path = Path(name)

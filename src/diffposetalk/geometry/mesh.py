@@ -51,6 +51,9 @@ class Mesh:
         if self.faces.size and (self.faces.min() < 0 or self.faces.max() >= len(self.vertices)):
             raise InputError(f"mesh faces point outside its {len(self.vertices)} vertices")
 
+    def __repr__(self) -> str:
+        return f"Mesh({len(self.vertices)} vertices, {len(self.faces)} faces)"
+
 
 @dataclass(frozen=True)
 class MeshSequence:
@@ -68,6 +71,9 @@ class MeshSequence:
             raise InputError(
                 f"a mesh sequence needs (T, {len(self.mesh.vertices)}, 3) vertices, got {self.vertices.shape}"
             )
+
+    def __repr__(self) -> str:
+        return f"MeshSequence({len(self.vertices)} frames at {self.fps:g} fps of {self.mesh})"
 
     @staticmethod
     def of(mesh: Mesh, pieces: Iterable[np.ndarray], fps: float) -> MeshSequence:

@@ -26,6 +26,10 @@ class BaseHead:
     name: str
     """What motions made for this head carry as ``head``."""
 
+    def __repr__(self) -> str:
+        """Return one line; the arrays of a head would fill pages."""
+        return f"{type(self).__name__}({self.name!r}, {self.identity_dim} numbers of identity)"
+
     @property
     def identity_dim(self) -> int:
         """How many identity coordinates there are."""

@@ -113,6 +113,9 @@ class Model:
     identity_space: IdentitySpace | None = None
     """How identity coefficients are normalised, where motion depends on them."""
 
+    def __repr__(self) -> str:
+        return f"Model({self.config.name!r}, {self.space}, {len(self.presets)} styles)"
+
     def __post_init__(self) -> None:
         if self.space.dim != self.config.denoiser.motion_dim:
             raise ModelError(

@@ -6,6 +6,7 @@ import io
 import pickletools
 import zipfile
 from pathlib import Path
+from typing import IO
 
 LONGEST_NAME = 200
 """Characters of a name that a pickle refers to; libraries take very long to say that they refuse a longer one."""
@@ -38,10 +39,10 @@ def danger(path: str | Path) -> str | None:
     return None
 
 
-def _danger(file: io.BufferedIOBase) -> str | None:
+def _danger(file: IO[bytes]) -> str | None:
     """Read one pickle's instructions up to its end; torch knows no other instruction with a name than GLOBAL."""
-    for opcode, argument, _ in pickletools.genops(file):  # type: ignore[arg-type]
-        if opcode.name != "GLOBAL":
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name != "GLOBAL" or not isinstance(argument, str):
             continue
         if len(argument) > LONGEST_NAME:
             return f"it refers to a name of {len(argument)} characters"

@@ -47,7 +47,7 @@ DARKER = (0.95, 1.05, 1.15)
 """What a unit of melanin takes from red, green and blue, in natural logarithms."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AnnyHead(BaseHead):
     """The free head: 52 ARKit channels, head rotation shared by neck and head, identity by principal directions."""
 

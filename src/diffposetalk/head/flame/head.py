@@ -48,7 +48,7 @@ MASK_FILES = ("FLAME_masks.pkl",)
 """Files of masks that are looked for there."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class FlameHead(BaseHead):
     """FLAME as a `HeadModel`; every method takes numpy or torch and is differentiable with torch."""
 

@@ -34,7 +34,7 @@ BROWS_BY = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "
 """Shapes by which the brows are found."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TargetsHead(BaseHead):
     """A head of named shapes; weights in [0, 1] add up, head rotation turns the whole mesh about `pivot`."""
 
