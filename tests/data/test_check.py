@@ -31,18 +31,18 @@ def put(path: Path, key: str, value: object) -> None:
 
 
 def test_a_good_set(tfhp: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    found = check(tfhp)
-    assert found.problems == []
-    assert found.notes == []
-    facts = found.facts
+    findings = check(tfhp)
+    assert findings.problems == []
+    assert findings.notes == []
+    facts = findings.facts
     assert (facts["clips"], facts["speakers"], facts["seg_len"]) == (5, 4, 20)
     assert facts["hours"] == pytest.approx(276 / 25 / 3600)
     assert facts["splits"]["train"] == {"videos": 3, "speakers": 2}
     assert facts["statistics"]["exp"]["mean_off"] < 1e-5
     assert run(["dataset", "check", str(tfhp)]) == 0
-    said = capsys.readouterr().out
-    assert "5 of 4 speakers" in said
-    assert "nothing is wrong" in said
+    output = capsys.readouterr().out
+    assert "5 of 4 speakers" in output
+    assert "nothing is wrong" in output
 
 
 def test_everything_wrong_is_said(copy: Path, clips: list[Clip], capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +53,7 @@ def test_everything_wrong_is_said(copy: Path, clips: list[Clip], capsys: pytest.
     (copy / "keys.txt").write_text("Ann/000\n")
     values = dict(Statistics.load(copy / "stats_train.npz").values)
     np.savez(copy / "stats_train.npz", **{**values, "exp_std": values["exp_std"] * 0})
-    found = check(copy)
+    findings = check(copy)
     for line in (
         r"Ann/001/001: 'coef' must hold 'shape'",
         r"values that belong to no video's length: Bob/000 (1)",
@@ -62,12 +62,12 @@ def test_everything_wrong_is_said(copy: Path, clips: list[Clip], capsys: pytest.
         r"keys.txt: does not name all videos",
         r"stats_train.npz: the spread of exp 0, exp 1, exp 2",
     ):
-        assert any(line in problem for problem in found.problems), line
-    assert len(found.problems) == 6
-    assert any("videos in no split: Dot/000" in note for note in found.notes)
+        assert any(line in problem for problem in findings.problems), line
+    assert len(findings.problems) == 6
+    assert any("videos in no split: Dot/000" in note for note in findings.notes)
     assert run(["dataset", "check", str(copy), "--json"]) == 1
     result = json.loads(capsys.readouterr().out)
-    assert result["problems"] == found.problems
+    assert result["problems"] == findings.problems
     assert result["exit_code"] == 1
 
 
@@ -75,9 +75,9 @@ def test_statistics_of_other_data(copy: Path) -> None:
     stats = Statistics.load(copy / "stats_train.npz")
     moved = {**stats.values, "exp_mean": stats["exp_mean"] + 2 * stats["exp_std"]}
     Statistics(moved).save(copy / "stats_train.npz")
-    found = check(copy)
-    assert not found.problems
-    assert any("exp: 10 of 10 differ" in note for note in found.notes)
+    findings = check(copy)
+    assert not findings.problems
+    assert any("exp: 10 of 10 differ" in note for note in findings.notes)
     narrow = {key: value[:5] if key.startswith("shape") else value for key, value in stats.values.items()}
     Statistics(narrow).save(copy / "stats_train.npz")
     assert any("made from other data: widths shape 5 (data: 12)" in line for line in check(copy).problems)
@@ -104,9 +104,9 @@ def test_broken_shards_are_a_problem(clips: list[Clip], tmp_path: Path) -> None:
     write_shards(clips, tmp_path / "shards")
     shard = tmp_path / "shards" / "train-000000.tar"
     shard.write_bytes(shard.read_bytes()[:100_000])
-    found = check(tmp_path / "shards")
-    assert len(found.problems) == 1
-    assert "train-000000.tar" in found.problems[0]
+    findings = check(tmp_path / "shards")
+    assert len(findings.problems) == 1
+    assert "train-000000.tar" in findings.problems[0]
 
 
 def test_convert_and_stats_commands(copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

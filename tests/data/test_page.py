@@ -110,20 +110,20 @@ def write_manifest(folder: Path) -> None:
 
 
 def test_survey_measures_every_frame(shards):
-    found = survey(shards, n_samples=1)
-    assert (found.layout, found.head, found.fps, found.splits) == ("shards", "anny", 25.0, ("train", "val", "test"))
-    assert found.hours == pytest.approx(12 / 3600)
-    rows = {row.name: row for row in found.rows}
+    data = survey(shards, n_samples=1)
+    assert (data.layout, data.head, data.fps, data.splits) == ("shards", "anny", 25.0, ("train", "val", "test"))
+    assert data.hours == pytest.approx(12 / 3600)
+    rows = {row.name: row for row in data.rows}
     assert rows["A<b>/one"].blinks_per_minute == pytest.approx(30)
     assert rows["A<b>/two"].blinks_per_minute is None
     assert rows["Bea/one"].level_db == pytest.approx(-23, abs=0.1)
     assert rows["Cem/one"].head_spread_deg == pytest.approx((0, 7.1, 0), abs=0.2)
-    jaw = found.channels["jaw open"]
+    jaw = data.channels["jaw open"]
     assert jaw["train"].counts.sum() == 150
     assert jaw["train"].percentile(50) == pytest.approx(0.1, abs=0.002)
     assert jaw["val"].percentile(50) == pytest.approx(0.5, abs=0.002)
-    assert found.channels["head yaw"]["test"].percentile(95) == pytest.approx(10, abs=0.5)
-    assert [split for split, _ in found.samples] == ["train", "val", "test"]
+    assert data.channels["head yaw"]["test"].percentile(95) == pytest.approx(10, abs=0.5)
+    assert [split for split, _ in data.samples] == ["train", "val", "test"]
 
 
 def test_samples_are_of_different_speakers_where_there_are(shards):
@@ -133,22 +133,22 @@ def test_samples_are_of_different_speakers_where_there_are(shards):
 
 
 def test_tfhp_is_surveyed_too(tfhp):
-    found = survey(tfhp, n_samples=3)
-    assert (found.layout, found.head) == ("tfhp", "flame")
-    assert {split: sum(row.split == split for row in found.rows) for split in found.splits} == {
+    data = survey(tfhp, n_samples=3)
+    assert (data.layout, data.head) == ("tfhp", "flame")
+    assert {split: sum(row.split == split for row in data.rows) for split in data.splits} == {
         "train": 3,
         "val": 1,
         "test": 1,
     }
-    assert {"exp_00", "jaw opening", "head pitch"} <= set(found.channels)
-    assert sorted(clip.name for split, clip in found.samples if split == "train") == ["Ann/000", "Ann/001", "Bob/000"]
+    assert {"exp_00", "jaw opening", "head pitch"} <= set(data.channels)
+    assert sorted(clip.name for split, clip in data.samples if split == "train") == ["Ann/000", "Ann/001", "Bob/000"]
 
 
 def test_histograms_count_what_lies_beyond_their_ends():
-    found = Histogram(0, 1, counts=np.zeros(100, np.int64))
-    found.add(np.array([-5, 0.5, 0.5, 7]))
-    assert (found.counts[0], found.counts[50], found.counts[-1]) == (1, 2, 1)
-    assert found.percentile(50) == pytest.approx(0.505)
+    values = Histogram(0, 1, counts=np.zeros(100, np.int64))
+    values.add(np.array([-5, 0.5, 0.5, 7]))
+    assert (values.counts[0], values.counts[50], values.counts[-1]) == (1, 2, 1)
+    assert values.percentile(50) == pytest.approx(0.505)
     assert np.isnan(Histogram(0, 1).percentile(50))
 
 

@@ -123,19 +123,19 @@ def test_stereo_is_mixed_down(tfhp: Path, tmp_path: Path) -> None:
 
 
 def test_reads_in_forked_children(reader: TfhpReader) -> None:
-    wanted = reader.coefficients("Dot/000").exp  # opens the file in the parent
+    expected = reader.coefficients("Dot/000").exp  # opens the file in the parent
     read_end, write_end = os.pipe()
     for _ in range(2):
         child = os.fork()
         if child == 0:
-            good = (reader.coefficients("Dot/000").exp == wanted).all()
-            good &= (TfhpReader(reader.path).coefficients("Dot/000").exp == wanted).all()
+            good = (reader.coefficients("Dot/000").exp == expected).all()
+            good &= (TfhpReader(reader.path).coefficients("Dot/000").exp == expected).all()
             os.write(write_end, b"1" if good else b"0")
             os._exit(0)
         os.waitpid(child, 0)
     os.close(write_end)
     assert os.read(read_end, 9) == b"11"
-    np.testing.assert_array_equal(reader.coefficients("Dot/000").exp, wanted)
+    np.testing.assert_array_equal(reader.coefficients("Dot/000").exp, expected)
     assert pickle.loads(pickle.dumps(reader)).n_frames("Dot/000") == 90
 
 

@@ -65,8 +65,8 @@ def outcome(reader: Reader, data: bytes, folder: Path) -> Outcome:
 def test_files_of_the_folder(name: str, path: Path, tmp_path: Path) -> None:
     if not name:
         pytest.skip("needs the folder of known faults, which is absent")
-    found = outcome(READERS[name], path.read_bytes(), tmp_path)
-    assert found.good, f"{found.kind}: {found.text}"
+    result = outcome(READERS[name], path.read_bytes(), tmp_path)
+    assert result.good, f"{result.kind}: {result.text}"
 
 
 def npz_of_4_gb() -> bytes:
@@ -181,7 +181,7 @@ MADE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "lists without end in a model": ("model", lambda: header_of(DEEP)),
     "lists without end in a speech shard": ("corpusshard", lambda: header_of(DEEP)),
     "a header that is a list": ("style", lambda: header_of("[]")),
-    "a header that is a list, told of": ("info_st", lambda: header_of("[]")),
+    "a header that is a list, noted": ("info_st", lambda: header_of("[]")),
     "an unknown codec": ("sound", lambda: wav(kind=999)),
     "one sample": ("sound", lambda: wav(n=1)),
     "two thousand million samples a second": ("sound", lambda: wav(rate=2 * 10**9)),
@@ -195,12 +195,12 @@ MADE: dict[str, tuple[str, Callable[[], bytes]]] = {
 @pytest.mark.parametrize("case", MADE)
 def test_small_copies(case: str, tmp_path: Path) -> None:
     name, make = MADE[case]
-    found = outcome(READERS[name], make(), tmp_path)
-    assert found.good, f"{found.kind}: {found.text}"
-    wanted = (
-        "result" if case in ("a chain of nodes without end", "one sample") and found.kind == "result" else "refused"
+    result = outcome(READERS[name], make(), tmp_path)
+    assert result.good, f"{result.kind}: {result.text}"
+    expected = (
+        "result" if case in ("a chain of nodes without end", "one sample") and result.kind == "result" else "refused"
     )
-    assert found.kind == wanted, found.text
+    assert result.kind == expected, result.text
 
 
 @pytest.mark.parametrize(
@@ -213,5 +213,5 @@ def test_pipes_are_not_waited_for(name: str, tmp_path: Path) -> None:
         reader.read(target)
         target.unlink()
         os.mkfifo(target)
-        found = alone(reader, target)
-    assert found.kind == "refused", found.text
+        result = alone(reader, target)
+    assert result.kind == "refused", result.text

@@ -21,7 +21,7 @@ from diffposetalk.workshop.corpus.motion.manner import PRESETS, Manner
 LOUDNESS = {"sil": 0.0, "p": 0.02, "b": 0.05, "m": 0.15, "f": 0.05, "v": 0.1, "s": 0.08, "t": 0.02, "k": 0.02}
 
 
-def said(symbols: str, length: float = 0.1, level: float = 1.0) -> tuple[Speech, list[Phone]]:
+def speech_of(symbols: str, length: float = 0.1, level: float = 1.0) -> tuple[Speech, list[Phone]]:
     """Return a buzz whose loudness follows the phones, and the phones; ``name:seconds`` sets a phone's length."""
     phones, clock = [], 0.0
     for word in symbols.split():
@@ -51,7 +51,7 @@ def within(motion: Motion, phone: Phone) -> slice:
 
 def made(symbols: str, manner: Manner | None = None, seed: int = 0, **options: float) -> tuple[Motion, list[Phone]]:
     """Articulate made-up speech."""
-    speech, phones = said(symbols, **options)
+    speech, phones = speech_of(symbols, **options)
     return articulate(speech, phones, manner or Manner(), np.random.default_rng(seed)), phones
 
 
@@ -126,7 +126,7 @@ def test_silence_alone() -> None:
 
 def test_louder_vowels_open_wider() -> None:
     """Loudness within a clip widens the mouth, more so with more energy coupling."""
-    speech, phones = said("sil:0.4 aa:0.2 k aa:0.2 k aa:0.2 sil:0.4")
+    speech, phones = speech_of("sil:0.4 aa:0.2 k aa:0.2 k aa:0.2 sil:0.4")
     samples = speech.samples.copy()
     samples[: round(phones[2].start * 16000)] *= 0.25
     ratios = []
@@ -193,7 +193,7 @@ def test_mouth_runs_ahead_with_anticipation() -> None:
 
 def test_nods_meet_accents() -> None:
     """The head goes down around a loud stressed vowel more than it would by chance."""
-    speech, phones = said("sil:0.5 t ax t ax t ax t aa:0.25 t ax t ax t ax sil:0.8")
+    speech, phones = speech_of("sil:0.5 t ax t ax t ax t aa:0.25 t ax t ax t ax sil:0.8")
     accent = 0.5 * (phones[8].start + phones[8].end)
     depth = []
     for seed in range(24):
@@ -227,7 +227,7 @@ def test_same_seed_same_motion_other_seed_other_motion() -> None:
 
 def test_other_frame_rates_and_gaps_between_phones() -> None:
     """Frame rate changes the sampling only; phones may leave gaps, which are silence."""
-    speech, phones = said("sil:0.5 aa:0.3 m:0.1 aa:0.3 sil:0.6")
+    speech, phones = speech_of("sil:0.5 aa:0.3 m:0.1 aa:0.3 sil:0.6")
     motion = articulate(speech, phones[1:4], Manner(), np.random.default_rng(0), fps=50.0)
     assert len(motion) == 90
     assert motion.fps == 50
@@ -238,7 +238,7 @@ def test_other_frame_rates_and_gaps_between_phones() -> None:
 
 def test_bad_phones_are_refused() -> None:
     """Unknown and overlapping phones are the caller's error."""
-    speech, _ = said("aa:1")
+    speech, _ = speech_of("aa:1")
     for phones in ([Phone("nosuch", 0, 1)], [Phone("aa", 0, 0.6), Phone("m", 0.3, 1)]):
         with pytest.raises(InputError):
             articulate(speech, phones, Manner(), np.random.default_rng(0))

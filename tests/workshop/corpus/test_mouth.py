@@ -33,8 +33,8 @@ def gap_mm(motion: Motion) -> np.ndarray:
     return motion.expression @ opening()
 
 
-def tracks(said, manner: Manner | None = None) -> MouthTracks:
-    speech, phones = said
+def tracks(sentence, manner: Manner | None = None) -> MouthTracks:
+    speech, phones = sentence
     return mouth_tracks(phones, analyse(speech, phones), manner or Manner())
 
 
@@ -50,20 +50,20 @@ def test_consonants_take_the_shape_of_their_vowels(say):
 
 
 def test_rounding_begins_before_its_vowel_and_more_so_than_it_lingers(say):
-    found = tracks(say("sil:0.3 iy:0.2 t uw:0.2 t iy:0.2 sil:0.3")).round
-    before, after = found[round(0.5 * RATE_HZ)], found[round(0.9 * RATE_HZ)]
+    rounding = tracks(say("sil:0.3 iy:0.2 t uw:0.2 t iy:0.2 sil:0.3")).round
+    before, after = rounding[round(0.5 * RATE_HZ)], rounding[round(0.9 * RATE_HZ)]
     assert before > 0.15 and before > after
 
 
 def test_clear_speakers_reach_quick_vowels(say):
-    said = say("sil:0.3 t aa':0.07 t aa':0.07 t aa':0.07 t sil:0.3")
-    mumbled, medium, clear = (tracks(said, Manner(precision=p)).gap.max() for p in (0.1, 0.5, 1.0))
+    sentence = say("sil:0.3 t aa':0.07 t aa':0.07 t aa':0.07 t sil:0.3")
+    mumbled, medium, clear = (tracks(sentence, Manner(precision=p)).gap.max() for p in (0.1, 0.5, 1.0))
     assert mumbled < medium < clear
 
 
 def test_glides_move_within_the_phone(say):
-    said = say("sil:0.3 t ay':0.3 t sil:0.3")
-    gap = at(tracks(said).gap, said[1][2])
+    sentence = say("sil:0.3 t ay':0.3 t sil:0.3")
+    gap = at(tracks(sentence).gap, sentence[1][2])
     assert gap[5:15].mean() > 1.2 * gap[-8:].mean()
 
 
@@ -103,13 +103,13 @@ def test_loud_silence_stays_shut():
     assert gap_mm(motion).max() < 0.3
 
 
-spoken = st.lists(
+sentences = st.lists(
     st.tuples(st.sampled_from(SYMBOLS), st.floats(0.03, 0.35), st.integers(0, 2)), min_size=1, max_size=25
 )
 manners = st.lists(st.floats(0, 1), min_size=len(Manner.ranges()), max_size=len(Manner.ranges()))
 
 
-@given(spoken, manners, st.integers(0, 2**32 - 1), st.sampled_from([25.0, 30.0, 50.0]))
+@given(sentences, manners, st.integers(0, 2**32 - 1), st.sampled_from([25.0, 30.0, 50.0]))
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_any_phones_in_any_manner(sequence, shares, seed, fps):
     clock, phones = 0.0, []

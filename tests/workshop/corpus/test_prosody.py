@@ -18,9 +18,9 @@ def tone(hz: np.ndarray | float, seconds: float, level: float = 0.3) -> np.ndarr
 def test_pitch_of_tones() -> None:
     """Pitch comes out within 3 % between 90 and 250 Hz; noise and silence have none."""
     for hz in (90.0, 140.0, 250.0):
-        found = fundamental_hz(tone(hz, 1.0), 16000, 100)[10:90]
-        assert np.abs(np.median(found) / hz - 1) < 0.03
-        assert (found > 0).mean() > 0.95
+        pitch = fundamental_hz(tone(hz, 1.0), 16000, 100)[10:90]
+        assert np.abs(np.median(pitch) / hz - 1) < 0.03
+        assert (pitch > 0).mean() > 0.95
     noise = np.random.default_rng(0).normal(0, 0.1, 16000)
     assert (fundamental_hz(noise, 16000, 100) > 0).mean() < 0.1
     assert (fundamental_hz(np.zeros(16000), 16000, 100) == 0).all()

@@ -41,11 +41,11 @@ def corpus(tmp_path_factory, say) -> Path:
         (folder / sub).mkdir(parents=True)
     (folder / "corpus.json").write_text(json.dumps({"version": 1, "seed": 7}))
     for number, preset in enumerate(("lively", "calm")):
-        said = [say(sentence, hz=110 + 60 * number) for sentence in SENTENCES]
-        clips = [(speech.samples, phones, "words & <signs>") for speech, phones in said]
+        sentences = [say(sentence, hz=110 + 60 * number) for sentence in SENTENCES]
+        clips = [(speech.samples, phones, "words & <signs>") for speech, phones in sentences]
         shards.save_speech(folder, info(number), clips)
         rng = np.random.default_rng(number)
-        motions = [articulate(speech, phones, PRESETS[preset], rng) for speech, phones in said]
+        motions = [articulate(speech, phones, PRESETS[preset], rng) for speech, phones in sentences]
         shards.save_motion(folder, info(number).speaker, PRESETS[preset].vector(), motions)
     return folder
 
@@ -137,8 +137,8 @@ def test_spectrum_of_a_swinging_head(takes):
 
 def test_curves_around_events():
     curve, offsets = np.arange(100.0), np.array([-0.2, 0.0, 0.2])
-    found = measures.around(curve, 25.0, [0.1, 1.0, 2.0, 3.9], offsets)
-    assert found == pytest.approx(np.array([[20, 25, 30], [45, 50, 55]]))
+    pieces = measures.around(curve, 25.0, [0.1, 1.0, 2.0, 3.9], offsets)
+    assert pieces == pytest.approx(np.array([[20, 25, 30], [45, 50, 55]]))
     assert measures.around(curve, 25.0, [], offsets).shape == (0, 3)
 
 
@@ -182,9 +182,9 @@ def test_command_line_reports_on_what_is_there(corpus, written, monkeypatch, tmp
 
     monkeypatch.setattr("diffposetalk.workshop.corpus.report.write_report", stand_in)
     assert run(["corpus", str(corpus), "--report", str(tmp_path / "r.html"), "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
+    result = json.loads(capsys.readouterr().out)
     assert made == [(str(corpus), tmp_path / "r.html")]
-    assert {check["what"] for check in said["report"]["checks"]} == {check.what for check in written[0].checks}
+    assert {check["what"] for check in result["report"]["checks"]} == {check.what for check in written[0].checks}
     assert sorted(path.stat().st_mtime_ns for path in corpus.rglob("*")) == before
 
 

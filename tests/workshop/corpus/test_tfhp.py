@@ -58,9 +58,9 @@ def test_from_corpus_command(corpus: Path, motion: Motion, tmp_path: Path, capsy
     path = tmp_path / "set"
     assert run(["dataset", "from-corpus", str(corpus), "-o", str(path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["splits"] == {"train": 4, "val": 2, "test": 2}
-    said = FreeFlame.load(path / "flame-free.npz").coefficients(motion)
+    coefficients = FreeFlame.load(path / "flame-free.npz").coefficients(motion)
     clip = TfhpReader(path).clip("s00002/000")
-    np.testing.assert_allclose(clip.motion.expression, said.expression, atol=0.01)  # the corpus keeps float16
+    np.testing.assert_allclose(clip.motion.expression, coefficients.expression, atol=0.01)  # the corpus keeps float16
     assert run(["dataset", "check", str(path)]) == 0
     again = str(tmp_path / "again")
     assert run(["dataset", "from-corpus", str(corpus), "-o", again, "--head", str(path / "flame-free.npz")]) == 0

@@ -35,8 +35,8 @@ def blink_curve(seconds: float, rate: float, seed: int = 0, fps: float = FPS) ->
 
 @pytest.mark.parametrize("rate", [7.0, 18.0, 36.0])
 def test_blinks_come_as_often_as_asked(rate):
-    found = [len(blink_frames(blink_curve(300, rate, seed))) / 5 for seed in range(4)]
-    assert np.mean(found) == pytest.approx(rate, rel=0.2)
+    rates = [len(blink_frames(blink_curve(300, rate, seed))) / 5 for seed in range(4)]
+    assert np.mean(rates) == pytest.approx(rate, rel=0.2)
 
 
 def test_blinks_are_irregular_but_never_at_once_again():
