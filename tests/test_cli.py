@@ -288,3 +288,20 @@ def test_every_default_stands_in_the_help() -> None:
             if isinstance(action.default, str | float | int) and "%(" not in action.help and action.default != "":
                 shown = f"{action.default:g}" if isinstance(action.default, float) else str(action.default)
                 assert f"default: {shown}" in action.help, (name, action.help)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["animate"],
+        ["bogus"],
+        ["evaluate", "nope"],
+        ["export", "a.npz", "--bogus"],
+        ["animate", "a.wav", "--steps", "x"],
+    ],
+)
+def test_a_wrong_command_line_is_one_json_object_too(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*words, "--json"]) == 2
+    out, err = capsys.readouterr()
+    result = json.loads(out)
+    assert result["exit_code"] == 2 and err == f"diffposetalk: {result['error']}\n"

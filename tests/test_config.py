@@ -89,7 +89,7 @@ def test_a_table_of_another_kind_replaces_its_base(tmp_path: Path) -> None:
         ('base = "a\\u0000b"', "not a readable recipe"),
         ("x = " + "[" * 100_000, "a.toml: not a readable recipe"),
         ("x = " + "{a=" * 20_000, "a.toml: not a"),
-        ("x" + ".x" * 3_000 + " = 1", "a.toml: not a readable recipe|unknown key 'x'"),
+        ("x" + ".x" * 3_000 + " = 1", "a.toml: not a readable recipe|unknown key 'x'|more than 100 dots"),
         ("x = " + "9" * 100_000, "a.toml: not a"),
         ("x = 1" + " " * 2_000_000, "at most"),
     ],
@@ -157,3 +157,10 @@ def test_a_file_of_the_users_goes_before_a_recipe(tmp_path: Path, monkeypatch: p
     assert find_recipe("lite") == recipes()["lite"]
     write(tmp_path / "lite", 'name = "mine"')
     assert find_recipe("lite") == Path("lite")
+
+
+def test_a_key_of_very_many_dots_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "dots.toml"
+    path.write_text(".".join(["a"] * 30_000) + " = 1\n")
+    with pytest.raises(InputError, match=r"dots\.toml: a key has more than 100 dots"):
+        read_config(path)

@@ -16,6 +16,8 @@ from diffposetalk.errors import InputError, UsageError
 from diffposetalk.files.parsing import first_line, parsing
 
 T = TypeVar("T")
+MOST_DOTS = 100
+"""In a recipe's key; the parser's time grows with their square."""
 LARGEST_BYTES = 1_000_000
 """Largest size of a recipe file, bytes."""
 
@@ -147,7 +149,10 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         if path.stat().st_size > LARGEST_BYTES:
             raise InputError(f"{path}: a recipe has at most {LARGEST_BYTES} bytes, this file has {path.stat().st_size}")
         try:
-            values = tomllib.loads(path.read_text("utf-8-sig"))
+            text = path.read_text("utf-8-sig")
+            if any(line.partition("=")[0].partition("#")[0].count(".") > MOST_DOTS for line in text.splitlines()):
+                raise InputError(f"{path}: a key has more than {MOST_DOTS} dots")
+            values = tomllib.loads(text)
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: not a TOML file ({first_line(error)})") from None
         base = values.pop("base", None)

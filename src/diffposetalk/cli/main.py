@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from diffposetalk import __version__
 from diffposetalk.cli.console import Console
 from diffposetalk.cli.files import check_files
-from diffposetalk.errors import DiffPoseTalkError, one_line
+from diffposetalk.errors import DiffPoseTalkError, UsageError, one_line
 from diffposetalk.files.parsing import first_line
 
 COMMANDS = {
@@ -44,8 +44,12 @@ class Parser(argparse.ArgumentParser):
     """Argument parser that prints one line for a wrong command line."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the error and a hint to `--help`; exit with 2."""
-        self.exit(2, f"diffposetalk: {one_line(message)} (see `{self.prog} --help`)\n")
+        """Refuse the command line, with a hint to `--help`.
+
+        Raises:
+            UsageError: always; `run` prints it, as JSON too where that was asked for.
+        """
+        raise UsageError(f"{one_line(message)} (see `{self.prog} --help`)")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse an unknown option here, where the options of the command are known, with the nearest of them."""
@@ -120,13 +124,13 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         Exit code: 0 done; 1 bad data or a failure; 2 a bad request; 129, 130 or 143 after SIGHUP, Ctrl-C or SIGTERM.
     """
-    console = Console()
+    console = Console(as_json="--json" in arguments)
     with _Signals() as signals:
         try:
             parser = build_parser(arguments)
             try:
                 args = parser.parse_args(arguments)
-            except SystemExit as stop:  # --help, --version, or a wrong command line
+            except SystemExit as stop:  # --help or --version
                 return stop.code if isinstance(stop.code, int) else 2
             if args.command is None:
                 parser.print_help()
