@@ -206,7 +206,7 @@ def test_wrong_statistics_are_refused(
         ),
         ({"n_diff_steps": 13}, lambda model: Talker(model).schedule.n_steps == 13),
     ],
-    ids=str,
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
 def test_options_that_change_the_use_are_followed(
     tmp_path: Path, write_denoiser: Writer, options: dict[str, Any], value: Callable[[Model], bool]
