@@ -110,8 +110,8 @@ def test_schedules_start_clean_and_only_get_noisier(kind: str) -> None:
     assert schedule.alpha_bar.shape == schedule.betas.shape == schedule.alphas.shape == (51,)
     assert schedule.alpha_bar[0] == 1 and schedule.betas[0] == 0
     assert (schedule.alpha_bar.diff() < 0).all() and (schedule.alpha_bar > 0).all()
-    log_snr = schedule.log_snr()
-    assert log_snr[0] == math.inf and torch.isfinite(log_snr[1:]).all() and (log_snr.diff() < 0).all()
+    lambdas = schedule.lambdas()
+    assert lambdas[0] == math.inf and torch.isfinite(lambdas[1:]).all() and (lambdas.diff() < 0).all()
     assert schedule.posterior_std()[1] == 0  # the last step of the chain adds nothing
 
 

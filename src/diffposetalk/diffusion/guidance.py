@@ -1,8 +1,18 @@
 """Classifier-free guidance on speech and style: condition dropout, mixing, dynamic thresholding.
 
-With r(speech, style) the denoiser's prediction given speech or not, style or not, every mode of guidance is a
-weighted sum of such predictions; `guidance_entries` gives the terms with their weights, leaving out those of
-weight 0, and `guided` adds them up.
+The whole way of guidance:
+
+1. The options --speech-scale a and --style-scale s (Python: `speech_scale`, `style_scale`) are fields of `SamplingOptions`;
+   `Talker.options` replaces None by the model's own scales (`SamplingDefaults`).
+2. `guidance_entries(a, s, mode)` lists the evaluations r(speech, style) that are needed, each with its weight. `no`
+   stands for a condition that is replaced by its learned null; the mode "incremental" gives
+   `y = r(no, no) + a (r(speech, no) - r(no, no)) + s (r(speech, style) - r(speech, no))`.
+3. `generate.window.sample_window` repeats the batch once for each entry; `Denoiser.prepare` puts the learned nulls in.
+4. In every noise step the sampler (`diffusion.samplers.sample`) calls `denoise(x_n, n)`: one pass of the denoiser
+   over all entries, then `guided` adds the predictions up, `y = sum_i w_i r_i`, and thresholds y if asked.
+5. The sampler continues with y as the prediction at x_n.
+
+In training, `condition_dropout` replaces conditions by their nulls, so that the denoiser learns them.
 """
 
 from __future__ import annotations
@@ -57,15 +67,19 @@ def guidance_entries(
 ) -> tuple[GuidanceEntry, ...]:
     """List the evaluations that guidance needs, with their weights.
 
-    incremental: `r(no, no) + a (r(speech, no) - r(no, no)) + s (r(speech, style) - r(speech, no))`;
-    independent: `r(no, no) + a (r(speech, no) - r(no, no)) + s (r(no, style) - r(no, no))`, which asks for a
-    denoiser trained with independent condition dropout: the incremental one never sees style without speech.
+    With r(speech, style) the denoiser's prediction, and `no` for a condition that is replaced by its learned null:
+
+    - "incremental": `r(no, no) + a (r(speech, no) - r(no, no)) + s (r(speech, style) - r(speech, no))`
+    - "independent": `r(no, no) + a (r(speech, no) - r(no, no)) + s (r(no, style) - r(no, no))`. It needs a denoiser that
+      was trained with independent condition dropout; with incremental dropout, style without speech never occurs.
+    - "independent-released": what the released code computes in its independent mode, because it updates in place:
+      `y = r(no, no) + a (r(speech, no) - r(no, no))`, then `y + s (r(no, style) - y)`. For comparison only.
 
     Args:
-        speech_scale: a; None does not guide by speech: it is simply given to every evaluation.
-        style_scale: s; None does not guide by style: it is simply given to every evaluation.
-        mode: how the two combine; "independent-released" is the released code's in-place update,
-            `y = r(no, no) + a (r(speech, no) - r(no, no))`, then `y + s (r(no, style) - y)`.
+        speech_scale: a. None: no guidance by speech; every evaluation receives the speech.
+        style_scale: s. None: no guidance by style; every evaluation receives the style (or, where none is given, the
+            null style).
+        mode: how the two scales combine.
 
     Returns:
         The terms of weight other than 0, in the order null, speech, style; the weights add up to 1. In incremental
@@ -230,7 +244,7 @@ def is_number(value: object) -> bool:
 
 
 def check_mode(mode: str, known: Sequence[str]) -> None:
-    """Refuse an unknown mode of guidance.
+    """Refuse an unknown mode of guidance. The message names the modes for users; `RELEASED_INDEPENDENT` is not one.
 
     Raises:
         UsageError: the mode is not among the known ones.

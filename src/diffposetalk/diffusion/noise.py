@@ -91,8 +91,8 @@ class NoiseSchedule:
             log_alpha_bar[n] += log_alpha_bar[n - 1]
         return cls(kind, n_steps, betas, alphas, torch.exp(log_alpha_bar))
 
-    def log_snr(self) -> Tensor:
-        """Return half the log signal-to-noise ratio, lambda: ``(N + 1,)`` float64, +inf at the clean end."""
+    def lambdas(self) -> Tensor:
+        """Return lambda_n, half the log signal-to-noise ratio: ``(N + 1,)`` float64, +inf at the clean end."""
         alpha_bar = self.alpha_bar.double()
         return 0.5 * (alpha_bar.log() - (1 - alpha_bar).log())
 

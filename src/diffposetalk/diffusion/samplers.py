@@ -1,7 +1,16 @@
 """Samplers, as functions that know nothing about networks, speech or guidance.
 
-The notation is that of `diffposetalk.diffusion.noise`. Coefficients are computed in double precision on the host, so
-that no step waits for a device. All samplers share these arguments:
+Notation, with n the noise step, 0 (clean) to N (noise), and `alpha_bar_n = (1 - beta_1) ... (1 - beta_n)`:
+
+    a_n = sqrt(alpha_bar_n)            scale of the signal; a_0 = 1
+    sigma_n = sqrt(1 - alpha_bar_n)    standard deviation of the noise; sigma_0 = 0
+    x_n = a_n x_0 + sigma_n eps        noisy sample, eps ~ N(0, I)
+    lambda_n = log(a_n / sigma_n)      half the log signal-to-noise ratio; lambda_0 = +inf
+
+The paper of DPM-Solver++ writes alpha for a_n. `NoiseSchedule.alphas` is 1 - beta_n, as in Ho et al. 2020.
+
+Coefficients are computed in double precision on the host, so that no step waits for a device. All samplers share these
+arguments:
 
     denoise     ``(x_n, noise_step) -> prediction``, all ``(B, ...)``, already guided
     x_T         ``(B, ...)`` standard normal noise to start from
@@ -38,12 +47,12 @@ SPACINGS: tuple[str, ...] = get_args(Spacing)
 DEFAULT_STEPS = {"dpmpp": 10, "ddim": 25}
 """Default evaluations of a window; ddpm always takes every step of its schedule."""
 
-LOG_SNR_LOWEST = -2.5
-"""Lowest log signal-to-noise ratio of the spacing "log_snr"."""
-LOG_SNR_HIGHEST = 2.5
-"""Its highest one, before `LOG_SNR_PER_STEP` is added."""
-LOG_SNR_PER_STEP = 0.1
-"""What each step adds to the highest one."""
+LAMBDA_LOWEST = -2.5
+"""Lowest lambda of the spacing "log_snr": almost pure noise."""
+LAMBDA_HIGHEST = 2.5
+"""Highest lambda of the spacing "log_snr", before `LAMBDA_PER_STEP` is added for each step."""
+LAMBDA_PER_STEP = 0.1
+"""What each step adds to the highest lambda."""
 
 
 def standard_normal(like: Tensor, generator: Generators) -> Tensor:
@@ -175,13 +184,19 @@ def sample_dpmpp(
 ) -> Tensor:
     """Sample with the second-order multistep solver DPM-Solver++(2M), deterministically.
 
-    With `h = lambda_next - lambda` and `r = h_previous / h`, each step is the exact solution of the linear part:
+    A step goes from noise step n to the next smaller one, m; p is the noise step before n, so p > n > m:
 
-        D = (1 + 1 / 2r) x_0(now) - 1 / 2r x_0(previous)
-        x_next = sigma_next / sigma x - alpha_next (exp(-h) - 1) D
+        h = lambda_m - lambda_n
+        h_p = lambda_n - lambda_p
+        c = h / (2 h_p)
+        D = (1 + c) x_0(n) - c x_0(p)
+        x_m = (sigma_m / sigma_n) x_n - a_m (exp(-h) - 1) D
 
-    The first step has no predecessor and the last goes to the clean end, where lambda is infinite: both are of first
-    order (D = x_0(now); the last one therefore returns the denoiser's x_0 itself).
+    x_0(n) is the denoiser's prediction of x_0 at step n (converted if the target is "noise"). The module's docstring
+    defines a, sigma and lambda.
+
+    The first step has no step before it, and the last goes to the clean end m = 0, where lambda is infinite. Both are of
+    first order: D = x_0(n). In the last step sigma_0 = 0, a_0 = 1 and exp(-h) = 0, so the result is x_0(n) itself.
 
     Args:
         denoise, x_T, schedule, target, on_step: see the module.
@@ -196,20 +211,20 @@ def sample_dpmpp(
     sequence = step_sequence(schedule, steps, spacing)
     check_target(target)
     alpha_bar: list[float] = schedule.alpha_bar.tolist()
-    log_snr: list[float] = schedule.log_snr().tolist()
+    lambdas: list[float] = schedule.lambdas().tolist()
     x = x_T
-    before: tuple[float, Tensor] | None = None  # width of the step before, x_0 predicted there
+    before: tuple[float, Tensor] | None = None  # h and x_0 of the step before
     for n, n_next in zip(sequence, [*sequence[1:], 0], strict=True):
         x_0 = predicted_x_0(denoise(x, n), x, n, schedule, target)
-        h = log_snr[n_next] - log_snr[n]
+        h = lambdas[n_next] - lambdas[n]
         if before is None or n_next == 0:
             direction = x_0
         else:
             h_before, x_0_before = before
-            extrapolate = h / (2 * h_before)
-            direction = (1 + extrapolate) * x_0 - extrapolate * x_0_before
-        ratio = math.sqrt((1 - alpha_bar[n_next]) / (1 - alpha_bar[n]))
-        x = ratio * x - math.sqrt(alpha_bar[n_next]) * math.expm1(-h) * direction
+            c = h / (2 * h_before)
+            direction = (1 + c) * x_0 - c * x_0_before  # D
+        sigma_ratio = math.sqrt((1 - alpha_bar[n_next]) / (1 - alpha_bar[n]))
+        x = sigma_ratio * x - math.sqrt(alpha_bar[n_next]) * math.expm1(-h) * direction
         before = (h, x_0)
         if on_step is not None:
             on_step(n_next, x)
@@ -295,9 +310,10 @@ def step_sequence(schedule: NoiseSchedule, steps: int, spacing: Spacing | str) -
         steps: how many, 1 .. N.
         spacing: "time": equal strides of the noise step (N, N - N / steps, ..., N / steps; Lin et al. 2024 call it
             trailing). "log_snr": equal strides of lambda between -2.5 (almost pure noise) and 2.5 + steps / 10, clipped
-            to the schedule. The bounds matter: a cosine schedule spends a quarter of its lambda range on its
-            very first step, and the last detail is only worth a step where there are many. Against the exact
-            solution for Gaussian mixtures, log_snr halves the error of dpmpp at 6 to 15 steps; ddim prefers time.
+            to the schedule. Without the upper bound too many steps would fall on the almost clean end: a quarter of
+            the lambda range of a cosine schedule lies in its first noise step. The bound rises with the number of
+            steps. Compared with the exact solution for Gaussian mixtures, "log_snr" halves the error of dpmpp at 6 to 15
+            steps; ddim is better with "time".
 
     Returns:
         `steps` distinct noise steps, falling from N to 1 or more.
@@ -312,11 +328,11 @@ def step_sequence(schedule: NoiseSchedule, steps: int, spacing: Spacing | str) -
     if spacing == "time":
         sequence = [round(last * (1 - i / steps)) for i in range(steps)]
     elif spacing == "log_snr":
-        log_snr = schedule.log_snr()
-        low = max(LOG_SNR_LOWEST, float(log_snr[last]))
-        high = min(LOG_SNR_HIGHEST + LOG_SNR_PER_STEP * steps, float(log_snr[1]))
+        lambdas = schedule.lambdas()
+        low = max(LAMBDA_LOWEST, float(lambdas[last]))
+        high = min(LAMBDA_HIGHEST + LAMBDA_PER_STEP * steps, float(lambdas[1]))
         targets = torch.linspace(low, max(low, high), steps, dtype=torch.float64)
-        sequence = (1 + (log_snr[1:, None] - targets).abs().argmin(dim=0)).tolist()
+        sequence = (1 + (lambdas[1:, None] - targets).abs().argmin(dim=0)).tolist()
     else:
         raise UsageError(f"unknown step spacing {spacing!r}: choose from {', '.join(SPACINGS)}")
     sequence[0] = last

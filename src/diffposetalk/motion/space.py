@@ -1,4 +1,26 @@
-"""MotionSpace: the layout of the motion vector that the networks use, defined only here."""
+"""MotionSpace: the layout of the motion vector that the networks use, defined only here.
+
+One frame of motion is a vector of D numbers. Its columns, in order:
+
+| model | D | columns |
+|---|---|---|
+| bundled (ARKit, 25 frames a second) | 55 | the 52 weights of `diffposetalk.arkit.CHANNELS`, ``head_x, head_y, head_z`` |
+| the paper's (FLAME, 25 frames a second) | 54 | ``exp_00`` ... ``exp_49``, ``head_x, head_y, head_z``, ``jaw_x`` |
+
+A model without head pose has no ``head_`` columns. The order is that of `MotionSpace.channels`, which each model file
+stores; code finds columns by `MotionSpace.parts`, never by number.
+
+Units before normalisation: an ARKit weight is 0 at rest and 1 at the full shape; a FLAME weight is a coefficient of
+FLAME's basis. ``head_`` and ``jaw_`` are the components of an axis-angle vector in radians, relative to rest.
+
+Axes: right-handed, x to the subject's left, y up, z out of the face. So ``head_x`` above 0 nods down, ``head_y`` above 0
+turns to the subject's left, ``head_z`` above 0 tilts toward the subject's right shoulder, and ``jaw_x`` above 0 opens the
+mouth. Jaw y and z are not in the vector: `MotionSpace.decode` sets them to 0.
+
+Normalisation, for each column: ``vector = (value - mean) / std``. Mean and standard deviation are those of the training
+data; the model file stores both. `MotionSpace.encode` resamples a `Motion` to the frame rate of the space and
+normalises it. `MotionSpace.decode` is the inverse; it also clips ARKit weights to [0, 1].
+"""
 
 from __future__ import annotations
 
@@ -26,16 +48,22 @@ def flame_channels(n_expression: int = 50, head_pose: bool = True) -> tuple[str,
 
 @dataclass(frozen=True)
 class MotionSpace:
-    """The normalised motion vector of a network: head, channels in order, mean and standard deviation."""
+    """The normalised motion vector of a network: head, channels in order, mean and standard deviation.
+
+    The module's docstring gives the order, units, axes and normalisation.
+    """
 
     head: str
+    """Name of the head whose expression basis the columns use."""
     fps: float
+    """Frames per second."""
     channels: tuple[str, ...]
-    """Expression channels, ``jaw_x`` if the head has a jaw, ``head_x, head_y, head_z``. Each part is contiguous."""
+    """Names of the D columns, in order: expression, then ``head_x, head_y, head_z`` and ``jaw_x``, each if the model has
+    it. The columns of a part are adjacent."""
     mean: np.ndarray
-    """``(D,)`` float32."""
+    """``(D,)`` float32 mean of each column, in the column's unit."""
     std: np.ndarray
-    """``(D,)`` float32, all above 0."""
+    """``(D,)`` float32 standard deviation of each column, in the column's unit; all above 0."""
     jaw_rest: tuple[float, float] = (0.0, 0.0)
     """Mean of the jaw's y and z in the training data, radians. Only the reproduction of the authors' demo uses it."""
 
