@@ -1,8 +1,9 @@
-"""Make training data: synthesised speech with exact phone times, and face and head motion for it.
+"""Make training data: synthesised or recorded speech with phone times, and face and head motion for it.
 
 The same seed and voices make the same corpus. A run that was stopped continues when it is started again.
 
   diffposetalk corpus corpus --hours 2
+  diffposetalk corpus corpus --hours 2 --recordings LibriSpeech/dev-clean --recordings mine
   diffposetalk corpus corpus --report corpus.html
   diffposetalk corpus --voices
   diffposetalk corpus --voices flite
@@ -16,7 +17,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
-from diffposetalk.cli.files import writes
+from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     writes(parser.add_argument("folder", metavar="FOLDER", nargs="?", help="folder of the corpus; made if absent"))
     parser.add_argument(
-        "--hours", type=values.number(0.001, 1000), metavar="H", help="hours of speech to synthesise (default: 1)"
+        "--hours",
+        type=values.number(0.001, 1000),
+        metavar="H",
+        help="hours of speech to synthesise (default: 1; with --recordings: none)",
+    )
+    reads(
+        parser.add_argument(
+            "--recordings",
+            action="append",
+            default=[],
+            metavar="FOLDER",
+            help="recorded speech of people with its text; may be repeated (docs/training.md names the layouts)",
+        )
     )
     parser.add_argument(
         "--seed",
@@ -70,7 +83,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
         page_path(args.report)
     result: dict[str, Any] = {"folder": args.folder}
-    if args.report is None or args.hours is not None or args.speech_only or args.motion_anew:
+    if args.report is None or args.hours is not None or args.recordings or args.speech_only or args.motion_anew:
         result = _build(args, console)
     if args.report is not None:
         result["report"] = _report(args, console)
@@ -105,16 +118,19 @@ def _build(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     with console.progress("speaking", "speakers") as progress:
         corpus = build_corpus(
             args.folder,
-            hours=1.0 if args.hours is None else args.hours,
+            hours=args.hours or (0.0 if args.recordings else 1.0),
             seed=args.seed,
             jobs=args.jobs,
             motion=not args.speech_only,
             remotion=args.motion_anew,
             progress=progress,
+            recordings=args.recordings,
         )
     console.say(f"{corpus.folder}: {corpus.hours:.2f} h, {corpus.clips} clips, {corpus.speakers} speakers")
     if corpus.failed:
         console.warn(f"{len(corpus.failed)} speakers could not be made: {', '.join(corpus.failed[:5])}")
+    for reason, count in sorted(corpus.left_out.items(), key=lambda item: -item[1]):
+        console.say(f"left out {count} recordings: {reason}")
     return asdict(corpus)
 
 

@@ -13,7 +13,7 @@ import math
 import multiprocessing
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,13 @@ from diffposetalk.workshop.corpus import shards
 from diffposetalk.workshop.corpus.engines.base import Line, Voice
 from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence, shift_phones
 from diffposetalk.workshop.corpus.language.text import sentence
+from diffposetalk.workshop.corpus.recordings.speech import (
+    RecordedSpeaker,
+    make_recorded_speech,
+    plan_recorded,
+    report_path,
+    write_notes,
+)
 from diffposetalk.workshop.corpus.voices import Utterance, VoiceTransform, list_voices, pick_voice, speak_lines
 
 CLIP_SECONDS = (9.0, 20.0)
@@ -38,7 +45,9 @@ MEAN_CLIP_S = 12.7
 """Mean length of a clip in seconds, by which the number of speakers is chosen."""
 RECIPE_VERSION = 1
 """Version of the corpus; another one gives other bytes."""
-RECIPE_KEYS = ("version", "seed", "clips_per_speaker")
+FIRST_RECORDED = 1_000_000
+"""Number of the first recorded speaker, beyond those of synthesised ones: numbers decide manners."""
+RECIPE_KEYS = ("version", "seed", "clips_per_speaker", "recorded_speakers")
 """Entries of `corpus.json` that must agree when a corpus is continued."""
 LOGGER = logging.getLogger("diffposetalk")
 """Receives the reason of each failure."""
@@ -62,6 +71,8 @@ class BuildReport:
     """Speakers that could not be made."""
     seconds: float
     """Wall time of this run."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """How many recordings were left out, by reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +101,21 @@ def build_corpus(
     remotion: bool = False,
     voices: Sequence[Voice] | None = None,
     progress: Progress | None = None,
+    recordings: Sequence[str | Path] = (),
 ) -> BuildReport:
     """Make or continue a corpus.
 
     Args:
         out: folder of the corpus; made if missing, its parent must exist.
-        hours: about how much speech; more speakers make more hours.
+        hours: about how much speech is synthesised; more speakers make more hours; 0 for recordings only.
         seed: decides voices, texts, manners: everything.
         jobs: processes at a time; None for one per processor.
         clips_per_speaker: clips of 9 to 20 s for each speaker.
         motion: also make face and head motion; False makes speech only.
         remotion: make motion anew from speech that is there; nothing is spoken.
         voices: voices to use; None for all that are installed.
-        progress: called with the speakers done, all speakers, and "speaking" or "moving".
+        progress: called with the speakers done, all speakers, and "speaking", "aligning" or "moving".
+        recordings: folders of recorded speech, in a layout of `recordings.layouts`; each person becomes a speaker.
 
     Raises:
         UsageError: a number is out of range.
@@ -111,7 +124,7 @@ def build_corpus(
     """
     started = time.monotonic()
     folder = Path(out)
-    if not (0 < hours <= 1000) or not math.isfinite(hours):
+    if not (0 <= hours <= 1000) or (hours == 0 and not recordings):
         raise UsageError(f"hours must lie above 0 and at most at 1000, not {hours}")
     if clips_per_speaker < 2:
         raise UsageError(f"clips_per_speaker must be at least 2 (a style needs two clips), not {clips_per_speaker}")
@@ -126,11 +139,18 @@ def build_corpus(
         for speaker in shards.list_speakers(folder):
             shards.motion_path(folder, speaker).unlink(missing_ok=True)
     else:
-        plans = plan_speakers(hours, seed, clips_per_speaker, list_voices() if voices is None else voices)
-        _prepare(folder, seed, clips_per_speaker, plans)
+        plans = []
+        if hours:
+            plans = plan_speakers(hours, seed, clips_per_speaker, list_voices() if voices is None else voices)
+        recorded = plan_recorded([Path(each) for each in recordings], seed) if recordings else []
+        _prepare(folder, seed, clips_per_speaker, plans, recorded)
         silent = [plan for plan in plans if not shards.speech_path(folder, plan.info.speaker).exists()]
         tasks: dict[str, tuple[Any, ...]] = {plan.info.speaker: (folder, plan) for plan in silent}
         made, failed = _run("speaking", make_speech, tasks, len(plans), jobs, progress)
+        unread = [plan for plan in recorded if not report_path(folder, plan.info.speaker).exists()]
+        tasks = {plan.info.speaker: (folder, plan) for plan in unread}
+        aligned, unaligned = _run("aligning", make_recorded_speech, tasks, len(recorded), jobs, progress)
+        made, failed = made + aligned, failed + unaligned
     speakers = shards.list_speakers(folder) if not failed or made else []
     if not speakers:
         raise DiffPoseTalkError(f"{folder}: no speaker could be made; do the speech engines work?")
@@ -143,7 +163,14 @@ def build_corpus(
         made, failed = made + moved, failed + unmoved
     clips, seconds = write_manifest(folder)
     return BuildReport(
-        folder, len(speakers), clips, seconds / 3600, len(made), tuple(sorted(set(failed))), time.monotonic() - started
+        folder,
+        len(speakers),
+        clips,
+        seconds / 3600,
+        len(made),
+        tuple(sorted(set(failed))),
+        time.monotonic() - started,
+        write_notes(folder),
     )
 
 
@@ -214,7 +241,7 @@ def make_motion(folder: Path, speaker: str, seed: int) -> None:
     from diffposetalk.workshop.corpus.motion.articulation import articulate
     from diffposetalk.workshop.corpus.motion.manner import Manner
 
-    index = int(speaker.lstrip("s"))
+    index = int(speaker[1:]) + (FIRST_RECORDED if speaker.startswith("r") else 0)
     manner = Manner.sample(np.random.default_rng([seed, index, 2]))
     motions = [
         articulate(clip.speech, clip.phones, manner, np.random.default_rng([seed, index, 3, number]))
@@ -281,7 +308,13 @@ def _join(
     return np.concatenate(samples), fill_silence(phones, n_samples / SAMPLE_RATE), text
 
 
-def _prepare(folder: Path, seed: int, clips_per_speaker: int, plans: Sequence[SpeakerPlan]) -> None:
+def _prepare(
+    folder: Path,
+    seed: int,
+    clips_per_speaker: int,
+    plans: Sequence[SpeakerPlan],
+    recorded: Sequence[RecordedSpeaker],
+) -> None:
     """Make the folders and write the recipe, or check that it is the one the folder was made by."""
     recipe = {
         "version": RECIPE_VERSION,
@@ -289,17 +322,21 @@ def _prepare(folder: Path, seed: int, clips_per_speaker: int, plans: Sequence[Sp
         "clips_per_speaker": clips_per_speaker,
         "voices": sorted({plan.voice.engine for plan in plans}),
     }
+    if recorded:
+        recipe["recorded_speakers"] = len(recorded)
     path = folder / "corpus.json"
     try:
-        (folder / "speech").mkdir(parents=True, exist_ok=True)
+        for part in ("speech", "recordings") if recorded else ("speech",):
+            (folder / part).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DiffPoseTalkError(f"{folder}: the folder cannot be made: {error.strerror}") from error
     if path.exists():
         before = read_json(path, "corpus recipe")
         for key in RECIPE_KEYS:
-            if before.get(key) != recipe[key]:
+            if before.get(key) != recipe.get(key):
                 raise InputError(
-                    f"{folder}: holds a corpus made with {key}={before.get(key)}, not {recipe[key]}; use another folder"
+                    f"{folder}: holds a corpus made with {key}={before.get(key)}, not {recipe.get(key)}; "
+                    "use another folder"
                 )
     write_atomically(path, (json.dumps(recipe, indent=1) + "\n").encode())
 

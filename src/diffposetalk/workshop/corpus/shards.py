@@ -50,6 +50,10 @@ class SpeakerInfo:
     """Speed relative to the voice's own."""
     pitch: float
     """Pitch relative to the voice's own."""
+    source: str = ""
+    """Corpus that a recorded person is from; empty for synthesised speech."""
+    licence: str = ""
+    """Terms of the recordings; empty for synthesised speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,8 @@ def _speaker(about: dict[str, Any]) -> SpeakerInfo:
     factor, formants, tilt_db = (float(value) for value in values["transform"])
     speaker, voice, language = (str(values[name]) for name in ("speaker", "voice", "language"))
     transform = factor, formants, tilt_db
-    return SpeakerInfo(speaker, voice, language, transform, float(values["rate"]), float(values["pitch"]))
+    origin = (str(values.get(name, "")) for name in ("source", "licence"))
+    return SpeakerInfo(speaker, voice, language, transform, float(values["rate"]), float(values["pitch"]), *origin)
 
 
 def _phones(tensors: dict[str, np.ndarray], about: dict[str, Any], key: str) -> tuple[Phone, ...]:
