@@ -326,7 +326,7 @@ READERS = {
              style_model),
         _row("info_st", "cli.commands.info", "safetensors", "case.safetensors",
              lambda: [seeds.style(), *seeds.model_files()], info),
-        _row("pt", "released_weights.files", "checkpoint", "case.pt",
+        _row("pt", "released_weights.files files.pickles.scan", "checkpoint", "case.pt",
              lambda: [seeds.released()["style.pt"], seeds.released()["iter_7.pt"]], checkpoint),
         _row("convert", "released_weights.convert", "checkpoint", "case.pt",
              lambda: [seeds.released()["style.pt"], seeds.released()["iter_7.pt"]], converted,

@@ -1,1 +1,1 @@
-"""Files that hold curves: ARKit weights, visemes and head angles over time; one module for each format."""
+"""Files that hold curves: ARKit weights and head angles over time; one module for each format."""

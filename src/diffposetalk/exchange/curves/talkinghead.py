@@ -31,7 +31,7 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
 
 def write_visemes(motion: Motion, path: Path, scene: Scene) -> None:
     """Write visemes instead of the channels of mouth, jaw and tongue; the other channels stay."""
-    from diffposetalk.exchange.curves.visemes import MORPHS, viseme_weights
+    from diffposetalk.exchange.visemes.oculus import MORPHS, viseme_weights
 
     rest = [name for name in CHANNELS if not name.startswith(("mouth", "jaw", "tongue"))]
     curves = dict(zip(MORPHS, viseme_weights(motion).T)) | dict(zip(rest, arkit_weights(motion, tuple(rest)).T))

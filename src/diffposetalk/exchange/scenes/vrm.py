@@ -15,9 +15,9 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.exchange.angles import gaze_of, rotation_of
-from diffposetalk.exchange.curves.visemes import solved
 from diffposetalk.exchange.names import arkit_weights, pascal
 from diffposetalk.exchange.scenes.glb import Binary
+from diffposetalk.exchange.visemes.oculus import solved
 from diffposetalk.geometry.rotations import quaternions_of
 
 if TYPE_CHECKING:
