@@ -19,7 +19,7 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError
-from diffposetalk.head.anny import hair, parts, people, source, texture
+from diffposetalk.head.anny import hairdo, parts, people, source, texture
 from diffposetalk.head.anny.parts import Part
 from diffposetalk.head.anny.teeth import build as teeth
 
@@ -110,7 +110,9 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
         **_lip_arrays(head, neutral),
         **_landmarks(head),
     }
-    return {name: value.astype(np.float32) if value.dtype.kind == "f" else value for name, value in arrays.items()}
+    arrays = {name: value.astype(np.float32) if value.dtype.kind == "f" else value for name, value in arrays.items()}
+    report("making hair")
+    return hairdo.dressed(arrays)
 
 
 def _parts(base: source.BaseMesh, neutral: np.ndarray, folder: Path) -> list[Part]:
@@ -119,7 +121,7 @@ def _parts(base: source.BaseMesh, neutral: np.ndarray, folder: Path) -> list[Par
     eyes = [parts.eyeball(base, neutral, f"helper-{name}-eye", side) for side, name in enumerate("lr")]
     tongue = parts.from_group(base, neutral, "tongue", "helper-tongue", "tongue")
     lashes = [parts.lash_strip(base, neutral, side, lid) for side in "lr" for lid in (1, 2)]
-    return [skin, *eyes, *teeth(base, neutral), tongue, shirt, *lashes, parts.brow_decals(skin), *hair.build(skin)]
+    return [skin, *eyes, *teeth(base, neutral), tongue, shirt, *lashes, parts.brow_decals(skin)]
 
 
 def _eye_middle(base: source.BaseMesh, shape: np.ndarray) -> np.ndarray:
@@ -231,7 +233,7 @@ def _paint(head: Joined, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarra
     uv = head.uv.copy()
     uv[on_skin] = texture.skin_uv(head.rest[head.faces[on_skin]])
     pictures = texture.paint(folder, head.rest, head.faces[bare], head.uv[bare])
-    return pictures | {"bob": hair.paint(13, 0.0), "curls": hair.paint(14, 1.0)}, uv
+    return pictures, uv
 
 
 def _regions(head: Joined, base: source.BaseMesh, folder: Path, expression: np.ndarray) -> dict[str, np.ndarray]:

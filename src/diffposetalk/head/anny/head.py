@@ -19,6 +19,7 @@ from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.mesh import Material, Mesh
 from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.geometry.skinning import Array
+from diffposetalk.head.anny import colour
 from diffposetalk.head.anny.files import BUNDLED, read_head
 from diffposetalk.head.base import BaseHead
 from diffposetalk.motion import Motion
@@ -38,11 +39,14 @@ MATERIALS = (
     Material("cloth", (0.035, 0.055, 0.085), roughness=0.9, specular=0.08),
     Material("lashes", (1.0, 1.0, 1.0), roughness=0.7, specular=0.1),
     Material("brows", (1.0, 1.0, 1.0), roughness=0.7, specular=0.1),
-    Material("bob", (1.0, 1.0, 1.0), roughness=0.5, specular=0.25, inside=(0.012, 0.008, 0.006)),
-    Material("curls", (1.0, 1.0, 1.0), roughness=0.8, specular=0.1),
+    Material("bob", (0.053, 0.033, 0.025), roughness=0.5, specular=0.25),
+    Material("curls", (0.053, 0.033, 0.025), roughness=0.8, specular=0.1),
 )
 """Without textures; a head file's `texture_*` arrays are put on the material of that name."""
 
+OLD = 0.45
+"""People have grey hair from this share of the way from the young to the old presets."""
+ASIAN, CAUCASIAN = ("asian-female", "asian-male"), ("caucasian-female", "caucasian-male")
 DARKER = (0.95, 1.05, 1.15)
 """What a unit of melanin takes from red, green and blue, in natural logarithms."""
 
@@ -230,7 +234,7 @@ class AnnyHead(BaseHead):
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
         """Return the resting surface of a person, with materials; the skin is as dark as goes with the features."""
         rest = self.neutral(np.arange(self.n_vertices), identity).astype(np.float32)
-        tint, materials = self.data["tint"], self._materials
+        tint, materials = self.data["tint"], self._materials(self.hair_colour(identity))
         if identity is not None:
             tone = np.exp(-np.array(DARKER) * self._melanin(identity))
             materials = tuple(replace(m, base_color=tuple(tone)) if m.name == "skin" else m for m in materials)
@@ -247,6 +251,27 @@ class AnnyHead(BaseHead):
         if self._melanin(identity) + 0.35 * identity[-2] > 0.5:
             return "curls"
         return "bob" if self._femininity(identity) + 0.25 * identity[-1] > 0.1 else "cropped"
+
+    def hair_colour(self, identity: np.ndarray | None = None) -> str:
+        """Return the colour of a person's hair and brows: a key of `head.anny.colour.HAIR`.
+
+        The features decide together with a coordinate that hardly shows otherwise.
+        """
+        if identity is None or len(identity) < self.identity_dim:
+            return "dark brown"
+        chance, melanin = float(identity[-3]), self._melanin(identity)
+        if self._along(identity, "old-female", "old-male", "female", "male") > OLD:
+            return "grey"
+        if melanin > 0.4 or self._along(identity, *ASIAN, *CAUCASIAN) > 0.55:
+            return "black" if chance < 0.4 else "dark brown"
+        if chance > 0.45 and melanin < 0.2:
+            return "blond"
+        return "brown" if chance > -0.3 else "dark brown"
+
+    def _along(self, identity: np.ndarray, *ends: str) -> float:
+        """Return how far a person is from the mean of the last two presets to that of the first two: 1 all the way."""
+        to, away = (np.mean([self.presets[name] for name in pair], axis=0) for pair in (ends[:2], ends[2:]))
+        return float((identity - away) @ (to - away) / ((to - away) @ (to - away)))
 
     def _worn(self, hair: str) -> np.ndarray:
         """Return which triangles ``(F,)`` are drawn: all but hair of another kind."""
@@ -269,11 +294,24 @@ class AnnyHead(BaseHead):
         return float(np.clip((identity @ axis) / (toward @ axis), -0.15, 1.2))
 
     @cached_property
-    def _materials(self) -> tuple[Material, ...]:
-        return tuple(
-            replace(m, texture=self.data[f"texture_{m.name}"]) if f"texture_{m.name}" in self.data else m
-            for m in MATERIALS
-        )
+    def _painted(self) -> dict[str, tuple[Material, ...]]:
+        """The materials by colour of hair, as far as they were needed."""
+        return {}
+
+    def _materials(self, hair_colour: str) -> tuple[Material, ...]:
+        if hair_colour not in self._painted:
+            self._painted[hair_colour] = tuple(self._paint(m, hair_colour) for m in MATERIALS)
+        return self._painted[hair_colour]
+
+    def _paint(self, plain: Material, hair_colour: str) -> Material:
+        """Put its texture on a material, and the colour of hair on what has hair."""
+        picture = self.data.get(f"texture_{plain.name}")
+        if plain.name in ("bob", "curls"):
+            return replace(plain, texture=picture, base_color=colour.material_color(hair_colour))
+        if plain.name in ("skin", "brows") and hair_colour != "dark brown":
+            recolour = colour.skin_with if plain.name == "skin" else colour.brows_with
+            picture = None if picture is None else recolour(hair_colour, picture)
+        return replace(plain, texture=picture)
 
     def _ordered(self, motion: Motion) -> np.ndarray:
         names = tuple(motion.expression_names)

@@ -72,7 +72,7 @@ def tint(points: np.ndarray, faces: np.ndarray, materials: np.ndarray) -> np.nda
         faces: `(F, 3)`.
         materials: `(V,)` index into `MATERIALS`.
     """
-    sheet = np.isin(materials, [MATERIALS.index(name) for name in ("lashes", "brows", "bob", "curls")])
+    sheet = np.isin(materials, [MATERIALS.index(name) for name in ("lashes", "brows")])
     solid = ~sheet[faces[:, 0]]
     normals = vertex_normals(points, faces[solid])
     normals[sheet] = [0, 0, 1]
