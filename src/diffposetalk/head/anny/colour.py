@@ -20,9 +20,10 @@ STRANDS = 170.0
 """Mean sRGB value of the textures of hair that stands off the skin; they are grey."""
 
 
-def material_color(name: str) -> tuple[float, ...]:
+def material_color(name: str) -> tuple[float, float, float]:
     """Return the factor that gives the grey textures of hair this colour, linear RGB."""
-    return tuple(_linear(value) / _linear(STRANDS) for value in HAIR[name])
+    red, green, blue = (_linear(value) / _linear(STRANDS) for value in HAIR[name])
+    return red, green, blue
 
 
 def skin_with(name: str, painted: np.ndarray) -> np.ndarray:

@@ -100,8 +100,8 @@ def curly(seed: int = 14, size: int = 384, n_curls: int = 3600) -> np.ndarray:
                         box = (left - out, top - out, left + out, top + out)
                         fill = round(float(np.clip(STRANDS * shade * light, 0, 255)))
                         draw.arc(box, first, first + span, fill=fill, width=thick)
-    shade = np.asarray(picture.resize((size, size), Image.Resampling.BOX), np.float64) / STRANDS
-    return _grey(shade / shade.mean() * (1 + 0.07 * texture.noise(rng, (size, size), (16, 16))))
+    painted = np.asarray(picture.resize((size, size), Image.Resampling.BOX), np.float64) / STRANDS
+    return _grey(painted / painted.mean() * (1 + 0.07 * texture.noise(rng, (size, size), (16, 16))))
 
 
 def _grey(shade: np.ndarray) -> np.ndarray:
