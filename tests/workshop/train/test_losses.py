@@ -12,7 +12,7 @@ from torch.nn import functional
 from diffposetalk.workshop.train.losses import (
     LinearSurface,
     difference_loss,
-    join_loss,
+    join_error_loss,
     masked_mean,
     nt_xent,
     smoothness_loss,
@@ -67,9 +67,9 @@ def test_join_loss_sees_a_jump_only_where_the_window_continues() -> None:
     previous = torch.zeros(2, 4, 1)
     truth, jump = torch.zeros(2, 6, 1), torch.ones(2, 6, 1)
     yes, no = torch.tensor([True, True]), torch.tensor([False, False])
-    assert join_loss(truth, truth, previous, yes) == 0
-    assert join_loss(jump, truth, previous, yes) > 0
-    assert join_loss(jump, truth, previous, no) == 0
+    assert join_error_loss(truth, truth, previous, yes) == 0
+    assert join_error_loss(jump, truth, previous, yes) > 0
+    assert join_error_loss(jump, truth, previous, no) == 0
 
 
 def test_nt_xent_without_repeated_speakers_is_the_usual_one() -> None:

@@ -75,8 +75,8 @@ def smoothness_loss(predicted: Tensor, valid: Tensor) -> Tensor:
     return difference_loss(predicted, torch.zeros_like(predicted), valid, order=2)
 
 
-def join_loss(predicted: Tensor, truth: Tensor, previous: Tensor, continues: Tensor, n_frames: int = 3) -> Tensor:
-    """Penalise velocity and acceleration across a window's start that differ from the truth.
+def join_error_loss(predicted: Tensor, truth: Tensor, previous: Tensor, continues: Tensor, n_frames: int = 3) -> Tensor:
+    """Penalise the error of velocity and acceleration across a window's start, compared with the truth.
 
     Args:
         predicted: ``(B, L, D)``.
@@ -86,8 +86,8 @@ def join_loss(predicted: Tensor, truth: Tensor, previous: Tensor, continues: Ten
         n_frames: frames on either side of the join.
 
     Returns:
-        Scalar, 0 if no window continues. Both sides share the frames before the join, so only frames after it
-        differ; the paper compares neighbouring differences of the joined prediction instead.
+        Scalar, 0 if no window continues. Prediction and truth share the frames before the join, so only the frames
+        after it differ. The paper's term compares no truth: see `paper.losses.join_change_loss`.
     """
     before = previous[:, -n_frames:]
     joined = torch.cat([before, predicted[:, :n_frames]], 1) - torch.cat([before, truth[:, :n_frames]], 1)
@@ -108,24 +108,30 @@ class LinearSurface:
     """
 
     factor: Tensor
-    """``(E, E)``, mm: ``|w @ factor|^2`` is the mean squared vertex displacement of weights w."""
+    """``(E, E)``, mm: ``|w @ factor|^2`` is the mean squared vertex displacement of expression weights w, in mm^2,
+    summed over the regions with their weights."""
 
     @staticmethod
     def of(bases: list[tuple[np.ndarray, float]]) -> LinearSurface:
         """Fold weighted regions.
 
         Args:
-            bases: for each region ``(E, n, 3)`` displacements in metres per unit weight, and its share.
+            bases: for each region ``(E, n, 3)`` displacements in metres per unit weight, and its
+                weight; the weights need not add up to 1.
         """
         gram = sum(
-            share * np.einsum("enk,fnk->ef", basis.astype(np.float64), basis.astype(np.float64)) / basis.shape[1] * 1e6
-            for basis, share in bases
+            weight * np.einsum("enk,fnk->ef", basis.astype(np.float64), basis.astype(np.float64)) / basis.shape[1] * 1e6
+            for basis, weight in bases
         )
         values, vectors = np.linalg.eigh(np.asarray(gram))
         return LinearSurface(torch.from_numpy(vectors * np.sqrt(np.maximum(values, 0))).float())
 
     def __call__(self, expression: Tensor) -> Tensor:
-        """Return ``(..., E)`` coordinates (mm) whose squared length is the mean squared vertex displacement."""
+        """Return ``(..., E)`` coordinates in mm of expression weights ``(..., E)``.
+
+        The mean of their squares, as `difference_loss` takes it, is ``|w @ factor|^2``: the factor sqrt(E) makes up for the
+        mean over E coordinates.
+        """
         return expression @ self.factor.to(expression.device) * self.factor.shape[0] ** 0.5
 
 

@@ -16,20 +16,11 @@ from diffposetalk.model.checkpoint import load_weights, weights
 from diffposetalk.model.denoiser import Denoiser, DenoiserConfig, WindowInput
 from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.motion import MotionSpace
+from diffposetalk.workshop.train.lite.losses import RENAMED, Geometry, window_terms
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
-from diffposetalk.workshop.train.losses import LinearSurface, check_renamed, difference_loss, join_loss, smoothness_loss
+from diffposetalk.workshop.train.losses import LinearSurface, check_renamed
 from diffposetalk.workshop.train.run import StageRun
-
-RENAMED = {
-    "x_0": "simple",
-    "vertex": "vertex_mm2",
-    "vertex_velocity": "vertex_velocity_mm2",
-    "smoothness": "vertex_smoothness_mm2",
-    "gap": "lip_gap_mm2",
-    "join": "join_error",
-}
-"""Earlier names of loss terms, which did not say their units."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +31,10 @@ class DenoiserStage:
     network: DenoiserConfig
     loop: LoopConfig
     weights: dict[str, float]
-    """Factor of each loss term; see `DenoiserLosses`."""
+    """Weight of each loss term; `workshop.train.lite.losses` lists the terms."""
     windows: WindowConfig = field(default_factory=WindowConfig)
     regions: dict[str, float] = field(default_factory=lambda: {"lips": 0.6, "eyelids": 0.2, "upper_face": 0.2})
-    """Share of each region of the head in the vertex losses."""
+    """Weight of each region of the head in the vertex losses; the weights need not add up to 1."""
     schedule: ScheduleKind = "cosine"
     """Noise schedule."""
     noise_steps: int = 500
@@ -57,27 +48,16 @@ class DenoiserStage:
 
 
 class DenoiserLosses:
-    """The loss terms of one batch.
-
-    ``simple`` on normalised channels; ``vertex_mm2``, ``vertex_velocity_mm2`` and ``vertex_smoothness_mm2`` on the chosen
-    regions with the head at rest; ``lip_gap_mm2`` on the openings between the lips; ``head``, ``head_velocity``,
-    ``head_smoothness`` on the normalised head pose; ``join_error`` across the window's start.
-
-    Source: DiffPoseTalk, section 3.3; the gap term is ours.
-    """
+    """Draws a batch and computes its loss terms, which `losses` lists."""
 
     def __init__(
         self,
         stage: DenoiserStage,
         windows: Windows,
         style_encoder: StyleEncoder,
-        space: MotionSpace,
-        surface: LinearSurface,
-        gaps: np.ndarray,
+        geometry: Geometry,
     ) -> None:
-        self.stage, self.windows, self.style_encoder, self.space = stage, windows, style_encoder, space
-        self.surface = surface
-        self.gaps = torch.from_numpy(gaps.astype(np.float32)) * 1000
+        self.stage, self.windows, self.style_encoder, self.geometry = stage, windows, style_encoder, geometry
         self.schedule = NoiseSchedule.make(stage.schedule, stage.noise_steps)
 
     def __call__(self, network: nn.Module, turn: Turn) -> dict[str, Tensor]:
@@ -102,7 +82,7 @@ class DenoiserLosses:
         eps = torch.from_numpy(rng.standard_normal(tuple(batch.motion.shape), np.float32)).to(device)
         x_n = add_noise(batch.motion, noise_step, eps, self.schedule)
         predicted = network(x_n, noise_step, conditions)[:, network.config.context :].float()
-        return self.terms(predicted, batch.motion, batch.previous_motion, batch.continues, batch.valid)
+        return window_terms(predicted, batch.motion, batch.previous_motion, batch.continues, batch.valid, self.geometry)
 
     def _dropped(self, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
         uniform = torch.from_numpy(rng.random((n, 3)))
@@ -113,32 +93,6 @@ class DenoiserLosses:
             torch.where(chosen, independent.speech, incremental.speech),
             torch.where(chosen, independent.style, incremental.style),
         )
-
-    def terms(
-        self, predicted: Tensor, truth: Tensor, previous: Tensor, continues: Tensor, valid: Tensor
-    ) -> dict[str, Tensor]:
-        """Compare predicted with true windows ``(B, L, D)``; see the class for the terms."""
-        where = self.space.parts
-        std = torch.from_numpy(self.space.std).to(predicted.device)
-        weights, true_weights = ((x * std)[..., where["expression"]] for x in (predicted, truth))
-        surface, true_surface = self.surface(weights), self.surface(true_weights)
-        gaps = self.gaps.to(predicted.device)
-        terms = {
-            "simple": difference_loss(predicted, truth, valid),
-            "vertex_mm2": difference_loss(surface, true_surface, valid),
-            "vertex_velocity_mm2": difference_loss(surface, true_surface, valid, order=1),
-            "vertex_smoothness_mm2": smoothness_loss(surface, valid),
-            "lip_gap_mm2": difference_loss(weights @ gaps, true_weights @ gaps, valid),
-            "join_error": join_loss(predicted, truth, previous, continues),
-        }
-        if "head_pose" in where:
-            head, true_head = predicted[..., where["head_pose"]], truth[..., where["head_pose"]]
-            terms |= {
-                "head": difference_loss(head, true_head, valid),
-                "head_velocity": difference_loss(head, true_head, valid, order=1),
-                "head_smoothness": smoothness_loss(head, valid),
-            }
-        return terms
 
 
 def train_denoiser(
@@ -174,8 +128,9 @@ def train_denoiser(
     if start is not None:
         load_weights(denoiser, weights(start), "the denoiser to start from")
     denoiser.to(run.device)
+    geometry = Geometry.of(space, surface, gaps)
     losses = [
-        DenoiserLosses(stage, Windows(clips, stage.windows, space), style_encoder, space, surface, gaps)
+        DenoiserLosses(stage, Windows(clips, stage.windows, space), style_encoder, geometry)
         for clips in (training, validation)
     ]
     train(denoiser, losses[0], losses[1], stage.weights, stage.loop, run.folder, run.header, run.progress)

@@ -1,5 +1,8 @@
 """Every loss term of the paper on one window, with the masks of its released code.
 
+The weight of each term stands in ``configs/paper/denoiser.toml`` under ``[denoiser.weights]``; a recipe without that table
+uses `PAPER_WEIGHTS`. `workshop.train.loop.total_loss` applies the weights in training.
+
 A window's prediction has P context frames before its L own frames. For the first of two windows only the latter count;
 for the second the context is the true motion before it, and the whole is compared.
 """
@@ -78,7 +81,7 @@ class WindowTruth:
     """What one window's prediction is compared with."""
 
     motion: Tensor
-    """``(B, L, D)`` true normalised motion, not truncated beyond what the network saw."""
+    """``(B, L, D)`` true normalised motion of the whole window; `ends` says how many of its frames count."""
     eps: Tensor
     """``(B, L, D)`` the noise that was added, the truth for the target "noise"."""
     previous: Tensor | None = None
@@ -121,11 +124,12 @@ def window_terms(
 
     Returns:
         Unweighted terms by name, each a mean over real frames. ``simple`` compares the normalised motion or the noise;
-        ``vertex_m2``, ``vertex_velocity_m2`` the surface with the head at rest and its motion (m, m per frame),
-        ``vertex_smoothness_m2`` is the change of the predicted surface's velocity; ``head``, ``head_velocity``,
-        ``head_smoothness`` the same of the normalised head pose; ``join_change`` is the change of the head's velocity and
-        acceleration across the window's start. Terms without a real frame, and those that do not apply (head terms
-        without head pose, ``join_change`` in a first window), are absent.
+        ``vertex_m2`` and ``vertex_velocity_m2`` compare the surface with the head at rest and its velocity (square metres,
+        per square frame); ``vertex_smoothness_m2`` is the predicted surface's squared acceleration; ``head``,
+        ``head_velocity`` and ``head_smoothness`` are value, velocity and smoothness of the normalised head pose;
+        ``join_change`` is the change of the head's velocity and acceleration across the window's start. Terms without a
+        real frame, and those that do not apply (head terms without head pose, ``join_change`` in a first window), are
+        absent.
 
     Source: DiffPoseTalk (arXiv:2310.00434), section 3.3, with the masks of its released code: a velocity counts if its
     later frame is real, an acceleration if its last is.
@@ -157,7 +161,7 @@ def window_terms(
     if set(VERTEX_TERMS) & set(names):
         terms |= _vertex_terms(whole, motion, truth.identity, geometry, joined_valid, criterion, names)
     if head is not None and truth.previous is not None and "join_change" in names:
-        terms["join_change"] = join_term(truth.previous[..., head], own[..., head], valid, criterion)
+        terms["join_change"] = join_change_loss(truth.previous[..., head], own[..., head], valid, criterion)
     return {name: terms[name] for name in TERMS if name in terms}
 
 
@@ -198,8 +202,10 @@ def _vertex_terms(
         return {name: value * share for name, value in terms.items()}
 
 
-def join_term(previous: Tensor, predicted: Tensor, valid: Tensor, criterion: Criterion = "l2") -> Tensor:
-    """Penalise changes of velocity and acceleration across a window's start.
+def join_change_loss(previous: Tensor, predicted: Tensor, valid: Tensor, criterion: Criterion = "l2") -> Tensor:
+    """Penalise the change of velocity and acceleration from frame to frame across a window's start.
+
+    The truth of the window is not used. The bundled model's term is `workshop.train.losses.join_error_loss`.
 
     Args:
         previous: ``(B, P, 3)`` true head pose before the window, at least 3 frames.
@@ -260,5 +266,5 @@ def used_weights(weights: Mapping[str, float], target: Target | str, head_pose: 
 
 
 def total(terms: Mapping[str, Tensor], weights: Mapping[str, float] = PAPER_WEIGHTS) -> Tensor:
-    """Weigh and add the terms that are present."""
+    """Weigh and add the terms that are present, for comparisons; training uses `loop.total_loss`."""
     return torch.stack([value * weights[name] for name, value in terms.items()]).sum()
