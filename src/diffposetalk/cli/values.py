@@ -54,6 +54,13 @@ def add_input_fps(parser: argparse.ArgumentParser, *names: str) -> None:
     )  # fmt: skip
 
 
+def motion_endings() -> str:
+    """Return the endings of files that motion is read from, for help texts: `.npz, .csv, ...`."""
+    from diffposetalk.exchange import suffixes
+
+    return ", ".join(suffixes(reading=True))
+
+
 def outputs(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
     """Check output paths before the work.
 

@@ -96,7 +96,7 @@ def export_all(
         UsageError, InputError: as `export`; all outputs are checked before the first is written.
     """
     from diffposetalk.exchange.companions import replacing_together
-    from diffposetalk.exchange.prepare import Prepared
+    from diffposetalk.exchange.prepare import Prepared, warn_of_lost_turns
 
     scene = scene or Scene()
     rows = [format_of(path, name) for path, name in outputs]
@@ -112,5 +112,6 @@ def export_all(
         place = replacing_folder if row.folder else replacing_together if row.companions else replacing
         with place(target) as beside:
             row.write(ready, beside, replace(scene, residual=residual))
+        warn_of_lost_turns(ready, row, target)
         done.append(Exported(target, row.name, len(ready), ready.fps, residual))
     return done

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 SOUND = "{stem}_speech.wav"
 """Name of the sound beside a scene."""
+HEAD_ANGLES = ("pitch", "yaw", "roll")
+"""Angles of the head, in the order of `angles.euler_of`."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class Format:
     """Package of the `export` extra that the format needs."""
     arkit: bool = False
     """Whether the format holds ARKit channels; motion of another head is converted to them first."""
+    head_rotation: tuple[str, ...] = HEAD_ANGLES
+    """Angles of the head that the format holds; `export` warns where it leaves out one that the motion uses."""
     fps: float | None = None
     """Fixed frame rate of the format; None for any."""
     folder: bool = False
@@ -89,7 +93,7 @@ _ROWS = (
     Format("livelink", (".csv",), "Live Link Face CSV: Unreal, Blender add-ons", "curves.livelink:write", "curves.csv_files:read",
            hints=("livelink", "llf", "cal", "raw", "neutral"), arkit=True),
     Format("nim", (".csv",), "Audio2Face-3D CSV (NIM samples)", "curves.nim:write", "curves.csv_files:read", hints=("nim", "a2f"),
-           default=False, arkit=True),
+           default=False, arkit=True, head_rotation=()),
     Format("table", (".csv",), "table of every channel, CSV", "curves.table:write_csv", "curves.csv_files:read", hints=("table",
            "channels"), default=False),
     Format("parquet", (".parquet",), "table of every channel, Parquet", "curves.table:write_parquet", "curves.table:read_parquet",
@@ -103,14 +107,15 @@ _ROWS = (
     Format("talkinghead-visemes", (".json",), "TalkingHead (three.js), visemes", "curves.talkinghead:write_visemes",
            hints=("talkinghead_visemes",), default=False, arkit=True),
     Format("azure", (".json",), "Azure viseme animation, 60 frames a second", "visemes.azure:write", hints=("azure",),
-           default=False, arkit=True, fps=60.0),
+           default=False, arkit=True, head_rotation=("roll",), fps=60.0),
     Format("visemes", (".json",), "the 15 Oculus visemes", "visemes.oculus:write", hints=("visemes", "ovr", "oculus"),
-           default=False, arkit=True),
-    Format("rhubarb", (".tsv",), "Rhubarb mouth shapes, TSV", "visemes.rhubarb:write_tsv", arkit=True),
+           default=False, arkit=True, head_rotation=()),
+    Format("rhubarb", (".tsv",), "Rhubarb mouth shapes, TSV", "visemes.rhubarb:write_tsv", arkit=True, head_rotation=()),
     Format("rhubarb-json", (".json",), "Rhubarb mouth shapes, JSON", "visemes.rhubarb:write_as_json", hints=("rhubarb",),
-           default=False, arkit=True),
-    Format("rhubarb-xml", (".xml",), "Rhubarb mouth shapes, XML", "visemes.rhubarb:write_xml", arkit=True),
-    Format("rhubarb-dat", (".dat",), "Rhubarb mouth shapes for Moho and OpenToonz", "visemes.rhubarb:write_dat", arkit=True),
+           default=False, arkit=True, head_rotation=()),
+    Format("rhubarb-xml", (".xml",), "Rhubarb mouth shapes, XML", "visemes.rhubarb:write_xml", arkit=True, head_rotation=()),
+    Format("rhubarb-dat", (".dat",), "Rhubarb mouth shapes for Moho and OpenToonz", "visemes.rhubarb:write_dat", arkit=True,
+           head_rotation=()),
     Format("bvh", (".bvh",), "skeleton of neck, head, eyes", "scenes.bvh:write"),
     Format("vrm", (".vrma",), "VRM animation: presets, gaze, head", "scenes.vrm:write", arkit=True),
     Format("perfectsync", (".vrma",), "VRM animation: Perfect Sync", "scenes.vrm:write_perfect_sync", hints=("perfectsync",

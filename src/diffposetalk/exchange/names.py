@@ -71,7 +71,16 @@ def all_channels(values: np.ndarray, columns: dict[str, int]) -> np.ndarray:
 
 
 def arkit_weights(motion: Motion, names: tuple[str, ...] = CHANNELS) -> np.ndarray:
-    """Return the named ARKit channels, ``(T, n)`` float32; missing channels are 0."""
+    """Return the named ARKit channels, ``(T, n)`` float32; missing channels are 0.
+
+    Raises:
+        InputError: the motion has no ARKit channel at all, so that every weight would be 0.
+    """
+    if INDEX.keys().isdisjoint(motion.expression_names):
+        raise InputError(
+            f"the motion is for the head {motion.head} and has none of ARKit's channels, such as jawOpen; "
+            "make one that has them first: diffposetalk retarget MOTION --head anny -o OUT.npz"
+        )
     weights = np.zeros((len(motion), len(names)), np.float32)
     for column, name in enumerate(names):
         if name in motion.expression_names:

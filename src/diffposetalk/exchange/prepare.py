@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,10 @@ _POSES = {"head": "head_pose", "jaw": "jaw_pose", "gaze": "eye_pose"}
 
 _TURNS = {"head_pitch_deg": 0, "head_yaw_deg": 1, "head_roll_deg": 2}
 """Offsets of the head: which of pitch, yaw and roll they change."""
+
+
+LOST_TURN_DEG = 1.0
+"""Rotation of the head, in degrees, that a format may leave out without a warning."""
 
 
 class Prepared:
@@ -96,6 +101,26 @@ def condition(motion: Motion, options: ExportOptions) -> Motion:
     if options.fps is not None:
         motion = motion.resampled(options.fps)
     return _clamped(motion) if options.clamp and speaks_arkit(motion) else motion
+
+
+def warn_of_lost_turns(motion: Motion, row: Format, path: Path) -> None:
+    """Warn once if the head turns by more than `LOST_TURN_DEG` about an angle that the format does not hold."""
+    from diffposetalk.exchange.angles import euler_of
+    from diffposetalk.exchange.formats import HEAD_ANGLES
+
+    lost = [angle for angle in HEAD_ANGLES if angle not in row.head_rotation]
+    if not lost:
+        return
+    angles = np.rad2deg(np.abs(euler_of(motion.head_pose)).max(0))
+    largest = max(lost, key=lambda angle: angles[HEAD_ANGLES.index(angle)])
+    degrees = angles[HEAD_ANGLES.index(largest)]
+    if degrees > LOST_TURN_DEG:
+        what = "the rotation of the head" if len(lost) == len(HEAD_ANGLES) else f"{' and '.join(lost)} of the head"
+        warnings.warn(
+            f"{path}: {row.name} files have no place for {what}, which was left out ({largest} up to {degrees:.0f} degrees)",
+            DiffPoseTalkWarning,
+            stacklevel=3,
+        )
 
 
 def _columns(motion: Motion, region: str) -> list[int]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    reads(parser.add_argument("motion", metavar="MOTION", help="motion (.npz, .csv, .json, .parquet)"))
+    reads(parser.add_argument("motion", metavar="MOTION", help=f"motion ({values.motion_endings()})"))
     reads(parser.add_argument("--speech", metavar="FILE", help="sound of the video"))
     values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)

@@ -26,7 +26,7 @@ PRIORS = {"--by-name": "by_name", "--smooth": "temporal", "--sparsity": "sparsit
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    reads(parser.add_argument("motion", metavar="MOTION", help="motion file (.npz, .csv, .json, .parquet)"))
+    reads(parser.add_argument("motion", metavar="MOTION", help=f"motion file ({values.motion_endings()})"))
     reads(
         parser.add_argument(
             "--from-head", metavar="HEAD", help=f"head of the motion (default: as named in the file): {HEADS}"

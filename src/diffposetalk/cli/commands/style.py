@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "references",
             metavar="REFERENCE",
             nargs="*",
-            help="preset, style file, motion (.npz, .csv, .json, .parquet) or video of some seconds; several are mixed",
+            help=f"preset, style file, motion ({values.motion_endings()}) or video of some seconds; several are mixed",
         )
     )
     writes(parser.add_argument("-o", "--output", metavar="OUT", help="style file to write (.safetensors)"))
