@@ -10,7 +10,7 @@ import pytest
 from diffposetalk.errors import UsageError
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech_activity import SpeechMeter, SpeechOnly
-from diffposetalk.speech_activity.silenced import AFTER, AUDIBLE_DB, BEFORE, SHORTEST, silent_steps
+from diffposetalk.speech_activity.silenced import AFTER, AUDIBLE_DB, BEFORE, SHORTEST, non_speech_steps
 
 SECONDS = 4
 TIMES = np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE
@@ -105,10 +105,10 @@ def test_steps_around_a_voice_are_kept() -> None:
     probabilities, levels = np.zeros(100), np.full(100, -20.0)
     probabilities[40:44] = 0.9
     probabilities[80 : 80 + SHORTEST - 1] = 0.9  # too short
-    silent = silent_steps(probabilities, levels)
+    silent = non_speech_steps(probabilities, levels)
     assert np.flatnonzero(~silent).tolist() == list(range(40 - BEFORE, 44 + AFTER))
     levels[:10] = AUDIBLE_DB - 1
-    assert not silent_steps(probabilities, levels)[:10].any()
+    assert not non_speech_steps(probabilities, levels)[:10].any()
 
 
 def test_the_meter_counts_and_changes_nothing(sample) -> None:

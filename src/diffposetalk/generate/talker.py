@@ -144,7 +144,7 @@ class Talker:
         return result
 
     def read_style(self, motion: Motion, source: str = "motion") -> Style:
-        """Read the style of a motion: the mean over windows that overlap by half.
+        """Read the style of a motion: the mean over windows that overlap by half (see `StyleModel.read_style`).
 
         Raises:
             InputError: the motion is too short or lacks channels.

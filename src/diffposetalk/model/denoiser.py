@@ -46,7 +46,8 @@ class DenoiserConfig:
     pre_norm: bool = False
     """Normalise before each sub-layer instead of after the sum as in the paper."""
     out_hidden: int = 0
-    """Width of a hidden layer (GELU) before the motion vector, in the released network half of ``dim``; 0 for no such layer."""
+    """Width of a hidden layer (GELU) before the motion vector, 0: no hidden layer. The released
+    network uses ``dim / 2``."""
     droppable: tuple[Literal["speech", "style"], ...] = ("speech", "style")
     """Conditions that have a learned null, so that guidance can go without them."""
     noisy_scales: tuple[float, ...] = ()
@@ -223,7 +224,7 @@ class Denoiser(nn.Module):
         return null
 
     def forward(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions) -> Tensor:
-        """Predict the clean window (or the noise in it) and the context.
+        """Predict x_0 (or eps, see `ModelConfig.target`) of the context and the window.
 
         Args:
             x_n: ``(B, L, D)`` noisy, normalised motion.

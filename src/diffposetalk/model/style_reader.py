@@ -44,6 +44,8 @@ class StyleModel:
     def read_style(self, motion: Motion, source: str = "motion") -> Style:
         """Read the style of a motion: the mean over windows that overlap by half.
 
+        The mean is rescaled to the length of the encoder's own styles, unless the encoder's pooling is "mean".
+
         A motion as long as one window gives the output of the encoder itself.
 
         Raises:

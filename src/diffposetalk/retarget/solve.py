@@ -31,7 +31,7 @@ EYEBALL_MM = 12.0
 GAZE = 0.05
 """Importance of each eye's turn beside that of the points, which is 1 in all."""
 PASSED = ("eyeLook", "tongueOut")
-"""Channels that go by name alone where both heads have them: hardly a point of the skin tells of them."""
+"""Channels copied by name if both heads have them, because points of the skin hardly show them."""
 GAPS = 2.0
 """Importance of how far lips and lids are apart, beside where they are."""
 FIRMNESS = {"jawOpen": 0.4, "mouthClose": 0.5}
@@ -39,7 +39,7 @@ FIRMNESS = {"jawOpen": 0.4, "mouthClose": 0.5}
 FIRM = 1.5
 """Factor on `by_name` of all other channels."""
 STRETCH, AROUND = 1024, 64
-"""Frames that are solved for at a time, and how many before and after them are solved along for the pull in time."""
+"""Frames solved at a time, and extra frames solved on either side, so that smoothing over time has no seam."""
 CHUNK = 64
 """Frames whose vertices are in memory at a time."""
 JAW_ROUNDS = 4
@@ -99,7 +99,7 @@ def retarget(
         source: the head that the motion is for.
         target: the head to move: ARKit weights stay in [0, 1]; a FLAME head gets coefficients, jaw and eyes.
         correspondence: which points are which; found from the heads when not given.
-        options: the solver's pulls.
+        options: weights of the solver's regularisers.
         identity: `(I,)` of the source's person; none for its mean face.
 
     Returns:
@@ -189,7 +189,7 @@ def to_arkit(
     identity: np.ndarray | None = None,
     correspondence: Correspondence | None = None,
 ) -> tuple[Motion, Residual]:
-    """Say a motion in the 52 ARKit weights on the free head.
+    """Convert a motion to the 52 ARKit channels.
 
     The jaw's rotation becomes jawOpen, jawLeft, jawRight and jawForward by the solve, the eyes' the gaze channels; head
     rotation passes through. A motion that has ARKit channels already gets all 52 in our order, and nothing is solved.
@@ -198,7 +198,7 @@ def to_arkit(
         motion: of any head, such as FLAME.
         head: the head it is for; loaded by the motion's `head` when not given.
         arkit_head: the head whose ARKit shapes are meant; by default the free head.
-        options: the solver's pulls.
+        options: weights of the solver's regularisers.
         identity: `(I,)` of the person; none for the mean face.
         correspondence: from `head` to `arkit_head`, when it is known already.
 

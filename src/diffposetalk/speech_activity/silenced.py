@@ -12,9 +12,9 @@ from diffposetalk.errors import UsageError
 from diffposetalk.speech_activity.voice import SAMPLE_RATE, STEP, VoiceDetector
 
 VOICE = 0.4
-"""Probability from which a step of 32 ms counts as voice ..."""
+"""Smallest probability of a step of 32 ms that may count as voice."""
 SHORTEST = 4
-"""... if that many in a row do."""
+"""Fewest such steps in a row that count as voice."""
 BEFORE, AFTER = 8, 12
 """Steps around a voice that are left as they are: breath, a first consonant, reverberation."""
 AUDIBLE_DB = -50.0
@@ -34,8 +34,8 @@ class SpeechStream(Protocol):
         """Yield ``(n,)`` float32 samples, block after block."""
 
 
-def silent_steps(probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:
-    """Decide which steps of 32 ms hold sound that is no speech.
+def non_speech_steps(probabilities: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """Decide which steps of 32 ms hold sound that is not speech.
 
     Args:
         probabilities: ``(N,)`` of a voice.
@@ -97,9 +97,9 @@ class SpeechMeter:
 
     def _count(self, part: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
         """Count the steps that are not speech, and return the samples."""
-        samples, silent = part
+        samples, non_speech = part
         self.seconds += len(samples) / SAMPLE_RATE
-        self.non_speech_s += float(silent.sum()) * STEP / SAMPLE_RATE
+        self.non_speech_s += float(non_speech.sum()) * STEP / SAMPLE_RATE
         return samples
 
 
@@ -114,7 +114,7 @@ class SpeechOnly(SpeechMeter):
     recordings of people in English and Mandarin (at most 16 %), 0.2 % of 23 others, among them acted speech and
     laughter; 99 % of 60 pieces of music, 95 % of 42 sounds of animals and instruments. It errs on whispers (two thirds
     of a real one; up to 96 % of whispers made from speech), on singing, and on speech in noise (a fifth of some clips
-    at 5 dB), so it is offered and not the default. Pauses of less than 0.6 s are left as they are, bit for bit.
+    at 5 dB). Therefore it is off by default. Pauses of less than 0.6 s are left as they are, bit for bit.
     """
 
     def blocks(self, block_s: float = 1.0) -> Iterator[np.ndarray]:
@@ -152,8 +152,8 @@ class _Queue:
         """Return all that is left."""
         n_samples = len(self._samples)
         self._take(np.zeros(-n_samples % STEP, np.float32), probabilities)
-        samples, silent = self._release(len(self._probabilities))
-        return samples[:n_samples], silent
+        samples, non_speech = self._release(len(self._probabilities))
+        return samples[:n_samples], non_speech
 
     def _take(self, samples: np.ndarray, probabilities: np.ndarray) -> None:
         self._samples = np.concatenate([self._samples, np.asarray(samples, np.float32)])
@@ -164,19 +164,19 @@ class _Queue:
         self._levels = np.concatenate([self._levels, levels.astype(np.float32)])
 
     def _release(self, until: int) -> tuple[np.ndarray, np.ndarray]:
-        """Silence and return the steps up to `until`, with which of them are silent."""
+        """Silence and return the steps up to `until`, and which of them are not speech."""
         if until <= self._decided:
             return np.zeros(0, np.float32), np.zeros(0, bool)
-        silent = silent_steps(self._probabilities, self._levels)[self._decided : until]
-        samples = self._samples[: len(silent) * STEP].copy()
-        gains = np.where(silent, 0.0, 1.0)
+        non_speech = non_speech_steps(self._probabilities, self._levels)[self._decided : until]
+        samples = self._samples[: len(non_speech) * STEP].copy()
+        gains = np.where(non_speech, 0.0, 1.0)
         gains = np.concatenate([gains[:1] if self._last_gain is None else [self._last_gain], gains])
         if gains.min() < 1:
             ramp = np.linspace(0, 1, STEP, endpoint=False, dtype=np.float32)
             samples *= (gains[:-1, None] * (1 - ramp) + gains[1:, None] * ramp).astype(np.float32).ravel()
         self._last_gain = float(gains[-1])
-        self._samples = self._samples[len(silent) * STEP :]
+        self._samples = self._samples[len(non_speech) * STEP :]
         drop = max(0, until - _BEHIND)
         self._probabilities, self._levels = self._probabilities[drop:], self._levels[drop:]
         self._decided = until - drop
-        return samples, silent
+        return samples, non_speech

@@ -86,7 +86,7 @@ def watch(
     Args:
         path: any video file.
         model: MediaPipe's `face_landmarker.task`; None to choose one, see `model_file`.
-        progress: called with the seconds done, of so many.
+        progress: called with the seconds done and the total.
         start_s: where to begin, seconds from the video's beginning; times are counted from that beginning all the same.
         seconds: length to track; None for the rest of the video.
 

@@ -50,7 +50,7 @@ class Cut:
     findings: tuple[Finding, ...]
     """Of the video, then of its takes, each followed by its stretches and clips in order of time."""
     clips: tuple[Clip, ...] = field(default=(), repr=False)
-    """One for each finding of a clip, in order; speaker and name are still those of no data set."""
+    """One for each finding of a clip, in order; speaker and name are "?" until the clip is added to a data set."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class _Piece:
     """Of the video's frames."""
     track: Track
     gaps: tuple[Span, ...]
-    """Seconds of the picture in which nobody speaks, as far as known before the lag is."""
+    """Pauses of the speech in picture time, before the lag is corrected."""
 
     @property
     def span(self) -> Span:

@@ -1,4 +1,4 @@
-"""A whole model of the bundled one's kind: speech encoder -> style encoder -> denoiser -> one model file.
+"""Training of the bundled model, or of one of its kind: speech encoder -> style encoder -> denoiser -> one model file.
 
 It learns from a corpus, whose phones and manners are known, or from a data set of filmed people, beginning from a model.
 """
