@@ -78,11 +78,14 @@ def sample_window(
     if options.threshold is not None and model.config.target == "noise" and not quirks.threshold_each:
         raise UsageError("dynamic thresholding is for models that predict motion; this one predicts noise")
 
-    def dropped(is_used: Sequence[bool]) -> Tensor | None:
-        return None if all(is_used) else ~torch.tensor(is_used, device=x_T.device).repeat_interleave(n)
+    def dropped_rows(given: Sequence[bool]) -> Tensor | None:
+        """Return ``(K B,)`` True where an entry goes without the condition; None if all have it."""
+        return None if all(given) else ~torch.tensor(given, device=x_T.device).repeat_interleave(n)
 
     conditions = denoiser.prepare(
-        inputs.repeated(k), dropped([entry.speech for entry in entries]), dropped([entry.style for entry in entries])
+        inputs.repeated(k),
+        dropped_rows([entry.speech for entry in entries]),
+        dropped_rows([entry.style for entry in entries]),
     )
     valid = None if quirks.threshold_each else inputs.valid
 

@@ -259,8 +259,8 @@ class Denoiser(nn.Module):
         smooth = [mean @ x_n for mean in self.means.to(x_n.dtype)] if config.noisy_scales else []
         indicator = [conditions.valid[:n_batch, :, None]] if config.valid_indicator else []
         frames = self.motion_projection(torch.cat([x_n, *indicator, *smooth], dim=-1)).repeat(n_sets, 1, 1)
-        head = conditions.person + step.repeat(n_sets, 1)
-        tokens = torch.cat([head[:, None], conditions.context, frames], dim=1) + self.positions
+        leading_token = conditions.person + step.repeat(n_sets, 1)
+        tokens = torch.cat([leading_token[:, None], conditions.context, frames], dim=1) + self.positions
         blocked = None
         if config.align_width > 1:
             blocked = alignment_mask(config.context + config.window, config.align_width, x_n.device)
@@ -270,7 +270,7 @@ class Denoiser(nn.Module):
         tokens = self.final_norm(tokens)
         shares = None if self.filter_weights is None else self.filter_weights(step).repeat(n_sets, 1)
         if self.modulation is not None:
-            modulation = self.modulation(head)
+            modulation = self.modulation(leading_token)
             scale, shift, more = modulation.tensor_split((config.dim, 2 * config.dim), -1)
             tokens = tokens * (1 + scale[:, None]) + shift[:, None]
             shares = None if shares is None else shares + more
