@@ -3,14 +3,16 @@
 The whole way of guidance:
 
 1. The options --speech-scale a and --style-scale s (Python: `speech_scale`, `style_scale`) are fields of `SamplingOptions`;
-   `Talker.options` replaces None by the model's own scales (`SamplingDefaults`).
+   `Talker.options` replaces None by the model's own scales (`SamplingDefaults`), as --guidance by its own mode. A scale
+   stays None if the model cannot be guided by that condition.
 2. `guidance_entries(a, s, mode)` lists the evaluations r(speech, style) that are needed, each with its weight. `no`
    stands for a condition that is replaced by its learned null; the mode "incremental" gives
    `y = r(no, no) + a (r(speech, no) - r(no, no)) + s (r(speech, style) - r(speech, no))`.
 3. `generate.window.sample_window` repeats the batch once for each entry; `Denoiser.prepare` puts the learned nulls in.
 4. In every noise step the sampler (`diffusion.samplers.sample`) calls `denoise(x_n, n)`: one pass of the denoiser
    over all entries, then `guided` adds the predictions up, `y = sum_i w_i r_i`, and thresholds y if asked.
-5. The sampler continues with y as the prediction at x_n.
+5. Where the model continues its windows (`SamplingDefaults`), `generate.window` joins y to the window before. The sampler
+   goes on with the result as the prediction at x_n.
 
 In training, `condition_dropout` replaces conditions by their nulls, so that the denoiser learns them.
 """

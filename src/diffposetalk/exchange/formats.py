@@ -2,10 +2,11 @@
 
 To add a format:
 
-1. Write one file, `curves/NAME.py` (weights over time) or `scenes/NAME.py` (a moving head), with
+1. Write one file, `curves/NAME.py` (weights over time), `visemes/NAME.py` or `scenes/NAME.py` (a moving head), with
    `write(motion: Motion, path: Path, scene: Scene) -> None`. It writes to the path that it is given; `export` has prepared
    the motion and renames the file when it is complete.
-2. Add one row to `_ROWS` below. Command line, `export --list` and tests take everything from the row.
+2. Add one row to `_ROWS` below. The command line takes everything from the row. The tests run over all
+   rows; CONTRIBUTING.md says where a new row is named in them.
 3. To read the format too: if its ending is its own, add `read(path: Path) -> Motion` and name it in the row. If it shares
    .csv or .json with others, write `parse` and add it to `curves/csv_files.py` or `curves/json_files.py`, whose `read`
    chooses by the content. `loading.load_motion` calls the reader of the first row that has the ending, so all rows of

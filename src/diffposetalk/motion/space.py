@@ -18,7 +18,8 @@ turns to the subject's left, ``head_z`` above 0 tilts toward the subject's right
 mouth. Jaw y and z are not in the vector: `MotionSpace.decode` sets them to 0.
 
 Normalisation, for each column: ``vector = (value - mean) / std``. Mean and standard deviation are those of the training
-data; the model file stores both. `MotionSpace.encode` resamples a `Motion` to the frame rate of the space and
+data (the deviation at least 0.01); the model file stores both.
+`MotionSpace.encode` resamples a `Motion` to the frame rate of the space and
 normalises it. `MotionSpace.decode` is the inverse; it also clips ARKit weights to [0, 1].
 """
 

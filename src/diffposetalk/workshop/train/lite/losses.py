@@ -1,4 +1,6 @@
-"""Every loss term of the bundled model, on one window of motion.
+"""Every loss term of the bundled model's denoiser, on one window of motion.
+
+The speech encoder's terms are in `lite.speech`, the style encoder's in `train.style`.
 
 | name | unit | formula, with p the predicted and t the true motion |
 |---|---|---|
@@ -7,12 +9,14 @@
 | ``vertex_velocity_mm2`` | mm^2 / frame^2 | as ``vertex_mm2``, of the first differences along time |
 | ``vertex_smoothness_mm2`` | mm^2 / frame^4 | as ``vertex_mm2``, of the second differences of v(p) alone |
 | ``lip_gap_mm2`` | mm^2 | mean of (g(p) - g(t))^2 over the lip gaps g |
-| ``join_error`` | none (normalised) | squared velocity and acceleration of p - t across the window's start |
+| ``join_error`` | none (normalised) | squared velocity and acceleration of p - t over the first 3 frames of a window with context |
 | ``head`` | none (normalised) | mean of (p - t)^2 over ``head_x, head_y, head_z`` |
 | ``head_velocity`` | 1 / frame^2 | as ``head``, of the first differences along time |
 | ``head_smoothness`` | 1 / frame^4 | as ``head``, of the second differences of p alone |
 
-Each is a mean over real frames. The vertices v are those of the head at rest, folded into a `LinearSurface`; the region
+Each is a mean over real frames, but for ``join_error``, which is a mean over windows that continue one before.
+
+The vertices v are those of the head at rest, folded into a `LinearSurface`; the region
 weights are `DenoiserStage.regions`. The ``head`` terms are absent for a model without head pose.
 
 The weight of each term stands in ``configs/lite.toml`` and in ``configs/people.toml``, under ``[denoiser.weights]``. The
