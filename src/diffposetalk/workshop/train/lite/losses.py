@@ -9,7 +9,7 @@ The speech encoder's terms are in `lite.speech`, the style encoder's in `train.s
 | ``vertex_velocity_mm2`` | mm^2 / frame^2 | as ``vertex_mm2``, of the first differences along time |
 | ``vertex_smoothness_mm2`` | mm^2 / frame^4 | as ``vertex_mm2``, of the second differences of v(p) alone |
 | ``lip_gap_mm2`` | mm^2 | mean of (g(p) - g(t))^2 over the lip gaps g |
-| ``join_error`` | none (normalised) | squared velocity and acceleration of p - t over the first 3 frames of a window with context |
+| ``join_error`` | none (normalised) | velocity and acceleration of p - t, squared, in the first 3 frames after context |
 | ``head`` | none (normalised) | mean of (p - t)^2 over ``head_x, head_y, head_z`` |
 | ``head_velocity`` | 1 / frame^2 | as ``head``, of the first differences along time |
 | ``head_smoothness`` | 1 / frame^4 | as ``head``, of the second differences of p alone |
