@@ -9,6 +9,7 @@ import torch
 
 from diffposetalk.errors import UsageError
 from diffposetalk.model.denoiser import Denoiser, DenoiserConfig, WindowInput
+from diffposetalk.model.style_encoder import StyleEncoderConfig
 
 CONFIG = DenoiserConfig(
     motion_dim=5, speech_dim=7, style_dim=4, dim=16, n_layers=2, n_heads=2, dropout=0.0, window=12, context=3
@@ -155,3 +156,10 @@ def test_modulation_starts_as_nothing_and_lets_style_weigh_the_noise() -> None:
     before = of(bare)
     torch.nn.init.normal_(bare.modulation[-1].bias)
     assert (of(bare) - before).abs().max() > 1e-2
+
+
+def test_no_heads_are_refused() -> None:
+    with pytest.raises(UsageError, match="multiple of n_heads 0"):
+        DenoiserConfig(motion_dim=4, speech_dim=4, style_dim=4, dim=8, n_heads=0)
+    with pytest.raises(UsageError, match="multiple of n_heads 0"):
+        StyleEncoderConfig(motion_dim=4, n_heads=0)

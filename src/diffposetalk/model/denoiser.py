@@ -61,7 +61,7 @@ class DenoiserConfig:
     small model of how far a head strays or how often eyes blink."""
 
     def __post_init__(self) -> None:
-        if self.dim % self.n_heads or self.dim % 2:
+        if self.n_heads < 1 or self.dim < 1 or self.dim % self.n_heads or self.dim % 2:
             raise UsageError(f"denoiser: dim {self.dim} must be even and a multiple of n_heads {self.n_heads}")
         if "style" in self.droppable and not self.style_dim:
             object.__setattr__(self, "droppable", tuple(name for name in self.droppable if name != "style"))

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from diffposetalk.errors import UsageError
 from diffposetalk.model.layers import EncoderBlock, sinusoid
 
 
@@ -40,6 +41,10 @@ class StyleEncoderConfig:
     positions: Literal["frames", "length"] = "frames"
     """Which code is added to a frame: that of its own position, or of the number of frames, the same for all, as the
     released weights were trained (they are blind to order)."""
+
+    def __post_init__(self) -> None:
+        if self.n_heads < 1 or self.dim < 1 or self.dim % self.n_heads:
+            raise UsageError(f"style encoder: dim {self.dim} must be a multiple of n_heads {self.n_heads}")
 
 
 class StyleEncoder(nn.Module):

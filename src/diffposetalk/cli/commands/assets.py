@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from diffposetalk.cli import values
 from diffposetalk.cli.files import reads, writes
 from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
+from diffposetalk.files.parsing import parsing
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -217,11 +218,8 @@ def _face_landmarker(path: Path) -> tuple[str, str]:
     """Check MediaPipe's model bundle, a zip file."""
     import zipfile
 
-    try:
-        with zipfile.ZipFile(path) as bundle:
-            names = bundle.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
-        raise InputError(f"{path}: is not a MediaPipe model bundle ({error})") from None
+    with parsing(path, "MediaPipe model bundle"), zipfile.ZipFile(path) as bundle:
+        names = bundle.namelist()
     if "face_landmarks_detector.tflite" not in names:
         raise InputError(f"{path}: is another MediaPipe bundle; `track` needs face_landmarker.task")
     return "face-landmarker", "MediaPipe Face Landmarker"
