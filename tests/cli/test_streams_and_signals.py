@@ -91,8 +91,9 @@ def test_what_ends_a_run_leaves_nothing_for_long(tmp_path: Path, number: signal.
         "        beside.write_bytes(b'half'); print('ready', flush=True); time.sleep(60)\n" \
         "info.run = work; sys.exit(run(['info']))"  # fmt: skip
     process = subprocess.Popen(
-        [sys.executable, "-c", wait], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+        [sys.executable, "-c", wait], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_signals,
+    )  # fmt: skip
     assert process.stdout is not None and process.stdout.readline() == "ready\n"
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
@@ -106,6 +107,12 @@ def test_what_ends_a_run_leaves_nothing_for_long(tmp_path: Path, number: signal.
 
     write_atomically(tmp_path / "a.npz", b"whole")
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
+
+
+def heed_signals() -> None:
+    """Let signals end a child also where the tests themselves run with them ignored, as under nohup."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def test_nohup_is_respected(tmp_path: Path, motion: Motion) -> None:

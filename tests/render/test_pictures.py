@@ -277,8 +277,9 @@ class TestFreeHead:
     def test_the_skin_is_as_dark_as_goes_with_the_features(self, head) -> None:  # type: ignore[no-untyped-def]
         light, dark = (head.mesh(head.presets[f"{name}-female"]) for name in ("caucasian", "african"))
         assert max(dark.materials[0].base_color) < 0.6 * min(light.materials[0].base_color)
-        others = zip(dark.materials[1:], light.materials[1:], strict=True)
-        assert all(a.base_color == b.base_color for a, b in others)
+        theirs = {material.name: material.base_color for material in light.materials}
+        same = [each for each in dark.materials[1:] if each.name not in ("brows", "lashes", "bob", "curls")]
+        assert len(same) >= 5 and all(material.base_color == theirs[material.name] for material in same)
 
 
 @needs_gl

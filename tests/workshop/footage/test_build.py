@@ -141,7 +141,12 @@ def run_aside(films: Path, out: Path) -> subprocess.Popen[bytes]:
         f"build([{str(films)!r}], {str(out)!r}, Processes(1), function=fake_cutting.cut_to_bytes, "
         "prepare=lambda options: None)\n"
     )
-    return subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
+    )
 
 
 def wait_for(what: Callable[[], bool], seconds: float = 60.0) -> None:
