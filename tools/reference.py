@@ -22,8 +22,6 @@ def build(folder: Path) -> None:
     Args:
         folder: where the pages go; `index.html` is the first.
     """
-    for name in diffposetalk.__all__:  # resolved when first used, which pdoc would not see
-        setattr(diffposetalk, name, getattr(diffposetalk, name))
     pdoc.render.configure(docformat="google", footer_text=f"DiffPoseTalk {diffposetalk.__version__}")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -31,14 +29,20 @@ def build(folder: Path) -> None:
 
 
 def modules() -> list[str]:
-    """Return the names that pdoc needs to be told; it finds the modules of packages without `__all__` by itself."""
-    names = ["diffposetalk"]
+    """Return the modules that pdoc must be given by name.
+
+    pdoc finds by itself the modules of a package without `__all__`, and those that `__all__` lists.
+    """
+    names, listed = ["diffposetalk"], set[str]()
     for name in names:  # grows
         package = import_module(name)
         if hasattr(package, "__path__") and hasattr(package, "__all__"):
+            for public in package.__all__:  # imported when first used, which pdoc would not see
+                setattr(package, public, getattr(package, public))
+            listed |= {f"{name}.{public}" for public in package.__all__}
             children = (f"{name}.{child.name}" for child in pkgutil.iter_modules(package.__path__))
             names += [child for child in children if child not in ("diffposetalk.cli", "diffposetalk.__main__")]
-    return names
+    return [name for name in names if name not in listed]
 
 
 if __name__ == "__main__":
