@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -65,6 +65,15 @@ class HeadModel(Protocol):
         """Other landmarks that stand for some of MediaPipe's, and which ones; None where the head has none."""
         ...
 
+    @property
+    def lip_pairs(self) -> np.ndarray:
+        """``(G, 2)`` vertex indices of facing points of the upper and the lower inner lip; ModelError if unknown."""
+        ...
+
+    def lip_gap(self, vertices: Any, identity: np.ndarray | None = None) -> Any:
+        """The gap ``(...)`` between the lips of ``(..., V, 3)`` vertices at rest pose, metres; ModelError if undefined."""
+        ...
+
     def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
         """Place every vertex: `(..., V, 3)` metres, numpy in numpy out, torch in torch out, differentiable."""
         ...
@@ -81,20 +90,6 @@ class HeadModel(Protocol):
         self, motion: Motion, identity: np.ndarray | None = None, chunk: int = 64
     ) -> Iterator[np.ndarray]:
         """The vertices of a motion in pieces of at most ``chunk`` frames."""
-        ...
-
-
-@runtime_checkable
-class LipGap(Protocol):
-    """What a head has that defines how far its lips are apart."""
-
-    @property
-    def lip_pairs(self) -> np.ndarray:
-        """``(G, 2)`` vertex indices of facing points of the upper and the lower inner lip."""
-        ...
-
-    def lip_gap(self, vertices: Any, identity: np.ndarray | None = None) -> Any:
-        """Return the distance of the lips ``(...)`` of vertices ``(..., V, 3)``, metres, the head being at rest."""
         ...
 
 

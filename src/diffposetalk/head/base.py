@@ -55,6 +55,30 @@ class BaseHead:
         """Other landmarks that stand for some of MediaPipe's, and which ones; None where the head has none."""
         return None
 
+    @property
+    def lip_pairs(self) -> np.ndarray:
+        """``(G, 2)`` vertex indices of facing points of the upper and the lower inner lip.
+
+        Raises:
+            ModelError: they are not known on this head.
+        """
+        raise ModelError(f"the head {self.name} does not say which points of its lips face each other")
+
+    def lip_gap(self, vertices: Any, identity: np.ndarray | None = None) -> Any:
+        """Measure how far the lips are apart, the head being at rest.
+
+        Args:
+            vertices: ``(..., V, 3)`` metres, without head rotation.
+            identity: ``(I,)`` whose face they are; None for the neutral person.
+
+        Returns:
+            ``(...)`` metres.
+
+        Raises:
+            ModelError: it is not defined for this head.
+        """
+        raise ModelError(f"the head {self.name} does not define how far its lips are apart (lip_gap)")
+
     def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
         """Place every vertex: ``(..., V, 3)`` metres."""
         raise NotImplementedError

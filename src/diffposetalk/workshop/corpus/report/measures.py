@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -93,7 +92,7 @@ def opening_by_channel(head_name: str) -> np.ndarray:
     """Return by how much a unit of each channel opens the lips of a head, ``(E,)`` metres, mean of its lip pairs."""
     from diffposetalk.head import load_head
 
-    head: Any = load_head(head_name)
+    head = load_head(head_name)
     upper, lower = head.lip_pairs.T
     return (head.expression_basis(upper) - head.expression_basis(lower))[..., 1].mean(1)
 

@@ -17,7 +17,7 @@ from diffposetalk.data.tfhp import SPLITS
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.pretrained import model_path
 from diffposetalk.generate.talker import Talker
-from diffposetalk.head import load_head
+from diffposetalk.head import HeadModel, load_head
 from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, fingerprint, load_model
 from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.model.speech_encoder import SpeechEncoder
@@ -197,7 +197,7 @@ def _denoiser(
     clips: EncodedSplits,
     style_encoder: StyleEncoder,
     space: MotionSpace,
-    head: Any,
+    head: HeadModel,
     run: Run,
 ) -> Denoiser:
     """Train the denoiser, from the weights of ``start`` where there is one."""
@@ -285,7 +285,7 @@ def _presets(
     }
 
 
-def lip_gap_basis(head: Any) -> np.ndarray:
+def lip_gap_basis(head: HeadModel) -> np.ndarray:
     """Return ``(E, G)`` metres by which a unit of each expression weight opens the lips at each lip pair."""
     upper, lower = head.lip_pairs[:, 0], head.lip_pairs[:, 1]
     return head.expression_basis(upper)[..., 1] - head.expression_basis(lower)[..., 1]
