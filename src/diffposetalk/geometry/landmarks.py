@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,10 @@ class Landmarks:
     def __len__(self) -> int:
         return len(self.corners)
 
+    def some(self, indices: Sequence[int]) -> Landmarks:
+        """Return some of the points."""
+        return Landmarks(self.corners[list(indices)], self.shares[list(indices)])
+
     def of(self, vertices: Array, indices: np.ndarray | None = None) -> Array:
         """Find the landmarks on a moved head.
 
@@ -39,3 +44,10 @@ class Landmarks:
         points = vertices[..., corners.reshape(-1), :]
         points = points.reshape((*points.shape[:-2], len(corners), 3, 3))
         return (points * like(shares, vertices)[..., None]).sum(-2)
+
+
+def points_at(vertices: np.ndarray) -> Landmarks:
+    """Return points that lie on vertices: ``(n,)`` vertex indices."""
+    shares = np.zeros((len(vertices), 3), np.float32)
+    shares[:, 0] = 1
+    return Landmarks(np.repeat(vertices[:, None], 3, 1), shares)

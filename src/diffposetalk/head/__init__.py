@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from diffposetalk.geometry.landmarks import Landmarks
     from diffposetalk.geometry.mesh import Mesh
+    from diffposetalk.head.flame.files import FlameModel
+    from diffposetalk.head.rig import Rig
     from diffposetalk.motion import Motion
 
 
@@ -70,6 +72,11 @@ class HeadModel(Protocol):
         """``(G, 2)`` vertex indices of facing points of the upper and the lower inner lip; ModelError if unknown."""
         ...
 
+    @property
+    def inner_lips(self) -> tuple[Landmarks, Landmarks] | None:
+        """Facing points of the upper and the lower inner lip; None where they are not known."""
+        ...
+
     def lip_gap(self, vertices: Any, identity: np.ndarray | None = None) -> Any:
         """The gap ``(...)`` between the lips of ``(..., V, 3)`` vertices at rest pose, metres; ModelError if undefined."""
         ...
@@ -90,6 +97,47 @@ class HeadModel(Protocol):
         self, motion: Motion, identity: np.ndarray | None = None, chunk: int = 64
     ) -> Iterator[np.ndarray]:
         """The vertices of a motion in pieces of at most ``chunk`` frames."""
+        ...
+
+    def rig(self, motion: Motion, identity: np.ndarray | None = None) -> Rig:
+        """A motion of this head as morph weights and joint motion; ``identity`` ``(I,)``, None for the mean person."""
+        ...
+
+    @property
+    def jointed(self) -> JointedHead | None:
+        """This head, where coefficients, a jaw and eyes move it as in FLAME; None where all is moved by named shapes."""
+        ...
+
+
+class JointedHead(HeadModel, Protocol):
+    """A head of FLAME's kind: coefficients add up, jaw and eyes turn on joints. It shows the numbers of its formula."""
+
+    @property
+    def model(self) -> FlameModel:
+        """Template, bases, joint regressor and skinning weights."""
+        ...
+
+    @property
+    def joints(self) -> np.ndarray:
+        """``(5, 3)`` metres, of the template."""
+        ...
+
+    @property
+    def joint_identity(self) -> np.ndarray:
+        """``(I, 5, 3)`` metres per unit."""
+        ...
+
+    @property
+    def joint_expression(self) -> np.ndarray:
+        """``(E, 5, 3)`` metres per unit."""
+        ...
+
+    def neutral(self, region: str | np.ndarray = "skin", identity: np.ndarray | None = None) -> np.ndarray:
+        """Resting positions of a region's vertices: ``(n, 3)`` metres."""
+        ...
+
+    def part(self, region: str | np.ndarray) -> JointedHead:
+        """A head of a region's vertices alone, without triangles and landmarks."""
         ...
 
 

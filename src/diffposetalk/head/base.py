@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from diffposetalk.geometry.mesh import MeshSequence
 if TYPE_CHECKING:
     from diffposetalk.geometry.landmarks import Landmarks
     from diffposetalk.geometry.mesh import Mesh
+    from diffposetalk.head import JointedHead
+    from diffposetalk.head.rig import Rig
     from diffposetalk.motion import Motion
 
 
@@ -25,6 +27,8 @@ class BaseHead:
 
     name: str
     """What motions made for this head carry as ``head``."""
+    _landmarks_from: ClassVar[str] = ""
+    """What to do where landmarks are missing: the end of that message."""
 
     def __repr__(self) -> str:
         """Return one line; the arrays of a head would fill pages."""
@@ -41,14 +45,32 @@ class BaseHead:
         raise NotImplementedError
 
     @property
+    def mediapipe(self) -> tuple[Landmarks, np.ndarray] | None:
+        """MediaPipe's landmarks that are known on this head, and ``(L,)`` which of the 478 those are; None without them."""
+        return None
+
+    @property
     def landmarks(self) -> Landmarks:
-        """MediaPipe's face landmarks as points on the triangles."""
-        raise NotImplementedError
+        """MediaPipe's face landmarks as points on the triangles, as far as this head has them; see `mediapipe_indices`.
+
+        Raises:
+            ModelError: it has none.
+        """
+        return self._mediapipe()[0]
 
     @property
     def mediapipe_indices(self) -> np.ndarray:
-        """``(L,)`` which of MediaPipe's 478 landmarks `landmarks` are; here all, in order."""
-        return np.arange(len(self.landmarks))
+        """``(L,)`` which of MediaPipe's 478 landmarks `landmarks` are.
+
+        Raises:
+            ModelError: the head has none.
+        """
+        return self._mediapipe()[1]
+
+    def _mediapipe(self) -> tuple[Landmarks, np.ndarray]:
+        if self.mediapipe is None:
+            raise ModelError(f"the head {self.name} has no MediaPipe landmarks{self._landmarks_from}")
+        return self.mediapipe
 
     @property
     def still_landmarks(self) -> tuple[Landmarks, np.ndarray] | None:
@@ -63,6 +85,11 @@ class BaseHead:
             ModelError: they are not known on this head.
         """
         raise ModelError(f"the head {self.name} does not say which points of its lips face each other")
+
+    @property
+    def inner_lips(self) -> tuple[Landmarks, Landmarks] | None:
+        """Facing points of the upper and the lower inner lip; None where they are not known."""
+        return None
 
     def lip_gap(self, vertices: Any, identity: np.ndarray | None = None) -> Any:
         """Measure how far the lips are apart, the head being at rest.
@@ -126,6 +153,20 @@ class BaseHead:
         if region not in self.regions:
             raise ModelError(f"the head {self.name} has no region '{region}'; it has {', '.join(sorted(self.regions))}")
         return self.regions[region]
+
+    def rig(self, motion: Motion, identity: np.ndarray | None = None) -> Rig:
+        """Return a motion as morph weights and joint motion.
+
+        Args:
+            motion: made for this head, at least one frame.
+            identity: ``(I,)`` changes the surface and joints at rest; None for the mean person.
+        """
+        raise NotImplementedError
+
+    @property
+    def jointed(self) -> JointedHead | None:
+        """This head, where coefficients, a jaw and eyes move it as in FLAME; None where all is moved by named shapes."""
+        return None
 
     def mesh_sequence(self, motion: Motion, identity: np.ndarray | None = None) -> MeshSequence:
         """Return the moving surface of a whole motion; `iter_vertices` needs less memory."""

@@ -14,8 +14,7 @@ from diffposetalk.motion import Motion
 from diffposetalk.retarget.correspondence import neutral_of
 
 if TYPE_CHECKING:
-    from diffposetalk.head import HeadModel
-    from diffposetalk.head.flame.head import FlameHead
+    from diffposetalk.head import HeadModel, JointedHead
 
 MM = 1e3
 TRIAL = 0.05
@@ -58,9 +57,7 @@ class Controls:
 
     @staticmethod
     def of(head: HeadModel, points: Landmarks) -> Controls:
-        from diffposetalk.head.flame.head import FlameHead
-
-        return _flame_controls(head, points) if isinstance(head, FlameHead) else _shape_controls(head, points)
+        return _shape_controls(head, points) if head.jointed is None else _joint_controls(head.jointed, points)
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
@@ -113,8 +110,8 @@ EYE_LIMIT = 0.9
 """FLAME's leading expression coefficients and how far they, the jaw and the eyes may go (spreads; radians)."""
 
 
-def _flame_controls(head: FlameHead, points: Landmarks) -> Controls:
-    """FLAME's coefficients, its jaw and its eyes."""
+def _joint_controls(head: JointedHead, points: Landmarks) -> Controls:
+    """Coefficients, jaw and eyes of a head such as FLAME's."""
     used = np.unique(points.corners)
     part, renumbered = head.part(used), Landmarks(np.searchsorted(used, points.corners), points.shares)
     count = min(N_COEFFICIENTS, len(head.expression_names))

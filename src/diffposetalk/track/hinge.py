@@ -20,7 +20,7 @@ from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head.flame.files import JOINTS
 
 if TYPE_CHECKING:
-    from diffposetalk.head.flame.head import FlameHead
+    from diffposetalk.head import JointedHead
 
 AXES = ("jaw_x", "jaw_y", "jaw_z")
 """Names of the rotation vector's weights; they come last."""
@@ -46,11 +46,11 @@ class Hinge:
     """``(9, n, 3)`` ... and to the levers."""
 
     @staticmethod
-    def of_flame(head: FlameHead, used: np.ndarray, points: Landmarks, n_identity: int, n_expression: int) -> Hinge:
-        """Measure a FLAME head's jaw.
+    def of_head(head: JointedHead, used: np.ndarray, points: Landmarks, n_identity: int, n_expression: int) -> Hinge:
+        """Measure a head's jaw.
 
         Args:
-            head: `FlameHead`.
+            head: whose jaw turns.
             used: ``(m,)`` vertices.
             points: landmarks on those, by their place among them.
             n_identity: leading identity coefficients that are used.

@@ -14,8 +14,7 @@ from diffposetalk.track.hinge import AXES, Hinge
 from diffposetalk.track.landmarks import BROWS, EYE_CORNERS, IRISES, LID_PAIRS, LIDS, LIP_PAIRS, LIPS, OUTLINE
 
 if TYPE_CHECKING:
-    from diffposetalk.head import HeadModel
-    from diffposetalk.head.flame.head import FlameHead
+    from diffposetalk.head import HeadModel, JointedHead
 
 USUAL = {
     "eyeBlink": 0.6, "eyeLook": 0.4, "eyeSquint": 0.15, "eyeWide": 0.15, "jawForward": 0.05, "jawLeft": 0.05,
@@ -85,11 +84,9 @@ class LandmarkModel:
             ModelError: it lacks MediaPipe's landmarks, or has other channels.
         """
         from diffposetalk.arkit import INDEX
-        from diffposetalk.head.flame.head import FlameHead
 
-        if isinstance(head, FlameHead):
-            return _of_flame(head)
-
+        if head.jointed is not None:
+            return _of_jointed(head.jointed)
         if not set(head.expression_names) <= set(INDEX):
             raise ModelError(
                 f"the head {head.name} is not FLAME and has no ARKit channels; track on anny and retarget the motion to it"
@@ -182,7 +179,7 @@ class LandmarkModel:
         return each / each.sum()
 
 
-def _of_flame(head: FlameHead) -> LandmarkModel:
+def _of_jointed(head: JointedHead) -> LandmarkModel:
     """Measure FLAME: identity and expression coefficients, and the jaw; gaze is left out, as in the paper.
 
     Raises:
@@ -208,7 +205,7 @@ def _of_flame(head: FlameHead) -> LandmarkModel:
         np.array([USUAL_COEFFICIENT] * n_expression + list(USUAL_JAW)),
         np.array([QUICK_COEFFICIENT] * n_expression + list(QUICK_JAW)),
         sparse=False,
-        hinge=Hinge.of_flame(head, used, local, n_identity, n_expression),
+        hinge=Hinge.of_head(head, used, local, n_identity, n_expression),
     )
     for index in NEEDED:
         found.at(index)

@@ -15,17 +15,20 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.errors import ModelError
 from diffposetalk.geometry import skinning
-from diffposetalk.geometry.landmarks import Landmarks
+from diffposetalk.geometry.landmarks import Landmarks, points_at
 from diffposetalk.geometry.mesh import Material, Mesh
 from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.geometry.skinning import Array
 from diffposetalk.head.anny import colour
 from diffposetalk.head.anny.files import BUNDLED, read_head
 from diffposetalk.head.base import BaseHead
+from diffposetalk.head.rig import Rig, offsets_of, quaternions_of
 from diffposetalk.motion import Motion
 
 NECK_SHARE = 0.4
 """The part of the head's rotation vector that the neck joint takes; the head joint takes the rest."""
+JOINT_NAMES, JOINT_PARENTS = ("Root", "Neck", "Head", "LeftEye", "RightEye"), (-1, 0, 1, 2, 2)
+"""Joints of a rig, named as in humanoid avatars, and the parent of each; the root holds what does not move."""
 BLENDED = (0.15, 0.45)
 """Smallest and largest share of the second person in a person who is drawn."""
 
@@ -113,14 +116,21 @@ class AnnyHead(BaseHead):
         return ((1 - share) * self.data["people"][one] + share * self.data["people"][other]).astype(np.float32)
 
     @cached_property
-    def landmarks(self) -> Landmarks:
-        """MediaPipe's 478 face landmarks as points on the triangles."""
-        return Landmarks(self.data["landmark_corners"], self.data["landmark_shares"])
+    def mediapipe(self) -> tuple[Landmarks, np.ndarray]:
+        """All 478 of MediaPipe's landmarks, in order."""
+        marks = Landmarks(self.data["landmark_corners"], self.data["landmark_shares"])
+        return marks, np.arange(len(marks))
 
     @property
     def lip_pairs(self) -> np.ndarray:
         """`(3, 2)` vertex indices of facing upper and lower inner-lip points: 5 mm right, middle, 5 mm left."""
         return self.data["lip_pairs"]
+
+    @cached_property
+    def inner_lips(self) -> tuple[Landmarks, Landmarks]:
+        """The points of `lip_pairs`: of the upper and of the lower lip."""
+        upper, lower = (points_at(side) for side in self.lip_pairs.T)
+        return upper, lower
 
     def vertices(
         self,
@@ -240,6 +250,40 @@ class AnnyHead(BaseHead):
             materials = tuple(replace(m, base_color=tuple(tone)) if m.name == "skin" else m for m in materials)
         worn = self._worn(self.hair(identity))
         return Mesh(rest, self.faces[worn], self.data["uv"][worn], materials, self.data["face_material"][worn], tint)
+
+    def rig(self, motion: Motion, identity: np.ndarray | None = None) -> Rig:
+        """Return a motion as morph weights and joint motion: neck and head share the rotation.
+
+        Gaze channels move the lids as targets and rotate the eye joints. Their targets do not contain the eyeballs, so
+        nothing moves twice.
+        """
+        expression = self._ordered(motion)
+        mesh = self.mesh(identity)
+        places = self.data["joints"].astype(np.float64)
+        if identity is not None:
+            places = places + skinning.blend_shapes(np.asarray(identity, np.float64), self.data["joint_identity"])
+        joints = np.concatenate([places[:1] * [0, 0, 0], places])
+        weights = np.zeros((len(mesh.vertices), 5), np.float32)
+        weights[:, 1:3] = self.data["joint_weights"]
+        weights[:, 0] = np.maximum(0, 1 - self.data["joint_weights"].sum(1))
+        for side, region in enumerate(("left_eye", "right_eye")):
+            weights[self.regions[region]] = np.eye(5, dtype=np.float32)[3 + side]
+        turns = np.zeros((len(motion), 5, 3))
+        turns[:, 1], turns[:, 2] = motion.head_pose * NECK_SHARE, motion.head_pose * (1 - NECK_SHARE)
+        turns[:, 3:] = skinning.blend_shapes(expression.astype(np.float64), self.data["eye_rotation"])
+        return Rig(
+            mesh=mesh,
+            joint_names=JOINT_NAMES,
+            parents=JOINT_PARENTS,
+            joints=joints.astype(np.float32),
+            skin_weights=weights,
+            shape_names=self.expression_names,
+            shapes=np.asarray(self.data["expression"], np.float32),
+            weights=np.asarray(expression, np.float32),
+            rotations=quaternions_of(turns),
+            translations=offsets_of(joints, JOINT_PARENTS)[None].astype(np.float32),
+            fps=motion.fps,
+        )
 
     def hair(self, identity: np.ndarray | None = None) -> str:
         """Return the hair that a person wears: cropped, bob or curls.

@@ -38,6 +38,8 @@ from diffposetalk.head.flame.landmarks import (
 )
 from diffposetalk.head.flame.look import mesh_of
 from diffposetalk.head.flame.regions import masks_within, outlines_of, regions_of
+from diffposetalk.head.flame.rig import rig_of
+from diffposetalk.head.rig import Rig
 from diffposetalk.motion import Motion
 
 LANDMARK_FILES = ("landmark_embedding.npy",)
@@ -67,6 +69,7 @@ class FlameHead(BaseHead):
     mediapipe: tuple[Landmarks, np.ndarray] | None = field(default=None, repr=False)
     """MediaPipe's landmarks that are known on this head, and which those are, where given."""
     name: str = "flame"
+    _landmarks_from = ": put FLAME's mediapipe_landmark_embedding.npz beside the model"
     _converted: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -149,25 +152,16 @@ class FlameHead(BaseHead):
         return regions_of(self.model, self.masks, outlines_of(self.model, self.points, self.mediapipe))
 
     @property
-    def landmarks(self) -> Landmarks:
-        """MediaPipe's landmarks as far as the embedding has them (FLAME's has 105); see `mediapipe_indices`.
-
-        Raises:
-            ModelError: there is no embedding.
-        """
-        return self._mediapipe()[0]
-
-    @property
-    def mediapipe_indices(self) -> np.ndarray:
-        """``(L,)`` which of MediaPipe's 478 landmarks `landmarks` are."""
-        return self._mediapipe()[1]
-
-    @property
     def still_landmarks(self) -> tuple[Landmarks, np.ndarray] | None:
         """FLAME's 51 landmarks that do not slide, and which of MediaPipe's they stand for; None without them."""
         from diffposetalk.head.flame.free_points import STILL
 
         return None if self.points is None else (self.points.static, np.array(STILL))
+
+    @property
+    def inner_lips(self) -> tuple[Landmarks, Landmarks] | None:
+        """Facing points of the upper and the lower inner lip among the 68 landmarks; None without them."""
+        return None if self.points is None else self.points.inner_lips
 
     def vertices(
         self,
@@ -354,16 +348,18 @@ class FlameHead(BaseHead):
             raise ModelError("this FLAME head has no landmarks: put FLAME's landmark_embedding.npy beside the model")
         return self.points
 
-    def _mediapipe(self) -> tuple[Landmarks, np.ndarray]:
-        if self.mediapipe is None:
-            raise ModelError(
-                "this FLAME head has no MediaPipe landmarks: put FLAME's mediapipe_landmark_embedding.npz beside the model"
-            )
-        return self.mediapipe
-
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
         """Return the resting surface of a person, with materials."""
         return mesh_of(self.model, self.person(identity, self.model.template)[0], self.regions)
+
+    def rig(self, motion: Motion, identity: np.ndarray | None = None) -> Rig:
+        """Return a motion as morph weights and joint motion."""
+        return rig_of(self, motion, self._ordered(motion), identity)
+
+    @property
+    def jointed(self) -> FlameHead:
+        """This head."""
+        return self
 
     def _posed(self, motion: Motion, expression: np.ndarray, frames: slice, identity: np.ndarray | None) -> np.ndarray:
         """Return the vertices of some frames; FLAME also has a jaw and eyes to turn."""

@@ -18,6 +18,8 @@ from diffposetalk.head.flame.files import read_arrays
 EMBEDDING_KEYS = ("static_lmk_faces_idx", "static_lmk_bary_coords", "dynamic_lmk_faces_idx", "dynamic_lmk_bary_coords",
                   "full_lmk_faces_idx", "full_lmk_bary_coords")  # fmt: skip
 MEDIAPIPE_KEYS = ("lmk_face_idx", "lmk_b_coords", "landmark_indices")
+UPPER_INNER_LIP, LOWER_INNER_LIP = (61, 62, 63), (67, 66, 65)
+"""Inner upper lip among the 68 landmarks, right to left, and the facing points of the lower lip."""
 N_CONTOUR_DEG = 39
 """Outlines are known for turns up to this many degrees to either side."""
 
@@ -32,6 +34,11 @@ class FlameLandmarks:
     """79 times 17: the jaw's outline as seen at 0..39 degrees, then at -1..-39."""
     full: Landmarks
     """68: 17 of the contour, then the 51."""
+
+    @property
+    def inner_lips(self) -> tuple[Landmarks, Landmarks]:
+        """Three facing points of the upper and the lower inner lip, that stay on the skin."""
+        return self.full.some(UPPER_INNER_LIP), self.full.some(LOWER_INNER_LIP)
 
     def seen(self, vertices: Array, head_pose: Array | None, neck_pose: Array | None) -> Array:
         """Return 17 landmarks of the outline that goes with the turn, then the 51: ``(..., 68, 3)``.

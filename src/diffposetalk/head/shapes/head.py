@@ -21,6 +21,7 @@ from diffposetalk.geometry.skinning import Array
 from diffposetalk.head.base import BaseHead
 from diffposetalk.head.flame.files import read_arrays
 from diffposetalk.head.flame.landmarks import MEDIAPIPE_KEYS, mediapipe_of
+from diffposetalk.head.rig import Rig, quaternions_of
 from diffposetalk.head.shapes.names import few, spelling, viseme_names
 from diffposetalk.motion import Motion
 
@@ -183,24 +184,6 @@ class TargetsHead(BaseHead):
         """0: such a head is one person."""
         return 0
 
-    @property
-    def landmarks(self) -> Landmarks:
-        """MediaPipe's landmarks as far as they are known.
-
-        Raises:
-            ModelError: none are.
-        """
-        if self.mediapipe is None:
-            raise ModelError(f"the head {self.name} has no MediaPipe landmarks")
-        return self.mediapipe[0]
-
-    @property
-    def mediapipe_indices(self) -> np.ndarray:
-        """``(L,)`` which of MediaPipe's 478 landmarks `landmarks` are."""
-        if self.mediapipe is None:
-            raise ModelError(f"the head {self.name} has no MediaPipe landmarks")
-        return self.mediapipe[1]
-
     @cached_property
     def regions(self) -> dict[str, np.ndarray]:
         """Vertex indices by name: skin, lips, eyelids, upper_face, and eyeballs where they are pieces of their own.
@@ -300,6 +283,28 @@ class TargetsHead(BaseHead):
         for name in ("left_eye", "right_eye"):
             ball[self.regions.get(name, [])] = True
         return Mesh(self.neutral, self.faces, None, (SKIN, EYE), ball[self.faces].all(1).astype(np.int32))
+
+    def rig(self, motion: Motion, identity: np.ndarray | None = None) -> Rig:
+        """Return a motion as morph weights and joint motion: the whole mesh rotates with one joint."""
+        mesh = self.mesh()
+        names = tuple(name for name in self.expression_names if name in motion.expression_names)
+        joints = np.stack([np.zeros(3), np.asarray(self.pivot, np.float64)]).astype(np.float32)
+        turns = np.zeros((len(motion), 2, 3))
+        turns[:, 1] = motion.head_pose
+        columns = [motion.expression_names.index(name) for name in names]
+        return Rig(
+            mesh=mesh,
+            joint_names=("Root", "Head"),
+            parents=(-1, 0),
+            joints=joints,
+            skin_weights=np.tile(np.array([0, 1], np.float32), (len(mesh.vertices), 1)),
+            shape_names=names,
+            shapes=self.deltas[[self.expression_names.index(name) for name in names]],
+            weights=np.asarray(motion.expression, np.float32)[:, columns],
+            rotations=quaternions_of(turns),
+            translations=joints[None],
+            fps=motion.fps,
+        )
 
     def _ordered(self, motion: Motion) -> np.ndarray:
         """Return a motion's expression ``(T, E)`` in the order of this head's channels.

@@ -12,12 +12,8 @@ from diffposetalk.errors import InputError, UsageError
 from diffposetalk.files.limits import read_bytes
 from diffposetalk.files.npz import read_npy
 from diffposetalk.files.parsing import parsing
+from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.metrics import mean_gap
-
-UPPER_INNER_LIP = (61, 62, 63)
-"""Inner upper lip among the 68 landmarks, right to left."""
-LOWER_INNER_LIP = (67, 66, 65)
-"""The facing points of the lower lip."""
 
 
 @dataclass(frozen=True)
@@ -117,18 +113,18 @@ def _gap_between(upper: np.ndarray, lower: np.ndarray) -> Callable[[np.ndarray],
 
 def _head_regions(name: str) -> Regions:
     from diffposetalk.head import load_head
-    from diffposetalk.head.flame.head import FlameHead
 
     head = load_head(name)
     rest = head.mesh().vertices
-    gap = None
-    if isinstance(head, FlameHead):
-        if head.points is not None:
-            gap = _landmark_gap(head)
-    elif (pairs := getattr(head, "lip_pairs", None)) is not None:
-        gap = _gap_between(pairs[:, 0], pairs[:, 1])
+    gap = None if head.inner_lips is None else _gap_of(*head.inner_lips)
     return Regions(head.regions["lips"], head.regions["upper_face"], gap, rest, -1, len(rest))
 
 
-def _landmark_gap(head: object) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda vertices: mean_gap(head.landmarks_3d(vertices), UPPER_INNER_LIP, LOWER_INNER_LIP)  # type: ignore[attr-defined]
+def _gap_of(upper: Landmarks, lower: Landmarks) -> Callable[[np.ndarray], np.ndarray]:
+    rows = np.arange(len(upper) + len(lower))
+
+    def gap(vertices: np.ndarray) -> np.ndarray:
+        points = np.concatenate([upper.of(vertices), lower.of(vertices)], -2)
+        return mean_gap(points, rows[: len(upper)], rows[len(upper) :])
+
+    return gap

@@ -217,11 +217,9 @@ def surface_of(head: HeadModel, n_identity: int, n_expression: int, fold: bool) 
     Raises:
         UsageError: the head has fewer coefficients.
     """
-    from diffposetalk.head.flame.head import FlameHead
-
-    if not isinstance(head, FlameHead):
+    if head.jointed is None:
         return HeadSurface.of(head)
-    model, jaw = head.model, JOINTS.index("jaw")
+    model, jaw = head.jointed.model, JOINTS.index("jaw")
     for name, n_data, n_head in (
         ("identity", n_identity, len(model.identity_basis)),
         ("expression", n_expression, len(model.expression_basis)),
