@@ -6,7 +6,14 @@ import numpy as np
 
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
-from diffposetalk.workshop.corpus.motion.prosody import RATE_HZ, analyse, fundamental_hz, short_time_energy_db
+from diffposetalk.workshop.corpus.motion.prosody import (
+    RATE_HZ,
+    Prosody,
+    analyse,
+    fundamental_hz,
+    loudness_peaks,
+    short_time_energy_db,
+)
 
 
 def tone(hz: np.ndarray | float, seconds: float, level: float = 0.3) -> np.ndarray:
@@ -54,3 +61,14 @@ def test_silence_has_no_events() -> None:
     """Digital silence has loudness below the floor of any voice and neither accents nor phrases."""
     prosody = analyse(Speech(np.zeros(16000, np.float32)), fill_silence([], 1.0))
     assert prosody.accents == prosody.phrases == ()
+
+
+def test_loud_syllables_are_found() -> None:
+    """Bumps of loudness are found at their peaks; quiet ones, and a shoulder beside a louder one, are not."""
+    time = np.arange(2 * RATE_HZ + 1) / RATE_HZ
+    bumps = {0.4: 1.0, 0.9: 0.3, 1.3: 0.8, 1.42: 0.7}
+    loudness = np.max([height * np.exp(-0.5 * ((time - at) / 0.06) ** 2) for at, height in bumps.items()], axis=0)
+    peaks = loudness_peaks(Prosody(2.0, loudness, (), ()))
+    assert [round(at, 1) for at, _ in peaks] == [0.4, 1.3]
+    assert 1 > peaks[0][1] > peaks[1][1] > 0
+    assert loudness_peaks(Prosody(2.0, np.zeros(201), (), ())) == []

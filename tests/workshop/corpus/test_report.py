@@ -85,6 +85,7 @@ def test_articulated_speech_passes_what_should_hold(takes):
     bad = [check.what for check in measures.check(takes) if not check.good]
     assert set(bad) <= {
         "blinks per minute, mean over clips",  # in eight seconds
+        "frames with eyes shut",
         "phones that never occur",
         "open vowels with sealed lips in their middle",  # all of them quick and beside p b m
     }
@@ -105,6 +106,9 @@ def test_faults_are_found(takes):
     assert bad("expression weights outside", changed(take, jawOpen=np.full(n, 1.5)))
     assert bad("frames in which", changed(take, mouthPucker=np.ones(n)))
     assert bad("fastest mouth", changed(take, jawOpen=np.arange(n) % 2))
+    assert bad("frames with eyes shut", changed(take, eyeBlinkLeft=np.ones(n), eyeBlinkRight=np.ones(n)))
+    assert bad("median head speed", changed(take, head_pose=np.zeros((n, 3), np.float32)))
+    assert bad("95th percentile of head speed", changed(take, head_pose=5 * take.motion.head_pose))
     assert bad("largest head angle", changed(take, head_pose=np.full((n, 3), 0.45, np.float32)))
     short = dataclasses.replace(changed(take), motion=take.motion.slice(0, n - 10), gap_mm=take.gap_mm[: n - 10])
     assert bad("largest difference of motion and sound", short)

@@ -1,15 +1,21 @@
-"""Head rotation: sway, nods on accents, lowering at phrase ends, new postures in pauses."""
+"""Head rotation: sway, strokes on syllables, nods on accents, lowering at phrase ends, new postures in pauses.
+
+Speed and timing are those of people who talk: a head of average liveliness turns at about 9 degrees a second, 95 % of
+the time below about 23, and it moves before the loudness that it belongs to, by 0.1 to 0.3 s.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from diffposetalk.workshop.corpus.motion.manner import Manner
-from diffposetalk.workshop.corpus.motion.prosody import Prosody
+from diffposetalk.workshop.corpus.motion.prosody import Prosody, loudness_peaks
 from diffposetalk.workshop.corpus.motion.upper_face import smooth_noise
 
 NOD_RAD = 0.07
 """Size of a nod of strength 1 by a speaker whose `nod_on_accent` is 1."""
+SMALL_MOVES_RAD = 0.03
+"""Spread of posture at which small moves (strokes, quick sway) are not scaled; quieter heads make relatively larger ones."""
 
 
 def head_motion(prosody: Prosody, manner: Manner, rng: np.random.Generator, n_frames: int, fps: float) -> np.ndarray:
@@ -25,12 +31,14 @@ def head_motion(prosody: Prosody, manner: Manner, rng: np.random.Generator, n_fr
     """
     time = np.arange(n_frames) / fps
     spread = np.array([manner.head_pitch, manner.head_yaw, manner.head_roll])
-    pose = _postures(prosody, manner, rng, time) * spread
-    talking = _talking(prosody, time, fps)
+    small = spread * (SMALL_MOVES_RAD / spread) ** 0.45
+    pose = 0.8 * _postures(prosody, manner, rng, time) * spread
+    talking = _talking(prosody, time)
     for axis in range(3):
         slow = smooth_noise(rng, n_frames, fps, 1.6 / manner.head_speed)
-        quick = smooth_noise(rng, n_frames, fps, 0.45 / manner.head_speed)
-        pose[:, axis] += spread[axis] * (0.45 * slow + 0.28 * quick * (0.35 + 0.65 * talking))
+        quick = smooth_noise(rng, n_frames, fps, 0.42 / manner.head_speed**0.7)
+        pose[:, axis] += 0.36 * spread[axis] * slow + 0.56 * small[axis] * quick * (0.3 + 0.7 * talking)
+    pose += 0.56 * small * _strokes(prosody, manner, rng, time)
     pose[:, 2] += manner.head_tilt
     pose[:, 0] += _nods(prosody, manner, rng, time)
     turns, tilts = _beats(prosody, manner, rng, time)
@@ -59,17 +67,38 @@ def _postures(prosody: Prosody, manner: Manner, rng: np.random.Generator, time: 
     return curve
 
 
+def _strokes(prosody: Prosody, manner: Manner, rng: np.random.Generator, time: np.ndarray) -> np.ndarray:
+    """Small quick moves that arrive a little before loud syllables, and others at any time: ``(T, 3)``, unit spread."""
+    often = min(0.45 + 0.25 * manner.head_speed, 1.0)
+    moves = [
+        (peak - rng.uniform(-0.08, 0.18), 0.35 + 0.65 * height)
+        for peak, height in loudness_peaks(prosody)
+        if rng.random() < often
+    ]
+    clock = rng.exponential(0.8)
+    while clock < prosody.duration:
+        moves.append((clock, 0.5))
+        clock += 0.2 + rng.exponential(1 / manner.head_speed)
+    position, curve = np.zeros(3), np.zeros((len(time), 3))
+    for arrival, size in sorted(moves):
+        new = 0.2 * position + size * np.clip(rng.normal(0, 1, 3), -2.2, 2.2)
+        length = rng.uniform(0.24, 0.4) / np.sqrt(manner.head_speed)
+        curve += (new - position) * _ease((time - arrival + length) / length)[:, None]
+        position = new
+    return curve
+
+
 def _nods(prosody: Prosody, manner: Manner, rng: np.random.Generator, time: np.ndarray) -> np.ndarray:
-    """Down-strokes whose lowest point meets the accent, and lowering at phrase ends."""
+    """A lift and a down-stroke that lead each accent, a slow return, and lowering at phrase ends: ``(T,)``."""
     curve = np.zeros(len(time))
     size = NOD_RAD * manner.nod_on_accent
     for accent in prosody.accents:
-        if rng.random() < 0.8:
+        if rng.random() < 0.85:
             depth = size * accent.strength * rng.uniform(0.45, 1.1)
-            down, up = rng.uniform(0.16, 0.26), rng.uniform(0.25, 0.45)
-            lowest = accent.time + rng.uniform(-0.02, 0.08)
-            lift = 0.35 * depth * rng.random()
-            curve -= lift * _ease((time - lowest + down + 0.18) / 0.18) * (1 - _ease((time - lowest + down) / down))
+            down, up = rng.uniform(0.16, 0.26), rng.uniform(0.4, 0.7)
+            lowest = accent.time + rng.uniform(-0.08, 0.04)
+            lift = 0.4 * depth * rng.random()
+            curve -= lift * _ease((time - lowest + down + 0.2) / 0.2) * (1 - _ease((time - lowest + down) / down))
             curve += depth * _ease((time - lowest + down) / down) * (1 - _ease((time - lowest) / up))
     for phrase in prosody.phrases:
         if phrase.end - phrase.start > 0.4:
@@ -82,24 +111,24 @@ def _nods(prosody: Prosody, manner: Manner, rng: np.random.Generator, time: np.n
 def _beats(
     prosody: Prosody, manner: Manner, rng: np.random.Generator, time: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Small turns and tilts that accompany some accents."""
+    """Small turns and tilts that lead some accents."""
     turns, tilts = np.zeros(len(time)), np.zeros(len(time))
     for accent in prosody.accents:
         if rng.random() < 0.5:
-            rise, fall = rng.uniform(0.18, 0.3), rng.uniform(0.35, 0.7)
-            shape = _ease((time - accent.time + rise) / rise) * (1 - _ease((time - accent.time - 0.05) / fall))
-            turns += rng.normal(0, 0.7) * manner.head_yaw * (0.3 + 0.5 * manner.nod_on_accent) * accent.strength * shape
-            tilts += (
-                rng.normal(0, 0.7) * manner.head_roll * (0.3 + 0.5 * manner.nod_on_accent) * accent.strength * shape
-            )
+            rise, fall = rng.uniform(0.18, 0.3), rng.uniform(0.45, 0.8)
+            arrival = accent.time - 0.04
+            shape = _ease((time - arrival + rise) / rise) * (1 - _ease((time - arrival - 0.05) / fall))
+            size = (0.3 + 0.5 * manner.nod_on_accent) * accent.strength
+            turns += rng.normal(0, 0.7) * manner.head_yaw * size * shape
+            tilts += rng.normal(0, 0.7) * manner.head_roll * size * shape
     return turns, tilts
 
 
-def _talking(prosody: Prosody, time: np.ndarray, fps: float) -> np.ndarray:
-    """1 while a phrase lasts, fading over a third of a second: ``(T,)``."""
+def _talking(prosody: Prosody, time: np.ndarray) -> np.ndarray:
+    """1 while a phrase lasts, rising over half a second before it and fading with its end: ``(T,)``."""
     talking = np.zeros(len(time))
     for phrase in prosody.phrases:
-        inside = _ease((time - phrase.start + 0.3) / 0.3) * (1 - _ease((time - phrase.end) / 0.4))
+        inside = _ease((time - phrase.start + 0.45) / 0.45) * (1 - _ease((time - phrase.end + 0.1) / 0.4))
         np.maximum(talking, inside, out=talking)
     return talking
 

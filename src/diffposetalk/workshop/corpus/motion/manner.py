@@ -2,7 +2,7 @@
 
 The ranges were set by hand so that motion made with them covers what ten tracked clips of real talking faces show
 (percentiles of ARKit scores, blink rates, head spread and speed per axis; nothing of the clips is stored here) and
-what is published: blinks of 10-30 per minute while talking, lips ahead of the sound by up to two video frames, head
+what is published: blinks of 10-40 per minute while talking, lips ahead of the sound by up to two video frames, head
 rotation of a few degrees around the pose of rest.
 """
 
@@ -50,24 +50,24 @@ class Manner:
     """Brow posture at rest: below 0 lowered, above 0 raised."""
     brow_activity: float = _parameter(0.5, 0.0, 1.4)
     """Size of brow movements on accents and questions."""
-    blink_rate: float = _parameter(18.0, 7.0, 36.0)
+    blink_rate: float = _parameter(20.0, 8.0, 40.0)
     """Blinks per minute."""
     eye_openness: float = _parameter(0.0, -0.5, 0.5)
     """Lid posture: below 0 narrowed, above 0 wide."""
     gaze_activity: float = _parameter(0.5, 0.1, 1.4)
     """How far and how often the eyes move."""
-    head_pitch: float = _parameter(0.03, 0.006, 0.1)
+    head_pitch: float = _parameter(0.036, 0.006, 0.1)
     """Spread of nodding posture, radians."""
-    head_yaw: float = _parameter(0.035, 0.006, 0.13)
+    head_yaw: float = _parameter(0.045, 0.006, 0.13)
     """Spread of turning, radians."""
-    head_roll: float = _parameter(0.018, 0.004, 0.07)
+    head_roll: float = _parameter(0.024, 0.004, 0.07)
     """Spread of sideways tilting, radians."""
-    nod_on_accent: float = _parameter(0.5, 0.0, 1.5)
+    nod_on_accent: float = _parameter(0.6, 0.0, 1.5)
     """Size of nods on accented syllables; 1 is about 4 degrees."""
     head_tilt: float = _parameter(0.0, -0.14, 0.14)
     """Sideways tilt held at rest, radians; above 0 toward the right shoulder."""
-    head_speed: float = _parameter(1.0, 0.5, 2.0)
-    """Speed of sway and of repositioning."""
+    head_speed: float = _parameter(1.2, 0.5, 2.0)
+    """Speed of sway, strokes and new postures."""
     asymmetry: float = _parameter(0.0, -1.0, 1.0)
     """Side that moves more in mouth and brows: above 0 the left."""
 
@@ -102,6 +102,7 @@ class Manner:
             share["smile"] *= 0.15
         for name in ("head_tilt", "asymmetry", "brow_raise", "eye_openness"):
             share[name] = float(rng.beta(1.3, 1.3))
+        share["blink_rate"] = float(rng.beta(0.9, 1.05))
         liveliness = float(rng.beta(0.8, 0.8))
         for name in ("head_pitch", "head_yaw", "head_roll", "nod_on_accent"):
             share[name] = float(np.clip(0.65 * liveliness + 0.35 * share[name], 0, 1)) ** 1.4

@@ -14,6 +14,8 @@ RATE_HZ = 100
 """Values of a curve in a second."""
 PAUSE_S = 0.2
 """A silence at least this long ends a phrase."""
+SYLLABLE_LOUDNESS = 0.5
+"""Loudness above which a peak counts as a syllable that somebody may underline with the head."""
 _F0_RANGE_HZ = (65.0, 420.0)
 """Lowest and highest pitch that is looked for."""
 
@@ -75,6 +77,24 @@ def analyse(speech: Speech, phones: Sequence[Phone]) -> Prosody:
     loudness = np.clip((energy_db - reference) / 40 + 1, 0, 1.2)
     f0 = fundamental_hz(speech.samples, speech.sample_rate, n)
     return Prosody(duration, loudness, _accents(phones, loudness, f0), _phrases(phones, f0))
+
+
+def loudness_peaks(prosody: Prosody) -> list[tuple[float, float]]:
+    """Find the loud syllables: peaks of the loudness, smoothed over about 0.1 s.
+
+    Returns:
+        Time in seconds and height above the threshold `SYLLABLE_LOUDNESS` as a share of what is possible, 0 to 1, of
+        each peak in order; the highest within 0.15 s on either side.
+    """
+    width = 0.04 * RATE_HZ
+    kernel = np.exp(-0.5 * (np.arange(-15, 16) / width) ** 2)
+    smooth = np.convolve(np.pad(prosody.loudness, 15, mode="edge"), kernel / kernel.sum(), "valid")
+    reach = round(0.15 * RATE_HZ)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(smooth, reach, constant_values=-1), 2 * reach + 1).max(-1)
+    rising = smooth > np.concatenate([[np.inf], smooth[:-1]])
+    peaks = np.flatnonzero((smooth >= around) & rising & (smooth > SYLLABLE_LOUDNESS))
+    heights = np.clip((smooth[peaks] - SYLLABLE_LOUDNESS) / (1 - SYLLABLE_LOUDNESS), 0, 1)
+    return [(peak / RATE_HZ, float(height)) for peak, height in zip(peaks, heights)]
 
 
 def short_time_energy_db(samples: np.ndarray, sample_rate: int, window_s: float = 0.025) -> np.ndarray:

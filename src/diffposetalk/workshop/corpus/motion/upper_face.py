@@ -11,6 +11,8 @@ from diffposetalk.workshop.corpus.motion.prosody import Prosody
 
 SIDES = ("Left", "Right")
 """Endings of the names of paired channels; the subject's own sides."""
+NEXT_BLINK_S = 0.45
+"""Shortest time from one blink to the next, seconds."""
 
 
 def upper_face(
@@ -67,33 +69,31 @@ def blinks(
     Returns:
         ``(n_frames,)`` closure, 0 open, 1 shut.
 
-    Source: intervals and profile as measured by VanderWerf et al. 2003 (down about 0.1 s, up about twice that) and
-    Bentivoglio et al. 1997 (rates while talking).
+    Source: intervals and profile as measured by VanderWerf et al. 2003 (down in less than 0.1 s, up about twice that,
+    quick at first) and Bentivoglio et al. 1997 (rates while talking). A blink is more than half shut for about 0.12 s.
     """
     duration = n_frames / fps
     mean = 60 / manner.blink_rate
     spread = 0.55
     anchors = np.array([phrase.end + 0.08 for phrase in prosody.phrases] + shifts)
     times: list[float] = []
-    clock = rng.uniform(0, 1) * mean
+    clock = rng.uniform(0, 1.3) * mean
     while clock < duration:
         if len(anchors):
             nearest = anchors[np.abs(anchors - clock).argmin()]
             if abs(nearest - clock) < 0.35 * mean and rng.random() < 0.6:
                 clock = float(nearest + rng.normal(0, 0.05))
-        if not times or clock - times[-1] > 0.35:
+        if not times or clock - times[-1] > NEXT_BLINK_S:
             times.append(clock)
-            if rng.random() < 0.06:
-                times.append(clock + rng.uniform(0.36, 0.5))
-        clock = max(times[-1], clock) + max(0.5, mean * rng.lognormal(-(spread**2) / 2, spread))
+        clock = max(times[-1], clock) + max(NEXT_BLINK_S + 0.05, mean * rng.lognormal(-(spread**2) / 2, spread))
     frame_time = np.arange(n_frames) / fps
     closure = np.zeros(n_frames)
     for time in times:
-        depth = 1.0 if rng.random() < 0.85 else rng.uniform(0.6, 0.9)
-        down, hold, up = rng.uniform(0.08, 0.12), rng.uniform(0.035, 0.06), rng.uniform(0.16, 0.26)
-        rise = _ease(np.clip((frame_time - time + down) / down, 0, 1))
-        fall = _ease(np.clip((time + hold + up - frame_time) / up, 0, 1)) ** 1.2
-        np.maximum(closure, depth * np.minimum(rise, fall), out=closure)
+        depth = 1.0 if rng.random() < 0.85 else rng.uniform(0.65, 0.9)
+        down, hold, up = rng.uniform(0.065, 0.09), rng.uniform(0.01, 0.03), rng.uniform(0.12, 0.16)
+        fall = _ease(np.clip((frame_time - time + down) / down, 0, 1))
+        rise = _ease(np.clip((time + hold + up - frame_time) / up, 0, 1)) ** 1.7
+        np.maximum(closure, depth * np.minimum(fall, rise), out=closure)
     return closure
 
 

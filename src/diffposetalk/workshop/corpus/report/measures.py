@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.metrics import Closures, blink_frames, closures, manner_statistics
+from diffposetalk.metrics import Closures, blink_frames, closures, head_angular_speed, manner_statistics
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.language.phones import SYMBOLS, Phone
@@ -205,6 +205,11 @@ def blinks_per_minute(takes: Sequence[Take]) -> np.ndarray:
     return np.array([60 * len(take.blinks) / take.motion.duration for take in takes])
 
 
+def head_speed_deg(takes: Iterable[Take]) -> list[np.ndarray]:
+    """Return each take's turning speed of the head from frame to frame, ``(T - 1,)`` degrees per second."""
+    return [np.rad2deg(head_angular_speed(take.motion.head_pose, take.motion.fps)) for take in takes]
+
+
 def head_spectrum(takes: Iterable[Take], segment_s: float = 5.12) -> tuple[np.ndarray, np.ndarray]:
     """Return the amplitude spectral density of head rotation.
 
@@ -298,6 +303,12 @@ def check(takes: Sequence[Take]) -> tuple[Check, ...]:
     add(f"pauses over {PAUSE_S:g} s with lips shut within 0.3 s", quick, "{:.1%}", "at least 95%", quick >= 0.95)
     rates = blinks_per_minute(takes)
     add("blinks per minute, mean over clips", rates.mean(), "{:.1f}", "10 to 30", 10 <= rates.mean() <= 30)
+    shut = float((np.concatenate([take.lid for take in takes]) > 0.5).mean())
+    add("frames with eyes shut", shut, "{:.1%}", "at most 6%", shut <= 0.06)
+    turning = head_speed_deg(takes)
+    middle, fast = (float(np.mean([np.percentile(each, share) for each in turning])) for share in (50, 95))
+    add("median head speed, degrees per second, mean over clips", middle, "{:.1f}", "6 to 12", 6 <= middle <= 12)
+    add("95th percentile of head speed, mean over clips", fast, "{:.1f}", "15 to 30", 15 <= fast <= 30)
     values = np.concatenate([take.motion.expression for take in takes])
     outside = float(((values < 0) | (values > 1)).mean())
     add("expression weights outside 0..1", outside, "{:.2%}", "none", outside == 0)
