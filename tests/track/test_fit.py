@@ -11,6 +11,7 @@ from diffposetalk.arkit import INDEX
 from diffposetalk.errors import ModelError, UsageError
 from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head import load_head
+from diffposetalk.head.base import BaseHead
 from diffposetalk.metrics import blink_frames
 from diffposetalk.track import of_landmarks
 from diffposetalk.track.camera import Pinhole
@@ -138,7 +139,7 @@ def test_projection_has_its_derivative() -> None:
 
 
 def test_heads_without_arkit_are_refused(model: LandmarkModel) -> None:
-    class Other:
+    class Other(BaseHead):
         name, expression_names = "other", ("exp_00",)
 
     with pytest.raises(ModelError, match="retarget"):
