@@ -96,7 +96,7 @@ def test_rounding_anticipates() -> None:
     motion, phones = made("sil:0.4 iy:0.2 s t uw:0.2 sil:0.4")
     pucker = motion.channel("mouthPucker")
     early, late = pucker[within(motion, phones[1])].mean(), pucker[within(motion, phones[4])].max()
-    assert late > 0.35
+    assert late > 0.2
     assert early < 0.4 * late
     plain, plain_phones = made("sil:0.4 iy:0.2 s t iy:0.2 sil:0.4")
     assert (

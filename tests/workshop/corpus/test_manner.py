@@ -75,6 +75,12 @@ def test_smile_and_frown_exclude_each_other(drawn):
     assert (np.minimum(smile, frown) < 0.2).all()
 
 
+def test_most_people_are_nearly_even_and_no_side_is_preferred(drawn):
+    side = drawn[:, list(Manner.ranges()).index("asymmetry")] - 0.5
+    assert np.median(np.abs(side)) < 0.2
+    assert abs(side.mean()) < 0.02
+
+
 def test_lively_heads_are_lively_in_every_axis(drawn):
     names = list(Manner.ranges())
     head = drawn[:, [names.index(f"head_{axis}") for axis in ("pitch", "yaw", "roll")]]

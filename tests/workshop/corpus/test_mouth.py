@@ -89,11 +89,36 @@ def test_lips_part_for_breath_before_a_phrase_that_follows_a_pause(say):
     assert gap[round((last.start + 0.35) * 25) :].max() < 0.3, "no breath before the end of the clip"
 
 
-def test_no_breath_in_a_short_pause(say):
-    speech, phones = say("sil:0.3 m aa' m sil:0.35 m aa' m sil:0.5")
+@pytest.mark.parametrize("seconds", [0.2, 0.35, 0.5])
+def test_lips_stay_parted_without_a_breath_in_a_short_pause(say, seconds):
+    speech, phones = say(f"sil:0.3 k aa' k sil:{seconds} k aa' k sil:0.5")
     gap = gap_mm(articulate(speech, phones, Manner(), np.random.default_rng(0)))
     pause = phones[4]
-    assert gap[round((pause.start + 0.2) * 25) : round((pause.end - 0.04) * 25)].max() < 1
+    inside = gap[round((pause.start + 0.1) * 25) : round((pause.end - 0.04) * 25)]
+    assert inside.min() > 1
+    assert inside.max() < 0.6 * gap.max()
+
+
+@pytest.mark.parametrize("seconds", [0.62, 0.8, 2.0])
+def test_lips_close_in_a_long_pause(say, seconds):
+    speech, phones = say(f"sil:0.3 k aa' k sil:{seconds} k aa' k sil:0.5")
+    gap = gap_mm(articulate(speech, phones, Manner(), np.random.default_rng(0)))
+    pause = phones[4]
+    assert gap[round((pause.start + 0.28) * 25) : round((pause.end - 0.27) * 25)].max() < 0.3
+
+
+def test_slight_rounding_hardly_pushes_the_lips_forward(say):
+    """Rounded vowels pucker far more than their neighbours, and funnel at least as much as they pucker."""
+
+    def middle(words: str, channel: str) -> float:
+        speech, phones = say(f"sil:0.4 {words} sil:0.4")
+        motion = articulate(speech, phones, Manner(), np.random.default_rng(0))
+        return float(motion.channel(channel)[round(0.5 * (phones[2].start + phones[2].end) * 25)])
+
+    rounded, neighbour = (middle(f"t {vowel}:0.2 t", "mouthPucker") for vowel in ("uw", "er"))
+    assert rounded > 0.25
+    assert neighbour < 0.4 * rounded
+    assert middle("t uw:0.2 t", "mouthFunnel") > rounded
 
 
 def test_loud_silence_stays_shut():

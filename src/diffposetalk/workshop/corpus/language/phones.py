@@ -5,7 +5,8 @@ lower case, `sil`, schwa `ax`, the monophthongs `e` and `o` and the front rounde
 languages, the velar fricative `x`, the trill `rr`, the palatal nasal `ny` and the glottal stop `q`.
 
 The features are graded (0 to 1) so that the articulation model can use them as targets and the training losses as
-labels. They describe the lips, jaw and front of the tongue: what a viewer sees.
+labels. They describe the lips, jaw and front of the tongue: what a viewer sees. Where one filmed talker (GRID corpus,
+talker s1) says a phone at least 40 times, its openness is moved from the textbook's value toward what that talker shows.
 """
 
 from __future__ import annotations
@@ -115,42 +116,42 @@ def _vowel(
 _INVENTORY = (
     PhoneFeatures("sil", "sil"),
     # vowels                      lips  jaw   round spread front back
-    _vowel("aa", "open", 0.95, 1.00, 0.00, 0.05, 0.00, 0.50),
-    _vowel("ae", "open", 0.90, 0.90, 0.00, 0.40, 0.50, 0.00),
+    _vowel("aa", "open", 0.88, 0.85, 0.00, 0.05, 0.00, 0.50),
+    _vowel("ae", "open", 0.78, 0.75, 0.00, 0.40, 0.50, 0.00),
     _vowel("ah", "open", 0.65, 0.65, 0.00, 0.05, 0.10, 0.20),
-    _vowel("ax", "open", 0.40, 0.40, 0.00, 0.05, 0.20, 0.20),
-    _vowel("ao", "round", 0.75, 0.80, 0.55, 0.00, 0.00, 0.60),
-    _vowel("aw", "open", 0.90, 0.95, 0.05, 0.05, 0.20, 0.30, glide="uh"),
-    _vowel("ay", "open", 0.90, 0.95, 0.00, 0.10, 0.10, 0.30, glide="ih"),
-    _vowel("eh", "spread", 0.60, 0.60, 0.00, 0.45, 0.60, 0.00),
+    _vowel("ax", "open", 0.46, 0.42, 0.00, 0.05, 0.20, 0.20),
+    _vowel("ao", "round", 0.66, 0.60, 0.55, 0.00, 0.00, 0.60),
+    _vowel("aw", "open", 0.92, 0.85, 0.05, 0.05, 0.20, 0.30, glide="uh"),
+    _vowel("ay", "open", 0.92, 0.85, 0.00, 0.10, 0.10, 0.30, glide="ih"),
+    _vowel("eh", "spread", 0.56, 0.58, 0.00, 0.45, 0.60, 0.00),
     _vowel("e", "spread", 0.45, 0.45, 0.00, 0.60, 0.80, 0.00),
-    _vowel("er", "round", 0.40, 0.40, 0.35, 0.00, 0.30, 0.40),
-    _vowel("ey", "spread", 0.50, 0.50, 0.00, 0.55, 0.70, 0.00, glide="iy"),
-    _vowel("ih", "spread", 0.40, 0.35, 0.00, 0.45, 0.75, 0.00),
-    _vowel("iy", "spread", 0.30, 0.20, 0.00, 1.00, 1.00, 0.00),
+    _vowel("er", "round", 0.36, 0.36, 0.35, 0.00, 0.30, 0.40),
+    _vowel("ey", "spread", 0.50, 0.52, 0.00, 0.55, 0.70, 0.00, glide="iy"),
+    _vowel("ih", "spread", 0.40, 0.38, 0.00, 0.45, 0.75, 0.00),
+    _vowel("iy", "spread", 0.33, 0.25, 0.00, 1.00, 1.00, 0.00),
     _vowel("o", "round", 0.50, 0.50, 0.75, 0.00, 0.00, 0.70),
-    _vowel("ow", "round", 0.55, 0.55, 0.70, 0.00, 0.00, 0.60, glide="uw"),
+    _vowel("ow", "round", 0.55, 0.52, 0.70, 0.00, 0.00, 0.60, glide="uw"),
     _vowel("oy", "round", 0.65, 0.65, 0.75, 0.00, 0.00, 0.60, glide="ih"),
     _vowel("uh", "round", 0.38, 0.35, 0.60, 0.00, 0.00, 0.60),
-    _vowel("uw", "round", 0.25, 0.22, 1.00, 0.00, 0.00, 0.80),
+    _vowel("uw", "round", 0.32, 0.20, 1.00, 0.00, 0.00, 0.80),
     _vowel("ue", "round", 0.25, 0.20, 0.95, 0.00, 0.90, 0.00),
     _vowel("oe", "round", 0.45, 0.45, 0.75, 0.00, 0.70, 0.00),
     # bilabial and labiodental
-    PhoneFeatures("p", "bil", jaw=0.10, bilabial=True, stop=True),
-    PhoneFeatures("b", "bil", voiced=True, jaw=0.12, bilabial=True, stop=True),
-    PhoneFeatures("m", "bil", voiced=True, jaw=0.12, bilabial=True, nasal=True),
+    PhoneFeatures("p", "bil", jaw=0.15, bilabial=True, stop=True),
+    PhoneFeatures("b", "bil", voiced=True, jaw=0.17, bilabial=True, stop=True),
+    PhoneFeatures("m", "bil", voiced=True, jaw=0.16, bilabial=True, nasal=True),
     PhoneFeatures("f", "lab", openness=0.10, jaw=0.12, labiodental=True, spread=0.10),
-    PhoneFeatures("v", "lab", voiced=True, openness=0.12, jaw=0.14, labiodental=True, spread=0.10),
-    PhoneFeatures("w", "round", voiced=True, openness=0.15, jaw=0.18, rounded=1.0, tongue_back=0.7),
+    PhoneFeatures("v", "lab", voiced=True, openness=0.15, jaw=0.16, labiodental=True, spread=0.10),
+    PhoneFeatures("w", "round", voiced=True, openness=0.06, jaw=0.12, rounded=1.0, tongue_back=0.7),
     # coronal
-    PhoneFeatures("t", "cor", openness=0.25, jaw=0.12, tongue_tip=1.0, stop=True, spread=0.15),
-    PhoneFeatures("d", "cor", voiced=True, openness=0.25, jaw=0.15, tongue_tip=1.0, stop=True, spread=0.15),
-    PhoneFeatures("n", "cor", voiced=True, openness=0.28, jaw=0.20, tongue_tip=1.0, nasal=True, spread=0.10),
-    PhoneFeatures("l", "cor", voiced=True, openness=0.35, jaw=0.30, tongue_tip=1.0, spread=0.10),
-    PhoneFeatures("r", "round", voiced=True, openness=0.30, jaw=0.25, rounded=0.45, tongue_tip=0.4, tongue_back=0.4),
+    PhoneFeatures("t", "cor", openness=0.34, jaw=0.12, tongue_tip=1.0, stop=True, spread=0.15),
+    PhoneFeatures("d", "cor", voiced=True, openness=0.23, jaw=0.16, tongue_tip=1.0, stop=True, spread=0.15),
+    PhoneFeatures("n", "cor", voiced=True, openness=0.16, jaw=0.18, tongue_tip=1.0, nasal=True, spread=0.10),
+    PhoneFeatures("l", "cor", voiced=True, openness=0.32, jaw=0.28, tongue_tip=1.0, spread=0.10),
+    PhoneFeatures("r", "round", voiced=True, openness=0.12, jaw=0.17, rounded=0.45, tongue_tip=0.4, tongue_back=0.4),
     PhoneFeatures("rr", "cor", voiced=True, openness=0.35, jaw=0.28, tongue_tip=0.9, spread=0.10),
-    PhoneFeatures("s", "cor", openness=0.22, jaw=0.03, sibilant=True, tongue_tip=0.8, spread=0.35),
-    PhoneFeatures("z", "cor", voiced=True, openness=0.22, jaw=0.04, sibilant=True, tongue_tip=0.8, spread=0.35),
+    PhoneFeatures("s", "cor", openness=0.30, jaw=0.03, sibilant=True, tongue_tip=0.8, spread=0.45),
+    PhoneFeatures("z", "cor", voiced=True, openness=0.22, jaw=0.04, sibilant=True, tongue_tip=0.8, spread=0.45),
     PhoneFeatures("sh", "cor", openness=0.25, jaw=0.05, sibilant=True, rounded=0.55, tongue_tip=0.6, tongue_front=0.5),
     PhoneFeatures(
         "zh", "cor", voiced=True, openness=0.25, jaw=0.05, sibilant=True, rounded=0.55, tongue_tip=0.6, tongue_front=0.5
@@ -170,18 +171,18 @@ _INVENTORY = (
         tongue_front=0.5,
         stop=True,
     ),
-    PhoneFeatures("th", "cor", openness=0.30, jaw=0.15, dental=True, tongue_tip=1.0),
-    PhoneFeatures("dh", "cor", voiced=True, openness=0.30, jaw=0.16, dental=True, tongue_tip=1.0),
+    PhoneFeatures("th", "cor", openness=0.18, jaw=0.15, dental=True, tongue_tip=1.0),
+    PhoneFeatures("dh", "cor", voiced=True, openness=0.20, jaw=0.16, dental=True, tongue_tip=1.0),
     # palatal, velar, glottal
     PhoneFeatures("y", "spread", voiced=True, openness=0.28, jaw=0.18, spread=0.75, tongue_front=1.0),
     PhoneFeatures(
         "ny", "cor", voiced=True, openness=0.28, jaw=0.18, spread=0.40, tongue_tip=0.6, tongue_front=0.9, nasal=True
     ),
-    PhoneFeatures("k", "back", openness=0.35, jaw=0.25, tongue_back=1.0, stop=True),
-    PhoneFeatures("g", "back", voiced=True, openness=0.35, jaw=0.27, tongue_back=1.0, stop=True),
+    PhoneFeatures("k", "back", openness=0.36, jaw=0.25, tongue_back=1.0, stop=True),
+    PhoneFeatures("g", "back", voiced=True, openness=0.33, jaw=0.27, tongue_back=1.0, stop=True),
     PhoneFeatures("ng", "back", voiced=True, openness=0.35, jaw=0.27, tongue_back=1.0, nasal=True),
     PhoneFeatures("x", "back", openness=0.40, jaw=0.30, tongue_back=0.9),
-    PhoneFeatures("hh", "back", openness=0.45, jaw=0.40, tongue_back=0.1),
+    PhoneFeatures("hh", "back", openness=0.50, jaw=0.40, tongue_back=0.1),
     PhoneFeatures("q", "back", openness=0.35, jaw=0.35, stop=True),
 )
 # fmt: on

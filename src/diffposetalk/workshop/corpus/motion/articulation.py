@@ -87,6 +87,7 @@ def _mouth_weights(tracks: MouthTracks, manner: Manner, rng: np.random.Generator
     gap_mm = gap_mm * (1 - table.ROUNDING_NARROWS * np.clip(tracks.round, 0, 1)) * open_free
     jaw_share = table.JAW_SHARE + table.JAW_SHARE_BY_BALANCE * manner.jaw_lip_balance
     jaw = table.JAW_FULL * manner.mouth_opening * jaw_share * tracks.jaw * (1 + noise(table.JAW_NOISE))
+    jaw = jaw * (1 - table.ROUNDING_LIFTS_JAW * np.clip(tracks.round, 0, 1))
     jaw = np.clip(jaw * (1 - table.TUCK_LIFTS_JAW * tracks.tuck), 0, table.JAW_LIMIT)
     rounding = np.clip(tracks.round, 0, table.GESTURE_LIMIT) * manner.rounding
     spread = np.clip(tracks.spread, 0, table.GESTURE_LIMIT) * manner.spread * (1 - table.REST_RELAXES * tracks.rest)
@@ -112,7 +113,7 @@ def _mouth_weights(tracks: MouthTracks, manner: Manner, rng: np.random.Generator
         return sum(others, first)
 
     shaped = {
-        "mouthPucker": table.PUCKER * rounding * (1 - table.GAP_ENDS_PUCKER * tracks.gap),
+        "mouthPucker": table.PUCKER * rounding**table.PUCKER_GROWS * (1 - table.GAP_ENDS_PUCKER * tracks.gap),
         "mouthFunnel": rounding * (table.FUNNEL + table.FUNNEL_BY_GAP * np.clip(tracks.gap, 0, 1)) * (1 - tracks.seal),
         "mouthRollLower": gain("mouthRollLower"),
         "mouthRollUpper": gain("mouthRollUpper"),

@@ -30,9 +30,9 @@ class Manner:
     """How fully quick sounds reach their targets: 0 mumbles, 1 speaks clearly."""
     jaw_lip_balance: float = _parameter(0.5, 0.0, 1.0)
     """Share of the opening that the jaw makes; the lips make the rest."""
-    energy_coupling: float = _parameter(0.6, 0.1, 1.0)
+    energy_coupling: float = _parameter(0.3, 0.1, 1.0)
     """How strongly loudness and stress widen the mouth."""
-    rounding: float = _parameter(1.0, 0.5, 1.4)
+    rounding: float = _parameter(1.0, 0.4, 1.6)
     """Scale of pucker and funnel on rounded sounds."""
     spread: float = _parameter(1.0, 0.4, 1.6)
     """Scale of stretched lip corners on spread vowels."""
@@ -100,9 +100,10 @@ class Manner:
             share["frown"] *= 0.15
         else:
             share["smile"] *= 0.15
-        for name in ("head_tilt", "asymmetry", "brow_raise", "eye_openness"):
+        for name in ("head_tilt", "brow_raise", "eye_openness"):
             share[name] = float(rng.beta(1.3, 1.3))
         share["blink_rate"] = float(rng.beta(0.9, 1.05))
+        share["asymmetry"] = float(rng.beta(2.2, 2.2))  # most people are nearly even, and no side is preferred
         liveliness = float(rng.beta(0.8, 0.8))
         for name in ("head_pitch", "head_yaw", "head_roll", "nod_on_accent"):
             share[name] = float(np.clip(0.65 * liveliness + 0.35 * share[name], 0, 1)) ** 1.4

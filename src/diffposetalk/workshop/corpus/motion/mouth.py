@@ -27,11 +27,31 @@ INHALE_GAP = 0.4
 """Opening of the lips just before a phrase that follows a pause: speakers breathe in through the mouth."""
 INHALE_JAW = 0.33
 """Opening of the jaw at the same time."""
-LONG_PAUSE_S = 0.3
-"""Shortest silence in seconds in which the lips close."""
-_VISIBLE = {"round": -0.15, "spread": 0.12, "open": -0.06, "cor": 0.1}
+LONG_PAUSE_S = 0.6
+"""Shortest silence inside a clip in which the lips close, seconds: in shorter ones people keep them parted."""
+EDGE_PAUSE_S = 0.15
+"""Shortest silence at the start or end of a clip in which the lips close, seconds."""
+SILENCE_TARGETS = (0.28, 0.2, 0.05, 0.05, 0.0)
+"""Targets of a short pause for the tracks of `_NAMES`: the lips stay parted."""
+DOMINANCE = {
+    "lips": (0.9, 0.7),
+    "sibilant": (0.55, 1.45),
+    "round": (0.9, 0.6),
+    "back": (0.15, 0.15),
+    "tongue": (0.3, 0.4),
+}
+"""How much consonants insist on their lip gap and on their jaw, by kind; a vowel's are about 1."""
+LOUDNESS_SWELLS = 0.22
+"""Change of lip gap and jaw by loudness, for an `energy_coupling` of 1."""
+EFFORT_BY_LOUDNESS = 0.45
+"""Change of a vowel's target by its loudness, for an `energy_coupling` of 1."""
+EFFORT_BY_STRESS = {0: -0.04, 1: 0.04, 2: 0.0}
+"""Change of a vowel's target by its stress, for an `energy_coupling` of 1."""
+_VISIBLE = {"round": -0.2, "spread": 0.12, "open": -0.11, "cor": 0.15}
 """Added to a vowel's or sibilant's openness: tracked faces part the lips more over teeth that nearly meet, and less
 around a rounded opening, than jaw height alone says."""
+DECAY = {"gap": (20, 18), "jaw": (14, 13), "round": (11, 16), "spread": (13, 13), "tongue": (30, 30)}
+"""How fast a phone's dominance falls before and after it, by track, per second."""
 _REACH_S = 0.35
 """Seconds to both sides within which a phone acts on the tracks."""
 _NAMES = ("gap", "jaw", "round", "spread", "tongue")
@@ -91,7 +111,7 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
     gap = _smooth(blended["gap"], 0.024)
     jaw = _smooth(blended["jaw"], 0.032)
     loud = _ahead(_smooth(prosody.loudness, 0.03), lead)
-    swell = 1 + 0.7 * manner.energy_coupling * (np.clip(loud, 0.4, 1.1) - 0.85)
+    swell = 1 + LOUDNESS_SWELLS * manner.energy_coupling * (np.clip(loud, 0.4, 1.1) - 0.85)
     gap, jaw = gap * swell, jaw * swell
     rest, inhale = np.zeros(n), np.zeros(n)
     seal, press, tuck = np.zeros(n), np.zeros(n), np.zeros(n)
@@ -100,19 +120,16 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
         if phone.symbol == "sil":
             length = phone.duration
             first, last = phone.start <= 1e-3, phone.end >= prosody.duration - 1e-3
-            if length >= LONG_PAUSE_S or (first and length > 0.15) or (last and length > 0.15):
+            if length >= LONG_PAUSE_S or ((first or last) and length > EDGE_PAUSE_S):
                 closing = (-1.0, -0.5) if first else (phone.start + 0.02, phone.start + 0.24)
                 opening = (phone.end + 9, phone.end + 10) if last else (phone.end - 0.16, phone.end + 0.0)
-                if not first and not last and length < 0.45:  # short of time: close faster
-                    closing = (phone.start, phone.start + 0.18)
-                    opening = (phone.end - 0.11, phone.end)
                 np.maximum(rest, _ramp(n, *closing) * (1 - _ramp(n, *opening)), out=rest)
-                if not last and length >= 0.4:
+                if not last and length >= LONG_PAUSE_S:
                     np.maximum(inhale, _bump(n, phone.end - 0.13, 0.16, 0.12, 0.1), out=inhale)
         elif features.bilabial:
             hold = max(SHORTEST_CLOSURE_S, 0.65 * phone.duration)
             middle = phone.start + (0.45 if features.stop else 0.5) * phone.duration - lead
-            bump = _bump(n, middle, hold, 0.065, 0.075)
+            bump = _bump(n, middle, hold, 0.05, 0.06)
             np.maximum(seal, bump, out=seal)
             np.maximum(press, bump * {"p": 1.0, "b": 0.8}.get(phone.symbol, 0.6), out=press)
         elif features.labiodental:
@@ -143,8 +160,8 @@ def _segments(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> list
         if features.vowel:
             span = prosody.loudness[int(phone.start * RATE_HZ) : int(phone.end * RATE_HZ) + 1]
             loud = float(np.clip(span.mean() if len(span) else 0.8, 0.3, 1.1))
-            stress = {0: -0.12, 1: 0.1, 2: 0.0}.get(phone.stress, 0.0)
-            effort = 1 + manner.energy_coupling * (1.4 * (loud - 0.85) + stress)
+            stress = EFFORT_BY_STRESS.get(phone.stress, 0.0)
+            effort = 1 + manner.energy_coupling * (EFFORT_BY_LOUDNESS * (loud - 0.85) + stress)
             # a quick vowel falls short of its target (undershoot), the more the less precise the speaker
             reach = 1 - np.exp(-(phone.duration + 0.03) / (0.07 - 0.035 * manner.precision))
             effort = float(np.clip(effort * (0.15 + 0.85 * reach), 0.2, 1.5))
@@ -163,21 +180,22 @@ def _targets(segment: _Segment, manner: Manner) -> tuple[tuple[float, ...], tupl
     firm = 0.6 + 0.8 * manner.precision  # how much consonants insist
     if f.symbol == "sil":
         strength = 1.0 if segment.phone_duration >= 0.12 else 0.3
-        return (0.2, 0.15, 0.05, 0.05, 0.0), (strength, strength, 0.15, 0.15, 1.0)
+        return SILENCE_TARGETS, (strength, strength, 0.15, 0.15, 1.0)
     openness = f.openness + _VISIBLE.get(f.visual, 0.0) * (f.vowel or f.sibilant)
     if f.vowel:
         targets = (openness * segment.effort, f.jaw * segment.effort, f.rounded, f.spread, 0.0)
         return targets, (1.0, 0.9, 0.35 + 0.8 * f.rounded, 0.35 + 0.6 * f.spread, 0.6)
     targets = (openness, f.jaw, f.rounded, f.spread, 1.0 if f.dental else 0.12 * f.tongue_tip)
-    lips, jaw, rounding, spread = 0.3, 0.4, 0.08 + 0.9 * f.rounded, 0.08 + 0.3 * f.spread
+    rounding, spread = 0.14 + 0.9 * f.rounded, 0.08 + 0.3 * f.spread
     if f.bilabial or f.labiodental:
-        lips, jaw, spread = 0.9, 0.7, 0.05
+        kind, spread = "lips", 0.05
     elif f.sibilant:
-        lips, jaw = 0.55, 1.3
-    elif f.rounded > 0.4:
-        lips, jaw = 0.9, 0.6
-    elif f.visual == "back":
-        lips, jaw = 0.12, 0.15
+        kind = "sibilant"
+    elif f.visual in ("round", "back"):
+        kind = f.visual
+    else:
+        kind = "tongue"
+    lips, jaw = DOMINANCE[kind]
     return targets, (lips * firm, jaw * firm, rounding, spread, 1.0)
 
 
@@ -200,11 +218,9 @@ def _blend(segments: list[_Segment], n: int, lead: float, manner: Manner) -> dic
     inside = (rows >= 0) & (rows < n)
     index = rows[inside]
     sharp = 0.8 + 0.4 * manner.precision
-    #            before, after (per second)
-    decay = {"gap": (20, 18), "jaw": (14, 13), "round": (9, 13), "spread": (13, 13), "tongue": (30, 30)}
     curves = {}
     for k, name in enumerate(_NAMES):
-        before_rate, after_rate = decay[name]
+        before_rate, after_rate = DECAY[name]
         weight = strengths[:, k : k + 1] * np.exp(-sharp * np.where(after, after_rate, before_rate) * away)
         weight = weight[inside]
         total = np.bincount(index, weight, n) + 1e-5

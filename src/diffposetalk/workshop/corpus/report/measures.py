@@ -16,7 +16,7 @@ from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.motion.prosody import Prosody, analyse
 from diffposetalk.workshop.corpus.shards import CorpusClip, SpeakerInfo
 
-PAUSE_S = 0.5
+PAUSE_S = 0.6
 """Silences at least this long count as pauses in which the mouth must close."""
 SEALED = 0.10
 """Lips count as sealed below this share of the clip's 95th percentile of the lip gap."""
