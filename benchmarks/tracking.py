@@ -19,21 +19,21 @@ from typing import Any
 
 from diffposetalk.head import load_head
 from diffposetalk.track.camera import Pinhole
-from diffposetalk.track.follow import watch
+from diffposetalk.track.follow import follow_main_face
 from diffposetalk.track.model import LandmarkModel
-from diffposetalk.track.result import of_watched
+from diffposetalk.track.result import track_of
 
 
 def measured(video: Path, model: LandmarkModel, landmarker: Path | None) -> dict[str, Any]:
     """Return frames, seconds of video, and seconds of looking and fitting, by the clock and of processors."""
     clock, processor = time.perf_counter(), time.process_time()
-    watched = watch(video, landmarker)
+    followed = follow_main_face(video, landmarker)
     looked, looked_processor = time.perf_counter(), time.process_time()
-    found = of_watched(watched, model, Pinhole.of_size(watched.face.size))
+    found = track_of(followed, model, Pinhole.of_size(followed.face.size))
     return {
-        "frames": len(watched.face),
-        "size": watched.face.size,
-        "seconds": len(watched.face) / watched.face.fps,
+        "frames": len(followed.face),
+        "size": followed.face.size,
+        "seconds": len(followed.face) / followed.face.fps,
         "fitted_seconds": found.quality.seconds,
         "look_s": looked - clock,
         "look_processor_s": looked_processor - processor,

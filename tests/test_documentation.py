@@ -104,7 +104,7 @@ def test_the_python_tour_of_the_readme_runs(prepared: dict[str, Any], monkeypatc
     session: dict[str, Any] = {"__name__": "tour"}
     for number in range(len(blocks("README.md", "python"))):
         exec(compiled("README.md", number), session)
-    assert isinstance(session["motion"], Motion) and len(session["takes"]) == 3
+    assert isinstance(session["motion"], Motion) and len(session["motions"]) == 3
     assert {"talk.npz", "talk.mp4", "talk_a2f.json"} <= {path.name for path in prepared["folder"].iterdir()}
 
 

@@ -160,8 +160,8 @@ def _read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
             return values
         if not isinstance(base, str) or not base:
             raise InputError(f"{path}: base must be the name of a file or recipe in quotes, got {base!r}")
-        beside = path.parent / base
-        base_path = beside if beside.exists() or base not in (known := recipes()) else known[base]
+        sibling = path.parent / base
+        base_path = sibling if sibling.exists() or base not in (known := recipes()) else known[base]
         return _merge(_read(base_path, (*above, path.resolve())), values)
 
 

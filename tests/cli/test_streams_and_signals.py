@@ -87,8 +87,8 @@ def test_what_ends_a_run_leaves_nothing_for_long(tmp_path: Path, number: signal.
     wait = "import sys, time; from diffposetalk.cli import main, run; import diffposetalk.cli.commands.info as info\n" \
         "from diffposetalk.files.atomic import replacing\n" \
         "def work(args, console):\n" \
-        "    with replacing('a.npz') as beside:\n" \
-        "        beside.write_bytes(b'half'); print('ready', flush=True); time.sleep(60)\n" \
+        "    with replacing('a.npz') as temporary:\n" \
+        "        temporary.write_bytes(b'half'); print('ready', flush=True); time.sleep(60)\n" \
         "info.run = work; sys.exit(run(['info']))"  # fmt: skip
     process = subprocess.Popen(
         [sys.executable, "-c", wait], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,

@@ -15,7 +15,7 @@ from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import DiffPoseTalkWarning
 from diffposetalk.exchange import ExportOptions, Scene, export, load_motion
 from diffposetalk.exchange.angles import euler_of, rotation_of
-from diffposetalk.exchange.prepare import REGIONS, condition
+from diffposetalk.exchange.prepare import REGIONS, adjusted
 from diffposetalk.motion import Motion
 
 FIRST = {"brows": "browInnerUp", "mouth": "mouthClose", "jaw": "jawOpen", "gaze": "eyeLookUpLeft"}
@@ -47,7 +47,7 @@ def test_angles_do_not_jump(motion: Motion) -> None:
 @pytest.mark.parametrize("region", FIRST)
 def test_a_gain_touches_its_region_only(motion: Motion, region: str) -> None:
     full = replace(motion, expression=np.full((50, 52), 0.25))
-    louder = condition(full, ExportOptions(gain={region: 2.0}))
+    louder = adjusted(full, ExportOptions(gain={region: 2.0}))
     assert louder.channel(FIRST[region])[0] == pytest.approx(0.5)
     for other, name in FIRST.items():
         if other != region:
@@ -56,10 +56,10 @@ def test_a_gain_touches_its_region_only(motion: Motion, region: str) -> None:
 
 
 def test_single_channels_and_the_head(motion: Motion) -> None:
-    done = condition(motion, ExportOptions(gain={"mouthSmile": 0.5, "head": 0.5}, offset={"mouthSmileLeft": 0.2}))
+    done = adjusted(motion, ExportOptions(gain={"mouthSmile": 0.5, "head": 0.5}, offset={"mouthSmileLeft": 0.2}))
     assert done.channel("mouthSmileLeft")[0] == pytest.approx(0.2) and not done.channel("mouthSmileRight").any()
     assert np.allclose(done.head_pose, motion.head_pose / 2)
-    turned = condition(motion, ExportOptions(offset={"head_yaw_deg": 10}))
+    turned = adjusted(motion, ExportOptions(offset={"head_yaw_deg": 10}))
     assert np.rad2deg(euler_of(turned.head_pose) - euler_of(motion.head_pose))[:, 1] == pytest.approx(10, abs=1e-3)
 
 
@@ -67,7 +67,7 @@ def test_smoothing_keeps_what_is_still_and_evens_out_what_jumps() -> None:
     weights, pose = np.full((60, 52), 0.3), np.zeros((60, 3))
     weights[:, INDEX["jawOpen"]] = np.arange(60) % 2
     pose[:, 1] = 3.0 + 0.2 * (np.arange(60) % 2)  # beyond half a turn and back
-    done = condition(Motion(weights, CHANNELS, pose, 25.0), ExportOptions(smoothing_s={"jaw": 0.1, "head": 0.1}))
+    done = adjusted(Motion(weights, CHANNELS, pose, 25.0), ExportOptions(smoothing_s={"jaw": 0.1, "head": 0.1}))
     assert done.channel("jawOpen")[10:-10] == pytest.approx(0.5, abs=0.01) and done.channel(
         "browInnerUp"
     ) == pytest.approx(0.3)

@@ -26,8 +26,8 @@ def names(folder: Path) -> list[str]:
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(b"old")
-    with pytest.raises(RuntimeError), replacing(path) as beside:
-        beside.write_bytes(b"half")
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_bytes(b"half")
         raise RuntimeError
     assert path.read_bytes() == b"old" and names(tmp_path) == ["a.npz"]
     write_atomically(path, b"new")
@@ -40,9 +40,9 @@ def test_a_replaced_file_hands_on_its_mode(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "a.npz"
     path.write_bytes(b"old")
     path.chmod(mode)
-    with replacing(path) as beside:
-        beside.write_bytes(b"new")
-        assert stat.S_IMODE(beside.stat().st_mode) == mode  # nobody else reads it meanwhile
+    with replacing(path) as temporary:
+        temporary.write_bytes(b"new")
+        assert stat.S_IMODE(temporary.stat().st_mode) == mode  # nobody else reads it meanwhile
     assert stat.S_IMODE(path.stat().st_mode) == mode and path.read_bytes() == b"new"
 
 

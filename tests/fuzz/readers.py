@@ -107,9 +107,9 @@ def model(path: Path) -> Any:
 
 
 def style_model(path: Path) -> Any:
-    from diffposetalk.model.style_reader import StyleModel
+    from diffposetalk.model.style_reader import StyleReader
 
-    return StyleModel.load(path)
+    return StyleReader.load(path)
 
 
 class _Silent:
@@ -347,7 +347,7 @@ READERS = {
         _row("stylenpy", "style", "npy", "case.npy", lambda: [seeds.npy(np.ones(16, "f4"))], style_vector),
         _row("style", "style", "safetensors", "case.style.safetensors", lambda: [seeds.style()], style),
         _row("model", "model.checkpoint", "safetensors", "case.safetensors", lambda: [seeds.model_files()[0]], model),
-        _row("stylemodel", "model.style_reader", "safetensors", "case.safetensors", lambda: [seeds.model_files()[1]],
+        _row("stylereader", "model.style_reader", "safetensors", "case.safetensors", lambda: [seeds.model_files()[1]],
              style_model),
         _row("info_st", "cli.commands.info", "safetensors", "case.safetensors",
              lambda: [seeds.style(), *seeds.model_files()], info),

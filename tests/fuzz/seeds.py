@@ -170,10 +170,10 @@ def flame_mediapipe() -> bytes:
 @functools.cache
 def model_files() -> tuple[bytes, bytes]:
     """A model and a style encoder, both tiny."""
-    from diffposetalk.model.style_reader import StyleModel
+    from diffposetalk.model.style_reader import StyleReader
 
     model = helper("conftest").build_tiny_model()
-    encoder = StyleModel(model.style_encoder, model.space)
+    encoder = StyleReader(model.style_encoder, model.space)
     return written(model.save, "a.safetensors"), written(encoder.save, "a.safetensors")
 
 

@@ -23,7 +23,7 @@ from .trial import Outcome, alone, prepared
 FOLDER = Path(__file__).parents[2].parent / "shared" / "faults"
 BY_SUFFIX = {
     ".pkl": ("pickle", "flame", "masks"), ".glb": ("glb",), ".gltf": ("gltf",), ".toml": ("toml",), ".json": ("json",),
-    ".safetensors": ("style", "info_st", "model", "stylemodel"), ".wav": ("sound",),
+    ".safetensors": ("style", "info_st", "model", "stylereader"), ".wav": ("sound",),
 }  # fmt: skip
 """Readers of the files made by hand."""
 

@@ -13,15 +13,15 @@ from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.generate import Talker
 from diffposetalk.generate.style_of import style_of
 from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
-from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.motion import Motion, MotionSpace, flame_channels
 from diffposetalk.style import Style
 
 
-def reader(head: str) -> StyleModel:
+def reader(head: str) -> StyleReader:
     names = flame_channels(5) if head == "flame" else ("jawOpen", "mouthClose")
     space = MotionSpace(head, 25.0, names, np.zeros(len(names), np.float32), np.ones(len(names), np.float32))
-    return StyleModel(StyleEncoder(StyleEncoderConfig(len(names), dim=8, n_layers=1, n_heads=2)).eval(), space)
+    return StyleReader(StyleEncoder(StyleEncoderConfig(len(names), dim=8, n_layers=1, n_heads=2)).eval(), space)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def test_the_window_alone_equals_its_part_of_the_whole(width: int, pre_norm: boo
             WindowInput(speech, style, torch.randn(6, 3), previous, torch.randn(6, 4, 8), valid)
         )
         whole = denoiser(x_n.repeat(n_sets, 1, 1), step.repeat(n_sets), conditions)
-        window = denoiser.window(x_n, step, conditions)
+        window = denoiser.predict_window(x_n, step, conditions)
     torch.testing.assert_close(window.flatten(0, 1), whole[:, 4:], atol=1e-5, rtol=1e-5)
 
 
@@ -146,7 +146,7 @@ def test_modulation_starts_as_nothing_and_lets_style_weigh_the_noise() -> None:
     assert (of(made) - of(plain)).abs().max() > 1e-2
     # rows follow their own style, and several sets of conditions give what each gives alone
     both = made.prepare(WindowInput(speech.repeat(2, 1, 1), torch.cat([style, style + 1])))
-    together = made.window(x_n, step, both)
+    together = made.predict_window(x_n, step, both)
     alone = made(x_n, step, made.prepare(WindowInput(speech, style + 1)))[:, CONFIG.context :]
     torch.testing.assert_close(together[0], of(made)[:, CONFIG.context :])
     torch.testing.assert_close(together[1], alone)

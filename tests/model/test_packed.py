@@ -20,8 +20,8 @@ def test_packed_equals_plain(pre_norm: bool) -> None:
     with torch.inference_mode():
         conditions = denoiser.prepare(WindowInput(torch.randn(3, 20, 8), torch.randn(3, 4), torch.randn(3, 3)))
         x_n, step = torch.randn(1, 20, 5), torch.tensor([7])
-        expected = denoiser.window(x_n, step, conditions)
-        torch.testing.assert_close(twin.window(x_n, step, conditions), expected, atol=2e-6, rtol=1e-5)
+        expected = denoiser.predict_window(x_n, step, conditions)
+        torch.testing.assert_close(twin.predict_window(x_n, step, conditions), expected, atol=2e-6, rtol=1e-5)
     assert any(isinstance(module, PackedLinear) for module in twin.modules())
     assert all(torch.equal(value, before[key]) for key, value in denoiser.state_dict().items())
     assert set(denoiser.state_dict()) == set(before)

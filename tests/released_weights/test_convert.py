@@ -21,7 +21,7 @@ from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.generate.talker import Talker
 from diffposetalk.model.checkpoint import Model, load_model
 from diffposetalk.model.layers import sinusoid
-from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.motion import Motion
 from diffposetalk.released_weights.convert import convert
 from diffposetalk.released_weights.files import read_released
@@ -81,12 +81,12 @@ def test_style_encoder_goes_along(tmp_path: Path, write_denoiser: Writer, write_
     conversion = convert(write_denoiser(tmp_path), statistics(), write_style(tmp_path))
     assert isinstance(conversion.model, Model)
     alone = convert(write_style(tmp_path), statistics()).model
-    assert isinstance(alone, StyleModel)
+    assert isinstance(alone, StyleReader)
     alone.save(tmp_path / "style.safetensors")
     rng = np.random.default_rng(1)
     names = tuple(f"exp_{k:02d}" for k in range(50))
     motion = Motion(rng.normal(size=(30, 50)), names, rng.normal(size=(30, 3)), 25.0, "flame", rng.normal(size=(30, 3)))
-    read = StyleModel.load(tmp_path / "style.safetensors").read_style(motion)
+    read = StyleReader.load(tmp_path / "style.safetensors").read_style(motion)
     plain = torch.nn.TransformerEncoder(
         torch.nn.TransformerEncoderLayer(12, 2, 48, dropout=0, activation="gelu", batch_first=True), 1
     )

@@ -17,7 +17,7 @@ from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
 from diffposetalk.generate.window import ReleasedQuirks, sample_window
 from diffposetalk.model.denoiser import WindowInput
-from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.released_weights.convert import converted_denoiser, converted_style_encoder
 from diffposetalk.released_weights.files import ReleasedCheckpoint
 
@@ -112,7 +112,7 @@ def test_style_encoder(shapes: dict[str, dict[str, list[int]]], data: dict[str, 
     options = {"feature_dim": 128, "n_heads": 4, "n_layers": 4, "mlp_ratio": 4, "n_motions": 100, "no_head_pose": False}
     checkpoint = ReleasedCheckpoint(Path("style.pt"), options, made(shapes["style"]), "style encoder", 0)
     model = converted_style_encoder(checkpoint).model
-    assert isinstance(model, StyleModel)
+    assert isinstance(model, StyleReader)
     with torch.no_grad():
         assert_near(model.encoder(given("in.style_motion", 2, 100, 54)), data["style_out"], 1e-5)
 
@@ -159,7 +159,7 @@ def test_samplers(
         features = encoder(encoder.standardise(samples), 100)
     noises = [given(f"noise.{k}", 1, 100, 54) for k in range(steps)]
     motion = sample_window(
-        talker._sampling,
+        talker._fast_model,
         NoiseSchedule.make("cosine", steps),
         SamplingOptions(sampler="ddpm", speech_scale=1.15, style_scale=3.0, guidance=guidance, threshold=threshold),
         noises[0],

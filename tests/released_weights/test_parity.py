@@ -18,7 +18,7 @@ from diffposetalk.generate.talker import Talker
 from diffposetalk.generate.window import ReleasedQuirks, sample_window
 from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
-from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.released_weights.convert import convert
 from diffposetalk.released_weights.demo import demo_windows, released_features, released_motion
 from diffposetalk.style import Style
@@ -218,7 +218,9 @@ def test_demo_follows_the_checkpoints_guidance(reference: Path, statistics: Stat
     talker = Talker(convert(tmp_path / "independent.pt", statistics, speech_config=geometry).model)  # type: ignore[arg-type]
     data, audio = load(reference / "demo_inference.npz"), load(reference / "audio_features.npz")
     pcm = np.concatenate([audio["audio_i16"][0], audio["audio_i16"][1], audio["odd_i16"][:22013]])
-    options = talker.options(SamplingOptions(sampler="ddpm", speech_scale=1.15, style_scale=3.0), has_style=True)
+    options = talker.completed_options(
+        SamplingOptions(sampler="ddpm", speech_scale=1.15, style_scale=3.0), has_style=True
+    )
     style = Style(data["style"], "", "reference")
     noise = tensor(data["noise"])
     windows = list(demo_windows(talker, sound(pcm), style, options, data["shape_coef"], noise))
@@ -246,7 +248,7 @@ def test_style(released: Talker, reference: Path) -> None:
     data = load(reference / "style.npz")
     encoder = released.model.style_encoder
     assert encoder is not None
-    reader = StyleModel(encoder, released.model.space)
+    reader = StyleReader(encoder, released.model.space)
     motion = Coefficients(data["in_shape"], data["in_exp"], data["in_pose"]).motion()
     for start in (0, 17, 30):
         assert_near(reader.read_style(motion.slice(start, start + 100)).vector, data[f"style_start{start}"], FORWARD)

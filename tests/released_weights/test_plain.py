@@ -97,6 +97,6 @@ def test_converted_equals_plain(write_denoiser: Callable[..., Path], tmp_path: P
             WindowInput(speech, style if config.style_dim else None, identity, before, heard, valid)
         )
         ours = model.denoiser(motion, step, conditions)
-        alone = model.denoiser.window(motion, step, conditions)[0]
+        alone = model.denoiser.predict_window(motion, step, conditions)[0]
     torch.testing.assert_close(ours, expected, atol=2e-5, rtol=1e-5)
     torch.testing.assert_close(alone, expected[:, config.context :], atol=2e-5, rtol=1e-5)

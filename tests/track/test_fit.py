@@ -133,7 +133,7 @@ def test_projection_has_its_derivative() -> None:
     camera = Pinhole.of_size(SIZE, 60.0)
     point = np.array([0.1, -0.05, -0.7])
     numeric = np.stack([(camera.project(point + d) - camera.project(point - d)) / 2e-6 for d in 1e-6 * np.eye(3)], 1)
-    assert np.allclose(camera.slopes(point), numeric, rtol=1e-5, atol=1e-3)
+    assert np.allclose(camera.jacobian(point), numeric, rtol=1e-5, atol=1e-3)
     with pytest.raises(UsageError, match="between 1 and 150"):
         Pinhole.of_size(SIZE, 180)
 

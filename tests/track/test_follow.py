@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from diffposetalk.track.follow import followed, sharpness
+from diffposetalk.track.follow import choose_main_face, sharpness
 from diffposetalk.track.limits import limit_on
 
 
@@ -18,7 +18,7 @@ def face(x: float, y: float = 200, size: float = 50) -> np.ndarray:
 
 
 def of(faces: list[list[np.ndarray]], cuts: list[int]):
-    return followed(
+    return choose_main_face(
         [i / 25 for i in range(len(faces))], faces, cuts, [[0.1] * len(each) for each in faces], (640, 480), "test"
     )
 
@@ -26,10 +26,10 @@ def of(faces: list[list[np.ndarray]], cuts: list[int]):
 def test_the_largest_is_followed_whatever_the_order() -> None:
     small, large = [face(500, size=30)], [face(150)]
     frames = [[*small, face(150 + i)] if i % 2 else [face(150 + i), *small] for i in range(30)]
-    watched = of(frames, [])
-    assert watched.face.seen.all()
-    assert np.allclose(watched.face.points[:, :, 0].mean(1), large[0][:, 0].mean() + np.arange(30), atol=1)
-    assert len(watched.others) == 1 and watched.others[0].box[0] > 400
+    followed = of(frames, [])
+    assert followed.face.seen.all()
+    assert np.allclose(followed.face.points[:, :, 0].mean(1), large[0][:, 0].mean() + np.arange(30), atol=1)
+    assert len(followed.others) == 1 and followed.others[0].box[0] > 400
 
 
 def test_losses_and_cuts_make_takes() -> None:
@@ -38,14 +38,14 @@ def test_losses_and_cuts_make_takes() -> None:
         frames[i] = []
     for i in range(60, 76):  # long
         frames[i] = []
-    watched = of(frames, [40])
-    assert watched.takes() == [(0, 40), (40, 60), (76, 80)]
-    assert (~watched.face.seen).sum() == 20
+    followed = of(frames, [40])
+    assert followed.takes() == [(0, 40), (40, 60), (76, 80)]
+    assert (~followed.face.seen).sum() == 20
 
 
 def test_after_a_cut_the_largest_is_chosen_anew() -> None:
-    watched = of([[face(100)]] * 20 + [[face(500)]] * 20, [20])
-    assert watched.face.seen.all() and not watched.others
+    followed = of([[face(100)]] * 20 + [[face(500)]] * 20, [20])
+    assert followed.face.seen.all() and not followed.others
 
 
 def test_sharpness_tells_detail_from_blur() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from diffposetalk.speech import SpeechFile
 
 PICTURES = (".mp4", ".mov", ".webm", ".gif", ".png")
-"""Suffixes of rendered outputs. All other formats are in `exchange.FORMATS`."""
+"""File name endings of rendered outputs. All other formats are in `exchange.FORMATS`."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         metavar="NAME",
-        help="format of OUT if its suffix is not enough; for a folder: formats such as mp4,npz (default: mp4)",
+        help="format of OUT if its ending is not enough; for a folder: formats such as mp4,npz (default: mp4)",
     )
     from diffposetalk.exchange.options import FPS_RANGE, HEAD_UNITS, ExportOptions
 
@@ -94,51 +94,53 @@ def options_of(args: argparse.Namespace) -> ExportOptions:
 class Outputs:
     """Outputs of a command that writes motion."""
 
-    files: list[tuple[Path, Format]]
+    motion_files: list[tuple[Path, Format]]
     """Files of motion, with their formats."""
-    pictures: list[Path]
+    rendered: list[Path]
     """Rendered videos and pictures."""
     options: ExportOptions
     """How the motion is changed before it is written."""
 
     @classmethod
-    def of(cls, args: argparse.Namespace, pictures: tuple[Path, ...] = ()) -> Outputs:
+    def of(cls, args: argparse.Namespace, more: tuple[Path, ...] = ()) -> Outputs:
         """Check all outputs before any work.
 
         Args:
             args: the options of `add_arguments`, and `file_set`, to which all outputs are declared.
-            pictures: further rendered outputs, already checked.
+            more: further rendered outputs, already checked.
 
         Raises:
-            UsageError: there is no output, its suffix or format is unknown, its folder is missing, or it would overwrite
+            UsageError: there is no output, its ending or format is unknown, its folder is missing, or it would overwrite
                 an input or another output.
         """
         from diffposetalk.exchange import check_target, format_of, suffixes
 
         if args.format and len(args.output) != 1:
-            raise UsageError("--format goes with one -o; name several files so that their suffixes decide")
-        files: list[tuple[Path, Format]] = []
-        rendered = list(pictures)
+            raise UsageError(
+                "--format goes with one -o; the file name ending decides the format of each of several files"
+            )
+        motion_files: list[tuple[Path, Format]] = []
+        rendered = list(more)
         for path in (checked_name(word, "-o") for word in args.output):
             if path.suffix.lower() in PICTURES and not args.format:
                 rendered.append(path)
             elif not args.format and path.suffix.lower() not in suffixes():
                 raise unknown_ending(path, (*PICTURES, *suffixes()))
             else:
-                files.append((path, format_of(path, args.format)))
-        if not files and not rendered:
+                motion_files.append((path, format_of(path, args.format)))
+        if not motion_files and not rendered:
             raise UsageError("nothing to write: name a result with -o, such as -o talk.mp4")
         for index in range(count := getattr(args, "samples", 1)):
-            for path, row in files:
-                args.file_set.writes(check_target(values.numbered(path, index, count), row, _speech(args)))
+            for path, file_format in motion_files:
+                args.file_set.writes(check_target(values.numbered(path, index, count), file_format, _speech(args)))
             for path in rendered:
                 args.file_set.writes(check_output(values.numbered(path, index, count), PICTURES))
-        return cls(files, rendered, options_of(args))
+        return cls(motion_files, rendered, options_of(args))
 
     def write(
         self,
         motion: Motion,
-        pictures: Picture,
+        renderer: Picture,
         speech: SpeechFile | None,
         console: Console,
         index: int = 0,
@@ -148,7 +150,7 @@ class Outputs:
 
         Args:
             motion: the motion.
-            pictures: head, identity and renderer.
+            renderer: head, identity and how to draw them.
             speech: the sound that belongs to the motion.
             console: prints the name of each file.
             index: index of this sample among several; the file names get its number.
@@ -160,22 +162,22 @@ class Outputs:
         from diffposetalk.exchange import FORMATS, Scene, export_all
         from diffposetalk.exchange.prepare import Prepared
 
-        scene = Scene(pictures.head, pictures.identity, speech, self.options)
+        scene = Scene(renderer.head, renderer.identity, speech, self.options)
         prepared = Prepared(motion, scene)
         written: list[str] = []
         residual = None
-        for path, row in sorted(self.files, key=lambda file: file[1].name != "motion"):
-            done = export_all(motion, [(values.numbered(path, index, count), row.name)], scene, prepared)[0]
+        for path, file_format in sorted(self.motion_files, key=lambda file: file[1].name != "motion"):
+            done = export_all(motion, [(values.numbered(path, index, count), file_format.name)], scene, prepared)[0]
             residual = residual or done.residual
             written.append(str(done.path))
             console.say(str(done.path))
-        ready, _ = prepared.motion_for(FORMATS["motion"])
-        for path in self.pictures:
+        adjusted, _ = prepared.motion_for(FORMATS["motion"])
+        for path in self.rendered:
             target = values.numbered(path, index, count)
             if path.suffix.lower() == ".png":
-                pictures.sheet(ready, target)
+                renderer.sheet(adjusted, target)
             else:
-                pictures.video(ready, target, speech)
+                renderer.video(adjusted, target, speech)
             written.append(str(target))
             console.say(str(target))
         return {"outputs": written} | ({"residual": residual.to_dict()} if residual else {})

@@ -66,13 +66,13 @@ def outputs(paths: Sequence[str], suffixes: tuple[str, ...]) -> list[Path]:
 
     Args:
         paths: paths as given.
-        suffixes: accepted suffixes.
+        suffixes: accepted file name endings.
 
     Returns:
         The paths.
 
     Raises:
-        UsageError: a suffix is unknown, or a path cannot be written; see `check_output`.
+        UsageError: an ending is unknown, or a path cannot be written; see `check_output`.
     """
     return [check_output(path, suffixes) for path in paths]
 

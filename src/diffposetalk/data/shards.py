@@ -76,7 +76,7 @@ def write_shards(
     split_of = _split_function(splits)
     writers: dict[str, _Writer] = {}
     names: set[str] = set()
-    with replacing_folder(path) as beside:
+    with replacing_folder(path) as temporary:
         try:
             for done, clip in enumerate(clips, 1):
                 if not _NAME.fullmatch(clip.name):
@@ -87,7 +87,7 @@ def write_shards(
                     raise InputError(f"clip {clip.name}: two clips have this name")
                 names.add(clip.name)
                 split = split_of(clip.name)
-                writers.setdefault(split, _Writer(beside, split, shard_bytes)).add(clip, source)
+                writers.setdefault(split, _Writer(temporary, split, shard_bytes)).add(clip, source)
                 if progress:
                     progress(done)
             if not names:
@@ -99,7 +99,7 @@ def write_shards(
             for writer in writers.values():
                 writer.close()
         about = {"format_version": SHARD_FORMAT, "source": source, "shards": counts}
-        (beside / "dataset.json").write_text(json.dumps(about, indent=1) + "\n")
+        (temporary / "dataset.json").write_text(json.dumps(about, indent=1) + "\n")
     return counts
 
 

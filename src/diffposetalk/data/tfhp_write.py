@@ -71,27 +71,27 @@ def write_tfhp(
         InputError: a clip is for another head, its name is no ``<speaker>/<video>``, or two have one name.
     """
     path = check_new_folder(path)
-    beside = path.absolute().with_name(f".{path.name}.job.partial") if job else partial_beside(path.absolute())
-    mark = beside / "job.txt"
+    temporary = path.absolute().with_name(f".{path.name}.job.partial") if job else partial_beside(path.absolute())
+    mark = temporary / "job.txt"
     if job is None or not mark.is_file() or mark.read_text() != _mark(job, seg_len):
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     try:
-        beside.mkdir(exist_ok=True)
+        temporary.mkdir(exist_ok=True)
         if job is not None:
             mark.write_text(_mark(job, seg_len))
-        videos = _write_clips(clips, beside, seg_len, progress)
-        written = _write_lists(beside, path, videos, splits)
+        videos = _write_clips(clips, temporary, seg_len, progress)
+        written = _write_lists(temporary, path, videos, splits)
         for name in ("job.txt", "lock.mdb"):
-            (beside / name).unlink(missing_ok=True)
+            (temporary / name).unlink(missing_ok=True)
         if path.exists():
             path.rmdir()
-        store.close(beside)
-        os.replace(beside, path)
+        store.close(temporary)
+        os.replace(temporary, path)
         return written
     except BaseException as error:
-        store.close(beside)
+        store.close(temporary)
         if job is None or isinstance(error, Exception):  # an interrupted job may go on later
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
         if isinstance(error, OSError):
             raise write_error(path, error) from error
         raise

@@ -3,7 +3,7 @@
 The whole way of guidance:
 
 1. The options --speech-scale a and --style-scale s (Python: `speech_scale`, `style_scale`) are fields of `SamplingOptions`;
-   `Talker.options` replaces None by the model's own scales (`SamplingDefaults`), as --guidance by its own mode. A scale
+   `Talker.completed_options` replaces None by the model's own scales (`SamplingDefaults`), as --guidance by its own mode. A scale
    stays None if the model cannot be guided by that condition.
 2. `guidance_entries(a, s, mode)` lists the evaluations r(speech, style) that are needed, each with its weight. `no`
    stands for a condition that is replaced by its learned null; the mode "incremental" gives

@@ -71,33 +71,35 @@ def _move(new: Path, place: Path) -> None:
         raise
 
 
-def companions_of(path: Path, row: Format, speech: str | os.PathLike[str] | None = None) -> list[Path]:
+def companions_of(path: Path, file_format: Format, speech: str | os.PathLike[str] | None = None) -> list[Path]:
     """Return the files and folders that a format writes beside the output that the user named.
 
     Args:
         path: the output.
-        row: its format.
+        file_format: its format.
         speech: name of the sound file; None without sound.
     """
     if path.suffix.lower() == ".usdz":
         return []  # all is inside
     names = []
-    for pattern in row.companions:
+    for pattern in file_format.companions:
         if pattern == SOUND and speech is None:
             continue
         names.append(sound_beside(path, speech) if pattern == SOUND else pattern.format(stem=path.stem))
     return [path.with_name(name.rstrip("/")) for name in names]
 
 
-def check_beside(path: Path, row: Format, speech: str | os.PathLike[str] | None = None) -> None:
+def check_beside(path: Path, file_format: Format, speech: str | os.PathLike[str] | None = None) -> None:
     """Refuse an output whose companions would overwrite files of the user's.
 
     Raises:
         UsageError: a file of the user's, or a folder, has the name of a companion, or a file has the name of a
             companion folder.
     """
-    folders = {pattern.format(stem=path.stem).rstrip("/") for pattern in row.companions if pattern.endswith("/")}
-    companions = companions_of(path, row, speech)
+    folders = {
+        pattern.format(stem=path.stem).rstrip("/") for pattern in file_format.companions if pattern.endswith("/")
+    }
+    companions = companions_of(path, file_format, speech)
     check_companions(path, [file.name for file in companions if file.name not in folders])
     for folder in companions:
         if folder.name in folders and os.path.lexists(folder) and not folder.is_dir():

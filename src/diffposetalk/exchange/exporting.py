@@ -34,29 +34,33 @@ class Exported:
     """See `Scene.residual`."""
 
 
-def check_target(path: str | os.PathLike[str], row: Format, speech: str | os.PathLike[str] | None = None) -> Path:
+def check_target(
+    path: str | os.PathLike[str], file_format: Format, speech: str | os.PathLike[str] | None = None
+) -> Path:
     """Check that an output can be written, before any work; return the file or folder that will be made.
 
     Args:
         path: the output.
-        row: its format.
+        file_format: its format.
         speech: name of the sound file; None without sound.
 
     Raises:
-        UsageError: its folder is missing or read-only, another file is in the way of it or of its companions, or a
+        UsageError: its folder is missing or read-only, the output or a companion would overwrite another file, or a
             package is not installed.
     """
     path = Path(path)
-    row.check_installed()
-    if row.folder:
-        return check_new_folder(path.with_suffix("") if path.suffix.lower() in row.suffixes else path)
-    if row.companions and is_node(path):
-        raise UsageError(f"{path}: is a device or a pipe; {row.name} files have others beside them, so name a file")
+    file_format.check_installed()
+    if file_format.folder:
+        return check_new_folder(path.with_suffix("") if path.suffix.lower() in file_format.suffixes else path)
+    if file_format.companions and is_node(path):
+        raise UsageError(
+            f"{path}: is a device or a pipe; {file_format.name} files have others beside them, so name a file"
+        )
     target = check_output(path, (path.suffix.lower(),))
-    if row.companions:
+    if file_format.companions:
         from diffposetalk.exchange.companions import check_beside
 
-        check_beside(path, row, speech)
+        check_beside(path, file_format, speech)
     return target
 
 
@@ -72,7 +76,7 @@ def export(
         scene: head, identity, sound and options.
 
     Raises:
-        UsageError: an unknown suffix or format, an option that does not fit.
+        UsageError: an unknown file name ending or format, or an option that does not fit.
         InputError: this format cannot hold the motion.
     """
     return export_all(motion, [(Path(path), format)], scene)[0]
@@ -99,19 +103,20 @@ def export_all(
     from diffposetalk.exchange.prepare import Prepared, warn_of_lost_turns
 
     scene = scene or Scene()
-    rows = [format_of(path, name) for path, name in outputs]
+    formats = [format_of(path, name) for path, name in outputs]
     speech = None if scene.speech is None else getattr(scene.speech, "path", "speech")
-    targets = [check_target(path, row, speech) for (path, _), row in zip(outputs, rows)]
+    targets = [check_target(path, file_format, speech) for (path, _), file_format in zip(outputs, formats)]
     files = FileSet()
     for target in targets:
         files.writes(target)
     prepared = prepared or Prepared(motion, scene)
     done = []
-    for target, row in zip(targets, rows):
-        ready, residual = prepared.motion_for(row)
-        place = replacing_folder if row.folder else replacing_together if row.companions else replacing
-        with place(target) as beside:
-            row.write(ready, beside, replace(scene, residual=residual))
-        warn_of_lost_turns(ready, row, target)
-        done.append(Exported(target, row.name, len(ready), ready.fps, residual))
+    for target, file_format in zip(targets, formats):
+        adjusted, residual = prepared.motion_for(file_format)
+        with_companions = replacing_together if file_format.companions else replacing
+        replace_whole = replacing_folder if file_format.folder else with_companions
+        with replace_whole(target) as temporary:
+            file_format.write(adjusted, temporary, replace(scene, residual=residual))
+        warn_of_lost_turns(adjusted, file_format, target)
+        done.append(Exported(target, file_format.name, len(adjusted), adjusted.fps, residual))
     return done

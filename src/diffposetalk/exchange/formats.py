@@ -43,7 +43,7 @@ class Format:
 
     name: str
     suffixes: tuple[str, ...]
-    """File name endings, lower case with the dot."""
+    """File name endings, lower case with the dot (`pathlib` calls them suffixes)."""
     what: str
     """Description for users, one line."""
     writer: str = ""
@@ -51,17 +51,18 @@ class Format:
     reader: str = ""
     """`module:function` below this package, of `(path)`, returning a `Motion`."""
     hints: tuple[str, ...] = ()
-    """Words that select this format where several share an ending: `talk_HINT.json`, `talk-HINT.json`, `talk.HINT.json`."""
+    """Words before the ending that select this format if several share the ending: `lam` in `talk_lam.json`,
+    `talk-lam.json` and `talk.lam.json`."""
     default: bool = True
-    """Whether a file name without hint means this format, where several share an ending."""
+    """Whether a file name without a hint means this format if several share the ending: `talk.json` means `a2f`."""
     needs: str = ""
     """Package of the `export` extra that the format needs."""
     arkit: bool = False
     """Whether the format holds ARKit channels; motion of another head is converted to them first."""
     head_rotation: tuple[str, ...] = HEAD_ANGLES
-    """Angles of the head that the format holds; `export` warns where it leaves out one that the motion uses."""
+    """Angles of the head that the format holds. `export` warns if the motion uses an angle that is left out."""
     fps: float | None = None
-    """Fixed frame rate of the format; None for any."""
+    """Fixed frame rate of the format; None: any."""
     folder: bool = False
     """Whether the output is a folder of many files; its name is the output without its ending."""
     companions: tuple[str, ...] = ()

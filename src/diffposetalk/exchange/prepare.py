@@ -49,7 +49,7 @@ class Prepared:
     """A motion in the variants that formats need; each variant is made once."""
 
     def __init__(self, motion: Motion, scene: Scene) -> None:
-        """Keep the motion; variants are made on demand.
+        """Store the motion; variants are made on demand.
 
         Raises:
             InputError: it has no frames.
@@ -57,18 +57,18 @@ class Prepared:
         if len(motion) == 0:
             raise InputError("the motion has no frames, so there is nothing to write")
         self.motion, self.scene = motion, scene
-        self._ready: dict[tuple[bool, float | None], Motion] = {}
+        self._adjusted: dict[tuple[bool, float | None], Motion] = {}
         self._arkit: Motion | None = None
         self.residual = scene.residual
 
-    def motion_for(self, row: Format) -> tuple[Motion, Residual | None]:
+    def motion_for(self, file_format: Format) -> tuple[Motion, Residual | None]:
         """Return the motion for a format, and the error of the conversion if it was converted to ARKit channels."""
-        is_converted = row.arkit and not speaks_arkit(self.motion)
-        fps = row.fps or self.scene.options.fps
-        if (is_converted, fps) not in self._ready:
+        is_converted = file_format.arkit and not speaks_arkit(self.motion)
+        fps = file_format.fps or self.scene.options.fps
+        if (is_converted, fps) not in self._adjusted:
             motion = self._as_arkit() if is_converted else self.motion
-            self._ready[is_converted, fps] = condition(motion, replace(self.scene.options, fps=fps))
-        return self._ready[is_converted, fps], self.residual if is_converted else self.scene.residual
+            self._adjusted[is_converted, fps] = adjusted(motion, replace(self.scene.options, fps=fps))
+        return self._adjusted[is_converted, fps], self.residual if is_converted else self.scene.residual
 
     def _as_arkit(self) -> Motion:
         if self._arkit is None:
@@ -84,7 +84,7 @@ def speaks_arkit(motion: Motion) -> bool:
     return set(motion.expression_names) <= set(INDEX)
 
 
-def condition(motion: Motion, options: ExportOptions) -> Motion:
+def adjusted(motion: Motion, options: ExportOptions) -> Motion:
     """Smooth, scale, shift, resample and clamp a motion, in this order.
 
     Raises:
@@ -103,12 +103,12 @@ def condition(motion: Motion, options: ExportOptions) -> Motion:
     return _clamped(motion) if options.clamp and speaks_arkit(motion) else motion
 
 
-def warn_of_lost_turns(motion: Motion, row: Format, path: Path) -> None:
+def warn_of_lost_turns(motion: Motion, file_format: Format, path: Path) -> None:
     """Warn once if the head turns by more than `LOST_TURN_DEG` about an angle that the format does not hold."""
     from diffposetalk.exchange.angles import euler_of
     from diffposetalk.exchange.formats import HEAD_ANGLES
 
-    lost = [angle for angle in HEAD_ANGLES if angle not in row.head_rotation]
+    lost = [angle for angle in HEAD_ANGLES if angle not in file_format.head_rotation]
     if not lost:
         return
     angles = np.rad2deg(np.abs(euler_of(motion.head_pose)).max(0))
@@ -117,7 +117,8 @@ def warn_of_lost_turns(motion: Motion, row: Format, path: Path) -> None:
     if degrees > LOST_TURN_DEG:
         what = "the rotation of the head" if len(lost) == len(HEAD_ANGLES) else f"{' and '.join(lost)} of the head"
         warnings.warn(
-            f"{path}: {row.name} files have no place for {what}, which was left out ({largest} up to {degrees:.0f} degrees)",
+            f"{path}: {file_format.name} files have no place for {what}, which was left out "
+            f"({largest} up to {degrees:.0f} degrees)",
             DiffPoseTalkWarning,
             stacklevel=3,
         )

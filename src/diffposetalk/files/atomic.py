@@ -40,7 +40,7 @@ def check_output(path: str | Path, suffixes: tuple[str, ...]) -> Path:
         The path as a `Path`.
 
     Raises:
-        UsageError: the suffix is unknown, the name too long, the folder missing or read-only, or the path is a folder,
+        UsageError: the ending is unknown, the name too long, the folder missing or read-only, or the path is a folder,
             a read-only file, a disk or a socket.
     """
     path = checked_name(path)
@@ -124,7 +124,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
         path: the file to be written.
 
     Yields:
-        An absolute path with the same suffix. (Libraries could take a colon in a relative path for a protocol.)
+        An absolute path with the same ending. (Libraries could take a colon in a relative path for a protocol.)
 
     Raises:
         DiffPoseTalkError: the operating system refused a write; the message names `path` and the reason.
@@ -135,19 +135,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
             import tempfile
 
             with tempfile.TemporaryDirectory(prefix="diffposetalk-") as folder:
-                beside = Path(folder) / f"result{path.suffix}"
-                yield beside
-                _copy_into(beside, path)
+                temporary = Path(folder) / f"result{path.suffix}"
+                yield temporary
+                _copy_into(temporary, path)
             return
         target = real_path(path)
         remove_abandoned(target)
-        beside = partial_beside(target)
+        temporary = partial_beside(target)
         try:
-            _prepare_like(target, beside)
-            yield beside
-            os.replace(beside, target)
+            _prepare_like(target, temporary)
+            yield temporary
+            os.replace(temporary, target)
         finally:
-            remove(beside)
+            remove(temporary)
     except OSError as error:
         raise write_error(path, error) from error
 
@@ -167,18 +167,18 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
     """
     target = real_path(path)
     remove_abandoned(target)
-    beside = partial_beside(target)
+    temporary = partial_beside(target)
     try:
-        beside.mkdir()
-        yield beside
+        temporary.mkdir()
+        yield temporary
         if target.is_dir():
-            keep_mode(target, beside)
+            keep_mode(target, temporary)
             target.rmdir()  # `check_new_folder` has checked that it is empty
-        os.replace(beside, target)
+        os.replace(temporary, target)
     except OSError as error:
         raise write_error(path, error) from error
     finally:
-        remove(beside)
+        remove(temporary)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
@@ -191,8 +191,8 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     Raises:
         DiffPoseTalkError: the folder is missing or the disk refuses; the message names `path` and the reason.
     """
-    with replacing(Path(path)) as beside:
-        beside.write_bytes(data)
+    with replacing(Path(path)) as temporary:
+        temporary.write_bytes(data)
 
 
 @contextlib.contextmanager
@@ -222,11 +222,11 @@ def keep_mode(existing: Path, new: Path) -> None:
             os.chmod(new, stat.S_IMODE(status.st_mode))  # a change of owner clears the set-id bits
 
 
-def _prepare_like(target: Path, beside: Path) -> None:
+def _prepare_like(target: Path, temporary: Path) -> None:
     """Create the temporary file with the mode of the file to be replaced, so that no other user can read it meanwhile."""
     if target.is_file():
-        os.close(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        keep_mode(target, beside)
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        keep_mode(target, temporary)
 
 
 def _copy_into(result: Path, node: Path) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 LONGEST_STEM = 60
 """Bytes of the output's name in the temporary name; a checksum replaces the rest."""
 LONGEST_SUFFIX = 20
-"""Largest length of a suffix, bytes; a longer one counts as part of the name."""
+"""Largest length of a file name ending, bytes; a longer one counts as part of the name."""
 ABANDONED_S = 24 * 3600.0
 """Age in seconds at which a temporary file of another machine counts as abandoned."""
 
@@ -25,7 +25,7 @@ _number = itertools.count()
 
 
 def partial_beside(path: Path) -> Path:
-    """Return a new temporary name beside `path`, with the same suffix. No file is created.
+    """Return a new temporary name beside `path`, with the same ending. No file is created.
 
     Args:
         path: absolute path of the output file or folder.

@@ -1,6 +1,6 @@
 """Sampling options, shared by the Python API, the command line and the integrations.
 
-A scale of None has two meanings. A caller who gives None asks for the model's own value; `Talker.options` fills it in.
+A scale of None has two meanings. A caller who gives None asks for the model's own value; `Talker.completed_options` fills it in.
 A scale that is still None after that means that the model cannot be guided by this condition: every evaluation of the
 denoiser receives it. The mode "independent-released" is accepted for `guidance` too; it reproduces the released code and
 is not offered to users (see `diffusion.guidance.guidance_entries`).

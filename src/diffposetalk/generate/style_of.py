@@ -18,7 +18,7 @@ from diffposetalk.style import Style
 
 if TYPE_CHECKING:
     from diffposetalk.head import HeadModel
-    from diffposetalk.model.style_reader import StyleModel
+    from diffposetalk.model.style_reader import StyleReader
     from diffposetalk.progress import Progress
 
 StyleSource: TypeAlias = str | os.PathLike[str] | Style | Motion | np.ndarray
@@ -31,7 +31,7 @@ VECTOR_FILES = (".npy",)
 
 def style_of(
     source: StyleSource,
-    reader: StyleModel | None,
+    reader: StyleReader | None,
     presets: Mapping[str, Style],
     *,
     head: str | HeadModel | None = None,
@@ -94,7 +94,7 @@ def style_of(
     return _style_of_motion(load_motion(path), path.name, reader, head)
 
 
-def _style_of_motion(motion: Motion, name: str, reader: StyleModel | None, head: str | HeadModel | None) -> Style:
+def _style_of_motion(motion: Motion, name: str, reader: StyleReader | None, head: str | HeadModel | None) -> Style:
     """Read the style of a motion. FLAME motion is first converted to ARKit channels if the model speaks those."""
     if reader is None:
         raise ModelError(
@@ -116,7 +116,7 @@ def _style_of_motion(motion: Motion, name: str, reader: StyleModel | None, head:
 
 def _tracked(
     path: Path,
-    reader: StyleModel | None,
+    reader: StyleReader | None,
     head: str | HeadModel | None,
     landmarker: str | Path | None,
     progress: Progress | None,

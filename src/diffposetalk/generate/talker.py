@@ -24,7 +24,7 @@ from diffposetalk.model.checkpoint import Model, load_model
 from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.packed import packed
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES
-from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.speech_activity import SpeechMeter, SpeechOnly
@@ -52,7 +52,7 @@ class Talker:
         self.model = model
         self.schedule = NoiseSchedule.make(model.config.schedule, model.config.noise_steps)
         self.device = next(model.denoiser.parameters()).device
-        self._reader = StyleModel(model.style_encoder, model.space) if model.style_encoder else None
+        self._reader = StyleReader(model.style_encoder, model.space) if model.style_encoder else None
         self._encoder = self._reader.fingerprint if self._reader else ""
         noise = [
             next((std for start, std in model.config.sampling.initial_noise.items() if name.startswith(start)), 1.0)
@@ -88,7 +88,7 @@ class Talker:
         return Talker(model)
 
     @cached_property
-    def _sampling(self) -> Model:
+    def _fast_model(self) -> Model:
         """The model with its denoiser packed for fast sampling."""
         return replace(self.model, denoiser=packed(self.model.denoiser))
 
@@ -144,7 +144,7 @@ class Talker:
         return result
 
     def read_style(self, motion: Motion, source: str = "motion") -> Style:
-        """Read the style of a motion: the mean over windows that overlap by half (see `StyleModel.read_style`).
+        """Read the style of a motion: the mean over windows that overlap by half (see `StyleReader.read_style`).
 
         Raises:
             InputError: the motion is too short or lacks channels.
@@ -161,7 +161,7 @@ class Talker:
         identity: np.ndarray | None = None, *, sample_rate: int | None = None, progress: Progress | None = None,
         **changes: object,
     ) -> Motion:  # fmt: skip
-        """Generate the motion of one take, as long as the speech.
+        """Generate one motion, as long as the speech.
 
         Args:
             speech: a sound or video file, an array of samples with its ``sample_rate``, a `Speech` or a `SpeechFile`.
@@ -181,12 +181,12 @@ class Talker:
         options: SamplingOptions | None = None, identity: np.ndarray | None = None, *, sample_rate: int | None = None,
         progress: Progress | None = None, **changes: object,
     ) -> list[Motion]:  # fmt: skip
-        """Generate several takes of one speech at once.
+        """Generate several samples for one speech at once.
 
-        The arguments are those of `generate`. Take k equals the take that `generate` makes with ``seed + k``.
+        The arguments are those of `generate`. Sample k equals the motion that `generate` makes with ``seed + k``.
         """
         how = {"sample_rate": sample_rate, "progress": progress, **changes}
-        return joined_takes(self.windows(speech, n_samples, style, options, identity, **how))  # type: ignore[arg-type]
+        return joined_samples(self.windows(speech, n_samples, style, options, identity, **how))  # type: ignore[arg-type]
 
     def frames(
         self, speech: SpeechSource, style: StyleSource | None = None, options: SamplingOptions | None = None,
@@ -207,7 +207,7 @@ class Talker:
         options: SamplingOptions | None = None, identity: np.ndarray | None = None, *, sample_rate: int | None = None,
         progress: Progress | None = None, **changes: object,
     ) -> Iterator[list[Motion]]:  # fmt: skip
-        """Yield window after window; each item holds the next 4 s (or less) of every take.
+        """Yield window after window; each item holds the next 4 s (or less) of every sample.
 
         The arguments are those of `generate_many`. Wrong arguments are refused at once, before the first window.
         """
@@ -215,16 +215,16 @@ class Talker:
             raise UsageError(f"samples must be at least 1, got {n_samples}")
         stream = speech_of(speech, round(FRAME_SAMPLES * self.model.space.fps), sample_rate)
         resolved = self.style(style)
-        options = self._options(options, changes, resolved is not None)
+        options = self._merged_options(options, changes, resolved is not None)
         person = self.identity(identity)
         if options.non_speech == "rest":
             stream = SpeechOnly(stream)
         elif stream.sample_rate == SAMPLE_RATE:
             stream = SpeechMeter(stream)
-        windows = self._windows(stream, n_samples, resolved, options, person)
+        windows = self._sampled_windows(stream, n_samples, resolved, options, person)
         return reported(windows, getattr(stream, "duration", None), progress)
 
-    def _windows(
+    def _sampled_windows(
         self, speech: SpeechStream, n_samples: int, style: Style | None, options: SamplingOptions, person: Tensor | None
     ) -> Iterator[list[Motion]]:
         """Sample window after window; each continues the one before."""
@@ -248,13 +248,13 @@ class Talker:
                 batched(previous_speech),
                 batched(torch.arange(config.window, device=self.device) < n_valid),
             )
-            window = self._window(inputs, generators, options)
+            window = self._next_window(inputs, generators, options)
             previous_motion, previous_speech = window[:, -config.context :], features[-config.context :]
             yield [
-                self.model.space.decode(take[:n_valid].cpu().numpy()).scaled(
+                self.model.space.decode(sample[:n_valid].cpu().numpy()).scaled(
                     options.expression_scale, options.head_scale
                 )
-                for take in window
+                for sample in window
             ]
         if isinstance(speech, SpeechMeter):
             warn_of_non_speech(speech)
@@ -271,7 +271,7 @@ class Talker:
         space = self.model.identity_space
         return None if space is None else torch.from_numpy(space.encode(identity)).to(self.device)
 
-    def options(self, options: SamplingOptions, has_style: bool) -> SamplingOptions:
+    def completed_options(self, options: SamplingOptions, has_style: bool) -> SamplingOptions:
         """Fill in the model's defaults. A scale stays None if the model cannot be guided by that condition.
 
         Args:
@@ -300,23 +300,27 @@ class Talker:
             steps=own.steps if options.steps is None and options.sampler == "dpmpp" else options.steps,
         )
 
-    def _options(self, options: SamplingOptions | None, changes: dict[str, object], has_style: bool) -> SamplingOptions:
+    def _merged_options(
+        self, options: SamplingOptions | None, changes: dict[str, object], has_style: bool
+    ) -> SamplingOptions:
         known = [field.name for field in fields(SamplingOptions)]
         for name in changes:
             if name not in known:
                 raise UsageError(f"unknown sampling option {name!r}: choose from {', '.join(known)}")
         options = replace(options or SamplingOptions(), **changes)  # type: ignore[arg-type]
-        return self.options(options, has_style)
+        return self.completed_options(options, has_style)
 
-    def _window(self, inputs: WindowInput, generators: Sequence[torch.Generator], options: SamplingOptions) -> Tensor:
-        """Sample one window for all takes: ``(n_samples, L, D)`` normalised."""
+    def _next_window(
+        self, inputs: WindowInput, generators: Sequence[torch.Generator], options: SamplingOptions
+    ) -> Tensor:
+        """Sample one window of all samples: ``(n_samples, L, D)`` normalised."""
         config = self.model.config.denoiser
         adjust = None
         if inputs.previous_motion is not None and self.model.config.sampling.continue_motion:
             adjust = partial(continued, previous=inputs.previous_motion, fade=self._join)
         like = torch.empty(len(generators), config.window, config.motion_dim, device=self.device)
         return sample_window(
-            self._sampling,
+            self._fast_model,
             self.schedule,
             options,
             standard_normal(like, generators) * self._initial_noise,
@@ -338,6 +342,6 @@ def reported(
         yield window
 
 
-def joined_takes(windows: Iterable[list[Motion]]) -> list[Motion]:
-    """Join the windows of every take; each window is a list with one motion per take."""
+def joined_samples(windows: Iterable[list[Motion]]) -> list[Motion]:
+    """Join the windows of every sample; each window is a list with one motion per sample."""
     return [Motion.joined(parts) for parts in zip(*windows)]

@@ -49,7 +49,7 @@ def sample_window(
     quirks: ReleasedQuirks | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Sample one window for a batch of takes.
+    """Sample one window for a batch of samples.
 
     Args:
         model: the model with its denoiser.
@@ -92,7 +92,7 @@ def sample_window(
     def denoise(x_n: Tensor, noise_step: int) -> Tensor:
         step = torch.full((n,), noise_step, device=x_n.device)
         result = guided(
-            denoiser.window(x_n, step, conditions),
+            denoiser.predict_window(x_n, step, conditions),
             entries,
             threshold=options.threshold,
             threshold_each=quirks.threshold_each,

@@ -32,9 +32,11 @@ def save_audio(path: str | Path, samples: np.ndarray, sample_rate: int = 16000) 
         raise InputError(f"{path}: sound is written as .wav or .flac only")
     container_name, codec = codecs[path.suffix.lower()]
     pcm = (np.clip(np.asarray(samples, np.float64), -1, 1) * 32767).round().astype(np.int16)
-    with replacing(path) as beside:
+    with replacing(path) as temporary:
         try:
-            with av.open(media_url(beside), "w", format=container_name, options={"fflags": "+bitexact"}) as container:
+            with av.open(
+                media_url(temporary), "w", format=container_name, options={"fflags": "+bitexact"}
+            ) as container:
                 stream = container.add_stream(codec, rate=sample_rate)
                 stream.layout = "mono"
                 for start in range(0, len(pcm), 4096):
@@ -59,7 +61,7 @@ def save_wav_blocks(path: str | Path, blocks: Iterable[np.ndarray], sample_rate:
     """
     import wave
 
-    with replacing(path) as beside, wave.open(str(beside), "wb") as file:
+    with replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setsampwidth(2)
         file.setframerate(sample_rate)
         for index, block in enumerate(blocks):

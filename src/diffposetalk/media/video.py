@@ -135,10 +135,10 @@ class VideoWriter:
         import av
 
         with contextlib.ExitStack() as stack:
-            beside = stack.enter_context(replacing(self.path))
+            temporary = stack.enter_context(replacing(self.path))
             try:
                 options = {"movflags": "+faststart"} if self._format.container in ("mp4", "mov") else {}
-                container = av.open(media_url(beside), "w", format=self._format.container, options=options)
+                container = av.open(media_url(temporary), "w", format=self._format.container, options=options)
                 self._container = stack.enter_context(container)
             except av.FFmpegError as error:
                 raise write_error(self.path, error) from error

@@ -51,9 +51,9 @@ class DenoiserConfig:
     droppable: tuple[Literal["speech", "style"], ...] = ("speech", "style")
     """Conditions that have a learned null, so that guidance can go without them."""
     noisy_scales: tuple[float, ...] = ()
-    """Not in the paper: Gaussian widths, frames, of running means of the noisy window. A frame sees them beside its own
-    noisy values, and they and the window itself are added to the result, each channel with a learned weight that
-    depends on the noise step: a Wiener filter from which a small model has less to learn. Empty: no filter."""
+    """Not in the paper: standard deviations, frames, of Gaussian running means of the noisy window. Each motion token gets
+    these means as further inputs. The means and the noisy window are also added to the output, with a learned weight for
+    each channel and noise step. This is a Wiener filter: the network only learns what the filter leaves. Empty: no filter."""
 
     modulated: bool = False
     """Not in the paper: style and noise step also scale and shift frames before the last layer, and weigh the filter of
@@ -117,7 +117,8 @@ class Denoiser(nn.Module):
     attends to all frames and to its own speech frame.
     """
 
-    means: Tensor
+    smoothing: Tensor
+    """``(K, L, L)`` matrices of the running means, one for each of ``noisy_scales``."""
 
     def __init__(self, config: DenoiserConfig) -> None:
         super().__init__()
@@ -147,7 +148,7 @@ class Denoiser(nn.Module):
             self.out = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, config.motion_dim))
         self.filter_weights: nn.Linear | None = None
         if config.noisy_scales:
-            self.register_buffer("means", running_means(config.window, config.noisy_scales), persistent=False)
+            self.register_buffer("smoothing", running_means(config.window, config.noisy_scales), persistent=False)
             self.filter_weights = nn.Linear(dim, n_views * config.motion_dim)
             nn.init.zeros_(self.filter_weights.weight)
             nn.init.zeros_(self.filter_weights.bias)
@@ -236,7 +237,7 @@ class Denoiser(nn.Module):
         """
         return self._predict(x_n, noise_step, conditions, self.config.context + self.config.window)
 
-    def window(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions) -> Tensor:
+    def predict_window(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions) -> Tensor:
         """Predict the window alone, for several sets of conditions at once.
 
         Args:
@@ -256,7 +257,7 @@ class Denoiser(nn.Module):
         config, n_batch = self.config, len(x_n)
         n_sets = len(conditions.person) // n_batch
         step = self.step_embedding(sinusoid(noise_step, config.dim).to(x_n.dtype))
-        smooth = [mean @ x_n for mean in self.means.to(x_n.dtype)] if config.noisy_scales else []
+        smooth = [matrix @ x_n for matrix in self.smoothing.to(x_n.dtype)] if config.noisy_scales else []
         indicator = [conditions.valid[:n_batch, :, None]] if config.valid_indicator else []
         frames = self.motion_projection(torch.cat([x_n, *indicator, *smooth], dim=-1)).repeat(n_sets, 1, 1)
         leading_token = conditions.person + step.repeat(n_sets, 1)

@@ -29,7 +29,7 @@ SHORTEST_S = 1.0
 
 
 @dataclass(frozen=True)
-class StyleModel:
+class StyleReader:
     """Reads the style of a motion."""
 
     encoder: StyleEncoder
@@ -83,17 +83,17 @@ class StyleModel:
         write_tensors(path, {f"style_encoder.{k}": v for k, v in weights(self.encoder).items()}, header)
 
     @staticmethod
-    def load(path: str | Path) -> StyleModel:
+    def load(path: str | Path) -> StyleReader:
         """Read a file written by `save`.
 
         Raises:
             ModelError: the file is missing, of another kind or of a newer format, or a weight has the wrong shape.
         """
         with parsing(path, "style encoder"):
-            return StyleModel._loaded(path)
+            return StyleReader._loaded(path)
 
     @staticmethod
-    def _loaded(path: str | Path) -> StyleModel:
+    def _loaded(path: str | Path) -> StyleReader:
         tensors, header = read_tensors(path, KIND)
         if int(header.get("format_version", 0)) > FORMAT:
             raise ModelError(
@@ -111,7 +111,7 @@ class StyleModel:
             raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
         encoder = StyleEncoder(config)
         load_weights(encoder, tensors, path)
-        return StyleModel(encoder.eval().requires_grad_(False), space)
+        return StyleReader(encoder.eval().requires_grad_(False), space)
 
 
 def overlapping_windows(vectors: Tensor, window: int) -> Tensor:

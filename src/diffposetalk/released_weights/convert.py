@@ -16,7 +16,7 @@ from diffposetalk.model.denoiser import DenoiserConfig
 from diffposetalk.model.fitting import check_shapes, check_sizes
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
 from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
-from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
 from diffposetalk.released_weights.files import ReleasedCheckpoint, read_released, speech_architecture
 from diffposetalk.released_weights.keys import Mapped, map_denoiser, map_style_encoder
@@ -48,7 +48,7 @@ SAMPLING = SamplingDefaults(speech_scale=1.15, style_scale=3.0, steps=10, contin
 class Conversion:
     """A converted model and what became of every key."""
 
-    model: Model | StyleModel
+    model: Model | StyleReader
     mapped: tuple[Mapped, ...]
     """Of each file read."""
 
@@ -85,7 +85,7 @@ def convert(
         raise ModelError(f"{style_encoder}: is a {other.kind}, not a style encoder")
     style = converted_style_encoder(other, statistics)
     model = conversion.model
-    assert isinstance(model, Model) and isinstance(style.model, StyleModel)
+    assert isinstance(model, Model) and isinstance(style.model, StyleReader)
     try:
         config = replace(model.config, style_encoder=style.model.encoder.config)
     except DiffPoseTalkError as error:
@@ -200,7 +200,7 @@ def _style_encoder(checkpoint: ReleasedCheckpoint, statistics: Statistics | None
     encoder = StyleEncoder(config)
     load_weights(encoder, mapped.of("style_encoder"), checkpoint.path)
     space, _ = motion_spaces(checkpoint, statistics, motion_dim)
-    return Conversion(StyleModel(encoder.eval().requires_grad_(False), space), (mapped,))
+    return Conversion(StyleReader(encoder.eval().requires_grad_(False), space), (mapped,))
 
 
 def motion_spaces(

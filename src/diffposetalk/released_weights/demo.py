@@ -46,12 +46,12 @@ def demo(
     context_features: bool = True,
     progress: Progress | None = None,
 ) -> Iterator[list[Motion]]:
-    """Generate window after window as the authors' demo does: each item holds the next frames of every take.
+    """Generate window after window as the authors' demo does: each item holds the next frames of every sample.
 
     Args:
         talker: with converted weights.
         speech: as for `Talker.generate`; all of it is read at once.
-        n_samples: takes.
+        n_samples: number of samples.
         style: as for `Talker.style`.
         options: how to sample; None for the demo's sampler, ddpm, with the model's scales.
         identity: ``(I,)`` shape coefficients.
@@ -63,7 +63,7 @@ def demo(
     """
     stream = speech_of(speech, SAMPLE_RATE)
     resolved = talker.style(style)
-    options = talker.options(options or SamplingOptions(sampler="ddpm"), resolved is not None)
+    options = talker.completed_options(options or SamplingOptions(sampler="ddpm"), resolved is not None)
     generators = [torch.Generator().manual_seed(options.seed + k) for k in range(n_samples)]
     like = torch.empty(n_samples, talker.model.config.denoiser.window, talker.model.space.dim)
     draws = iter(lambda: standard_normal(like, generators), None)
@@ -73,7 +73,7 @@ def demo(
         for window in demo_windows(
             talker, samples, resolved, options, identity, draws, context_features=context_features
         ):
-            motions = (released_motion(talker, take) for take in window.cpu().numpy())
+            motions = (released_motion(talker, sample) for sample in window.cpu().numpy())
             yield [motion.scaled(options.expression_scale, options.head_scale) for motion in motions]
 
     return reported(windows(), getattr(stream, "duration", None), progress)
@@ -95,10 +95,10 @@ def demo_windows(
         talker: with converted weights.
         samples: ``(n,)`` at 16 kHz, all of the speech.
         style: of the model; None for the learned null style.
-        options: with both scales filled in (`Talker.options`); "independent" guidance is done the released way.
+        options: with both scales filled in (`Talker.completed_options`); "independent" guidance is done the released way.
         identity: ``(I,)`` shape coefficients; None for the mean person.
         noises: ``(B, L, D)`` standard normal draws in the order of use: the start, shared by all windows, then each
-            window's noise for the steps N .. 2. The batch is of as many takes.
+            window's noise for the steps N .. 2. Sample b of the batch uses draw b.
         context_features: encode the whole speech at once; else each window's alone.
 
     Yields:

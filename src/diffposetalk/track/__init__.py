@@ -1,6 +1,7 @@
 """Video -> landmarks of the main face -> motion and identity of a head.
 
-`track` does it all; `follow.watch` finds the landmarks, `fit.fit` fits the head, `quality.judge` says how good it is.
+`track` does all steps: `follow.follow_main_face` finds the landmarks, `fit.fit` fits the head to them, and
+`quality.measure_quality` measures how good the fit is.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def track(
     seconds: float | None = None,
     progress: Progress | None = None,
 ) -> Track:
-    """Read the motion of the main face of a video.
+    """Track the main face of a video.
 
     Args:
         video: any video file.
@@ -36,13 +37,13 @@ def track(
         landmarker: MediaPipe's `face_landmarker.task`; None for the one in the asset folder, else the bundled one.
         fps: frames per second of the motion; None for the video's.
         field_of_view: the camera's angle of view over the longer side of the picture, degrees; None if unknown.
-        take: which stretch without cuts to read, from 0; None for the longest.
-        start_s: where to begin to watch, seconds from the video's beginning.
-        seconds: how much to watch; None for all that follows.
-        progress: called with the seconds done, of so many, and the step: "looking" or "fitting".
+        take: number of the stretch without cuts, from 0; None for the longest.
+        start_s: start of the tracked part, seconds from the beginning of the video.
+        seconds: length of the tracked part; None for the rest of the video.
+        progress: called with the seconds done, the total, and the step: "looking" or "fitting".
 
     Returns:
-        Motion, identity, and a report of what to think of them.
+        Motion, identity and their quality.
 
     Raises:
         InputError: no such file, no video, no face, or MediaPipe is missing.
@@ -51,20 +52,20 @@ def track(
     """
     from diffposetalk.head import load_head
     from diffposetalk.track.camera import Pinhole
-    from diffposetalk.track.follow import watch
+    from diffposetalk.track.follow import follow_main_face
     from diffposetalk.track.model import LandmarkModel
-    from diffposetalk.track.result import of_watched
+    from diffposetalk.track.result import track_of
 
     model = LandmarkModel.of_head(load_head(head) if isinstance(head, str) else head)
-    watched = watch(video, landmarker, progress, start_s, seconds)
+    followed = follow_main_face(video, landmarker, progress, start_s, seconds)
     if progress is not None:
-        progress(0, watched.face.times[-1] - start_s, "fitting")
-    camera = Pinhole.of_size(watched.face.size, field_of_view)
-    return of_watched(watched, model, camera, fps, take, name=Path(video).name)
+        progress(0, followed.face.times[-1] - start_s, "fitting")
+    camera = Pinhole.of_size(followed.face.size, field_of_view)
+    return track_of(followed, model, camera, fps, take, name=Path(video).name)
 
 
 def __getattr__(name: str) -> Any:
-    """Load what `__all__` names when it is first used, so that the limits can be read without numpy."""
+    """Load the names of `__all__` at their first use, so that the limits can be read without numpy."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from diffposetalk.track import result

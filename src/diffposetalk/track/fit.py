@@ -224,7 +224,7 @@ def _seen_by(
     placed = turned + pose.translation[:, None]
     near = (camera.focal / -pose.translation[:, 2])[:, None]  # pixels per metre
     slopes = np.zeros((*local.shape, 3))
-    slopes[..., :2, :], slopes[..., 2, 2] = camera.slopes(placed), -near
+    slopes[..., :2, :], slopes[..., 2, 2] = camera.jacobian(placed), -near
     residual = points - np.concatenate([camera.project(placed), -near[..., None] * turned[..., 2:]], -1)
     residual[..., 2] -= np.median(residual[..., 2], axis=1, keepdims=True)  # only differences of depth are known
     by_pose = np.zeros((*local.shape, N_POSE))
@@ -375,7 +375,7 @@ def _offsets(model: LandmarkModel, face: FaceLandmarks, pose: Pose, weights: np.
     """Find where landmarks lie beside their places, ``(n, 3)`` metres, pulled to 0."""
     placed = pose.place(model.place(weights))
     residual = face.points[:, model.indices, :2] - camera.project(placed)
-    slopes = camera.slopes(placed) @ pose.rotation[:, None]
+    slopes = camera.jacobian(placed) @ pose.rotation[:, None]
     unit = eye_distance(face.points[..., :2])[:, None, None]
     residual, slopes = residual / unit / NOISE, slopes / unit[..., None] / NOISE
     gram = np.einsum("tnij,tnik->njk", slopes, slopes) / len(face)

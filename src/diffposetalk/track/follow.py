@@ -1,4 +1,4 @@
-"""Main face of a video from frame to frame, with cuts, lost frames and other faces."""
+"""The main face of a video, followed through cuts, lost frames and other faces."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ CUT_RATIO = 4.0
 GRID = 40
 """Number of rows and columns of that grid."""
 LOST_S = 0.5
-"""Longest loss of the face inside a take, seconds."""
+"""Longest time without a detected face inside a take, seconds."""
 LOOK_S = 2.0
-"""Interval of the searches for several faces in the whole picture, seconds."""
+"""Interval between searches for several faces in the whole picture, seconds."""
 
 
 class NoFaceError(InputError):
@@ -41,12 +41,12 @@ class OtherFace:
     start_s: float
     end_s: float
     box: tuple[int, int, int, int]
-    """Left, upper, right, lower edge in pixels, at its beginning."""
+    """Left, upper, right and lower edge at `start_s`, pixels."""
 
 
 @dataclass(frozen=True)
-class Watched:
-    """Faces, cuts and takes of a video."""
+class FollowedFace:
+    """The main face of a video, with the cuts and the other faces."""
 
     face: FaceLandmarks
     """The main face, over all frames."""
@@ -54,19 +54,18 @@ class Watched:
     """Frames with which new shots begin."""
     others: tuple[OtherFace, ...]
     sharpness: np.ndarray = field(repr=False)
-    """``(T,)`` how much detail the face's picture has: mean steps between its pixels over its contrast; about 0.1 and
-    above is sharp."""
+    """``(T,)`` sharpness of the face's picture, see `sharpness`; NaN where lost."""
     how: str = ""
-    """What found the faces."""
+    """Name of the landmark detector."""
 
     def takes(self) -> list[tuple[int, int]]:
-        """Return the frames ``(start, stop)`` of stretches without cut and without long losses, in order of time."""
+        """Return the takes as frames ``(start, stop)``, in order of time: they contain no cut and no long loss of the face."""
         takes: list[tuple[int, int]] = []
         seen, times = np.flatnonzero(self.face.seen), self.face.times
         for frame in seen:
             if takes:
                 last = takes[-1][1] - 1
-                cut = any(last < each <= frame for each in self.cuts)
+                cut = any(last < first <= frame for first in self.cuts)
                 if not cut and times[frame] - times[last] <= LOST_S:
                     takes[-1] = (takes[-1][0], int(frame) + 1)
                     continue
@@ -74,25 +73,26 @@ class Watched:
         return takes
 
 
-def watch(
+def follow_main_face(
     path: str | Path,
     model: str | Path | None = None,
     progress: Progress | None = None,
     start_s: float = 0.0,
     seconds: float | None = None,
-) -> Watched:
+) -> FollowedFace:
     """Follow the main face of a video: the one that fills most of the picture for longest.
 
     Args:
         path: any video file.
         model: MediaPipe's `face_landmarker.task`; None to choose one, see `model_file`.
         progress: called with the seconds done and the total.
-        start_s: where to begin, seconds from the video's beginning; times are counted from that beginning all the same.
+        start_s: start of the tracked part, seconds from the beginning of the video. The times of the result are also
+            counted from the beginning of the video.
         seconds: length to track; None for the rest of the video.
 
     Raises:
         NoFaceError: the video shows no face.
-        InputError: the file is no video, ends before `start_s`, or MediaPipe is missing.
+        InputError: the file is not a video or ends before `start_s`, or MediaPipe is missing.
     """
     path = Path(path)
     info = probe(path)
@@ -100,21 +100,24 @@ def watch(
         raise InputError(f"{path}: has no moving pictures")
     stop_s = math.inf if seconds is None else start_s + seconds
     if info.duration is not None and start_s >= info.duration:
-        raise InputError(f"{path}: ends after {info.duration:.2f} s; begin before that, not at {start_s:g} s")
+        raise InputError(f"{path}: is {info.duration:.2f} s long; start before that, not at {start_s:g} s")
     duration = None if info.duration is None else min(stop_s, info.duration) - start_s
     finder = _finder_for(path, model, start_s, stop_s)
     if finder is not None:
         with finder:
             shots = _faces(read_frames(path, start_s, stop_s), finder, start_s, duration, progress)
-            watched = followed(*shots, how=finder.how)
-        if watched.face.seen.any():
-            return watched
-    raise NoFaceError(f"{path}: shows no face; give a video in which a face is seen upright and from the front")
+            followed = choose_main_face(*shots, how=finder.how)
+        if followed.face.seen.any():
+            return followed
+    raise NoFaceError(f"{path}: shows no face; give a video with an upright face, seen from the front")
 
 
 def _finder_for(path: Path, model: str | Path | None, start_s: float, stop_s: float) -> FaceFinder | None:
-    """Choose a finder by looking at pictures at intervals: one for as many faces as are visible at once, else one for the
-    largest face that only parts of the pictures show; None if no face is visible."""
+    """Choose a landmark detector after a look at pictures at intervals.
+
+    If faces are detected in whole pictures, the detector finds as many as are visible at once. If faces are detected only
+    in parts of the pictures because they are small, it finds the largest. If there is no face, return None.
+    """
     most, small, due, due_parts, empty = 0, False, start_s, start_s, True
     with open_finder(model, MOST_FACES, still=True) as finder:
         for time_s, picture in read_frames(path, start_s, stop_s):
@@ -140,7 +143,7 @@ def _faces(
     duration: float | None,
     progress: Progress | None,
 ) -> tuple[list[float], list[list[np.ndarray]], list[int], list[list[float]], tuple[int, int]]:
-    """Find all faces of all frames; return times, faces, cuts, sharpness of each face, and the pictures' size."""
+    """Detect all faces of all frames; return times, faces, cuts, the sharpness of each face, and the size of the pictures."""
     times: list[float] = []
     faces: list[list[np.ndarray]] = []
     details: list[list[float]] = []
@@ -168,23 +171,23 @@ def _faces(
     return times, faces, cuts, details, size
 
 
-def followed(
+def choose_main_face(
     times: list[float],
     faces: list[list[np.ndarray]],
     cuts: list[int],
     details: list[list[float]],
     size: tuple[int, int],
     how: str = "",
-) -> Watched:
-    """Join faces of single frames to paths, and choose in every shot the one that fills most of the picture for longest.
+) -> FollowedFace:
+    """Join the faces of single frames to paths, and choose in every shot the path with the largest area times duration.
 
     Args:
-        times: of the frames, seconds.
-        faces: per frame, per face ``(478, 3)`` pixels.
+        times: times of the frames, seconds.
+        faces: for each frame, ``(478, 3)`` landmarks in pixels of each face.
         cuts: frames with which new shots begin.
         details: sharpness of each face.
         size: width and height of the pictures.
-        how: what found the faces.
+        how: name of the landmark detector.
     """
     points = np.full((len(times), N_MEDIAPIPE, 3), np.nan, np.float32)
     sharp = np.full(len(times), np.nan, np.float32)
@@ -206,21 +209,21 @@ def followed(
         for frame, which in main.items():
             points[frame], sharp[frame] = faces[frame][which], details[frame][which]
     face = FaceLandmarks(points, np.asarray(times, np.float64), size)
-    return Watched(face, tuple(cuts), tuple(others), sharp, how)
+    return FollowedFace(face, tuple(cuts), tuple(others), sharp, how)
 
 
 def _extent(face: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return a face's middle ``(2,)`` and size, pixels."""
+    """Return the centre ``(2,)`` and the size of a face, pixels."""
     flat = face[:, :2]
     return flat.mean(0), float(np.linalg.norm(flat.std(0)) * 2)
 
 
 def _paths(faces: list[list[np.ndarray]], start: int, stop: int, times: list[float]) -> list[dict[int, int]]:
-    """Join the faces of a shot to paths: each to the path whose last face is nearest. A path maps frame to face number."""
+    """Join each face of a shot to the path whose last face is nearest. A path maps a frame to the number of its face."""
     paths: list[dict[int, int]] = []
     for frame in range(start, stop):
         taken: set[int] = set()
-        pairs = sorted(_pairs(faces, frame, paths, times), key=lambda each: each[0])
+        pairs = sorted(_pairs(faces, frame, paths, times), key=lambda pair: pair[0])
         used: set[int] = set()
         for distance, which, path in pairs:
             if distance < 1 and which not in taken and path not in used:
@@ -234,7 +237,7 @@ def _paths(faces: list[list[np.ndarray]], start: int, stop: int, times: list[flo
 def _pairs(
     faces: list[list[np.ndarray]], frame: int, paths: list[dict[int, int]], times: list[float]
 ) -> Iterator[tuple[float, int, int]]:
-    """Yield distance in face sizes, face and path, for all that may belong together."""
+    """Yield distance in face sizes, face and path, for all faces and paths that may belong together."""
     for index, path in enumerate(paths):
         last = max(path)
         if times[frame] - times[last] > LOST_S:
@@ -246,7 +249,7 @@ def _pairs(
 
 
 def _alike(faces: list[list[np.ndarray]], main: dict[int, int], path: dict[int, int]) -> bool:
-    """Return whether a path continues an interrupted one: of similar size and at a similar place."""
+    """Return whether a path continues an interrupted one: its size and place are similar."""
     near = min(main, key=lambda frame: min(abs(frame - min(path)), abs(frame - max(path))))
     middle, size = _extent(faces[near][main[near]])
     here, now = _extent(faces[min(path)][path[min(path)]])
@@ -256,24 +259,24 @@ def _alike(faces: list[list[np.ndarray]], main: dict[int, int], path: dict[int, 
 SIDE = 128
 """Rows and columns of the grid on which the sharpness of a face is measured."""
 CALM = 3
-"""Width of the running mean that removes noise of codecs and sensors."""
+"""Width in rows of the running mean that removes noise of codecs and sensors."""
 REBLUR = 9
-"""Width of the running mean that removes detail."""
+"""Width in rows of the running mean that removes detail."""
 
 
 def sharpness(picture: np.ndarray, face: np.ndarray) -> float:
-    """Measure the sharpness of a face by how much detail another blur removes, independent of light and contrast.
+    """Measure the sharpness of a face: how much detail a further blur removes, independent of light and contrast.
 
-    The part of the squared steps between neighbouring pixels that a running mean removes, in the direction where it
-    removes less. Measured on ten clips, compressed anew or not: 0.46 to 0.66 sharp, 0.22 to 0.39 with a blur (Gaussian
-    spread) of 5 % of the distance of the eyes, 0.12 to 0.30 with 9 %, where lips can no longer be read.
+    The sharpness is the share of the squared differences of neighbouring pixels that a running mean removes, in the
+    direction in which it removes less. Ten clips, compressed again or not, gave 0.46 to 0.66. With a Gaussian blur of 5 %
+    of the inter-ocular distance they gave 0.22 to 0.39. With 9 %, where lips can no longer be read: 0.12 to 0.30.
 
     Args:
         picture: ``(H, W, 3)`` uint8.
         face: ``(478, 3)`` pixels.
 
-    Source: Crete, Dolmiere, Ladret, Nicolas: The blur effect (2007); here of a grid that grows with the face, with
-    squares, so that the edges of a codec's blocks do not pass for detail.
+    Source: Crete, Dolmiere, Ladret, Nicolas: The blur effect (2007). Here the grid grows with the face, and differences are
+    squared so that the block edges of a codec do not count as detail.
     """
     low, high = face[:, :2].min(0), face[:, :2].max(0)
     columns, rows = (np.linspace(low[axis], high[axis], SIDE) for axis in (0, 1))
@@ -284,16 +287,16 @@ def sharpness(picture: np.ndarray, face: np.ndarray) -> float:
         return 0.0
     for _ in range(2):
         gray = _running_mean(_running_mean(gray, CALM).T, CALM).T
-    return min(_taken(gray), _taken(gray.T))
+    return min(_removed_share(gray), _removed_share(gray.T))
 
 
 def _running_mean(gray: np.ndarray, width: int) -> np.ndarray:
-    """Return the means of `width` rows about each."""
+    """Return the mean of the `width` rows around each row."""
     sums = np.cumsum(np.pad(gray, ((width // 2 + 1, width // 2), (0, 0)), "edge"), axis=0)
     return (sums[width:] - sums[:-width]) / width
 
 
-def _taken(gray: np.ndarray) -> float:
-    """Return the part of the squared steps from row to row that a running mean removes."""
+def _removed_share(gray: np.ndarray) -> float:
+    """Return the share of the squared differences from row to row that a running mean removes."""
     steps, left = (np.diff(rows, axis=0) ** 2 for rows in (gray, _running_mean(gray, REBLUR)))
     return float(np.maximum(0, steps - left).sum() / max(steps.sum(), 1e-6))

@@ -15,10 +15,10 @@ from diffposetalk.geometry.rotations import continuous_vectors, vectors_of
 from diffposetalk.motion import MOTION_FORMAT, Motion
 from diffposetalk.track.camera import Pinhole
 from diffposetalk.track.fit import Fit, fit
-from diffposetalk.track.follow import Watched
+from diffposetalk.track.follow import FollowedFace
 from diffposetalk.track.landmarks import FaceLandmarks
 from diffposetalk.track.model import LandmarkModel
-from diffposetalk.track.quality import Quality, judge
+from diffposetalk.track.quality import Quality, measure_quality
 from diffposetalk.track.reference import reference_motion
 
 FEWEST = 5
@@ -30,20 +30,20 @@ class Track:
     """The motion of a face in a video."""
 
     motion: Motion
-    """At the frame rate asked for; frame 0 is at `start_s` of the video."""
+    """At the requested frame rate; frame 0 is at `start_s` of the video."""
     identity: np.ndarray
-    """``(I,)`` float32 coordinates of the person on the head."""
+    """``(I,)`` float32 identity coefficients of the head."""
     start_s: float
-    """Where in the video the motion begins, seconds."""
+    """Time in the video of the first frame of the motion, seconds."""
     takes: tuple[tuple[float, float], ...]
     """Beginning and end of all stretches without cuts, seconds."""
     quality: Quality
     face: FaceLandmarks = field(repr=False)
-    """The landmarks it was fitted to, at the video's frames, gaps closed."""
+    """Landmarks to which the head was fitted, at the frames of the video, gaps interpolated."""
     seen: np.ndarray = field(repr=False)
-    """``(T,)`` of those frames, True where the face was found."""
+    """``(T,)`` True at those frames in which the face was detected."""
     fit: Fit = field(repr=False)
-    """At the video's frames."""
+    """The fit, at the frames of the video."""
     how: str = ""
     """Name of the landmark detector."""
 
@@ -53,7 +53,7 @@ class Track:
         return reference_motion(self.motion, self.quality)
 
     def save(self, path: str | Path) -> None:
-        """Write a motion file that also holds the identity and what is known about the tracking.
+        """Write a motion file that also holds the identity and data on the tracking.
 
         `Motion.load` reads it; further arrays: `identity`, `start_s`, `seen` (of the motion's frames), `translation`
         (metres, head in the camera frame), `focal` (pixels), `size`, `error_percent`.
@@ -80,53 +80,61 @@ class Track:
         write_npz(path, arrays)
 
 
-def of_watched(
-    watched: Watched,
+def track_of(
+    followed: FollowedFace,
     model: LandmarkModel,
     camera: Pinhole,
     fps: float | None = 25.0,
     take: int | None = None,
     name: str = "the video",
 ) -> Track:
-    """Fit a head to a stretch of a watched video.
+    """Fit a head to a take of a video.
+
+    Args:
+        followed: the main face of the video.
+        model: the head's landmarks.
+        camera: camera of the video.
+        fps: frames per second of the motion; None for those of the video.
+        take: number of the take, from 0; None for the longest.
+        name: name of the video for error messages.
 
     Raises:
         InputError: the stretch is too short.
         UsageError: there is no such take.
     """
-    takes, times = watched.takes(), watched.face.times
+    takes, times = followed.takes(), followed.face.times
     if take is not None and not 0 <= take < len(takes):
-        raise UsageError(f"{name}: there is no take {take}; it has {len(takes)}, counted from 0")
+        raise UsageError(f"{name}: there is no take {take}; the takes are 0 to {len(takes) - 1}")
     start, stop = takes[take] if take is not None else max(takes, key=lambda each: times[each[1] - 1] - times[each[0]])
     if stop - start < FEWEST:
         raise InputError(f"{name}: its longest stretch with a face has {stop - start} frames; give a longer video")
-    face = watched.face.slice(start, stop)
+    face = followed.face.slice(start, stop)
     result = of_landmarks(face, model, camera, fps)
-    spans = tuple((float(times[a]), float(times[b - 1] + 1 / watched.face.fps)) for a, b in takes)
-    quality = judge(face, result.fit, watched, spans)
-    return Track(**{**result.__dict__, "takes": spans, "quality": quality, "how": watched.how})
+    spans = tuple((float(times[a]), float(times[b - 1] + 1 / followed.face.fps)) for a, b in takes)
+    quality = measure_quality(face, result.fit, followed, spans)
+    return Track(**{**result.__dict__, "takes": spans, "quality": quality, "how": followed.how})
 
 
 def of_landmarks(face: FaceLandmarks, model: LandmarkModel, camera: Pinhole, fps: float | None = 25.0) -> Track:
-    """Fit a head to landmarks; frames in which the face was lost are bridged.
+    """Fit a head to landmarks; frames without a face are interpolated.
 
     Args:
-        face: the face seen in the first and the last frame.
+        face: landmarks; the first and the last frame must have a face.
         model: the head's landmarks.
-        camera: what saw it.
+        camera: camera of the video.
         fps: frames per second of the motion; None for those of the landmarks.
     """
     seen, face = face.seen, bridged(face)
     fitted = fit(face, model, camera)
     rate = face.fps if fps is None else fps
     motion = motion_of(fitted, face.times, rate)
-    quality = judge(face, fitted)
+    quality = measure_quality(face, fitted)
     span = (float(face.times[0]), float(face.times[-1] + 1 / face.fps))
     return Track(motion, fitted.identity.astype(np.float32), span[0], (span,), quality, face, seen, fitted)
 
 
 def bridged(face: FaceLandmarks) -> FaceLandmarks:
-    """Close gaps by going straight from the landmarks before to those after."""
+    """Fill gaps by linear interpolation between the landmarks before and after."""
     seen = face.seen
     if seen.all():
         return face
@@ -135,7 +143,7 @@ def bridged(face: FaceLandmarks) -> FaceLandmarks:
 
 
 def motion_of(fitted: Fit, times: np.ndarray, fps: float) -> Motion:
-    """Return a fit as motion at an even frame rate, from its first frame on."""
+    """Return a fit as motion at a constant frame rate, from the first frame of the fit."""
     step = float(np.median(np.diff(times))) if len(times) > 1 else 1 / fps
     n_frames = max(1, int(np.floor((times[-1] - times[0] + step) * fps + 0.5)))
     frame_times = times[0] + np.arange(n_frames) / fps

@@ -13,7 +13,7 @@ from diffposetalk.errors import InputError, UsageError
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.evaluate import closures, presets, real_lips, seams
-from diffposetalk.workshop.evaluate.generators import energy_follower, load_generator, takes
+from diffposetalk.workshop.evaluate.generators import energy_follower, load_generator, samples_of
 from diffposetalk.workshop.evaluate.plots import lipsync as lipsync_plot
 from diffposetalk.workshop.evaluate.recordings.clips import TrackedClip, grid_sentence, tracked_aperture, transcripts
 
@@ -126,7 +126,7 @@ def test_seams_by_group():
         pose += (np.arange(len(motion)) // 100)[:, None] * 0.1
         return Motion(motion.expression, CHANNELS, pose, 25.0)
 
-    result = seams.measure(jumps, syllables(20.0), n_takes=2)
+    result = seams.measure(jumps, syllables(20.0), n_samples=2)
     assert result["targets_met"]["head"] is False and result["targets_met"]["lips"] is True
     assert result["groups"]["head"]["beyond"] == 1 and result["control"]["head"]["beyond"] < 0.5
     assert result["n_joins"] == 8
@@ -144,7 +144,7 @@ def test_grid_sentences():
 def test_generators_by_name():
     assert load_generator("energy") is energy_follower
     assert load_generator("diffposetalk.workshop.evaluate.generators:energy_follower") is energy_follower
-    assert len(takes(energy_follower, syllables(1.0), 3)) == 3
+    assert len(samples_of(energy_follower, syllables(1.0), 3)) == 3
     for what in ("no_such_module:f", "diffposetalk.speech:nothing"):
         with pytest.raises(UsageError):
             load_generator(what)

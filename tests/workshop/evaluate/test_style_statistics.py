@@ -42,7 +42,7 @@ def opposer(speech: Speech, *, seed: int = 0, style: object = None) -> Motion:
 
 def test_a_follower_correlates_and_an_opposer_does_not() -> None:
     wanted = ("mouth_open_mean", "smile_mean", "pitch_std_deg")
-    found = measure(follower, PEOPLE, [SPEECH], n_takes=2)
+    found = measure(follower, PEOPLE, [SPEECH], n_samples=2)
     assert min(found["correlation"][name] for name in wanted) > 0.95
     assert max(measure(opposer, PEOPLE, [SPEECH])["correlation"][name] for name in wanted) < -0.9
     assert abs(found["generated"]["p5"]["smile_mean"] - found["reference"]["p5"]["smile_mean"]) < 0.05

@@ -211,7 +211,7 @@ def test_the_same_file_twice_is_used_once(fake: ModuleType, films: Make, tmp_pat
 
 def test_nothing_usable(fake: ModuleType, films: Make, tmp_path: Path) -> None:
     folder = films({"a.mp4": "", "b.mp4": ""})
-    with pytest.raises(InputError, match=r"not one clip came of 2 videos; .*manifest\.jsonl says why"):
+    with pytest.raises(InputError, match=r"2 videos gave not one clip; .*manifest\.jsonl says why"):
         made(fake, folder, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert [row["reason"] for row in manifest(tmp_path / "out.work")] == ["no face", "no face"]
@@ -248,7 +248,7 @@ def test_a_machine_that_lacks_something_ends_the_build(fake: ModuleType, films: 
 
 def test_a_worker_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.mp4").write_text("a")
-    monkeypatch.setattr(staging, "ready", lambda options: None)
+    monkeypatch.setattr(staging, "check_installed", lambda options: None)
     options = CutOptions(pause_s=1.25)  # others may have been found ready in this process
     with pytest.raises(Unable, match=r"b\.mp4: is not there on .*the same path"):
         staging.cut_to_bytes(str(tmp_path / "b.mp4"), options)

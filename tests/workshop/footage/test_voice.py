@@ -7,7 +7,7 @@ import pytest
 
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech_activity.music import musical
-from diffposetalk.workshop.footage.voice import listen
+from diffposetalk.workshop.footage.voice import measure_sound
 
 
 def chords(duration: float, seed: int = 0) -> np.ndarray:
@@ -36,20 +36,20 @@ def sample(sample_path) -> Speech:
 def test_a_voice_is_found_between_silences(sample):
     silence = np.zeros(2 * SAMPLE_RATE, np.float32)
     words = sample.slice(0.26, 2.2).samples
-    heard = listen(Speech(np.concatenate([silence, words, silence])))
-    assert len(heard.spans) == 1
-    start, stop = heard.spans[0]
+    sound_quality = measure_sound(Speech(np.concatenate([silence, words, silence])))
+    assert len(sound_quality.spans) == 1
+    start, stop = sound_quality.spans[0]
     assert start == pytest.approx(2.0, abs=0.15)
     assert stop == pytest.approx(2.0 + len(words) / SAMPLE_RATE, abs=0.25)
-    assert heard.speech_share == pytest.approx((stop - start) / 5.94, abs=0.01)
-    assert heard.music_share == 0
-    assert heard.background_db < -40
-    assert heard.objection() is None
+    assert sound_quality.speech_share == pytest.approx((stop - start) / 5.94, abs=0.01)
+    assert sound_quality.music_share == 0
+    assert sound_quality.background_db < -40
+    assert sound_quality.problem() is None
 
 
 def test_level_is_that_of_the_voice(sample):
     quieter = Speech(sample.samples * 0.1)
-    assert listen(quieter).level_db == pytest.approx(listen(sample).level_db - 20, abs=0.5)
+    assert measure_sound(quieter).level_db == pytest.approx(measure_sound(sample).level_db - 20, abs=0.5)
 
 
 @pytest.mark.parametrize("kind", ["silence", "hum", "white", "clapping"])
@@ -63,24 +63,24 @@ def test_no_voice_in_noise(kind):
         "white": 0.1 * rng.standard_normal(n),
         "clapping": 0.3 * np.convolve(claps, np.exp(-np.arange(400) / 80), "same"),
     }[kind]
-    heard = listen(Speech(np.clip(sound, -1, 1).astype(np.float32)))
-    assert heard.spans == ()
-    assert heard.music_share < 0.1
-    assert heard.objection() == "nobody speaks"
+    sound_quality = measure_sound(Speech(np.clip(sound, -1, 1).astype(np.float32)))
+    assert sound_quality.spans == ()
+    assert sound_quality.music_share < 0.1
+    assert sound_quality.problem() == "nobody speaks"
 
 
 def test_music_alone_is_music_and_no_voice():
-    heard = listen(Speech(chords(6)))
-    assert heard.speech_share < 0.1
-    assert heard.music_share > 0.9
+    sound_quality = measure_sound(Speech(chords(6)))
+    assert sound_quality.speech_share < 0.1
+    assert sound_quality.music_share > 0.9
 
 
 @pytest.mark.parametrize("below_db", [0, 6, 12])
 def test_music_under_a_voice_is_refused(sample, below_db):
-    heard = listen(over(sample, chords(11), below_db))
-    assert heard.speech_share > 0.7
-    assert heard.music_share > 0.5
-    assert heard.objection().startswith("music sounds")
+    sound_quality = measure_sound(over(sample, chords(11), below_db))
+    assert sound_quality.speech_share > 0.7
+    assert sound_quality.music_share > 0.5
+    assert sound_quality.problem().startswith("music sounds")
 
 
 def test_a_voice_between_musical_pauses_is_over_music():
@@ -97,15 +97,15 @@ def test_a_voice_between_musical_pauses_is_over_music():
 
 def test_noise_beside_the_voice_is_told(sample):
     noise = np.random.default_rng(0).standard_normal(len(sample)).astype(np.float32)
-    loud, quiet = listen(over(sample, noise, 6)), listen(over(sample, noise, 25))
-    assert loud.objection().startswith("noise")
-    assert quiet.objection() is None
+    loud, quiet = measure_sound(over(sample, noise, 6)), measure_sound(over(sample, noise, 25))
+    assert loud.problem().startswith("noise")
+    assert quiet.problem() is None
     assert loud.background_db - quiet.background_db == pytest.approx(19, abs=3)
 
 
 def test_other_rates_are_heard(sample):
     narrow = sample.slice(0, 4).resampled(8000)
-    assert listen(narrow).speech_share == pytest.approx(listen(sample.slice(0, 4)).speech_share, abs=0.15)
+    assert measure_sound(narrow).speech_share == pytest.approx(measure_sound(sample.slice(0, 4)).speech_share, abs=0.15)
 
 
 def test_the_number_of_threads_is_left_alone():
@@ -113,8 +113,9 @@ def test_the_number_of_threads_is_left_alone():
     import sys
 
     code = (
-        "import torch; torch.set_num_threads(2); import numpy as np; from diffposetalk.workshop.footage.voice import listen;"
-        "from diffposetalk.speech import Speech; listen(Speech(np.zeros(16000, np.float32)));"
+        "import torch; torch.set_num_threads(2); import numpy as np;"
+        "from diffposetalk.workshop.footage.voice import measure_sound;"
+        "from diffposetalk.speech import Speech; measure_sound(Speech(np.zeros(16000, np.float32)));"
         "print(torch.get_num_threads())"
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
@@ -123,6 +124,6 @@ def test_the_number_of_threads_is_left_alone():
 
 def test_real_recordings_pass(shared):
     for name in ("jfk.flac", "spk1_snt1.wav", "LJ001-0001.flac", "Mark_sadness.wav", "cn1.16k.flac", "jp2.16k.flac"):
-        heard = listen(Speech.load(shared / "speech" / name))
-        assert heard.objection() is None, name
-        assert heard.speech_share > 0.7, name
+        sound_quality = measure_sound(Speech.load(shared / "speech" / name))
+        assert sound_quality.problem() is None, name
+        assert sound_quality.speech_share > 0.7, name

@@ -20,7 +20,7 @@ from diffposetalk.data.tfhp_write import write_tfhp
 from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
 from diffposetalk.generate.talker import Talker
 from diffposetalk.model.checkpoint import load_model
-from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.train.paper.recipe import PaperRecipe
 from diffposetalk.workshop.train.paper.run import train_paper
@@ -169,7 +169,7 @@ def test_a_killed_run_ends_up_the_same(arguments: dict[str, Any], tmp_path: Path
 def test_the_style_encoder_alone(arguments: dict[str, Any], tmp_path: Path) -> None:
     changed = [item for item in overrides(**arguments) if not item.startswith(("speech.", "denoiser."))]
     result = train_paper(CONFIGS / "style.toml", tmp_path / "run", changed)
-    style = StyleModel.load(result["model"]).read_style(TfhpReader(arguments["data"]).clip("F/000").motion)
+    style = StyleReader.load(result["model"]).read_style(TfhpReader(arguments["data"]).clip("F/000").motion)
     assert style.vector.shape == (16,)
 
 

@@ -15,7 +15,7 @@ from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.model.checkpoint import Model
 from diffposetalk.model.denoiser import WindowInput
-from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.released_weights.convert import convert
 from diffposetalk.released_weights.keys import DENOISER_KEYS, STYLE_KEYS, _renamed
 from diffposetalk.workshop.train.loop import LoopConfig, Turn
@@ -251,7 +251,7 @@ def test_style_step_equals_the_reference(reference: Path) -> None:
     data, expected = np.load(reference / "lmdb_expected.npz"), np.load(reference / "train_step_style.npz")
     path = reference / "experiments" / "SE" / "head-tiny-L2H4-T0.1" / "checkpoints" / "iter_0000045.pt"
     converted = convert(path, Statistics.load(reference / "stats_train.npz")).model
-    assert isinstance(converted, StyleModel)
+    assert isinstance(converted, StyleReader)
     encoder = converted.encoder.requires_grad_(True)
     learner = StyleLearner(encoder.config, {})
     learner.encoder = encoder

@@ -126,21 +126,21 @@ class Animator:
         from diffposetalk.generate.talker import Talker
 
         self.args, self.options, self.console = args, options, console
-        self.pictures = picture.Picture(args, console)
+        self.renderer = picture.Picture(args, console)
         self.talker = Talker.from_pretrained(args.model, args.device)
         with console.progress("tracking", "s") as progress:
             self.style = self.talker.style(args.style, head=args.head, landmarker=args.landmarker, progress=progress)
-        if any(job.outputs.pictures for job in jobs):
-            self.pictures.head_for(self.talker.space.head)
+        if any(job.outputs.rendered for job in jobs):
+            self.renderer.head_for(self.talker.space.head)
 
     def animate(self, speech: SpeechFile, targets: outputs.Outputs) -> dict[str, Any]:
         """Generate motion for one sound and write it; return its result for `--json`."""
-        started, earlier_s = time.monotonic(), self.pictures.seconds
+        started, earlier_s = time.monotonic(), self.renderer.seconds
         motions = self._motions(speech)
         generation_s = time.monotonic() - started
         written: dict[str, Any] = {"outputs": []}
         for index, motion in enumerate(motions):
-            sample = targets.write(motion, self.pictures, speech, self.console, index, len(motions))
+            sample = targets.write(motion, self.renderer, speech, self.console, index, len(motions))
             written = {**sample, "outputs": written["outputs"] + sample["outputs"]}
         return {
             **written,
@@ -150,20 +150,20 @@ class Animator:
             "style": self.style.source if self.style else None,
             "seed": self.options.seed,
             "generation_seconds": round(generation_s, 3),
-            "rendering_seconds": round(self.pictures.seconds - earlier_s, 3),
+            "rendering_seconds": round(self.renderer.seconds - earlier_s, 3),
         }
 
     def _motions(self, speech: SpeechFile) -> list[Motion]:
-        n_samples, identity = self.args.samples, self.pictures.identity
+        n_samples, identity = self.args.samples, self.renderer.identity
         with self.console.progress("speaking", "s") as progress:
             if not self.args.compat:
                 return self.talker.generate_many(
                     speech, n_samples, self.style, self.options, identity, progress=progress
                 )
-            from diffposetalk.generate.talker import joined_takes
+            from diffposetalk.generate.talker import joined_samples
             from diffposetalk.released_weights.demo import demo
 
-            return joined_takes(
+            return joined_samples(
                 demo(self.talker, speech, n_samples, self.style, self.options, identity, progress=progress)
             )
 

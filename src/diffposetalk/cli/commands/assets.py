@@ -144,11 +144,11 @@ def _copy(path: Path, target: Path) -> None:
     except OSError as error:
         raise write_error(target.parent, error) from error
     if path.is_file():
-        with replacing(target) as beside:
-            shutil.copyfile(path, beside)
+        with replacing(target) as temporary:
+            shutil.copyfile(path, temporary)
         return
-    with replacing_folder(target) as beside:
-        shutil.copytree(path, beside, dirs_exist_ok=True)
+    with replacing_folder(target) as temporary:
+        shutil.copytree(path, temporary, dirs_exist_ok=True)
         if target.exists():
             shutil.rmtree(target)
 
@@ -191,8 +191,8 @@ def _faces(path: Path) -> Any:
     from diffposetalk.files.asset_folder import placed
     from diffposetalk.head.flame.files import read_model
 
-    beside = path.with_name("generic_model.pkl")
-    heads = ([beside] if beside.is_file() else []) + placed("flame2020") + placed("flame2023")
+    sibling = path.with_name("generic_model.pkl")
+    heads = ([sibling] if sibling.is_file() else []) + placed("flame2020") + placed("flame2023")
     if heads:
         return read_model(heads[0], 1, 1).faces
     return np.broadcast_to(np.int32(10**6), (10**6, 3))

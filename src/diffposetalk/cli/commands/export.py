@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     reads(parser.add_argument("motion", metavar="MOTION", nargs="?", help=f"motion ({values.motion_endings()})"))
-    parser.add_argument("--list", action="store_true", help="list all formats with their names and suffixes")
+    parser.add_argument("--list", action="store_true", help="list all formats with their names and file name endings")
     reads(parser.add_argument("--speech", metavar="FILE", help="sound that belongs to the motion"))
     values.add_input_fps(parser, "--input-fps")
     outputs.add_arguments(parser)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
     from diffposetalk.generate.style_of import StyleSource
     from diffposetalk.generate.talker import Talker
-    from diffposetalk.model.style_reader import StyleModel
+    from diffposetalk.model.style_reader import StyleReader
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,13 +105,13 @@ def _source(word: str, fps: float | None) -> StyleSource:
     return load_motion(word, fps=fps)
 
 
-def _reader(model: str) -> StyleModel | Talker:
+def _reader(model: str) -> StyleReader | Talker:
     """Load what reads styles: a model, or a style encoder alone."""
     from diffposetalk.generate.talker import Talker
     from diffposetalk.model.checkpoint import header_kind
-    from diffposetalk.model.style_reader import KIND, StyleModel
+    from diffposetalk.model.style_reader import KIND, StyleReader
 
     path = Path(model)
     if path.is_file() and header_kind(path) == KIND:
-        return StyleModel.load(path)
+        return StyleReader.load(path)
     return Talker.from_pretrained(model)

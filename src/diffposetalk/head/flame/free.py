@@ -114,12 +114,12 @@ def make_free_flame(path: str | Path, source: AnnyHead | None = None) -> FreeFla
     head = source or AnnyHead.load()
     arrays, matrix = build(head)
     arrays |= {"arkit_names": np.array(CHANNELS), "arkit_matrix": matrix}
-    with replacing(path) as beside:
-        with beside.open("wb") as file:
+    with replacing(path) as temporary:
+        with temporary.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]
-        residuals = measure(head, FreeFlame(beside, matrix), arrays["source_vertices"])
+        residuals = measure(head, FreeFlame(temporary, matrix), arrays["source_vertices"])
         arrays |= {"residual_names": np.array(list(residuals)), "residuals_mm": np.array(list(residuals.values()))}
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return FreeFlame(path, matrix, residuals)
 

@@ -171,7 +171,7 @@ class TargetsHead(BaseHead):
             ]
             shares = np.take_along_axis(marks.shares, np.array(turned), 1)
             arrays |= dict(zip(MEDIAPIPE_KEYS, (np.array(order), shares, numbers)))
-        with replacing(Path(path)) as beside, beside.open("wb") as file:
+        with replacing(Path(path)) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
     @property

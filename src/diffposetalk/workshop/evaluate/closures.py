@@ -15,7 +15,7 @@ from diffposetalk.metrics.lips import mouth_gap_on
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
+from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.alignment import Phones, aligned
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, transcripts
 from diffposetalk.workshop.evaluate.tables import table, verdict
@@ -46,7 +46,7 @@ CLASSES = {
 def measure(
     generate: Generator,
     recordings: Mapping[str, tuple[Speech, Phones]],
-    n_takes: int = 1,
+    n_samples: int = 1,
     gap_of: Callable[[Motion], np.ndarray] = OWN_GAP,
     style: AnyStyle = None,
 ) -> dict[str, Any]:
@@ -55,7 +55,7 @@ def measure(
     Args:
         generate: the generator.
         recordings: speech and phones by name (`alignment.aligned`).
-        n_takes: samples of each recording (seeds 0, 1...); intervals of all samples are pooled.
+        n_samples: samples of each recording (seeds 0, 1...); intervals of all samples are pooled.
         gap_of: lip gap of a motion, ``(T,)`` metres.
         style: handed to the generator.
 
@@ -66,7 +66,7 @@ def measure(
     parts: dict[str, list[Closures]] = {name: [] for name in recordings}
     gaps: dict[str, list[tuple[float, bool]]] = {name: [] for name in CLASSES}
     for name, (speech, phones) in recordings.items():
-        for motion in takes(generate, speech, n_takes, style):
+        for motion in samples_of(generate, speech, n_samples, style):
             gap = gap_of(motion.resampled(FPS))
             parts[name].append(closures(gap, FPS, phones, SEAL))
             for group, found in class_gaps(gap, phones).items():
@@ -83,7 +83,7 @@ def measure(
         "gap_ratio": whole.gap_ratio,
         "false_closures": false_closures,
         "n_open": whole.n_open,
-        "n_takes": n_takes,
+        "n_samples": n_samples,
         "per_recording": {
             name: {"sealed": pooled.n_sealed, "n": pooled.n_pressed, "gap_ratio": pooled.gap_ratio}
             for name, found in parts.items()
@@ -182,7 +182,7 @@ def report(result: Mapping[str, Any]) -> str:
     """Lay the result out as tables with verdicts."""
     lines = [
         f"p b m sealed: {result['share']:.3f} of {result['n']} "
-        f"(95 % interval {result['share_low']:.2f}-{result['share_high']:.2f}), {result['n_takes']} sample(s) each",
+        f"(95 % interval {result['share_low']:.2f}-{result['share_high']:.2f}), {result['n_samples']} sample(s) each",
         f"gap in p b m over gap in open vowels: {result['gap_ratio']:.3f}",
         f"open vowels sealed by mistake: {result['false_closures']:.3f} of {result['n_open']}",
         "",

@@ -59,16 +59,16 @@ class ModelGenerator:
         """Return motion for the speech."""
         return self.talker.generate(speech, style, seed=seed, **self.options)
 
-    def takes(self, speech: Speech, n_takes: int, style: AnyStyle = None) -> list[Motion]:
-        """Return the motion of seeds ``0..n_takes - 1``, made in one batch."""
-        return self.talker.generate_many(speech, n_takes, style, seed=0, **self.options)
+    def samples(self, speech: Speech, n_samples: int, style: AnyStyle = None) -> list[Motion]:
+        """Return the motion of seeds ``0..n_samples - 1``, made in one batch."""
+        return self.talker.generate_many(speech, n_samples, style, seed=0, **self.options)
 
 
-def takes(generate: Generator, speech: Speech, n_takes: int, style: AnyStyle = None) -> list[Motion]:
-    """Return the motion of seeds ``0..n_takes - 1``; in one batch where the generator can."""
+def samples_of(generate: Generator, speech: Speech, n_samples: int, style: AnyStyle = None) -> list[Motion]:
+    """Return the motion of seeds ``0..n_samples - 1``; in one batch where the generator can."""
     if isinstance(generate, ModelGenerator):
-        return generate.takes(speech, n_takes, style)
-    return [generate(speech, seed=seed, style=style) for seed in range(n_takes)]
+        return generate.samples(speech, n_samples, style)
+    return [generate(speech, seed=seed, style=style) for seed in range(n_samples)]
 
 
 def load_generator(what: str, **options: Any) -> Generator:

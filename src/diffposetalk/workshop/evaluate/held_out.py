@@ -18,7 +18,7 @@ from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.evaluate import references
 
 if TYPE_CHECKING:
-    from diffposetalk.model.style_reader import StyleModel
+    from diffposetalk.model.style_reader import StyleReader
     from diffposetalk.workshop.train.lite.windows import EncodedClip
 
 SEED = references.SEED + 50_000
@@ -57,7 +57,7 @@ def fit(
     width: int = 128,
     seed: int = SEED,
     progress: Progress | None = None,
-) -> StyleModel:
+) -> StyleReader:
     """Train the encoder to tell speakers apart and, where it is known, to name their manner.
 
     Args:
@@ -70,7 +70,7 @@ def fit(
     import torch
 
     from diffposetalk.model.style_encoder import StyleEncoderConfig
-    from diffposetalk.model.style_reader import StyleModel
+    from diffposetalk.model.style_reader import StyleReader
     from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig
     from diffposetalk.workshop.train.loop import LoopConfig
     from diffposetalk.workshop.train.run import StageRun
@@ -95,7 +95,7 @@ def fit(
     with tempfile.TemporaryDirectory() as folder:
         run = StageRun(Path(folder), {"kind": "held-out"}, progress=progress)
         network = train_style(stage, *sets, space, run)
-    return StyleModel(network.eval().requires_grad_(False), space)
+    return StyleReader(network.eval().requires_grad_(False), space)
 
 
 def evaluate(

@@ -14,7 +14,7 @@ from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.motion.manner import PRESETS
 from diffposetalk.workshop.evaluate import references as reference_motions
-from diffposetalk.workshop.evaluate.generators import Generator, load_generator, takes
+from diffposetalk.workshop.evaluate.generators import Generator, load_generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.clips import real_speech
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
@@ -29,7 +29,7 @@ def recognise(
     encode: Encoder,
     presets: Mapping[str, Sequence[Motion]],
     speeches: Mapping[str, Speech],
-    n_takes: int = 1,
+    n_samples: int = 1,
 ) -> dict[str, Any]:
     """Generate in every preset and ask the encoder which it was.
 
@@ -38,7 +38,7 @@ def recognise(
         encode: a style encoder that the generator was not trained with.
         presets: reference motions of each preset, of which the centroids are made.
         speeches: what is said, by name.
-        n_takes: samples of each preset and speech.
+        n_samples: samples of each preset and speech.
 
     Returns:
         ``accuracy``; ``per_preset``; ``confusion`` (rows: the preset asked for, columns: recognised, counts);
@@ -58,7 +58,7 @@ def recognise(
     per_speech: dict[str, list[bool]] = {name: [] for name in speeches}
     for row, name in enumerate(names):
         for said, speech in speeches.items():
-            vectors = np.stack([encode(motion) for motion in takes(generate, speech, n_takes, name)])
+            vectors = np.stack([encode(motion) for motion in samples_of(generate, speech, n_samples, name)])
             for guess in nearest_centroid(vectors, centroids):
                 confusion[row, guess] += 1
                 per_speech[said].append(bool(guess == row))
@@ -83,9 +83,9 @@ def load_encoder(path: Path) -> Encoder:
     """
     from diffposetalk.generate.talker import Talker
     from diffposetalk.model.checkpoint import header_kind
-    from diffposetalk.model.style_reader import KIND, StyleModel
+    from diffposetalk.model.style_reader import KIND, StyleReader
 
-    reader = StyleModel.load(path) if header_kind(path) == KIND else Talker.from_pretrained(path)
+    reader = StyleReader.load(path) if header_kind(path) == KIND else Talker.from_pretrained(path)
     return lambda motion: reader.read_style(motion).vector
 
 

@@ -19,7 +19,7 @@ from diffposetalk.metrics import LagCorrelation, lag_correlation
 from diffposetalk.metrics.lips import mouth_gap, mouth_gap_on
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
-from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
+from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.alignment import Phones, aligned
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip, tracked_clips, transcripts
 from diffposetalk.workshop.evaluate.recordings.sound_offset import (
@@ -46,17 +46,17 @@ MAX_LAG = 8
 def generated_apertures(
     generate: Generator,
     clips: Sequence[TrackedClip],
-    n_takes: int,
+    n_samples: int,
     gap_of: Callable[[Motion], np.ndarray] = OWN_GAP,
     style: AnyStyle = None,
     progress: Progress | None = None,
 ) -> list[dict[str, np.ndarray]]:
     """Return the generated lip gap at `FPS` for each clip's sound, for seeds 0, 1...: by name, ``(T,)`` metres."""
-    samples: list[dict[str, np.ndarray]] = [{} for _ in range(n_takes)]
+    samples: list[dict[str, np.ndarray]] = [{} for _ in range(n_samples)]
     for number, clip in enumerate(clips):
         if progress is not None:
             progress(number, len(clips), clip.name)
-        for sample, motion in zip(samples, takes(generate, clip.speech, n_takes, style)):
+        for sample, motion in zip(samples, samples_of(generate, clip.speech, n_samples, style)):
             sample[clip.name] = gap_of(motion.resampled(FPS))
     return samples
 

@@ -13,7 +13,7 @@ from diffposetalk.metrics import Seams, seams
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, takes
+from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.clips import real_speech
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
@@ -32,15 +32,15 @@ def groups(motion: Motion) -> dict[str, np.ndarray]:
 
 
 def measure(
-    generate: Generator, speech: Speech, window: int = 100, n_takes: int = 1, style: AnyStyle = None
+    generate: Generator, speech: Speech, window: int = 100, n_samples: int = 1, style: AnyStyle = None
 ) -> dict[str, Any]:
-    """Generate a long take and compare joins with the rest.
+    """Generate a long motion and compare joins with the rest.
 
     Args:
         generate: the generator.
         speech: of many windows.
         window: frames from one join to the next.
-        n_takes: samples, whose results are averaged.
+        n_samples: samples, whose results are averaged.
         style: handed to the generator.
 
     Returns:
@@ -48,7 +48,7 @@ def measure(
         nothing is joined; ``n_joins``; ``targets_met``: mean speed at joins within the 99th percentile of that
         inside.
     """
-    made = takes(generate, speech, n_takes, style)
+    made = samples_of(generate, speech, n_samples, style)
     at_joins: dict[str, dict[str, float]] = {}
     control: dict[str, dict[str, float]] = {}
     for group in groups(made[0]):
@@ -58,7 +58,7 @@ def measure(
     return {
         "groups": at_joins,
         "control": control,
-        "n_joins": n_takes * ((len(made[0]) - 1) // window),
+        "n_joins": n_samples * ((len(made[0]) - 1) // window),
         "window": window,
         "targets_met": {group: values["at_joins"] <= values["inside_p99"] for group, values in at_joins.items()},
     }

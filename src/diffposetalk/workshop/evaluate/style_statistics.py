@@ -16,7 +16,7 @@ from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.evaluate import references as reference_motions
-from diffposetalk.workshop.evaluate.generators import Generator, load_generator, takes
+from diffposetalk.workshop.evaluate.generators import Generator, load_generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.clips import real_speech
 from diffposetalk.workshop.evaluate.tables import table
 
@@ -30,7 +30,7 @@ def measure(
     generate: Generator,
     people: Mapping[str, Motion],
     speeches: Sequence[Speech],
-    n_takes: int = 2,
+    n_samples: int = 2,
 ) -> dict[str, Any]:
     """Generate the same speech in the style of each reference and compare statistics over references.
 
@@ -39,9 +39,9 @@ def measure(
 
     Args:
         generate: takes a `Motion` as style.
-        people: motion of different people or takes, by name.
+        people: motion of different people or recordings, by name.
         speeches: what is said, the same for all.
-        n_takes: samples of each.
+        n_samples: samples of each.
 
     Returns:
         ``correlation`` by statistic; ``reference`` and ``generated``: statistics by name of the reference.
@@ -52,8 +52,8 @@ def measure(
         pieces = [
             statistics_of(piece)
             for speech in speeches
-            for take in takes(generate, speech, n_takes, motion)
-            for piece in pieces_of(take, motion.duration)
+            for sample in samples_of(generate, speech, n_samples, motion)
+            for piece in pieces_of(sample, motion.duration)
         ]
         made[name] = {key: float(np.mean([piece[key] for piece in pieces])) for key in pieces[0]}
     return {
@@ -83,7 +83,7 @@ def halves(read: Callable[[Motion], np.ndarray], people: Mapping[str, Motion]) -
 
     Args:
         read: style vector ``(S,)`` of motion.
-        people: clips of different people or takes, by name.
+        people: clips of different people or recordings, by name.
 
     Returns:
         ``retrieved``: share of halves whose nearest other half (cosine) is their own; ``same`` and ``different``: mean

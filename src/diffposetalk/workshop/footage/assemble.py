@@ -63,9 +63,9 @@ def assembled(
 
     Args:
         outcomes: of all videos, in order.
-        staging: where the clips are, and where the manifest goes if there is not one clip.
+        staging: holds the clips; gets the manifest if there is not one clip.
         output: folder to be made.
-        cutting: what was asked of clips; written beside the data.
+        cutting: requirements of a clip; written to `build.json`.
         val: share of the speakers kept for validation.
         test: share kept for test.
         progress: called with the number of clips written.
@@ -81,7 +81,7 @@ def assembled(
         staging.make()
         where = staging.folder / MANIFEST
         write_atomically(where, manifest)
-        raise InputError(f"{output}: not one clip came of {len(outcomes)} videos; {where} says why")
+        raise InputError(f"{output}: {len(outcomes)} videos gave not one clip; {where} says why")
     sums = ChannelSums(str(output))
     counts = {split: {"speakers": len(names), "clips": 0, "hours": 0.0} for split, names in members(split_of).items()}
     seconds = 0.0
@@ -99,24 +99,24 @@ def assembled(
                     sums.add(clip)
                 yield replace(clip, speaker=each.source.speaker, name=name)
 
-    def tell(done: float, total: float | None = None, what: str | None = None) -> None:
+    def report(done: float, total: float | None = None, what: str | None = None) -> None:
         progress(int(done), n_clips, "writing")
 
-    with replacing_folder(output) as beside:
-        write_shards(clips(), beside, lambda name: split_of[name.partition("/")[0]], SOURCE, progress=tell)
-        (beside / MANIFEST).write_bytes(manifest)
+    with replacing_folder(output) as temporary:
+        write_shards(clips(), temporary, lambda name: split_of[name.partition("/")[0]], SOURCE, progress=report)
+        (temporary / MANIFEST).write_bytes(manifest)
         if counts.get("train", {}).get("clips"):
-            sums.statistics("train").save(beside / STATISTICS)
-        asked = {name: value for name, value in asdict(cutting).items() if name not in ("landmarker",)}
-        asked["head"] = Path(cutting.head).name
+            sums.statistics("train").save(temporary / STATISTICS)
+        settings = {name: value for name, value in asdict(cutting).items() if name not in ("landmarker",)}
+        settings["head"] = Path(cutting.head).name
         about = {
             "version": version_of("diffposetalk"),
-            "cutting": asked,
+            "cutting": settings,
             "val": val,
             "test": test,
             "speakers": members(split_of),
         }
-        (beside / SETTINGS).write_bytes(_json(about))
+        (temporary / SETTINGS).write_bytes(_json(about))
     return Assembled(n_clips, seconds, members(split_of), {split: row for split, row in counts.items() if row["clips"]})
 
 

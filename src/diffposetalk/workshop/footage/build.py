@@ -17,7 +17,7 @@ from diffposetalk.files.atomic import check_new_folder
 from diffposetalk.parallel import Executor, Function, Result
 from diffposetalk.progress import Progress
 from diffposetalk.workshop.footage.assemble import Outcome, assembled
-from diffposetalk.workshop.footage.cut import ready
+from diffposetalk.workshop.footage.cut import check_installed
 from diffposetalk.workshop.footage.manifest import rejected
 from diffposetalk.workshop.footage.options import BuildOptions, CutOptions
 from diffposetalk.workshop.footage.sources import Source, check_shares, find_videos, split_notes
@@ -40,18 +40,18 @@ class Built:
     splits: dict[str, dict[str, float]]
     """By split, its `speakers`, `clips` and `hours`."""
     rejected: dict[str, dict[str, float]]
-    """By reason, how many `videos` gave nothing, and how many `stretches` of others, with their `seconds`, were left out."""
+    """By reason: number of rejected `videos`, number of rejected `stretches` of other videos, and the `seconds` of both."""
     resumed: int
     """Videos that an earlier run had finished."""
     work_seconds: float
-    """Of one core, of all workers in this run."""
+    """Processor time of all workers in this run, seconds of one core."""
     video_seconds: float
     """Length of the videos that were cut in this run, where known."""
     wall_seconds: float
     notes: tuple[str, ...] = ()
-    """One line for each split that differs from what was asked for."""
+    """One line for each split whose size differs from the requested share."""
     failures: tuple[str, ...] = field(default=(), repr=False)
-    """One line for each video over which workers died or that met a defect of ours; the next run tries them again."""
+    """One line for each video that made workers die or that met a defect of this program; the next run tries them again."""
 
     @property
     def cost(self) -> float | None:
@@ -67,9 +67,9 @@ def build(
     options: BuildOptions | None = None,
     progress: Progress | None = None,
     function: Function = cut_to_bytes,
-    prepare: Callable[[CutOptions], None] = ready,
+    prepare: Callable[[CutOptions], None] = check_installed,
 ) -> Built:
-    """Make a data set of videos, or resume one that was interrupted.
+    """Build a data set from videos, or resume an interrupted build.
 
     Args:
         videos: files and folders.
@@ -77,16 +77,16 @@ def build(
         executor: where the work is done.
         cutting: requirements of a clip.
         options: folder of finished videos, and shares of the splits.
-        progress: called with the number of videos done, of so many, and the step.
+        progress: called with the number of videos done, their total, and the step.
         function: cuts a video, named by its path, and returns the bytes of its `Cut`.
-        prepare: raises if the function could not work here.
+        prepare: raises if `function` cannot work on this machine.
 
     Returns:
-        Counts of what was used and left out.
+        Counts of used and rejected videos and stretches.
 
     Raises:
         UsageError: the output already exists, or a share is out of range.
-        InputError: a path or table is wrong, or not one clip came of the videos; the manifest is then in the work folder.
+        InputError: a path or table is wrong, or the videos give not one clip; the manifest is then in the work folder.
         DiffPoseTalkError: a package is missing here or on another machine, or the disk refuses.
     """
     started = time.monotonic()
@@ -94,10 +94,10 @@ def build(
     output = check_new_folder(output)
     check_shares(options.val, options.test)
     sources = find_videos(videos, options.speakers)
-    tell = progress or _silent
+    report = progress or _silent
     work = options.work or output.absolute().with_name(f"{output.name}.work")
     staging = Staging(work, cutting)
-    digests = _digests(sources, tell)
+    digests = _digests(sources, report)
     first_of: dict[str, Source] = {}
     for source in sources:
         first_of.setdefault(digests[source.name] or source.name, source)
@@ -110,7 +110,7 @@ def build(
         staging.make()
         paths = {source.name: str(source.path.absolute()) for source in sources}
         done = len(keys) - len(waiting)
-        tell(done, len(keys), "cutting")
+        report(done, len(keys), "cutting")
         tasks = {name: (paths[name], cutting) for name in waiting}
         with contextlib.closing(executor.results(function, tasks)) as results:
             for result in results:
@@ -123,9 +123,9 @@ def build(
                     staging.add(waiting[result.name], result.data)
                     cut_s += sum(finding.seconds for finding in (staging.findings(waiting[result.name]) or ())[:1])
                 done += 1
-                tell(done, len(keys), "cutting")
+                report(done, len(keys), "cutting")
     outcomes = [_outcome(source, digests, first_of, keys, failed, staging) for source in sources]
-    made = assembled(outcomes, staging, output, cutting, options.val, options.test, tell)
+    made = assembled(outcomes, staging, output, cutting, options.val, options.test, report)
     failures = tuple(f"{each.source.name}: {each.findings[0].why}" for each in outcomes if each.source.name in failed)
     if options.work is None and not failures:
         shutil.rmtree(work, ignore_errors=True)
@@ -147,16 +147,16 @@ def build(
     )
 
 
-def _digests(sources: Sequence[Source], tell: Progress) -> dict[str, str | None]:
-    """Return a digest of each video's content, None where it cannot be read."""
-    found: dict[str, str | None] = {}
+def _digests(sources: Sequence[Source], report: Progress) -> dict[str, str | None]:
+    """Return a digest of each video's content; None if the video cannot be read."""
+    digests: dict[str, str | None] = {}
     for done, source in enumerate(sources):
-        tell(done, len(sources), "reading")
+        report(done, len(sources), "reading")
         try:
-            found[source.name] = digest_of(source.path)
+            digests[source.name] = digest_of(source.path)
         except InputError:
-            found[source.name] = None
-    return found
+            digests[source.name] = None
+    return digests
 
 
 def _outcome(
@@ -167,7 +167,7 @@ def _outcome(
     failed: dict[str, Result],
     staging: Staging,
 ) -> Outcome:
-    """Find out what came of a video."""
+    """Return the result for a video."""
     digest = digests[source.name]
     if digest is None:
         return Outcome(source, (rejected("video", "damaged", "cannot be read from the disk"),))
@@ -184,7 +184,7 @@ def _outcome(
     key = keys[source.name]
     findings = staging.findings(key)
     if findings is None:
-        raise InputError(f"{staging.path(key)}: was there and is gone or damaged; run the same command again")
+        raise InputError(f"{staging.path(key)}: was removed or damaged during the build; run the same command again")
     return Outcome(source, findings, key)
 
 
@@ -193,7 +193,7 @@ def _silent(done: float, total: float | None = None, what: str | None = None) ->
 
 
 def _rejected(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
-    """Count what was left out by reason, the longest first; takes are counted by their stretches."""
+    """Count the rejections by reason, the longest first; a rejected take is counted by its stretches."""
     counts: dict[str, dict[str, float]] = {}
     for each in outcomes:
         video, *rest = each.findings

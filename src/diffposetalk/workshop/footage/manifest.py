@@ -15,20 +15,20 @@ REASONS = {
     "music": "music sounds, alone or under the voice",
     "noise": "pauses are hardly quieter than the voice",
     "no face": "no face is seen",
-    "too short": "shorter than the shortest clip asked for",
-    "too long": "longer than a video may be; cut it into parts first",
+    "too short": "shorter than the shortest clip (--shortest)",
+    "too long": "longer than 4 h; cut the video into parts first",
     "few frames": "too few frames per second: blinks and closures of the lips would be missed",
     "coverage": "the face was lost in too many frames",
     "profile": "the face is turned too far from the camera",
     "small": "the face is too small",
     "blurred": "the face is blurred",
     "bad fit": "the head does not fit the landmarks",
-    "still lips": "a voice is heard but the lips seen hardly move: somebody else speaks",
+    "still lips": "there is a voice but the visible lips hardly move: somebody else speaks",
     "duplicate": "the same file as another",
     "worker died": "the process that read the video died or hung, twice",
-    "defect": "an unexpected error of ours",
+    "defect": "an unexpected error of this program",
 }
-"""Reasons for which something is left out, and their meaning."""
+"""Reasons for a rejection, and their meaning."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Finding:
     """Result for a video, for a stretch without cuts (take), or for a stretch of a take."""
 
     kind: Literal["video", "take", "stretch", "clip"]
-    """A clip is in the data set; a stretch was left out."""
+    """A clip is in the data set; a stretch was rejected."""
     status: Literal["used", "rejected"]
     """A video or a take is used if it gave at least one clip."""
     start_s: float | None = None
@@ -85,7 +85,7 @@ class Finding:
 
 
 def rejected(kind: Literal["video", "take", "stretch"], reason: str, why: str, *span: float, **numbers: Any) -> Finding:
-    """Return the finding of something that was left out, from `span[0]` to `span[1]` seconds if a span is given."""
+    """Return the finding of a rejected part, from `span[0]` to `span[1]` seconds if a span is given."""
     start, end = span or (None, None)
     return Finding(kind, "rejected", start, end, reason, why, (), numbers)
 

@@ -10,7 +10,7 @@ from diffposetalk.errors import UsageError
 from diffposetalk.track.limits import LIMITS, clip_limit
 
 LONGEST_PIECE_S = 60.0
-"""Longer takes are tracked in pieces, divided at pauses, seconds."""
+"""Longest piece of a take that is tracked at once, seconds; longer takes are divided at pauses."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class CutOptions:
     def __post_init__(self) -> None:
         if not 0.5 <= self.shortest_s <= self.longest_s / 2:
             raise UsageError(
-                f"clips from {self.shortest_s:g} to {self.longest_s:g} s: the shortest must be at least 0.5 s and "
+                f"clips from {self.shortest_s:g} to {self.longest_s:g} s: the shortest clip must have at least 0.5 s and "
                 "at most half of the longest, so that long speech can be divided"
             )
         if self.longest_s > LONGEST_PIECE_S:
@@ -73,7 +73,7 @@ class CutOptions:
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """Where finished videos are kept, and how speakers are divided."""
+    """Where finished videos are stored, and how speakers are divided."""
 
     work: Path | None = None
     """Keep finished videos in this folder (default: OUT.work, removed at the end)."""

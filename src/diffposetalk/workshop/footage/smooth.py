@@ -1,4 +1,4 @@
-"""Motion smoothed in time as the paper smoothed its data."""
+"""Smoothing of motion over time as in the paper: Savitzky-Golay filters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from diffposetalk.errors import DiffPoseTalkError
 from diffposetalk.motion import Motion
 
 FACE_WINDOW, HEAD_WINDOW, ORDER = 5, 7, 2
-"""Frames at 25 a second, and degree of the polynomial."""
+"""Windows in frames at 25 fps, and degree of the polynomials."""
 
 
 def smoothed(motion: Motion) -> Motion:
@@ -33,7 +33,7 @@ def smoothed(motion: Motion) -> Motion:
 
 
 def savgol(values: np.ndarray, window: int) -> np.ndarray:
-    """Return ``(T, ...)`` values smoothed over `window` frames; unchanged where there are fewer.
+    """Return ``(T, ...)`` values smoothed over `window` frames; unchanged if there are fewer frames.
 
     Raises:
         DiffPoseTalkError: scipy is not installed.

@@ -23,20 +23,20 @@ class Source:
 
     path: Path
     name: str
-    """Path within the folder that was named, with `/`; the file's own name if it was named itself."""
+    """Path below the named folder, with `/`; the file name if the file itself was named."""
     speaker: str
     stem: str
     """Name of its clips before their number; unique for the speaker."""
 
 
 def find_videos(paths: Iterable[str | Path], speakers: str | Path | None = None) -> list[Source]:
-    """Return all videos of files and folders (with all folders in them), ordered by name.
+    """Return all videos of files and folders (with their subfolders), ordered by name.
 
-    The speaker is the outermost folder in which a video lies within the one that was named, else the file's name without
-    its ending.
+    The speaker of a video is the first subfolder on the way from the named folder to the video. Without a subfolder it is
+    the file name without its ending.
 
     Args:
-        paths: video files, and folders in which files with the usual endings are taken.
+        paths: video files, and folders; of a folder, files with the usual endings of videos are used.
         speakers: table `file,speaker` (.csv) that overrides this; files by name, or by path within the folder.
 
     Raises:
@@ -72,7 +72,7 @@ def find_videos(paths: Iterable[str | Path], speakers: str | Path | None = None)
         sources = [replace(source, name=source.path.absolute().as_posix()) for source in sources]
     if speakers is not None:
         sources = _with_speakers(sources, Path(speakers))
-    return _told_apart(sorted(sources, key=lambda source: source.name))
+    return _with_unique_stems(sorted(sources, key=lambda source: source.name))
 
 
 def _clean(text: str) -> str:
@@ -80,8 +80,8 @@ def _clean(text: str) -> str:
     return re.sub(r"[^\w-]+", "_", text).strip("_") or "unnamed"
 
 
-def _told_apart(sources: Sequence[Source]) -> list[Source]:
-    """Give stems that a speaker has twice an ending from the video's name."""
+def _with_unique_stems(sources: Sequence[Source]) -> list[Source]:
+    """Append a hash of the video's name to stems that a speaker has twice."""
     counts = Counter((source.speaker, source.stem.lower()) for source in sources)
 
     def stem(source: Source) -> str:
@@ -132,8 +132,8 @@ FEWEST_SPEAKERS = 3
 def split_speakers(speakers: Iterable[str], val: float, test: float) -> dict[str, str]:
     """Return the split of each speaker: those whose name's hash comes first are held out.
 
-    With fewer than `FEWEST_SPEAKERS` all are trained on. Else at least one is kept for validation and, if enough are left,
-    one for test, wherever a share is asked for.
+    With fewer than `FEWEST_SPEAKERS` speakers, all are in the training split. Otherwise each split with a share above 0
+    gets at least one speaker, as long as one remains for training.
 
     Args:
         speakers: by name.
@@ -158,25 +158,25 @@ def split_speakers(speakers: Iterable[str], val: float, test: float) -> dict[str
 
 
 def split_notes(splits: Mapping[str, Mapping[str, float]], val: float, test: float) -> tuple[str, ...]:
-    """Return one line for each split that differs from what was asked for.
+    """Return one line for each split whose size differs from the requested share.
 
     Args:
-        splits: by split, its `speakers` and `clips`; without those that are empty.
-        val: share of the speakers that was asked for validation.
-        test: share that was asked for test.
+        splits: by split, its `speakers` and `clips`; empty splits are absent.
+        val: requested share of the speakers for validation.
+        test: requested share for testing.
     """
     n_speakers = sum(int(split["speakers"]) for split in splits.values())
     n_clips = sum(int(split["clips"]) for split in splits.values())
     if (val or test) and n_speakers < FEWEST_SPEAKERS:
         who = "the one speaker is" if n_speakers == 1 else f"all {n_speakers} speakers are"
-        return (f"{who} trained on and nobody is held out: that takes {FEWEST_SPEAKERS} speakers",)
+        return (f"{who} in the training split: held-out splits need at least {FEWEST_SPEAKERS} speakers",)
     notes = []
     for name, share in (("val", val), ("test", test)):
         held = splits.get(name, {}).get("clips", 0) / max(n_clips, 1)
         if held > max(2 * share, share + 0.1):
             notes.append(
-                f"{100 * held:.0f} % of the clips are in {name}, not {100 * share:.0f} %: whole speakers are held out, and "
-                f"there are {n_speakers} (--{name} 0 trains on them)"
+                f"{100 * held:.0f} % of the clips are in {name}, not {100 * share:.0f} %, because whole speakers are held out "
+                f"and there are {n_speakers} (use --{name} 0 to train on all of them)"
             )
     return tuple(notes)
 

@@ -21,16 +21,16 @@ from diffposetalk.files.parsing import parsing
 from diffposetalk.files.tar import tar_members
 from diffposetalk.media import probe
 from diffposetalk.parallel import Unable, within
-from diffposetalk.workshop.footage.cut import LONGEST_VIDEO_S, Cut, cut, ready
+from diffposetalk.workshop.footage.cut import LONGEST_VIDEO_S, Cut, check_installed, cut
 from diffposetalk.workshop.footage.manifest import Finding
 from diffposetalk.workshop.footage.options import CutOptions
 
 STAGING_VERSION = 2
 """Version of the cutting; raise it when cutting changes, so that older results are not reused."""
 PATIENCE_S = 600.0
-"""Time in seconds that a worker may take for any video, beside `PATIENCE`, before it counts as hanging and is ended."""
+"""Time limit of a worker for a video, seconds; `PATIENCE` adds to it. After that the worker counts as hanging and is ended."""
 PATIENCE = 30.0
-"""Further time, as a multiple of the video's length; about twenty times the usual time."""
+"""Further time limit, as a multiple of the video's length; about twenty times the usual time."""
 
 
 def cut_to_bytes(video: str, options: CutOptions) -> bytes:
@@ -43,7 +43,7 @@ def cut_to_bytes(video: str, options: CutOptions) -> bytes:
 
     torch.set_num_threads(1)
     try:
-        _ready_once(options)
+        _check_installed_once(options)
     except DiffPoseTalkError as error:
         raise Unable(f"{platform.node()}: {error}") from None
     if not Path(video).exists():
@@ -58,8 +58,8 @@ def cut_to_bytes(video: str, options: CutOptions) -> bytes:
 
 
 @cache
-def _ready_once(options: CutOptions) -> None:
-    ready(options)
+def _check_installed_once(options: CutOptions) -> None:
+    check_installed(options)
 
 
 def encode_cut(result: Cut) -> bytes:
@@ -106,7 +106,7 @@ class Staging:
     """Folder of finished videos. Names depend on content and options, so that builds can share a folder."""
 
     def __init__(self, folder: Path, options: CutOptions) -> None:
-        """Set the folder, which may be absent, and the options of the cutting."""
+        """Set the folder, which may be absent, and the options with which videos are cut."""
         self.folder = folder
         self._options = _fingerprint(options)
 
@@ -172,7 +172,7 @@ def _blake() -> Any:
 
 
 def _fingerprint(options: CutOptions) -> str:
-    """Return a digest of everything beside the video that determines the result."""
+    """Return a digest of everything except the video that determines the result."""
     from diffposetalk.files.asset_folder import HEADS, placed
     from diffposetalk.track.detection import model_file
 

@@ -37,7 +37,7 @@ PEAK = 4
 N_SAMPLES = 4
 """Number of model samples that are averaged into the prediction; with two, twice as many lags are wrong."""
 LEAST_PEAK = 0.9
-"""Smallest peak of a known lag: correlation times the square root of the seconds compared, since peaks by chance become
+"""Smallest peak of a known lag: correlation times the square root of the compared seconds, because chance peaks become
 smaller with length. On real clips (docs/datasets.md) 97 of 100 known lags are right."""
 LEAST_LEAD = 0.45
 """Smallest lead of that peak over any other, times the square root of the seconds compared."""
@@ -81,16 +81,17 @@ def measure_lag(motion: Motion, speech: Speech, talker: Talker | None = None, n_
     tracked = _opening(motion.resampled(FPS))
     if len(tracked) < FEWEST:
         return lag_of_curves(tracked, tracked)
-    takes = (talker or _bundled()).generate_many(speech.resampled(SAMPLE_RATE), n_samples)
-    predicted = np.mean([_opening(take.resampled(FPS)) for take in takes], axis=0)
+    samples = (talker or _bundled()).generate_many(speech.resampled(SAMPLE_RATE), n_samples)
+    predicted = np.mean([_opening(sample.resampled(FPS)) for sample in samples], axis=0)
     return lag_of_curves(tracked, predicted)
 
 
 def lag_of_curves(tracked: np.ndarray, predicted: np.ndarray) -> Lag:
-    """Compare tracked with predicted lip gaps, both ``(T,)`` at `FPS`.
+    """Return the audio-video offset from tracked and predicted lip gaps, both ``(T,)`` at `FPS`.
 
-    The correlation at lag k is the mean of ``tracked[t] * predicted[t + k]``. Slow changes are removed, both curves are
-    standardised, and they are 0 outside the clip: so large lags, which have fewer frames, do not stand out by chance.
+    Slow changes are removed from both curves, and both are standardised. The correlation at lag k is the mean of
+    ``tracked[t] * predicted[t + k]``; outside the clip the curves count as 0. So large lags, which have fewer common
+    frames, do not reach a high correlation by chance.
     """
     n_frames = min(len(tracked), len(predicted))
     if n_frames < FEWEST:
@@ -98,11 +99,11 @@ def lag_of_curves(tracked: np.ndarray, predicted: np.ndarray) -> Lag:
     tracked, predicted = (standardised(_without_slow(curve[:n_frames])) for curve in (tracked, predicted))
     around = np.pad(predicted, MAX_LAG)
     curve = np.array([tracked @ around[lag : lag + n_frames] for lag in range(2 * MAX_LAG + 1)]) / n_frames
-    return _judged(curve, n_frames)
+    return _peak_of(curve, n_frames)
 
 
 def combine(lags: Iterable[Lag]) -> Lag:
-    """Return the one lag of several takes of one video; their correlations are averaged, weighted by length.
+    """Combine the lags of several takes into one lag of the video: correlations are averaged, weighted by length.
 
     Raises:
         InputError: the list is empty.
@@ -114,7 +115,7 @@ def combine(lags: Iterable[Lag]) -> Lag:
     if not compared:
         return lags[0]
     n_frames = sum(lag.n_frames for lag in compared)
-    return _judged(np.sum([np.array(lag.curve) * lag.n_frames for lag in compared], axis=0) / n_frames, n_frames)
+    return _peak_of(np.sum([np.array(lag.curve) * lag.n_frames for lag in compared], axis=0) / n_frames, n_frames)
 
 
 def _opening(motion: Motion) -> np.ndarray:
@@ -128,7 +129,7 @@ def _without_slow(curve: np.ndarray) -> np.ndarray:
     return curve - np.convolve(padded, np.ones(SLOW) / SLOW, mode="valid")
 
 
-def _judged(curve: np.ndarray, n_frames: int) -> Lag:
+def _peak_of(curve: np.ndarray, n_frames: int) -> Lag:
     """Find the peak of a correlation curve, between lags by a parabola, and its confidence."""
     best = int(np.argmax(curve))
     others = np.delete(curve, np.arange(max(0, best - PEAK), min(len(curve), best + PEAK + 1)))

@@ -8,35 +8,35 @@ from diffposetalk.speech import Speech
 from diffposetalk.track.fit import Fit
 from diffposetalk.track.landmarks import FaceLandmarks
 from diffposetalk.track.limits import LIMITS
-from diffposetalk.track.quality import judge, lip_spread
+from diffposetalk.track.quality import lip_spread, measure_quality
 from diffposetalk.workshop.footage.manifest import Finding, rejected
 from diffposetalk.workshop.footage.options import CutOptions
 from diffposetalk.workshop.footage.stretches import Span
-from diffposetalk.workshop.footage.voice import MUSIC_LIMIT, Heard, listen
+from diffposetalk.workshop.footage.voice import MUSIC_LIMIT, SoundQuality, measure_sound
 
 SILENT_DB = -60.0
-"""Below this a sound track is empty."""
+"""Level below which a sound track counts as silent, decibels relative to full scale."""
 
 
-def judged(
+def assess_stretch(
     face: FaceLandmarks, fit: Fit, sharpness: np.ndarray, speech: Speech, span: Span, options: CutOptions
 ) -> Finding:
-    """Measure a stretch and hold it against the limits.
+    """Measure a stretch and compare it with the limits.
 
     Args:
         face: landmarks of its frames, NaN where lost.
-        fit: what was fitted to them.
+        fit: head fitted to them.
         sharpness: ``(T,)`` of the face's picture, NaN where lost.
         speech: the sound at these times.
-        span: where in the picture it lies, seconds.
+        span: its start and end in picture time, seconds.
         options: the limits.
 
     Returns:
-        A clip that is used, or a stretch that is rejected for the first limit that it breaks.
+        The finding of a used clip, or of a rejected stretch with the first limit that it breaks.
     """
     if not face.seen.any():
         return rejected("stretch", "no face", "no face is seen", *span)
-    quality, heard = judge(face, fit), listen(speech)
+    quality, sound = measure_quality(face, fit), measure_sound(speech)
     numbers = {
         "error_percent": quality.error_percent,
         "coverage": quality.coverage,
@@ -44,12 +44,12 @@ def judged(
         "eye_distance_px": quality.eye_distance_px,
         "jitter_percent": quality.jitter_percent,
         "sharpness": float(np.nanmedian(sharpness)),
-        "speech_share": heard.speech_share,
-        "music_share": heard.music_share,
-        "level_db": heard.level_db,
+        "speech_share": sound.speech_share,
+        "music_share": sound.music_share,
+        "level_db": sound.level_db,
     }
-    if heard.objection() is not None:
-        reason, why = unheard(heard)
+    if sound.problem() is not None:
+        reason, why = sound_rejection(sound)
         return rejected("stretch", reason, why, *span, **numbers)
     values = numbers | {"fps": quality.fps, "lip_spread": lip_spread(face)}
     bounds = options.limits()
@@ -60,14 +60,14 @@ def judged(
     return Finding("clip", "used", *span, numbers=numbers)
 
 
-def unheard(heard: Heard) -> tuple[str, str]:
-    """Return the reason for which a sound is left out if it is, and its words."""
-    why = heard.objection() or ""
-    if heard.music_share > MUSIC_LIMIT:
+def sound_rejection(sound: SoundQuality) -> tuple[str, str]:
+    """Return the reason for which a sound with a `problem` is rejected, and a sentence."""
+    why = sound.problem() or ""
+    if sound.music_share > MUSIC_LIMIT:
         return (
             "music",
-            why if heard.spans else f"music sounds {100 * heard.music_share:.0f} % of the time, nobody speaks",
+            why if sound.spans else f"music sounds {100 * sound.music_share:.0f} % of the time, nobody speaks",
         )
-    if not heard.spans:
-        return "silence", "the sound track is silent" if heard.level_db < SILENT_DB else "nobody speaks"
+    if not sound.spans:
+        return "silence", "the sound track is silent" if sound.level_db < SILENT_DB else "nobody speaks"
     return "noise", why

@@ -11,35 +11,35 @@ from diffposetalk.speech_activity.music import HOP, musical
 from diffposetalk.speech_activity.voice import voice_probabilities, voice_spans
 
 MUSIC_LIMIT = 0.2
-"""Largest share of music in plain speech; `Heard.objection` says how many sounds it refuses."""
+"""Largest share of music in plain speech; `SoundQuality.problem` says how many sounds it refuses."""
 BACKGROUND_LIMIT_DB = -12.0
 """Largest level of noise relative to the voice; louder noise masks consonants."""
 
 
 @dataclass(frozen=True)
-class Heard:
-    """Voice, music and noise of a sound, as measured by `listen`."""
+class SoundQuality:
+    """Voice, music and noise of a sound, as measured by `measure_sound`."""
 
     spans: tuple[tuple[float, float], ...]
     """Beginning and end of each stretch of voice activity, seconds, in order."""
     speech_share: float
-    """Share of the time that lies in them, 0 to 1."""
+    """Share of the time inside the spans, 0 to 1."""
     music_share: float
     """Share of the time with music, alone or under a voice, 0 to 1."""
     level_db: float
     """Root-mean-square level of the spans, decibels relative to full scale; of the whole sound if there is no span."""
     background_db: float = -100.0
-    """Level of the background relative to `level_db`: the mean of decibels between the spans, or the quietest twentieth of the
-    sound if less than 0.3 s lies between them."""
+    """Level of the background relative to `level_db`, decibels: the mean over the time between the spans. If that time is
+    less than 0.3 s: the 5th percentile of the whole sound."""
 
-    def objection(self) -> str | None:
-        """Return why lips cannot be learnt from this sound, in a few words; None if they can.
+    def problem(self) -> str | None:
+        """Return in a few words why this sound is not suitable for training, or None if it is.
 
         Measured on 34 recordings (2 to 20 s; read, acted, laughing, at a desk; three languages) and 72 pieces of
-        synthesised music (8 s; chords, arpeggios, melodies in six timbres, bands, drums): all recordings pass but a
-        whisper, in which no voice is found; no music passes. Of the recordings over music 89 of 100 are refused where
-        it is as loud as the voice or 6 dB below, 64 at 12 dB, 35 at 20 dB; of those over steady noise all at 6 dB and
-        none at 20 dB. What passes at 0 dB are drums and fast plucked notes.
+        synthesised music (8 s; chords, arpeggios, melodies in six timbres, bands, drums). All recordings pass except a
+        whisper, in which no voice is detected. No music alone passes. Voice over music is refused in 89 of 100 cases if
+        the music is as loud as the voice or 6 dB below, in 64 at 12 dB below, in 35 at 20 dB below; drums and fast
+        plucked notes are missed even at 0 dB. Voice over steady noise is always refused at 6 dB and never at 20 dB.
         """
         if not self.spans:
             return "nobody speaks"
@@ -50,8 +50,8 @@ class Heard:
         return None
 
 
-def listen(speech: Speech) -> Heard:
-    """Find voice activity, music and noise.
+def measure_sound(speech: Speech) -> SoundQuality:
+    """Measure voice activity, music and noise.
 
     Costs 0.002 to 0.003 s of one core per second of sound.
 
@@ -74,7 +74,7 @@ def listen(speech: Speech) -> Heard:
     frames = _frame_levels(samples[~near] if paused else samples)
     background = float(frames.mean() if paused else np.percentile(frames, 5)) - level
     music = float(musical(samples, seconds).mean())
-    return Heard(seconds, float(inside.mean()), music, level, background)
+    return SoundQuality(seconds, float(inside.mean()), music, level, background)
 
 
 def _mean_square_db(samples: np.ndarray) -> float:

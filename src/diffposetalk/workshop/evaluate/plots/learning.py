@@ -84,8 +84,8 @@ def plot(path: Path, logs: dict[str, dict[int, dict[str, float]]], title: str) -
     for place in places[len(panels) :]:
         place.axis("off")
     figure.suptitle(title, fontsize=9)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=100)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=100)
     return ends
 
 

@@ -17,7 +17,7 @@ from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate.generators import AnyStyle, load_generator, takes
+from diffposetalk.workshop.evaluate.generators import AnyStyle, load_generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.alignment import align
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, tracked_aperture, transcripts
 
@@ -85,8 +85,8 @@ def plot(
     panels["sound"].set_xlim(0, speech.duration)
     panels["sound"].set_title(title, fontsize=9)
     panels["head (deg)"].set_xlabel("seconds", fontsize=8)
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=90)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=90)
 
 
 def evaluate(
@@ -121,7 +121,7 @@ def evaluate(
     phones = align(sound.samples, words) if words else []
     track = recordings / "tracks" / f"{speech.stem}.npz" if recordings else None
     tracked = tracked_aperture(track) if track and track.exists() else None
-    made = takes(load_generator(generator, **(options or {})), sound, samples, style)
+    made = samples_of(load_generator(generator, **(options or {})), sound, samples, style)
     until = min(sound.duration, seconds)
     n_frames = max(1, int(until * FPS))
     plot(

@@ -27,7 +27,7 @@ from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
 from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder
-from diffposetalk.model.style_reader import StyleModel
+from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.progress import Progress
 from diffposetalk.style import Style
 from diffposetalk.workshop.train.initial import initialise
@@ -95,7 +95,7 @@ def train_paper(
             style_encoder, figures["style_retrieval"] = train_paper_style(recipe, data, style_run)
         if recipe.denoiser is None or recipe.speech is None:
             assert style_encoder is not None
-            StyleModel(style_encoder, data.space).save(target)
+            StyleReader(style_encoder, data.space).save(target)
         else:
             _train_speaker(recipe, recipe.denoiser, recipe.speech, data, style_encoder, run).save(target)
     return {"model": str(target), "figures": figures}
