@@ -121,6 +121,14 @@ def test_slight_rounding_hardly_pushes_the_lips_forward(say):
     assert middle("t uw:0.2 t", "mouthFunnel") > rounded
 
 
+@pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0])
+def test_clips_begin_and_end_with_shut_lips(say, seconds):
+    speech, phones = say(f"sil:{seconds} k aa' k sil:{seconds}")
+    gap = gap_mm(articulate(speech, phones, Manner(), np.random.default_rng(0)))
+    assert gap[0] < 0.3
+    assert gap[round((phones[-1].start + 0.16) * 25) :].max() < 0.3
+
+
 def test_loud_silence_stays_shut():
     """Noise in which nobody speaks, such as a street, opens no mouth."""
     noise = np.random.default_rng(0).normal(0, 0.1, 32000).astype(np.float32)

@@ -23,12 +23,16 @@ LEAD_S = -0.03
 """Lead of the mouth on the sound that all manners share; a manner's `anticipation` is added."""
 SHORTEST_CLOSURE_S = 0.052
 """A closure or tuck holds at least this long, so that frames 40 ms apart cannot miss it."""
-INHALE_GAP = 0.4
-"""Opening of the lips just before a phrase that follows a pause: speakers breathe in through the mouth."""
-INHALE_JAW = 0.33
-"""Opening of the jaw at the same time."""
 LONG_PAUSE_S = 0.6
 """Shortest silence inside a clip in which the lips close, seconds: in shorter ones people keep them parted."""
+CLOSING_S = {"inner": (0.0, 0.2), "end": (-0.06, 0.14)}
+"""Seconds after the start of a silence between which the lips close, inside a clip and at its end."""
+OPENING_S = {"inner": (0.28, 0.03), "start": (0.42, 0.06)}
+"""Seconds before the end of a silence between which the lips part for the next phrase."""
+BREATH = {"gap": 0.28, "jaw": 0.22}
+"""Opening at least reached just before a phrase, also one that begins with shut lips: people breathe in."""
+BREATHING_S = 0.4
+"""Shortest silence with a breath at its end, seconds."""
 EDGE_PAUSE_S = 0.15
 """Shortest silence at the start or end of a clip in which the lips close, seconds."""
 SILENCE_TARGETS = (0.28, 0.2, 0.05, 0.05, 0.0)
@@ -113,19 +117,16 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
     loud = _ahead(_smooth(prosody.loudness, 0.03), lead)
     swell = 1 + LOUDNESS_SWELLS * manner.energy_coupling * (np.clip(loud, 0.4, 1.1) - 0.85)
     gap, jaw = gap * swell, jaw * swell
-    rest, inhale = np.zeros(n), np.zeros(n)
-    seal, press, tuck = np.zeros(n), np.zeros(n), np.zeros(n)
+    rest, breath, seal, press, tuck = (np.zeros(n) for _ in range(5))
     for phone in phones:
         features = phone.features
         if phone.symbol == "sil":
             length = phone.duration
             first, last = phone.start <= 1e-3, phone.end >= prosody.duration - 1e-3
             if length >= LONG_PAUSE_S or ((first or last) and length > EDGE_PAUSE_S):
-                closing = (-1.0, -0.5) if first else (phone.start + 0.02, phone.start + 0.24)
-                opening = (phone.end + 9, phone.end + 10) if last else (phone.end - 0.16, phone.end + 0.0)
-                np.maximum(rest, _ramp(n, *closing) * (1 - _ramp(n, *opening)), out=rest)
-                if not last and length >= LONG_PAUSE_S:
-                    np.maximum(inhale, _bump(n, phone.end - 0.13, 0.16, 0.12, 0.1), out=inhale)
+                np.maximum(rest, _resting(n, phone, first, last), out=rest)
+                if not last and length >= BREATHING_S:
+                    np.maximum(breath, _bump(n, phone.end - 0.12, 0.06, 0.24 if first else 0.13, 0.09), out=breath)
         elif features.bilabial:
             hold = max(SHORTEST_CLOSURE_S, 0.65 * phone.duration)
             middle = phone.start + (0.45 if features.stop else 0.5) * phone.duration - lead
@@ -136,9 +137,9 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
             hold = max(SHORTEST_CLOSURE_S, 0.55 * phone.duration)
             middle = phone.start + 0.5 * phone.duration - lead
             np.maximum(tuck, _bump(n, middle, hold, 0.07, 0.07), out=tuck)
-    rest = rest * (1 - inhale)
+    rest = rest * (1 - breath)
     calm = 1 - rest
-    gap, jaw = np.maximum(gap * calm, INHALE_GAP * inhale), np.maximum(jaw * calm, INHALE_JAW * inhale)
+    gap, jaw = np.maximum(gap * calm, BREATH["gap"] * breath), np.maximum(jaw * calm, BREATH["jaw"] * breath)
     return MouthTracks(
         gap=np.clip(gap, 0, 1.6),
         jaw=np.clip(jaw * (1 - 0.35 * seal), 0, 1.5),
@@ -150,6 +151,15 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
         tuck=tuck * calm,
         rest=rest,
     )
+
+
+def _resting(n: int, silence: Phone, first: bool, last: bool) -> np.ndarray:
+    """1 where the lips rest in a silence: ``(n,)``; a clip begins and ends with shut lips."""
+    begins, shut = CLOSING_S["end" if last else "inner"]
+    parts, parted = (min(time, 0.7 * silence.duration) for time in OPENING_S["start" if first else "inner"])
+    closing = np.ones(n) if first else _ramp(n, silence.start + begins, silence.start + shut)
+    opening = np.zeros(n) if last else _ramp(n, silence.end - parts, silence.end - parted)
+    return closing * (1 - opening)
 
 
 def _segments(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> list[_Segment]:
