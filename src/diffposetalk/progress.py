@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Collection, Iterator
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
 
 
 class Progress(Protocol):
@@ -18,6 +21,10 @@ class Progress(Protocol):
         """
 
 
+def silent(done: float, total: float | None = None, what: str | None = None) -> None:
+    """Show nothing: stands for progress where nobody watches."""
+
+
 def labelled(progress: Progress | None, label: str) -> Progress | None:
     """Return a progress that puts a label before ``what``: "style", or "style: loss 0.31"."""
     if progress is None:
@@ -27,3 +34,18 @@ def labelled(progress: Progress | None, label: str) -> Progress | None:
         progress(done, total, f"{label}: {what}" if what else label)
 
     return report
+
+
+def with_total(progress: Progress | None, total: float | None, what: str | None = None) -> Progress | None:
+    """Return a progress for work that does not know its total, or under another name than its own."""
+    if progress is None:
+        return None
+    return lambda done, _total=None, own=None: progress(done, total, what or own)
+
+
+def over(items: Collection[Item], progress: Progress | None, what: str | None = None) -> Iterator[Item]:
+    """Yield the items; after each, report how many of them are done."""
+    for done, item in enumerate(items, 1):
+        yield item
+        if progress is not None:
+            progress(done, len(items), what)

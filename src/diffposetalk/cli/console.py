@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from diffposetalk.errors import DiffPoseTalkError, DiffPoseTalkWarning, one_line
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, silent
 
 
 class Console:
@@ -133,7 +133,7 @@ class Console:
             The callback for the work.
         """
         if self.quiet or sys.stderr is None or not sys.stderr.isatty():
-            yield _no_progress
+            yield silent
             return
         import rich.console
         from rich import progress
@@ -166,10 +166,6 @@ class _Lines(logging.Handler):
             self._console.warn(record.getMessage())
         else:
             self._console._note(f"diffposetalk: {one_line(record.getMessage())}")
-
-
-def _no_progress(done: float, total: float | None = None, what: str | None = None) -> None:
-    """Progress that shows nothing."""
 
 
 def _plain(value: Any) -> Any:

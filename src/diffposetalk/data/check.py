@@ -18,7 +18,7 @@ from diffposetalk.data.lmdb_folder import Store
 from diffposetalk.data.shards import ShardReader
 from diffposetalk.data.tfhp import FPS, SPLITS, TfhpReader, speaker_of
 from diffposetalk.errors import InputError
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, over
 from diffposetalk.speech import Speech
 
 MAX_LISTED = 20
@@ -139,7 +139,7 @@ def _check_tfhp(reader: TfhpReader, findings: Findings, measured: _Measured, pro
     videos = reader.videos
     findings.facts |= {"seg_len": reader.seg_len, "fps": FPS}
     good: list[str] = []
-    for done, video in enumerate(videos, 1):
+    for video in over(videos, progress):
         try:
             coefficients, samples = reader.read(video)
             _ = reader.widths
@@ -148,8 +148,6 @@ def _check_tfhp(reader: TfhpReader, findings: Findings, measured: _Measured, pro
             good.append(video)
         except InputError as error:
             findings.problems.append(str(error))
-        if progress:
-            progress(done, len(videos))
     findings.facts["videos"] = len(videos)
     _check_keys(reader, findings)
     splits = _check_splits(reader, findings)

@@ -10,7 +10,7 @@ from diffposetalk.data.shards import OTHER, ShardReader, write_shards
 from diffposetalk.data.tfhp import SPLITS, TfhpReader
 from diffposetalk.data.tfhp_write import write_tfhp
 from diffposetalk.errors import InputError
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, with_total
 
 """Told how many clips are done, and of how many where that is known."""
 
@@ -118,8 +118,3 @@ def shards_to_tfhp(source: str | Path, target: str | Path, seg_len: int = 100, p
 def splits_on_disk(reader: TfhpReader) -> dict[str, tuple[str, ...]]:
     """Return the videos of each split file that there is."""
     return {name: reader.split(name) for name in SPLITS if (reader.path / f"{name}.txt").exists()}
-
-
-def with_total(progress: Progress | None, total: int | None) -> Progress | None:
-    """Return progress for work that does not know its total."""
-    return (lambda done, *_: progress(done, total)) if progress else None

@@ -149,7 +149,10 @@ def test_generators_by_name():
         with pytest.raises(UsageError):
             load_generator(what)
     with pytest.raises(UsageError):
-        load_generator("energy", steps=3)
+        load_generator("energy", {"steps": 3})
+    for name in ("stepz", "seed", "style", "progress"):
+        with pytest.raises(UsageError, match=f"unknown sampling option '{name}': choose from sampler, steps, "):
+            load_generator("lite", {name: 3})
 
 
 def test_options_and_errors_are_one_line(capsys, tmp_path):
@@ -183,8 +186,8 @@ def test_every_measure_takes_the_options_of_the_command_line(name):
     evaluate.add_arguments(parser)
     (measures,) = (action for action in parser._actions if action.dest == "measure")
     declared = {action.dest for action in measures.choices[name]._actions} - {"help", "json", "quiet", "debug"}
-    if "option" in declared:
-        declared = declared - {"option"} | {"options"}
+    if "generator" in declared:
+        declared = declared - {"generator", "option", "style", "samples"} | {"generation"}
     module = importlib.import_module(f"diffposetalk.workshop.evaluate.{MEASURES[name].module}")
     assert set(inspect.signature(module.evaluate).parameters) == declared | {"progress"}
     assert callable(module.report)

@@ -250,7 +250,10 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     shared = {"command", "run", "measure", "json", "quiet", "debug", "option", "file_set"}
     options = {name: value for name, value in vars(args).items() if name not in shared}
     if measure.generator:
-        options["options"] = read_options(args.option)
+        from diffposetalk.workshop.evaluate.generators import Generation
+
+        choices = {name: options.pop(name) for name in ("generator", "style", "samples") if name in options}
+        options["generation"] = Generation(options=read_options(args.option), **choices)
     module = import_module(f"diffposetalk.workshop.evaluate.{measure.module}")
     with console.progress("measuring") as progress:
         result = module.evaluate(**options, progress=progress)

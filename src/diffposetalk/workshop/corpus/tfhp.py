@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk.data.clip import Clip
-from diffposetalk.data.convert import with_total
 from diffposetalk.data.tfhp_write import Written, write_tfhp
 from diffposetalk.errors import InputError
 from diffposetalk.motion import Motion
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, with_total
 from diffposetalk.workshop.corpus.shards import list_speakers, load_shard, shard_summary
 
 N_IDENTITY = 100

@@ -13,9 +13,9 @@ from diffposetalk.metrics import Closures, blink_frames, closing_time, closures
 from diffposetalk.metrics.curves import OPEN, PRESSED
 from diffposetalk.metrics.lips import mouth_gap_on
 from diffposetalk.motion import Motion
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, over
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, samples_of
+from diffposetalk.workshop.evaluate.generators import AnyStyle, Generation, Generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.alignment import Phones, aligned
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, transcripts
 from diffposetalk.workshop.evaluate.tables import table, verdict
@@ -49,6 +49,7 @@ def measure(
     n_samples: int = 1,
     gap_of: Callable[[Motion], np.ndarray] = OWN_GAP,
     style: AnyStyle = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Generate motion for aligned recordings and count closures.
 
@@ -58,6 +59,7 @@ def measure(
         n_samples: samples of each recording (seeds 0, 1...); intervals of all samples are pooled.
         gap_of: lip gap of a motion, ``(T,)`` metres.
         style: handed to the generator.
+        progress: called after each recording.
 
     Returns:
         ``share`` with its 95 % interval, ``n``, ``gap_ratio``, ``false_closures`` (open vowels sealed in their middle
@@ -65,7 +67,7 @@ def measure(
     """
     parts: dict[str, list[Closures]] = {name: [] for name in recordings}
     gaps: dict[str, list[tuple[float, bool]]] = {name: [] for name in CLASSES}
-    for name, (speech, phones) in recordings.items():
+    for name, (speech, phones) in over(recordings.items(), progress, "generating"):
         for motion in samples_of(generate, speech, n_samples, style):
             gap = gap_of(motion.resampled(FPS))
             parts[name].append(closures(gap, FPS, phones, SEAL))
@@ -215,29 +217,20 @@ def cuts(phones: Phones) -> dict[str, float]:
 
 
 def evaluate(
-    recordings: Path,
-    generator: str = "lite",
-    options: Mapping[str, Any] | None = None,
-    style: AnyStyle = None,
-    samples: int = 3,
-    cache: Path | None = None,
-    progress: Progress | None = None,
+    recordings: Path, generation: Generation, cache: Path | None = None, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Measure closures on recordings whose words are known, and rest in digital silence.
 
     Args:
         recordings: folder with speech, clips and their transcripts.
-        generator: as for `load_generator`, with its options.
-        options: sampling options.
-        style: style of the generated motion.
-        samples: motions generated for each recording.
+        generation: how motion is made for each recording.
         cache: JSON file that keeps phone alignments.
-        progress: not called; a run takes a minute or two.
+        progress: called after each recording.
     """
     spoken, left_out = aligned(transcripts(recordings), cache)
-    generate = load_generator(generator, **(options or {}))
-    result = measure(generate, spoken, samples, style=style)
+    generate, style = generation.load(), generation.style
+    result = measure(generate, spoken, generation.samples, style=style, progress=progress)
     name = next((n for n in ("LJ001-0004", "LJ001-0001") if n in spoken), next(iter(spoken)))
     speech, phones = spoken[name]
     result["silence"] = {place: silence(generate, speech, cut, style=style) for place, cut in cuts(phones).items()}
-    return result | {"left_out": left_out, "generator": generator}
+    return result | {"left_out": left_out, "generator": generation.generator}

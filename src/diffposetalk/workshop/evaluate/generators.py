@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +13,7 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import UsageError
 from diffposetalk.motion import Motion
+from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
 from diffposetalk.style import Style
 
@@ -54,14 +55,16 @@ class ModelGenerator:
     """The model."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Fields of `SamplingOptions` that differ from the model's own."""
+    progress: Progress | None = None
+    """Called while motion is made, with the seconds done of each speech."""
 
     def __call__(self, speech: Speech, *, seed: int = 0, style: AnyStyle = None) -> Motion:
         """Return motion for the speech."""
-        return self.talker.generate(speech, style, seed=seed, **self.options)
+        return self.talker.generate(speech, style, seed=seed, progress=self.progress, **self.options)
 
     def samples(self, speech: Speech, n_samples: int, style: AnyStyle = None) -> list[Motion]:
         """Return the motion of seeds ``0..n_samples - 1``, made in one batch."""
-        return self.talker.generate_many(speech, n_samples, style, seed=0, **self.options)
+        return self.talker.generate_many(speech, n_samples, style, seed=0, progress=self.progress, **self.options)
 
 
 def samples_of(generate: Generator, speech: Speech, n_samples: int, style: AnyStyle = None) -> list[Motion]:
@@ -71,12 +74,31 @@ def samples_of(generate: Generator, speech: Speech, n_samples: int, style: AnySt
     return [generate(speech, seed=seed, style=style) for seed in range(n_samples)]
 
 
-def load_generator(what: str, **options: Any) -> Generator:
+@dataclass(frozen=True)
+class Generation:
+    """How the motion that is measured is made."""
+
+    generator: str = "lite"
+    """As for `load_generator`."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Sampling options of a model (``steps``, ``speech_scale``, ...)."""
+    style: AnyStyle = None
+    """Manner that is spoken in; None for the generator's own."""
+    samples: int = 1
+    """Motions made for each speech, of seeds 0, 1..."""
+
+    def load(self, progress: Progress | None = None) -> Generator:
+        """Return the generator; see `load_generator`."""
+        return load_generator(self.generator, self.options, progress)
+
+
+def load_generator(what: str, options: Mapping[str, Any] | None = None, progress: Progress | None = None) -> Generator:
     """Return the generator that a command line names.
 
     Args:
         what: ``energy``; ``module:function`` with the signature of `Generator`; else a model's name or file.
         options: sampling options of a model (``steps``, ``speech_scale``, ...).
+        progress: called by a model with the seconds done of each speech.
 
     Raises:
         UsageError: there is no such thing, or it takes no options.
@@ -93,6 +115,11 @@ def load_generator(what: str, **options: Any) -> Generator:
         except (ImportError, AttributeError) as error:
             raise UsageError(f"--generator {what}: {error}") from None
         return made
+    from diffposetalk.generate.options import SamplingOptions
     from diffposetalk.generate.talker import Talker
 
-    return ModelGenerator(Talker.from_pretrained(what), options)
+    known = [option.name for option in fields(SamplingOptions) if option.name != "seed"]
+    for name in options or {}:
+        if name not in known:
+            raise UsageError(f"unknown sampling option '{name}': choose from {', '.join(known)}; seeds are 0, 1, ...")
+    return ModelGenerator(Talker.from_pretrained(what), options or {}, progress)

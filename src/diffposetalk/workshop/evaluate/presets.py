@@ -10,11 +10,11 @@ import numpy as np
 
 from diffposetalk.metrics import nearest_centroid
 from diffposetalk.motion import Motion
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, over
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.corpus.motion.manner import PRESETS
 from diffposetalk.workshop.evaluate import references as reference_motions
-from diffposetalk.workshop.evaluate.generators import Generator, load_generator, samples_of
+from diffposetalk.workshop.evaluate.generators import Generation, Generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.clips import real_speech
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
@@ -30,6 +30,7 @@ def recognise(
     presets: Mapping[str, Sequence[Motion]],
     speeches: Mapping[str, Speech],
     n_samples: int = 1,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Generate in every preset and ask the encoder which it was.
 
@@ -39,6 +40,7 @@ def recognise(
         presets: reference motions of each preset, of which the centroids are made.
         speeches: what is said, by name.
         n_samples: samples of each preset and speech.
+        progress: called after each preset.
 
     Returns:
         ``accuracy``; ``per_preset``; ``confusion`` (rows: the preset asked for, columns: recognised, counts);
@@ -56,7 +58,7 @@ def recognise(
             right.append(nearest_centroid(known[name][left_out : left_out + 1], others)[0] == row)
     confusion = np.zeros((len(names), len(names)), int)
     per_speech: dict[str, list[bool]] = {name: [] for name in speeches}
-    for row, name in enumerate(names):
+    for row, name in enumerate(over(names, progress, "generating")):
         for said, speech in speeches.items():
             vectors = np.stack([encode(motion) for motion in samples_of(generate, speech, n_samples, name)])
             for guess in nearest_centroid(vectors, centroids):
@@ -107,31 +109,23 @@ def report(result: Mapping[str, Any]) -> str:
 
 
 def evaluate(
-    recordings: Path,
-    encoder: Path,
-    generator: str = "lite",
-    options: Mapping[str, Any] | None = None,
-    samples: int = 2,
-    references: int = 12,
-    progress: Progress | None = None,
+    recordings: Path, encoder: Path, generation: Generation, references: int = 12, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Recognise the presets in generated motion by a style encoder of its own.
 
     Args:
         recordings: folder with speech.
         encoder: style encoder made by `held_out`.
-        generator: as for `load_generator`, with its options.
-        options: sampling options.
-        samples: motions for each preset and recording.
+        generation: how motion is made for each preset and recording.
         references: reference motions of each preset.
-        progress: not called yet.
+        progress: called after each preset.
     """
-    generate = load_generator(generator, **(options or {}))
+    generate = generation.load()
     spoken = reference_motions.utterances(references)
     known = {name: reference_motions.motions(manner, spoken) for name, manner in PRESETS.items()}
     speeches = real_speech(recordings, shortest_s=4.0)
-    result = recognise(generate, load_encoder(encoder), known, speeches, samples)
-    return result | {"generator": generator, "encoder": str(encoder)}
+    result = recognise(generate, load_encoder(encoder), known, speeches, generation.samples, progress)
+    return result | {"generator": generation.generator, "encoder": str(encoder)}
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

@@ -18,8 +18,8 @@ from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import LagCorrelation, lag_correlation
 from diffposetalk.metrics.lips import mouth_gap, mouth_gap_on
 from diffposetalk.motion import Motion
-from diffposetalk.progress import Progress
-from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, samples_of
+from diffposetalk.progress import Progress, over
+from diffposetalk.workshop.evaluate.generators import AnyStyle, Generation, Generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.alignment import Phones, aligned
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip, tracked_clips, transcripts
 from diffposetalk.workshop.evaluate.recordings.sound_offset import (
@@ -53,9 +53,7 @@ def generated_apertures(
 ) -> list[dict[str, np.ndarray]]:
     """Return the generated lip gap at `FPS` for each clip's sound, for seeds 0, 1...: by name, ``(T,)`` metres."""
     samples: list[dict[str, np.ndarray]] = [{} for _ in range(n_samples)]
-    for number, clip in enumerate(clips):
-        if progress is not None:
-            progress(number, len(clips), clip.name)
+    for clip in over(clips, progress, "generating"):
         for sample, motion in zip(samples, samples_of(generate, clip.speech, n_samples, style)):
             sample[clip.name] = gap_of(motion.resampled(FPS))
     return samples
@@ -200,10 +198,7 @@ def report(result: Mapping[str, Any]) -> str:
 
 def evaluate(
     recordings: Path,
-    generator: str = "lite",
-    options: Mapping[str, Any] | None = None,
-    style: AnyStyle = None,
-    samples: int = 10,
+    generation: Generation,
     floor: bool = True,
     head: str | None = None,
     progress: Progress | None = None,
@@ -212,21 +207,18 @@ def evaluate(
 
     Args:
         recordings: folder of clips and tracks.
-        generator: as for `load_generator`, with its options.
-        options: sampling options.
-        style: style of the generated motion.
-        samples: motions generated for each clip.
+        generation: how motion is made for each clip.
         floor: whether the linear map from log-mels is reported, too.
         head: head on which the lip gap is measured; None for the one that the motion is for.
-        progress: called with the number of clips done.
+        progress: called after each clip.
     """
     clips = tracked_clips(recordings)
     gap_of = OWN_GAP if head is None else gap_on(head)
-    generate = load_generator(generator, **(options or {}))
+    generate = generation.load()
     phones, notes = known_phones(recordings, clips)
     offsets = sound_offsets(clips, phones)
-    curves = generated_apertures(generate, clips, samples, gap_of, style, progress)
-    result = compare(curves, clips, offsets) | {"generator": generator, "notes": notes}
+    curves = generated_apertures(generate, clips, generation.samples, gap_of, generation.style, progress)
+    result = compare(curves, clips, offsets) | {"generator": generation.generator, "notes": notes}
     if floor:
         linear, names = linear_floor(clips, offsets), [clip.name for clip in clips]
         tracked = ({clip.name: clip.aperture for clip in clips}, aligned_apertures(clips, offsets))

@@ -13,7 +13,7 @@ from diffposetalk.metrics import Seams, seams
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate.generators import AnyStyle, Generator, load_generator, samples_of
+from diffposetalk.workshop.evaluate.generators import AnyStyle, Generation, Generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.clips import real_speech
 from diffposetalk.workshop.evaluate.tables import table, verdict
 
@@ -77,29 +77,20 @@ def report(result: Mapping[str, Any]) -> str:
 
 
 def evaluate(
-    recordings: Path,
-    generator: str = "lite",
-    options: Mapping[str, Any] | None = None,
-    style: AnyStyle = None,
-    samples: int = 2,
-    window: int = 100,
-    progress: Progress | None = None,
+    recordings: Path, generation: Generation, window: int = 100, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Measure the joins between windows over all recordings, one after another as one speech.
 
     Args:
         recordings: folder with speech.
-        generator: as for `load_generator`, with its options.
-        options: sampling options.
-        style: manner that is spoken in.
-        samples: motions generated.
+        generation: how motion is made.
         window: frames between joins.
-        progress: not called yet.
+        progress: called with the seconds of motion that are made.
     """
-    generate = load_generator(generator, **(options or {}))
+    generate = generation.load(progress)
     parts = real_speech(recordings, shortest_s=2.0).values()
     speech = Speech(np.concatenate([part.samples for part in parts]), 16000)
-    return measure(generate, speech, window, samples, style) | {"generator": generator}
+    return measure(generate, speech, window, generation.samples, generation.style) | {"generator": generation.generator}
 
 
 def _mean(parts: Sequence[Seams]) -> dict[str, float]:

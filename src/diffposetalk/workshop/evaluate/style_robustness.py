@@ -15,7 +15,7 @@ import torch
 
 from diffposetalk.errors import UsageError
 from diffposetalk.motion import Motion, MotionSpace
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, over
 from diffposetalk.workshop.evaluate import references as reference_motions
 from diffposetalk.workshop.evaluate.tables import table
 from diffposetalk.workshop.train.lite.views import Disturbance
@@ -38,7 +38,11 @@ DISTURBANCES: dict[str, Disturbance] = {
 
 
 def measure(
-    read: Callable[[Motion], np.ndarray], people: Mapping[str, Motion], space: MotionSpace, n_draws: int = 5
+    read: Callable[[Motion], np.ndarray],
+    people: Mapping[str, Motion],
+    space: MotionSpace,
+    n_draws: int = 5,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Read each half of each reference undisturbed, disturb the other, and see which person it is taken for.
 
@@ -47,6 +51,7 @@ def measure(
         people: their motion, by name.
         space: in whose units motion is disturbed.
         n_draws: disturbances of each half.
+        progress: called after each kind of disturbance.
 
     Returns:
         By disturbance: ``retrieved`` (share whose nearest undisturbed half of the other halves is of the same person),
@@ -62,7 +67,7 @@ def measure(
     who = np.array([number for number, _ in halves])
     known = np.stack([_unit(read(half)) for _, half in halves])
     found: dict[str, Any] = {}
-    for name, disturbance in DISTURBANCES.items():
+    for name, disturbance in over(DISTURBANCES.items(), progress, "disturbing"):
         rng = np.random.default_rng(0)
         right, same, different = [], [], []
         for index, (number, half) in enumerate(halves):
@@ -108,13 +113,13 @@ def evaluate(
         references: folder of videos or motion.
         manners: so many synthetic manners instead.
         model: whose style encoder is measured.
-        progress: not called yet.
+        progress: called after each kind of disturbance.
     """
     from diffposetalk.generate.talker import Talker
 
     talker = Talker.from_pretrained(model)
     people = reference_motions.references(references or recordings / "clips", manners)
-    return measure(lambda motion: talker.read_style(motion).vector, people, talker.space)
+    return measure(lambda motion: talker.read_style(motion).vector, people, talker.space, progress=progress)
 
 
 def _unit(vector: np.ndarray) -> np.ndarray:

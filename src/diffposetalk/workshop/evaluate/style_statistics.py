@@ -13,10 +13,10 @@ from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import manner_statistics, statistics_correlation
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion, MotionSpace
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, over
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.evaluate import references as reference_motions
-from diffposetalk.workshop.evaluate.generators import Generator, load_generator, samples_of
+from diffposetalk.workshop.evaluate.generators import Generation, Generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.clips import real_speech
 from diffposetalk.workshop.evaluate.tables import table
 
@@ -31,6 +31,7 @@ def measure(
     people: Mapping[str, Motion],
     speeches: Sequence[Speech],
     n_samples: int = 2,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Generate the same speech in the style of each reference and compare statistics over references.
 
@@ -42,13 +43,14 @@ def measure(
         people: motion of different people or recordings, by name.
         speeches: what is said, the same for all.
         n_samples: samples of each.
+        progress: called after each reference.
 
     Returns:
         ``correlation`` by statistic; ``reference`` and ``generated``: statistics by name of the reference.
     """
     asked = {name: statistics_of(motion) for name, motion in people.items()}
     made = {}
-    for name, motion in people.items():
+    for name, motion in over(people.items(), progress, "generating"):
         pieces = [
             statistics_of(piece)
             for speech in speeches
@@ -143,27 +145,24 @@ def report(result: Mapping[str, Any]) -> str:
 
 def evaluate(
     recordings: Path,
+    generation: Generation,
     references: Path | None = None,
     manners: int = 0,
-    generator: str = "lite",
-    options: Mapping[str, Any] | None = None,
-    samples: int = 2,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compare the statistics of references with those of motion generated in their style.
 
     Args:
         recordings: folder with speech; its ``clips`` are the references where no other folder is named.
+        generation: how motion is made for each reference and recording.
         references: folder of videos or motion.
         manners: so many synthetic manners instead.
-        generator: as for `load_generator`, with its options.
-        options: sampling options.
-        samples: motions for each reference and recording.
-        progress: not called yet.
+        progress: called after each reference.
     """
-    generate = load_generator(generator, **(options or {}))
+    generate = generation.load()
     people = reference_motions.references(references or recordings / "clips", manners)
-    result = measure(generate, people, _speeches(recordings, manners), samples) | {"generator": generator}
+    result = measure(generate, people, _speeches(recordings, manners), generation.samples, progress)
+    result["generator"] = generation.generator
     talker = getattr(generate, "talker", None)
     if talker is not None:
         result["halves"] = halves(lambda motion: talker.read_style(motion).vector, people)

@@ -17,7 +17,7 @@ from diffposetalk.geometry.curves import at_times
 from diffposetalk.geometry.rotations import pitch_yaw_roll
 from diffposetalk.media import VIDEOS
 from diffposetalk.metrics import blink_frames
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, over
 from diffposetalk.track import Track
 from diffposetalk.track.fit import OPEN_SHARE, SHUT
 from diffposetalk.track.landmarks import CHIN, FOREHEAD, LIP_PAIRS, lid_opening, lip_aperture
@@ -192,7 +192,7 @@ def evaluate(
         landmarker: MediaPipe's face_landmarker.task.
         head: head to fit: anny, or a FLAME file.
         only: clips whose name contains this.
-        progress: told how many clips are done.
+        progress: called after each clip.
 
     Raises:
         InputError: there is no clip with a track.
@@ -207,9 +207,7 @@ def evaluate(
         raise InputError(f"{recordings}: no video in clips/ that has a track in tracks/")
     model = load_head(head)
     rows: dict[str, Any] = {}
-    for number, path in enumerate(clips):
-        if progress is not None:
-            progress(number, len(clips), path.stem)
+    for path in over(clips, progress, "tracking"):
         started = time.monotonic()
         ours = track(path, model, landmarker)
         seconds = time.monotonic() - started

@@ -13,7 +13,7 @@ from diffposetalk.data.clip import Clip
 from diffposetalk.data.shards import write_shards
 from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import replacing_folder, write_atomically
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, with_total
 from diffposetalk.workshop.footage.manifest import Finding, lines
 from diffposetalk.workshop.footage.options import CutOptions
 from diffposetalk.workshop.footage.sources import Source, members, split_speakers
@@ -99,11 +99,9 @@ def assembled(
                     sums.add(clip)
                 yield replace(clip, speaker=each.source.speaker, name=name)
 
-    def report(done: float, total: float | None = None, what: str | None = None) -> None:
-        progress(int(done), n_clips, "writing")
-
     with replacing_folder(output) as temporary:
-        write_shards(clips(), temporary, lambda name: split_of[name.partition("/")[0]], SOURCE, progress=report)
+        counted = with_total(progress, n_clips, "writing")
+        write_shards(clips(), temporary, lambda name: split_of[name.partition("/")[0]], SOURCE, progress=counted)
         (temporary / MANIFEST).write_bytes(manifest)
         if counts.get("train", {}).get("clips"):
             sums.statistics("train").save(temporary / STATISTICS)

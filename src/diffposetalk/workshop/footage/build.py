@@ -15,7 +15,7 @@ from pathlib import Path
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import check_new_folder
 from diffposetalk.parallel import Executor, Function, Result
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, over, silent
 from diffposetalk.workshop.footage.assemble import Outcome, assembled
 from diffposetalk.workshop.footage.cut import check_installed
 from diffposetalk.workshop.footage.manifest import rejected
@@ -94,10 +94,10 @@ def build(
     output = check_new_folder(output)
     check_shares(options.val, options.test)
     sources = find_videos(videos, options.speakers)
-    report = progress or _silent
+    progress = progress or silent
     work = options.work or output.absolute().with_name(f"{output.name}.work")
     staging = Staging(work, cutting)
-    digests = _digests(sources, report)
+    digests = _digests(sources, progress)
     first_of: dict[str, Source] = {}
     for source in sources:
         first_of.setdefault(digests[source.name] or source.name, source)
@@ -110,7 +110,7 @@ def build(
         staging.make()
         paths = {source.name: str(source.path.absolute()) for source in sources}
         done = len(keys) - len(waiting)
-        report(done, len(keys), "cutting")
+        progress(done, len(keys), "cutting")
         tasks = {name: (paths[name], cutting) for name in waiting}
         with contextlib.closing(executor.results(function, tasks)) as results:
             for result in results:
@@ -123,9 +123,9 @@ def build(
                     staging.add(waiting[result.name], result.data)
                     cut_s += sum(finding.seconds for finding in (staging.findings(waiting[result.name]) or ())[:1])
                 done += 1
-                report(done, len(keys), "cutting")
+                progress(done, len(keys), "cutting")
     outcomes = [_outcome(source, digests, first_of, keys, failed, staging) for source in sources]
-    made = assembled(outcomes, staging, output, cutting, options.val, options.test, report)
+    made = assembled(outcomes, staging, output, cutting, options.val, options.test, progress)
     failures = tuple(f"{each.source.name}: {each.findings[0].why}" for each in outcomes if each.source.name in failed)
     if options.work is None and not failures:
         shutil.rmtree(work, ignore_errors=True)
@@ -147,11 +147,10 @@ def build(
     )
 
 
-def _digests(sources: Sequence[Source], report: Progress) -> dict[str, str | None]:
+def _digests(sources: Sequence[Source], progress: Progress) -> dict[str, str | None]:
     """Return a digest of each video's content; None if the video cannot be read."""
     digests: dict[str, str | None] = {}
-    for done, source in enumerate(sources):
-        report(done, len(sources), "reading")
+    for source in over(sources, progress, "reading"):
         try:
             digests[source.name] = digest_of(source.path)
         except InputError:
@@ -186,10 +185,6 @@ def _outcome(
     if findings is None:
         raise InputError(f"{staging.path(key)}: was removed or damaged during the build; run the same command again")
     return Outcome(source, findings, key)
-
-
-def _silent(done: float, total: float | None = None, what: str | None = None) -> None:
-    """Report no progress."""
 
 
 def _rejected(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:

@@ -154,9 +154,10 @@ def _convert(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 def _stats(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.data.channel_statistics import ChannelStatistics
     from diffposetalk.data.coefficients import Coefficients
-    from diffposetalk.data.convert import clips_of, layout_of, with_total
+    from diffposetalk.data.convert import clips_of, layout_of
     from diffposetalk.data.flame_statistics import Statistics
     from diffposetalk.data.tfhp import TfhpReader
+    from diffposetalk.progress import with_total
 
     layout = layout_of(args.path)
     folder = Path(args.path) if Path(args.path).is_dir() else Path(args.path).parent

@@ -12,7 +12,7 @@ from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import check_output, replacing
 from diffposetalk.files.limits import JSON_FACTOR, read_bytes
 from diffposetalk.files.parsing import parsing
-from diffposetalk.progress import Progress
+from diffposetalk.progress import Progress, over
 from diffposetalk.workshop.evaluate.tables import table
 
 STAGES = ("speech", "style", "denoiser")
@@ -95,7 +95,7 @@ def evaluate(folder: Path, output: str | Path, progress: Progress | None = None)
     Args:
         folder: of `diffposetalk train`.
         output: picture to write (.png).
-        progress: not called: this is quick.
+        progress: called after each stage.
 
     Returns:
         First and last validated value of each term, by stage.
@@ -105,7 +105,7 @@ def evaluate(folder: Path, output: str | Path, progress: Progress | None = None)
     """
     path = check_output(output, (".png",))
     paths = {stage: folder / stage / "log.jsonl" for stage in STAGES}
-    logs = {stage: read_log(log) for stage, log in paths.items() if log.exists()}
+    logs = {stage: read_log(paths[stage]) for stage in over(STAGES, progress, "reading") if paths[stage].exists()}
     if not logs:
         raise InputError(f"{folder}: no run of `diffposetalk train` (no log in {', '.join(STAGES)})")
     return plot(path, logs, folder.name)

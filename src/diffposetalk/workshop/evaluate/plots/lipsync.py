@@ -17,7 +17,7 @@ from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate.generators import AnyStyle, load_generator, samples_of
+from diffposetalk.workshop.evaluate.generators import Generation, samples_of
 from diffposetalk.workshop.evaluate.recordings.alignment import align
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, tracked_aperture, transcripts
 
@@ -92,13 +92,10 @@ def plot(
 def evaluate(
     speech: Path,
     output: str | Path,
+    generation: Generation,
     recordings: Path | None = None,
-    generator: str = "lite",
-    options: Mapping[str, Any] | None = None,
-    style: AnyStyle = None,
     words: str | None = None,
     seconds: float = 12.0,
-    samples: int = 2,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Draw one recording and what a generator makes of it.
@@ -106,14 +103,11 @@ def evaluate(
     Args:
         speech: sound or video.
         output: picture to write (.png).
+        generation: how motion is made.
         recordings: folder in which the words and the track of a known recording are looked up.
-        generator: as for `load_generator`, with its options.
-        options: sampling options.
-        style: manner that is spoken in.
         words: what is said, in English.
         seconds: how much of it is drawn.
-        samples: motions drawn.
-        progress: not called yet.
+        progress: called with the seconds of motion that are made.
     """
     path = check_output(output, (".png",))
     sound = Speech.load(speech)
@@ -121,7 +115,7 @@ def evaluate(
     phones = align(sound.samples, words) if words else []
     track = recordings / "tracks" / f"{speech.stem}.npz" if recordings else None
     tracked = tracked_aperture(track) if track and track.exists() else None
-    made = samples_of(load_generator(generator, **(options or {})), sound, samples, style)
+    made = samples_of(generation.load(progress), sound, generation.samples, generation.style)
     until = min(sound.duration, seconds)
     n_frames = max(1, int(until * FPS))
     plot(
@@ -130,7 +124,7 @@ def evaluate(
         {f"seed {seed}": motion.resampled(FPS).slice(0, n_frames) for seed, motion in enumerate(made)},
         [phone for phone in phones if phone[2] <= until],
         None if tracked is None else tracked[:n_frames],
-        f"{speech.name}, {generator}" + (f': "{words}"' if words else ""),
+        f"{speech.name}, {generation.generator}" + (f': "{words}"' if words else ""),
     )
     return {"output": str(path), "words": words, "n_phones": len(phones)}
 
