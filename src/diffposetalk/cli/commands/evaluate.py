@@ -34,8 +34,8 @@ class Measure:
     """One measure: the module that computes it, and its options."""
 
     module: str
-    """Module in `diffposetalk.workshop.evaluate`. Its `evaluate` takes the options by name and returns the result; its
-    `report` formats the result as text."""
+    """Module in `diffposetalk.workshop.evaluate`. Its `evaluate` takes the options by name (those of the
+    generator as one `Generation`) and returns the result; its `report` formats the result as text."""
     question: str
     """Its question, one line."""
     declare: Declare
