@@ -130,7 +130,7 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
         elif features.bilabial:
             hold = max(SHORTEST_CLOSURE_S, 0.65 * phone.duration)
             middle = phone.start + (0.45 if features.stop else 0.5) * phone.duration - lead
-            bump = _bump(n, middle, hold, 0.05, 0.06)
+            bump = _bump(n, middle, hold, 0.045, 0.055)
             np.maximum(seal, bump, out=seal)
             np.maximum(press, bump * {"p": 1.0, "b": 0.8}.get(phone.symbol, 0.6), out=press)
         elif features.labiodental:
