@@ -18,9 +18,9 @@ class Landmarks:
     """Points that ride on triangles, in MediaPipe's order."""
 
     corners: np.ndarray
-    """`(L, 3)` int32 vertex indices."""
+    """``(L, 3)`` int32 vertex indices."""
     shares: np.ndarray
-    """`(L, 3)` float32 barycentric coordinates; rows sum to 1."""
+    """``(L, 3)`` float32 barycentric coordinates; rows sum to 1."""
 
     def __len__(self) -> int:
         return len(self.corners)
@@ -33,11 +33,11 @@ class Landmarks:
         """Find the landmarks on a moved head.
 
         Args:
-            vertices: `(..., V, 3)`, numpy or torch.
-            indices: `(n,)` which landmarks; none for all, in order.
+            vertices: ``(..., V, 3)``, numpy or torch.
+            indices: ``(n,)`` which landmarks; none for all, in order.
 
         Returns:
-            `(..., n, 3)` in the unit of the vertices; differentiable with torch.
+            ``(..., n, 3)`` in the unit of the vertices; differentiable with torch.
         """
         corners = self.corners if indices is None else self.corners[indices]
         shares = self.shares if indices is None else self.shares[indices]

@@ -44,22 +44,22 @@ def solve_weights(
     """Find the weights whose blend comes nearest to wanted displacements, frame by frame but coupled in time.
 
     Args:
-        basis: `(E, n, 3)` or `(E, N)` what one unit of each weight adds, or `(T, E, N)` where it differs between frames
+        basis: ``(E, n, 3)`` or ``(E, N)`` what one unit of each weight adds, or ``(T, E, N)`` where it differs between frames
             (a camera's view). A row's importance is the square of what both sides are multiplied by. Points beside
             displacements of as many points are taken for the first.
-        displacement: `(T, n, 3)` or `(T, N)` wanted, in the same unit.
-        low: lower bounds, broadcast to `(T, E)`; may be -inf.
+        displacement: ``(T, n, 3)`` or ``(T, N)`` wanted, in the same unit.
+        low: lower bounds, broadcast to ``(T, E)``; may be -inf.
         high: upper bounds likewise; may be inf.
         ridge: pull toward `toward`, per weight or one; a little of it makes the answer unique.
         temporal: pull toward the frame before, per weight or one.
         sparsity: cost of each unit of a weight whose lower bound is 0.
         symmetry: pull of the weights of a pair toward one another.
         pairs: indices of left and right weights.
-        start: `(T, E)` a guess that saves rounds when it is good; the answer does not depend on it.
-        toward: `(T, E)` or `(E,)` where the ridge pulls to; zeros by default.
+        start: ``(T, E)`` a guess that saves rounds when it is good; the answer does not depend on it.
+        toward: ``(T, E)`` or ``(E,)`` where the ridge pulls to; zeros by default.
 
     Returns:
-        `(T, E)` float64 within the bounds.
+        ``(T, E)`` float64 within the bounds.
 
     Raises:
         UsageError: shapes that do not fit, bounds that cross, a negative pull, or numbers that are not finite.
@@ -111,15 +111,15 @@ def solve_programme(
     Long sequences are solved in blocks, each seeing some frames more than it keeps.
 
     Args:
-        gram: `(E, E)` or `(T, E, E)`, positive definite.
-        pull: `(T, E)`.
-        low: `(T, E)`.
-        high: `(T, E)`.
-        temporal: `(E,)`.
-        start: `(T, E)` a guess, or none.
+        gram: ``(E, E)`` or ``(T, E, E)``, positive definite.
+        pull: ``(T, E)``.
+        low: ``(T, E)``.
+        high: ``(T, E)``.
+        temporal: ``(E,)``.
+        start: ``(T, E)`` a guess, or none.
 
     Returns:
-        `(T, E)`.
+        ``(T, E)``.
     """
     found = np.zeros_like(pull)
     for first in range(0, len(pull), BLOCK):
@@ -203,7 +203,7 @@ class _Block:
         return self._descend(np.clip(weights, self.low, self.high))
 
     def slope(self, weights: np.ndarray) -> np.ndarray:
-        """Return the gradient `(T, E)`."""
+        """Return the gradient ``(T, E)``."""
         along = weights @ self.gram if self.gram.ndim == 2 else (self.gram @ weights[..., None])[..., 0]
         along = along - self.push
         if self.coupled:

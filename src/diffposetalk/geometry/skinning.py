@@ -56,11 +56,11 @@ def blend_shapes(coefficients: Array, basis: Array) -> Array:
     """Sum displacement fields: `d = sum_k c_k b_k`.
 
     Args:
-        coefficients: `(..., K)`.
-        basis: `(K, V, 3)` metres per unit of coefficient.
+        coefficients: ``(..., K)``.
+        basis: ``(K, V, 3)`` metres per unit of coefficient.
 
     Returns:
-        `(..., V, 3)` displacements, metres.
+        ``(..., V, 3)`` displacements, metres.
     """
     n_shapes, n_vertices, _ = basis.shape
     flat = coefficients.reshape((-1, n_shapes)) @ basis.reshape((n_shapes, n_vertices * 3))
@@ -71,12 +71,12 @@ def rotate_about(points: Array, rotation: Array, centre: Array) -> Array:
     """Rotate points about a centre: `R (p - c) + c`.
 
     Args:
-        points: `(..., V, 3)`.
-        rotation: `(..., 3, 3)`.
-        centre: `(..., 3)`.
+        points: ``(..., V, 3)``.
+        rotation: ``(..., 3, 3)``.
+        centre: ``(..., 3)``.
 
     Returns:
-        `(..., V, 3)`.
+        ``(..., V, 3)``.
     """
     pivot = centre[..., None, :]
     return (points - pivot) @ rotation.swapaxes(-1, -2) + pivot
@@ -88,8 +88,8 @@ def chain_transforms(
     """Follow a chain or tree of joints from the fixed base outward.
 
     Args:
-        rotations: one `(..., 3, 3)` per joint, each relative to its parent.
-        joints: `(..., J, 3)` rest positions, metres; `J = len(rotations)`.
+        rotations: one ``(..., 3, 3)`` per joint, each relative to its parent.
+        joints: ``(..., J, 3)`` rest positions, metres; `J = len(rotations)`.
         parents: for each joint the number of an earlier one, -1 for the base; by default the one before it.
 
     Returns:
@@ -113,12 +113,12 @@ def linear_blend_skinning(vertices: Array, weights: Array, transforms: list[tupl
     """Move vertices with their joints: `v' = v + sum_j w_j (R_j v + t_j - v)`; what no joint holds stays put.
 
     Args:
-        vertices: `(..., V, 3)` metres, at rest.
-        weights: `(V, J)` in [0, 1]; rows sum to at most 1, the remainder belongs to the fixed base.
+        vertices: ``(..., V, 3)`` metres, at rest.
+        weights: ``(V, J)`` in [0, 1]; rows sum to at most 1, the remainder belongs to the fixed base.
         transforms: per joint `(rotation (..., 3, 3), translation (..., 3))`, as `chain_transforms` gives them.
 
     Returns:
-        `(..., V, 3)` metres.
+        ``(..., V, 3)`` metres.
     """
     moved = vertices
     for index, (rotation, translation) in enumerate(transforms):

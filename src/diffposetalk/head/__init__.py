@@ -30,7 +30,7 @@ class HeadModel(Protocol):
 
     @property
     def faces(self) -> np.ndarray:
-        """`(F, 3)` int32."""
+        """``(F, 3)`` int32."""
         ...
 
     @property
@@ -82,11 +82,11 @@ class HeadModel(Protocol):
         ...
 
     def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
-        """Place every vertex: `(..., V, 3)` metres, numpy in numpy out, torch in torch out, differentiable."""
+        """Place every vertex: ``(..., V, 3)`` metres, numpy in numpy out, torch in torch out, differentiable."""
         ...
 
     def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
-        """What each channel adds to a region's vertices: `(E, n, 3)` metres per unit."""
+        """What each channel adds to a region's vertices: ``(E, n, 3)`` metres per unit."""
         ...
 
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:

@@ -45,7 +45,7 @@ class Renderer:
 
         Args:
             mesh: triangles, materials and rest shape.
-            size: side of a square picture, or `(width, height)`, pixels.
+            size: side of a square picture, or ``(width, height)``, pixels.
             camera: the camera; default: a portrait of the rest shape from the front.
             oversize: the picture is drawn larger by this factor and reduced, for smooth edges (in software as good as
                 multisampling, at half the cost).

@@ -50,7 +50,7 @@ def render_motion(
         out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
         speech: sound track, or its file, whose sample rate and channels are kept.
         identity: ``(I,)`` coefficients of the person; None for the mean face.
-        size: side of a square picture, or `(width, height)`, pixels.
+        size: side of a square picture, or ``(width, height)``, pixels.
         progress: called with the number of frames done and of all frames.
         camera: default: a portrait from the front.
         background: default: a grey wall.
@@ -105,7 +105,7 @@ def render_video(
         fps: frames per second.
         out_path: ends in `.mp4`, `.mov`, `.webm` or `.gif`.
         speech: sound track.
-        size: side of a square picture, or `(width, height)`, pixels; even, except for a GIF.
+        size: side of a square picture, or ``(width, height)``, pixels; even, except for a GIF.
         progress: called with the number of frames done and of all frames.
         camera: the camera; default: a portrait from the front.
         n_frames: number of all frames, for `progress`; None if unknown.
@@ -137,7 +137,7 @@ def check_video(path: str | Path, size: int | tuple[int, int], background: Backg
 
     Args:
         path: the file; its ending is checked.
-        size: side of a square picture, or `(width, height)`, pixels.
+        size: side of a square picture, or ``(width, height)``, pixels.
         background: background of the pictures.
 
     Raises:
@@ -163,7 +163,7 @@ def render_frame(
     Args:
         mesh: triangles, materials and rest shape (which frames the portrait).
         vertices: ``(V, 3)`` metres; by default the rest shape.
-        size: side of a square picture, or `(width, height)`, pixels.
+        size: side of a square picture, or ``(width, height)``, pixels.
         camera: the camera; default: a portrait from the front.
         background: background of the pictures.
 
@@ -191,7 +191,7 @@ def contact_sheet(
         head: the head that is drawn.
         path: ends in `.png`.
         n: number of pictures.
-        size: side of each, or `(width, height)`, pixels.
+        size: side of each, or ``(width, height)``, pixels.
         identity: ``(I,)`` coefficients of the person; None for the mean face.
         columns: pictures in a row.
         background: background of the pictures.

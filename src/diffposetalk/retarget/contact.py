@@ -1,4 +1,4 @@
-"""Lips that touch on the source are to touch on the target."""
+"""Contact of the lips: lips that touch on the source should touch on the target."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from diffposetalk.retarget.controls import Controls
 from diffposetalk.retarget.correspondence import Correspondence
 
 CONTACT = 10.0
-"""Importance of the lips' touching, where they touch on the source."""
+"""Weight of the contact of the lips in frames in which they touch on the source."""
 TOUCH_MM = 4.0
-"""Lips this far apart beyond rest, on the target's scale, count 1/e of lips that touch."""
+"""Lip gap beyond rest, on the target's scale, at which the weight has fallen to 1/e."""
 
 
 @dataclass(frozen=True)
 class Contact:
-    """Lips that touch on the source are to touch on the target: rows of the least squares that differ by frame."""
+    """Rows of the least squares that make lips touch; they differ between frames."""
 
     pairs: np.ndarray
     """``(k, 2)`` points of the upper and the lower lip."""
     moves: np.ndarray
-    """``(C, k)`` how far each control parts them, mm per unit."""
+    """``(C, k)`` how far each control opens them, mm per unit."""
     strength: np.ndarray
-    """``(T, k)`` what a row is multiplied by: largest where the lips touch or are pressed, small where they are apart."""
+    """``(T, k)`` factor on each row: largest if the lips touch or are pressed together, small if they are apart."""
 
     @staticmethod
     def of(wanted: np.ndarray, controls: Controls, points: Correspondence) -> Contact:
-        """Find in which frames the lips touch, by wanted displacements ``(T, n, 3)``, mm."""
+        """Find the frames in which the lips touch from wanted displacements ``(T, n, 3)``, mm."""
         pairs = np.array(points.contacts, int).reshape(-1, 2)
         apart = np.maximum(_parting(wanted, pairs), 0) / TOUCH_MM
         strength = np.sqrt(CONTACT / max(len(pairs), 1)) * np.exp(-apart / 2)
         return Contact(pairs, _parting(controls.basis_mm, pairs), strength)
 
     def joined(self, moves: np.ndarray, wanted: np.ndarray, displacements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Append the rows to those that are the same in all frames, which are summed up by their triangular factor.
+        """Append these rows to the rows that are equal in all frames; the latter are replaced by their triangular (QR) factor.
 
         Args:
-            moves: ``(C, N)`` of the other rows.
-            wanted: ``(T, N)`` of the other rows.
-            displacements: ``(T, n, 3)`` wanted of the points, mm.
+            moves: ``(C, N)`` basis of the other rows.
+            wanted: ``(T, N)`` right-hand sides of the other rows.
+            displacements: ``(T, n, 3)`` wanted displacements of the points, mm.
 
         Returns:
-            Basis ``(T, C, M)`` and wanted ``(T, M)``.
+            Basis ``(T, C, M)`` and right-hand sides ``(T, M)``.
         """
         if not len(self.pairs):
             return moves, wanted
@@ -55,5 +55,5 @@ class Contact:
 
 
 def _parting(displacements: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    """Return how far the points of pairs are parted vertically: ``(T, n, 3) -> (T, k)``."""
+    """Return the change of the vertical distance of each pair: ``(T, n, 3) -> (T, k)``."""
     return displacements[:, pairs[:, 0], 1] - displacements[:, pairs[:, 1], 1]

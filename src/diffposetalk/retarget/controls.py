@@ -1,4 +1,4 @@
-"""What can be moved on a head: weights of shapes, or FLAME's coefficients, jaw and eyes."""
+"""Controls of a head: weights of shapes, or FLAME's coefficients, jaw and eyes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 MM = 1e3
 TRIAL = 0.05
-"""How far a control is moved to see what it does (weights, or radians)."""
+"""Step of a control for its finite difference (weights, or radians)."""
 
 
 def eye_turns(head: HeadModel, vertices: np.ndarray, rest: np.ndarray) -> np.ndarray | None:
-    """Return the rotation vectors of left and right eyeball `(T, 6)`, or none where the head has no eyeballs."""
-    found = []
+    """Return the rotation vectors of left and right eyeball ``(T, 6)``, or None if the head has no eyeballs."""
+    turns = []
     for name in ("left_eye", "right_eye"):
         ball = head.regions.get(name, ())
         if len(ball) < 12:
@@ -31,13 +31,13 @@ def eye_turns(head: HeadModel, vertices: np.ndarray, rest: np.ndarray) -> np.nda
         a = rest[ball] - rest[ball].mean(0)
         b = vertices[:, ball].astype(np.float64)
         b = b - b.mean(1, keepdims=True)
-        found.append(vectors_of(nearest_rotation(b.transpose(0, 2, 1) @ a)))
-    return np.concatenate(found, 1)
+        turns.append(vectors_of(nearest_rotation(b.transpose(0, 2, 1) @ a)))
+    return np.concatenate(turns, 1)
 
 
 @dataclass(frozen=True)
 class Controls:
-    """What can be moved on a head, within which bounds, and what it does to some points."""
+    """The controls of a head, their bounds, and their effect on some points."""
 
     head: HeadModel
     points: Landmarks
@@ -45,15 +45,15 @@ class Controls:
     low: np.ndarray
     high: np.ndarray
     stiffness: np.ndarray
-    """`(C,)` what the pulls count for this control."""
+    """``(C,)`` factor on the weights of the priors for each control."""
     basis_mm: np.ndarray
-    """`(C, n, 3)`, at rest."""
+    """``(C, n, 3)`` displacement of the points per unit of each control, at rest, mm."""
     turns: np.ndarray | None
-    """`(C, 6)` rotation vectors of the eyes per unit."""
+    """``(C, 6)`` rotation vectors of the eyes per unit."""
     bends: bool
-    """Whether a control is a rotation, so that the basis is a tangent only."""
+    """Whether controls are rotations, so that the basis is only the tangent at rest."""
     place: Any
-    """`(T, C) -> (T, n, 3)` displacements, mm."""
+    """``(T, C) -> (T, n, 3)`` displacements, mm."""
 
     @staticmethod
     def of(head: HeadModel, points: Landmarks) -> Controls:
@@ -61,7 +61,7 @@ class Controls:
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
-        """Left and right channels."""
+        """Indices of left and right channels that belong together."""
         where = {name: index for index, name in enumerate(self.names)}
         return [
             (where[name], where[MIRROR[name]])
@@ -72,7 +72,7 @@ class Controls:
         ]
 
     def motion(self, weights: np.ndarray, like: Motion) -> Motion:
-        """Make a motion of weights `(T, C)`; head rotation and frame rate as another's."""
+        """Return the motion of weights ``(T, C)``, with head rotation and frame rate of `like`."""
         count = len(self.head.expression_names) if not self.bends else len(self.names) - 9
         poses: dict[str, Any] = {}
         if self.bends:
@@ -107,7 +107,8 @@ def _shape_controls(head: HeadModel, points: Landmarks) -> Controls:
 N_COEFFICIENTS, COEFFICIENT_LIMIT = 50, 10.0
 JAW_LOW, JAW_HIGH = (-0.1, -0.3, -0.3), (0.9, 0.3, 0.3)
 EYE_LIMIT = 0.9
-"""FLAME's leading expression coefficients and how far they, the jaw and the eyes may go (spreads; radians)."""
+"""Number of FLAME's expression coefficients that are used, and bounds of them (standard deviations), the jaw and the eyes
+(radians)."""
 
 
 def _joint_controls(head: JointedHead, points: Landmarks) -> Controls:

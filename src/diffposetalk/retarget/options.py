@@ -23,8 +23,8 @@ class Options:
     by_name: float = 20.0
     """Weight of the prior that keeps a channel at the source's value if both heads have a channel of this name; 0: no such
     prior, large: channels are copied."""
-    # relative to the mean square displacement of the channel itself over that of the average channel, to the power 1/2;
-    # 20 keeps channels within about 0.05 and still opens and closes the mouth more like the source than copies would
+    # It is scaled by the geometric mean of the channel's own mean square displacement and that of the average channel.
+    # With 20, channels stay within about 0.05, and the mouth opens and closes more like the source than with copies.
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -16,24 +16,24 @@ from diffposetalk.retarget.correspondence import Correspondence
 MAX_GAIN = 1.5
 """Weights are scaled by at most this factor and at least its inverse, so that few reach their bounds."""
 OPENS = 0.02
-"""A channel parts the lips if it does so by this share of what the channel that parts them most does."""
+"""A channel counts as opening the lips from this share of the opening of the strongest channel."""
 
 
 @dataclass(frozen=True)
 class NamePrior:
-    """The weights that the target's channels have by their names alone."""
+    """Weights of the target's channels, taken from the source's channels of the same names."""
 
     names: tuple[str, ...]
     """Channels of the target, ``C``."""
     gains: np.ndarray
-    """``(C,)`` factors on the source's weights; 0 where the source lacks the channel."""
+    """``(C,)`` factors on the source's weights; 0 if the source lacks the channel."""
 
     @staticmethod
     def between(source: HeadModel, controls: Controls, points: Correspondence) -> NamePrior:
-        """Compare how far each channel of the mouth parts the lips of both heads.
+        """Compare how far each channel of the mouth opens the lips of both heads.
 
-        The gain of such a channel is the ratio of the two, so that the mouth opens as far on the target. It is the
-        inverse on the way back. All other gains are 1.
+        The gain of such a channel is the ratio of the two openings, so that the mouth opens equally far on the target.
+        Source and target exchanged, it is the inverse. All other gains are 1.
         """
         common = [name for name in controls.names if name in INDEX and name in source.expression_names]
         mouth = [name for name in common if name.startswith(("jaw", "mouth"))]
@@ -65,7 +65,7 @@ class NamePrior:
 
 
 def _basis(head: HeadModel, points: Landmarks, rows: np.ndarray) -> np.ndarray:
-    """Return what each channel adds to some of the points, ``(E, n, 3)`` metres per unit."""
+    """Return the displacement of some points per unit of each channel, ``(E, n, 3)`` metres."""
     used, corners = np.unique(points.corners[rows], return_inverse=True)
     return Landmarks(corners.reshape(-1, 3), points.shares[rows]).of(head.expression_basis(used).astype(np.float64))
 

@@ -1,7 +1,7 @@
-"""Motion on one head -> motion on another: the weights that move corresponding points alike.
+"""Motion on one head -> motion on another: weights that give corresponding points the same displacements.
 
-Displacements of points on the source, with the head at rest, are scaled to the target's size; bounded least squares
-finds the target's weights. Head rotation passes through.
+The displacements of points on the source, without head rotation, are scaled to the size of the target. Bounded least
+squares finds the weights of the target. The head rotation is copied.
 """
 
 from __future__ import annotations
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 __all__ = ["Correspondence", "Options", "Residual", "retarget", "solve_weights", "to_arkit"]
 
 EYEBALL_MM = 12.0
-"""Radius on which a turn of the eyes is weighed against displacements of the skin."""
+"""Radius in mm that converts a rotation of an eye to a displacement, for comparison with points of the skin."""
 GAZE = 0.05
-"""Importance of each eye's turn beside that of the points, which is 1 in all."""
-PASSED = ("eyeLook", "tongueOut")
+"""Weight of the rotation of each eye; the weights of all points sum to 1."""
+COPIED = ("eyeLook", "tongueOut")
 """Channels copied by name if both heads have them, because points of the skin hardly show them."""
 GAPS = 2.0
-"""Importance of how far lips and lids are apart, beside where they are."""
+"""Weight of the gaps between lips and lids, relative to that of all points."""
 FIRMNESS = {"jawOpen": 0.4, "mouthClose": 0.5}
-"""Factor on `by_name` of the channels that open and close the mouth, which yield to the points most."""
+"""Factor on `by_name` for the channels that open and close the mouth: they follow the points more than other channels."""
 FIRM = 1.5
-"""Factor on `by_name` of all other channels."""
+"""Factor on `by_name` for all other channels."""
 STRETCH, AROUND = 1024, 64
 """Frames solved at a time, and extra frames solved on either side, so that smoothing over time has no seam."""
 CHUNK = 64
 """Frames whose vertices are in memory at a time."""
 JAW_ROUNDS = 4
-"""Times that what a turning jaw adds to its tangent is taken into account."""
+"""Number of solves of a head with a jaw joint; each corrects for the difference between rotation and tangent."""
 
 
 @dataclass(frozen=True)
 class Residual:
-    """How far the target's points are from where the source's motion would have them, millimetres on the target."""
+    """Distance of the target's points from their wanted positions, millimetres on the target."""
 
     mean_mm: float
     p95_mm: float
@@ -56,11 +56,11 @@ class Residual:
     regions_mm: dict[str, float] = field(default_factory=dict)
     """Mean by region."""
     moved_mm: float = 0.0
-    """Mean displacement that was asked for, to judge the others by."""
+    """Mean wanted displacement, for comparison."""
 
     @staticmethod
     def of(distance_mm: np.ndarray, regions: tuple[str, ...], moved_mm: np.ndarray) -> Residual:
-        """Sum up distances `(T, n)` of points of the given regions."""
+        """Summarise distances ``(T, n)`` of points of the given regions."""
         if not distance_mm.size:
             return Residual(0.0, 0.0, 0.0)
         names = np.array(regions)
@@ -74,7 +74,7 @@ class Residual:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what an output's metadata keeps."""
+        """Return the fields for the metadata of an output, rounded."""
         return {
             "mean_mm": round(self.mean_mm, 4),
             "p95_mm": round(self.p95_mm, 4),
@@ -92,40 +92,40 @@ def retarget(
     options: Options | None = None,
     identity: np.ndarray | None = None,
 ) -> tuple[Motion, Residual]:
-    """Find the motion of one head that moves its face as another's moves.
+    """Convert the motion of one head to another head.
 
     Args:
-        motion: of the source head.
-        source: the head that the motion is for.
-        target: the head to move: ARKit weights stay in [0, 1]; a FLAME head gets coefficients, jaw and eyes.
-        correspondence: which points are which; found from the heads when not given.
+        motion: motion of the source head.
+        source: head of the motion.
+        target: head of the result: ARKit weights stay in [0, 1]; a FLAME head gets coefficients, jaw and eyes.
+        correspondence: corresponding points of the heads; None: computed from the heads.
         options: weights of the solver's regularisers.
-        identity: `(I,)` of the source's person; none for its mean face.
+        identity: ``(I,)`` identity coefficients of the source; None for its mean face.
 
     Returns:
-        The motion on the target, head rotation and frame rate as they were, and how far its points are off.
+        The motion on the target, with the same head rotation and frame rate, and the remaining error of its points.
 
     Raises:
-        ModelError: the motion does not fit the source, or the heads have nothing in common.
+        ModelError: the motion does not belong to the source, or no corresponding points are found.
     """
     options = options or Options()
     points = correspondence or Correspondence.between(source, target)
     controls = Controls.of(target, points.target)
     prior = NamePrior.between(source, controls, points)
-    found, distances, asked = [], [], []
+    motions, distances, lengths = [], [], []
     for start in range(0, max(len(motion), 1), STRETCH):
         before = min(start, AROUND)
-        kept = slice(before, before + STRETCH)
+        solved = slice(before, before + STRETCH)
         stretch = motion.slice(start - before, start + STRETCH + AROUND)
         wanted, turns = _displacements(stretch, source, points.source, identity)
         wanted = MM * points.scale * (wanted @ points.rotation.T)
         if turns is not None:
             turns = (turns.reshape(-1, 2, 3) @ points.rotation.T).reshape(-1, 6)
         weights, reached = _solve(stretch, wanted, turns, controls, prior, points, options)
-        found.append(controls.motion(weights[kept], stretch.slice(kept.start, kept.stop)))
-        distances.append(np.linalg.norm(reached[kept] - wanted[kept], axis=-1).astype(np.float32))
-        asked.append(np.linalg.norm(wanted[kept], axis=-1).astype(np.float32))
-    return Motion.joined(found), Residual.of(np.concatenate(distances), points.regions, np.concatenate(asked))
+        motions.append(controls.motion(weights[solved], stretch.slice(solved.start, solved.stop)))
+        distances.append(np.linalg.norm(reached[solved] - wanted[solved], axis=-1).astype(np.float32))
+        lengths.append(np.linalg.norm(wanted[solved], axis=-1).astype(np.float32))
+    return Motion.joined(motions), Residual.of(np.concatenate(distances), points.regions, np.concatenate(lengths))
 
 
 def _solve(
@@ -137,10 +137,10 @@ def _solve(
     points: Correspondence,
     options: Options,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the controls' weights `(T, C)` for displacements `(T, n, 3)`, mm, and where they bring the points."""
+    """Return the controls' weights ``(T, C)`` for displacements ``(T, n, 3)``, mm, and the displacements that they give."""
 
     def rows(displacements: np.ndarray, eyes: np.ndarray | None) -> np.ndarray:
-        """Lay what counts side by side: points, gaps, and turns of the eyes."""
+        """Return the weighted rows of the least squares: points, gaps, and rotations of the eyes."""
         parts = [displacements * np.sqrt(points.weights)[:, None]]
         if points.gaps:
             upper, lower = np.array(points.gaps).T
@@ -157,9 +157,9 @@ def _solve(
     firm = np.array([FIRMNESS.get(name, FIRM) for name in controls.names])
     named = options.by_name * known * firm * np.sqrt(own * own.mean())
     ridge = options.ridge * controls.stiffness + named
-    passed = np.array([name.startswith(PASSED) for name in controls.names]) & (known > 0)
+    copied = np.array([name.startswith(COPIED) for name in controls.names]) & (known > 0)
     start = np.clip(toward, controls.low, controls.high)
-    low, high = np.where(passed, start, controls.low), np.where(passed, start, controls.high)
+    low, high = np.where(copied, start, controls.low), np.where(copied, start, controls.high)
     weights, missed = start, np.zeros_like(wanted)
     contact = Contact.of(wanted, controls, points)
     for _ in range(JAW_ROUNDS if controls.bends else 1):
@@ -191,23 +191,23 @@ def to_arkit(
 ) -> tuple[Motion, Residual]:
     """Convert a motion to the 52 ARKit channels.
 
-    The jaw's rotation becomes jawOpen, jawLeft, jawRight and jawForward by the solve, the eyes' the gaze channels; head
-    rotation passes through. A motion that has ARKit channels already gets all 52 in our order, and nothing is solved.
+    The solver converts the rotation of the jaw to jawOpen, jawLeft, jawRight and jawForward, and that of the eyes to the gaze
+    channels. The head rotation is copied. If the motion has ARKit channels, they are only put in the order of the 52.
 
     Args:
-        motion: of any head, such as FLAME.
-        head: the head it is for; loaded by the motion's `head` when not given.
-        arkit_head: the head whose ARKit shapes are meant; by default the free head.
+        motion: motion of any head, such as FLAME.
+        head: head of the motion; None: loaded by the name in `motion.head`.
+        arkit_head: head with the ARKit shapes; None: the free head.
         options: weights of the solver's regularisers.
-        identity: `(I,)` of the person; none for the mean face.
-        correspondence: from `head` to `arkit_head`, when it is known already.
+        identity: ``(I,)`` identity coefficients; None for the mean face.
+        correspondence: from `head` to `arkit_head`; None: computed from the heads.
 
     Returns:
-        The motion for the ARKit head, and how far its points are off; all zeros where nothing was solved.
+        The motion for the ARKit head, and the remaining error of its points; zeros if nothing was solved.
 
     Raises:
-        ModelError: the motion does not fit the head.
-        InputError: the head is not there.
+        ModelError: the motion does not belong to the head.
+        InputError: the file of the head is missing.
     """
     if set(motion.expression_names) <= set(INDEX):
         full = np.zeros((len(motion), len(CHANNELS)), np.float32)
@@ -223,7 +223,8 @@ def to_arkit(
 def _displacements(
     motion: Motion, head: HeadModel, points: Landmarks, identity: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return how far points move `(T, n, 3)` m with the head at rest, and how the eyes turn `(T, 6)` rad, if it has any."""
+    """Return displacements of points ``(T, n, 3)``, metres, and eye rotations ``(T, 6)``, radians, or None; both without the
+    head rotation."""
     rest = neutral_of(head, identity)
     still = replace(motion, head_pose=np.zeros_like(motion.head_pose))
     moved, turned = [np.zeros((0, len(points), 3))], []

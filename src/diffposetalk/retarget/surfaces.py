@@ -1,4 +1,4 @@
-"""Resting surfaces laid on one another: similarity, smooth warp, and the nearest points that face the same way."""
+"""Alignment of resting surfaces: similarity, smooth warp, and nearest points with similar normals."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.normals import vertex_normals
 
 LATTICE = np.array([(i, j, 4 - i - j) for i in range(5) for j in range(5 - i)], np.float64) / 4
-"""Points tried on every triangle."""
+"""Barycentric coordinates of the candidate points of every triangle."""
 
 
 def similarity(a: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Return scale, rotation and shift with `b = scale rotation a + shift` in the least-squares sense.
+    """Return scale, rotation and shift of the least-squares similarity ``b = scale * rotation @ a + shift``.
 
     Source: Umeyama: Least-squares estimation of transformation parameters between two point patterns (1991).
     """
@@ -28,7 +28,7 @@ def similarity(a: np.ndarray, b: np.ndarray) -> tuple[float, np.ndarray, np.ndar
 
 @dataclass(frozen=True)
 class Warp:
-    """A smooth map of space: affine, and a sum of distances to some points."""
+    """A smooth map of space: an affine map plus a weighted sum of distances to some centres."""
 
     centres: np.ndarray
     bends: np.ndarray
@@ -36,29 +36,29 @@ class Warp:
 
     @staticmethod
     def fit(start: np.ndarray, end: np.ndarray, smooth: float) -> Warp:
-        """Fit a biharmonic spline that takes `start` `(n, 3)` near `end`; `smooth` is a length, 0 interpolates."""
+        """Fit a biharmonic spline that maps `start` ``(n, 3)`` close to `end`; `smooth` is a length, 0: interpolate exactly."""
         n = len(start)
         kernel = -np.linalg.norm(start[:, None] - start[None], axis=-1)
         system = np.zeros((n + 4, n + 4))
         system[:n, :n] = kernel + smooth * np.eye(n)
         system[:n, n:] = np.concatenate([start, np.ones((n, 1))], 1)
         system[n:, :n] = system[:n, n:].T
-        found = np.linalg.lstsq(system, np.concatenate([end, np.zeros((4, 3))]), rcond=1e-12)[0]
-        return Warp(start, found[:n], found[n:])
+        solution = np.linalg.lstsq(system, np.concatenate([end, np.zeros((4, 3))]), rcond=1e-12)[0]
+        return Warp(start, solution[:n], solution[n:])
 
     @staticmethod
     def none() -> Warp:
-        """Return the warp that leaves everything where it is."""
+        """Return the identity."""
         return Warp(np.zeros((1, 3)), np.zeros((1, 3)), np.concatenate([np.eye(3), np.zeros((1, 3))]))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        """Move points `(m, 3)`."""
+        """Move points ``(m, 3)``."""
         kernel = -np.linalg.norm(points[:, None] - self.centres[None], axis=-1)
         return kernel @ self.bends + points @ self.affine[:3] + self.affine[3]
 
 
 class Surface:
-    """The skin of a resting head, asked for the nearest points that face a given way."""
+    """The skin of a resting head, for queries of nearest points with a given normal."""
 
     def __init__(self, vertices: np.ndarray, faces: np.ndarray, skin: np.ndarray) -> None:
         held = np.zeros(len(vertices), bool)
@@ -70,7 +70,15 @@ class Surface:
         self.size = float(np.linalg.norm(corners - self.centres[:, None], axis=-1).mean())
 
     def nearest(self, points: np.ndarray, directions: np.ndarray) -> tuple[np.ndarray, Landmarks, np.ndarray]:
-        """Return positions `(m, 3)`, the points on triangles, and their distances `(m,)`, infinite if none faces so."""
+        """Find the nearest point of the surface for each query point.
+
+        Args:
+            points: ``(m, 3)`` query points.
+            directions: ``(m, 3)`` unit normals; a result has a normal within about 66 degrees of it.
+
+        Returns:
+            Positions ``(m, 3)``, the points on triangles, and distances ``(m,)``; infinite if no triangle has such a normal.
+        """
         where, shares, distances = [], [], []
         for start in range(0, len(points), 64):
             p, d = points[start : start + 64], directions[start : start + 64]
@@ -78,13 +86,15 @@ class Surface:
             squares = np.where(d @ self.facing.T > 0.4, squares, np.inf)
             few = np.argpartition(squares, 12, axis=1)[:, :12]
             rows = self.faces[few]
-            tried = np.einsum("lc,mfcx->mflx", LATTICE, self.vertices[rows])
-            apart = ((tried - p[:, None, None]) ** 2).sum(-1)
-            apart = np.where(np.isfinite(np.take_along_axis(squares, few, 1))[..., None], apart, np.inf)
-            best = apart.reshape(len(p), -1).argmin(1)
+            candidates = np.einsum("lc,mfcx->mflx", LATTICE, self.vertices[rows])
+            candidate_squares = ((candidates - p[:, None, None]) ** 2).sum(-1)
+            candidate_squares = np.where(
+                np.isfinite(np.take_along_axis(squares, few, 1))[..., None], candidate_squares, np.inf
+            )
+            best = candidate_squares.reshape(len(p), -1).argmin(1)
             face, lattice = best // len(LATTICE), best % len(LATTICE)
             where.append(rows[np.arange(len(p)), face])
             shares.append(LATTICE[lattice])
-            distances.append(np.sqrt(apart.reshape(len(p), -1)[np.arange(len(p)), best]))
+            distances.append(np.sqrt(candidate_squares.reshape(len(p), -1)[np.arange(len(p)), best]))
         marks = Landmarks(np.concatenate(where).astype(np.int32), np.concatenate(shares).astype(np.float32))
         return marks.of(self.vertices), marks, np.concatenate(distances)

@@ -116,7 +116,7 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
 
 
 def _parts(base: source.BaseMesh, neutral: np.ndarray, folder: Path) -> list[Part]:
-    """Build every part on the neutral shape `(V_base, 3)`."""
+    """Build every part on the neutral shape ``(V_base, 3)``."""
     skin, shirt = parts.body(base, neutral, folder)
     eyes = [parts.eyeball(base, neutral, f"helper-{name}-eye", side) for side, name in enumerate("lr")]
     tongue = parts.from_group(base, neutral, "tongue", "helper-tongue", "tongue")
@@ -138,22 +138,22 @@ class Joined:
     uv: np.ndarray
     face_material: np.ndarray
     rigid_eye: np.ndarray
-    """`(V,)`: 0 left eyeball, 1 right eyeball, -1 anything else."""
+    """``(V,)``: 0 left eyeball, 1 right eyeball, -1 anything else."""
     base_index: np.ndarray
-    """`(V,)` vertex of the base mesh, -1 for built parts."""
+    """``(V,)`` vertex of the base mesh, -1 for built parts."""
     start: dict[str, tuple[int, int]]
     """Part name to its vertex range."""
     carriers: tuple[Callable[[np.ndarray], np.ndarray], ...]
 
     @property
     def vertex_material(self) -> np.ndarray:
-        """`(V,)` material of a face round each vertex."""
+        """``(V,)`` material of a face round each vertex."""
         table = np.zeros(len(self.rest), np.int64)
         table[self.faces.ravel()] = np.repeat(self.face_material, 3)
         return table
 
     def carry(self, displacement: np.ndarray) -> np.ndarray:
-        """Take a displacement of the base mesh, `(V_base, 3)`, to this mesh, `(V, 3)`."""
+        """Take a displacement of the base mesh, ``(V_base, 3)``, to this mesh, ``(V, 3)``."""
         return np.concatenate([carry(displacement) for carry in self.carriers])
 
     def of_base(self, index: np.ndarray) -> np.ndarray:
@@ -181,7 +181,7 @@ def _join(pieces: list[Part]) -> Joined:
 
 
 def _eye_rotation(base: source.BaseMesh, neutral: np.ndarray, delta: np.ndarray) -> np.ndarray:
-    """Fit the rotation of each eyeball in one channel (Kabsch): `(2, 3)` radians, left and right."""
+    """Fit the rotation of each eyeball in one channel (Kabsch): ``(2, 3)`` radians, left and right."""
     vectors = np.zeros((2, 3))
     for side, name in enumerate(("helper-l-eye", "helper-r-eye")):
         members = base.members(name)
@@ -213,7 +213,7 @@ def _identity(
 
 
 def _joint_weights(head: Joined, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """Sum MakeHuman's bones into neck and head: `(V, 2)`; what neither holds is the fixed trunk."""
+    """Sum MakeHuman's bones into neck and head: ``(V, 2)``; what neither holds is the fixed trunk."""
     neck = sum(weights[name] for name in ("neck01", "neck02", "neck03"))
     skull = sum(value for name, value in weights.items() if not name.startswith(("neck", *TRUNK)))
     total = np.maximum(sum(weights.values()), 1e-6)
@@ -226,7 +226,7 @@ def _joint_weights(head: Joined, weights: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _paint(head: Joined, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Paint the textures and give the skin its place on them: pictures by material, `(F, 3, 2)` coordinates."""
+    """Paint the textures and give the skin its place on them: pictures by material, ``(F, 3, 2)`` coordinates."""
     first, stop = head.start["skin"]
     on_skin = (head.faces < stop).all(1) & (head.faces >= first).all(1)
     bare = on_skin & (head.face_material == parts.MATERIALS.index("skin"))

@@ -74,7 +74,7 @@ class AnnyHead(BaseHead):
 
     @property
     def faces(self) -> np.ndarray:
-        """`(F, 3)` int32."""
+        """``(F, 3)`` int32."""
         return self.data["faces"]
 
     @property
@@ -98,7 +98,7 @@ class AnnyHead(BaseHead):
 
     @cached_property
     def presets(self) -> dict[str, np.ndarray]:
-        """Named people: name to identity `(I,)`."""
+        """Named people: name to identity ``(I,)``."""
         return dict(zip(self.data["preset_names"].tolist(), self.data["presets"], strict=True))
 
     def draw_identity(self, seed: int) -> np.ndarray:
@@ -123,7 +123,7 @@ class AnnyHead(BaseHead):
 
     @property
     def lip_pairs(self) -> np.ndarray:
-        """`(3, 2)` vertex indices of facing upper and lower inner-lip points: 5 mm right, middle, 5 mm left."""
+        """``(3, 2)`` vertex indices of facing upper and lower inner-lip points: 5 mm right, middle, 5 mm left."""
         return self.data["lip_pairs"]
 
     @cached_property
@@ -142,13 +142,13 @@ class AnnyHead(BaseHead):
         """Place every vertex.
 
         Args:
-            expression: `(..., 52)` in the order of `expression_names`, usually in [0, 1]; numpy or torch.
-            head_pose: `(..., 3)` axis-angle, radians; none for rest. Leading dimensions of all arguments broadcast.
+            expression: ``(..., 52)`` in the order of `expression_names`, usually in [0, 1]; numpy or torch.
+            head_pose: ``(..., 3)`` axis-angle, radians; none for rest. Leading dimensions of all arguments broadcast.
             jaw_pose: must be none: this head opens its jaw by `jawOpen` and its kin.
-            identity: `(..., I)` or `(I,)`; none for the neutral person.
+            identity: ``(..., I)`` or ``(I,)``; none for the neutral person.
 
         Returns:
-            `(..., V, 3)` metres, of the kind of `expression`; differentiable with torch.
+            ``(..., V, 3)`` metres, of the kind of `expression`; differentiable with torch.
 
         Raises:
             ModelError: wrong widths, or a jaw pose.
@@ -195,7 +195,7 @@ class AnnyHead(BaseHead):
         return np.concatenate(pieces, -2)
 
     def neutral(self, region: str | np.ndarray = "skin", identity: np.ndarray | None = None) -> np.ndarray:
-        """Return resting positions of a region's vertices: `(n, 3)` metres."""
+        """Return resting positions of a region's vertices: ``(n, 3)`` metres."""
         index = self._index(region)
         rest = self.data["vertices"][index]
         if identity is None:
@@ -212,7 +212,7 @@ class AnnyHead(BaseHead):
             region: a key of `regions`, or vertex indices.
 
         Returns:
-            `(52, n, 3)` float32, metres per unit.
+            ``(52, n, 3)`` float32, metres per unit.
         """
         index = self._index(region)
         basis = self.data["expression"][:, index].copy()
@@ -230,11 +230,11 @@ class AnnyHead(BaseHead):
         they overlap.
 
         Args:
-            vertices: `(..., V, 3)` metres, without head rotation.
-            identity: `(I,)` whose face they are, for what the face at rest has; none for the neutral person.
+            vertices: ``(..., V, 3)`` metres, without head rotation.
+            identity: ``(I,)`` whose face they are, for what the face at rest has; none for the neutral person.
 
         Returns:
-            `(...)` mean of the three, metres.
+            ``(...)`` mean of the three, metres.
         """
         columns = self.data["lip_columns"]
         here = vertices[..., columns.reshape(-1), 1]

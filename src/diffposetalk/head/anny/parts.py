@@ -30,17 +30,17 @@ class Part:
 
     name: str
     rest: np.ndarray
-    """`(n, 3)` metres."""
+    """``(n, 3)`` metres."""
     faces: np.ndarray
-    """`(f, 3)` indices into this part's vertices."""
+    """``(f, 3)`` indices into this part's vertices."""
     uv: np.ndarray
-    """`(f, 3, 2)`."""
+    """``(f, 3, 2)``."""
     face_material: np.ndarray
-    """`(f,)` index into `MATERIALS`."""
+    """``(f,)`` index into `MATERIALS`."""
     base_index: np.ndarray
-    """`(n,)` vertex of the base mesh, -1 where built or cut."""
+    """``(n,)`` vertex of the base mesh, -1 where built or cut."""
     carry: Callable[[np.ndarray], np.ndarray]
-    """Field on the base mesh `(V_base, 3)` -> on this part `(n, 3)`; linear."""
+    """Field on the base mesh ``(V_base, 3)`` -> on this part ``(n, 3)``; linear."""
     eye: int = -1
     """0 left eyeball, 1 right eyeball, -1 anything else."""
 
@@ -51,7 +51,7 @@ def material(name: str, n_faces: int) -> np.ndarray:
 
 
 def triangles(quads: np.ndarray) -> np.ndarray:
-    """Split `(Q, 4, ...)` quads into `(2 Q, 3, ...)` triangles."""
+    """Split ``(Q, 4, ...)`` quads into ``(2 Q, 3, ...)`` triangles."""
     return np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]])
 
 
@@ -187,7 +187,7 @@ def _thicken(shirt: Part) -> Part:
 
 
 def read_mask(folder: Path, name: str, uv: np.ndarray) -> np.ndarray:
-    """Look up one of the package's painted masks at texture coordinates `(..., 2)`, in [0, 1]."""
+    """Look up one of the package's painted masks at texture coordinates ``(..., 2)``, in [0, 1]."""
     from PIL import Image
 
     image = np.asarray(Image.open(folder / f"mpfb2/textures/mpfb_{name}.jpg").convert("L"), np.float32) / 255
@@ -202,7 +202,7 @@ def read_mask(folder: Path, name: str, uv: np.ndarray) -> np.ndarray:
 
 
 def skin_masks(base: BaseMesh, index: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
-    """Look up the masks at vertices of the body: name to `(n,)` in [0, 1]."""
+    """Look up the masks at vertices of the body: name to ``(n,)`` in [0, 1]."""
     uv = np.zeros((len(base.vertices), 2), np.float32)
     uv[base.quads["body"].ravel()] = base.uv[base.quad_uv["body"].ravel()]
     names = {"lips": "lips", "eyelids": "eyelids", "mouth": "inside-mouth", "ears": "ears"}

