@@ -78,9 +78,9 @@ def test_landmarks_are_where_the_head_has_them(head: FlameHead) -> None:
         return np.stack([(function(move) - function(-move)) / (2 * step) for move in moves], 1)
 
     few = weights[7:9]
-    assert np.allclose(person.slope(few), change(lambda m: person.place(few + m), 53), atol=1e-7)
+    assert np.allclose(person.derivative(few), change(lambda m: person.place(few + m), 53), atol=1e-7)
     by_identity = change(lambda m: model.of_person(identity + m).place(few), 100)
-    assert np.allclose(model.identity_slope(few), by_identity, atol=1e-7)
+    assert np.allclose(model.identity_derivative(few), by_identity, atol=1e-7)
 
 
 def test_known_coefficients_come_back(head: FlameHead, tmp_path: Path) -> None:

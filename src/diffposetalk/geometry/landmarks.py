@@ -10,12 +10,12 @@ import numpy as np
 from diffposetalk.geometry.skinning import Array, like
 
 N_MEDIAPIPE = 478
-"""468 points of the face, then five of each iris: centre and, from there, toward +X, +Y, -X, -Y; right eye first."""
+"""Number of landmarks: 468 of the face, then five of each iris, right eye first: centre, and edge toward +X, +Y, -X, -Y."""
 
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Points that ride on triangles, in MediaPipe's order."""
+    """Points on triangles, given by barycentric coordinates, in MediaPipe's order."""
 
     corners: np.ndarray
     """``(L, 3)`` int32 vertex indices."""
@@ -26,15 +26,15 @@ class Landmarks:
         return len(self.corners)
 
     def some(self, indices: Sequence[int]) -> Landmarks:
-        """Return some of the points."""
+        """Return the points with these indices."""
         return Landmarks(self.corners[list(indices)], self.shares[list(indices)])
 
     def of(self, vertices: Array, indices: np.ndarray | None = None) -> Array:
-        """Find the landmarks on a moved head.
+        """Return the landmarks for given vertices of the head.
 
         Args:
             vertices: ``(..., V, 3)``, numpy or torch.
-            indices: ``(n,)`` which landmarks; none for all, in order.
+            indices: ``(n,)`` which landmarks; None: all, in order.
 
         Returns:
             ``(..., n, 3)`` in the unit of the vertices; differentiable with torch.

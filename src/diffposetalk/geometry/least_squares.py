@@ -1,15 +1,16 @@
-"""Bounded least squares over a whole sequence: the solver of retargeting, and of fitting to video.
+"""Bounded least squares over a whole sequence, for retargeting and for tracking.
 
-With a basis `B_t`, wanted displacements `d_t` and weights `w_t` of frame `t`, minimise
+Given a basis `B_t` and wanted displacements `d_t` of each frame `t`, find the weights `w_t` that minimise
 
     sum_t |B_t w_t - d_t|^2 + sum_e ridge_e (w_te - toward_te)^2 + sum_e temporal_e sum_t (w_te - w_(t-1)e)^2
           + symmetry sum_(l, r) sum_t (w_tl - w_tr)^2 + 2 sparsity sum_te w_te     subject to low <= w <= high.
 
-Sparsity counts where `low` is 0, so that the whole is a quadratic programme. It is solved exactly by block principal
-pivoting over all frames at once: guess which weights are at a bound, solve for the others, swap those that are wrong.
+The sparsity term is used only for weights with ``low`` 0. So the problem is a quadratic programme. It is solved exactly by
+block principal pivoting over all frames at once: guess which weights are at a bound, solve for the others, exchange the
+weights that were guessed wrong, and repeat.
 
 Source: Portugal, Judice, Vicente: A comparison of block pivoting and interior-point algorithms for linear least squares
-problems with nonnegative variables (1994); here with two bounds, many frames and coupling in time.
+problems with nonnegative variables (1994). Here: two bounds, many frames, and coupling in time.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ import numpy as np
 from diffposetalk.errors import UsageError
 
 BLOCK, AHEAD = 512, 32
-"""Frames solved together, and how many after them are looked at for the coupling in time."""
+"""Frames solved together, and further frames after them that are solved only for the coupling in time."""
 ROUNDS = 60
-"""Exchanges before coordinate descent takes over."""
+"""Largest number of exchanges; after that coordinate descent is used."""
 PATIENCE = 3
-"""Exchanges in vain of all wrong weights of a frame before they are exchanged one at a time."""
+"""Number of exchanges of a frame without progress after which its weights are exchanged one at a time."""
 
 
 def solve_weights(
@@ -41,28 +42,29 @@ def solve_weights(
     start: np.ndarray | None = None,
     toward: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Find the weights whose blend comes nearest to wanted displacements, frame by frame but coupled in time.
+    """Find the weights whose blend is nearest to wanted displacements; frames may be coupled in time.
 
     Args:
-        basis: ``(E, n, 3)`` or ``(E, N)`` what one unit of each weight adds, or ``(T, E, N)`` where it differs between frames
-            (a camera's view). A row's importance is the square of what both sides are multiplied by. Points beside
-            displacements of as many points are taken for the first.
-        displacement: ``(T, n, 3)`` or ``(T, N)`` wanted, in the same unit.
+        basis: ``(E, n, 3)`` or ``(E, N)`` displacements per unit of each weight, or ``(T, E, N)`` if they differ
+            between frames, as in a camera's view. To weight a row, multiply both sides by the square root of its weight.
+            If ``(E, n, 3)`` and ``(T, E, N)`` are both possible, the first is assumed.
+        displacement: ``(T, n, 3)`` or ``(T, N)`` wanted displacements, in the same unit.
         low: lower bounds, broadcast to ``(T, E)``; may be -inf.
         high: upper bounds likewise; may be inf.
-        ridge: pull toward `toward`, per weight or one; a little of it makes the answer unique.
-        temporal: pull toward the frame before, per weight or one.
-        sparsity: cost of each unit of a weight whose lower bound is 0.
-        symmetry: pull of the weights of a pair toward one another.
+        ridge: strength of the prior toward `toward`, one number or one per weight; a small value makes the result unique.
+        temporal: strength of the prior toward the previous frame, one number or one per weight.
+        sparsity: cost per unit of each weight with lower bound 0.
+        symmetry: strength of the prior toward equal weights of a pair.
         pairs: indices of left and right weights.
-        start: ``(T, E)`` a guess that saves rounds when it is good; the answer does not depend on it.
-        toward: ``(T, E)`` or ``(E,)`` where the ridge pulls to; zeros by default.
+        start: ``(T, E)`` initial guess; it changes only the number of rounds.
+        toward: ``(T, E)`` or ``(E,)`` centre of the ridge prior; None: 0.
 
     Returns:
         ``(T, E)`` float64 within the bounds.
 
     Raises:
-        UsageError: shapes that do not fit, bounds that cross, a negative pull, or numbers that are not finite.
+        UsageError: shapes do not fit, a lower bound is above its upper bound, a strength is negative, or a number is not
+            finite.
     """
     wanted, moves = np.asarray(displacement, np.float64), np.asarray(basis, np.float64)
     same_points = wanted.ndim == 3 and moves.shape[1:] == wanted.shape[1:]
@@ -106,22 +108,22 @@ def solve_programme(
     temporal: np.ndarray,
     start: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Minimise `w.gram w / 2 - pull.w` per frame, and half of `temporal` times squared steps, between bounds.
+    """Minimise ``w @ gram @ w / 2 - pull @ w`` per frame plus ``temporal / 2`` times squared steps between frames, in bounds.
 
-    Long sequences are solved in blocks, each seeing some frames more than it keeps.
+    Long sequences are solved in blocks; each block also includes some frames after it.
 
     Args:
         gram: ``(E, E)`` or ``(T, E, E)``, positive definite.
-        pull: ``(T, E)``.
-        low: ``(T, E)``.
-        high: ``(T, E)``.
+        pull: ``(T, E)`` linear term.
+        low: ``(T, E)`` lower bounds.
+        high: ``(T, E)`` upper bounds.
         temporal: ``(E,)``.
-        start: ``(T, E)`` a guess, or none.
+        start: ``(T, E)`` initial guess, or None.
 
     Returns:
-        ``(T, E)``.
+        ``(T, E)`` weights.
     """
-    found = np.zeros_like(pull)
+    solution = np.zeros_like(pull)
     for first in range(0, len(pull), BLOCK):
         keep = min(BLOCK, len(pull) - first)
         part = slice(first, first + keep + (AHEAD if temporal.any() else 0))
@@ -131,14 +133,14 @@ def solve_programme(
             low[part],
             high[part],
             np.zeros_like(temporal),
-            found[0],
+            solution[0],
         )
         weights = block.solve(None if start is None else start[part])
         if temporal.any():
-            before = found[first - 1] if first else None
+            before = solution[first - 1] if first else None
             weights = _Block(block.gram, block.pull, block.low, block.high, temporal, before).solve(weights)
-        found[first : first + keep] = weights[:keep]
-    return found
+        solution[first : first + keep] = weights[:keep]
+    return solution
 
 
 class _Block:
@@ -168,7 +170,7 @@ class _Block:
         self.tolerance = 1e-8 * max(float(np.abs(pull).max(initial=0)), 1e-12)
 
     def solve(self, start: np.ndarray | None) -> np.ndarray:
-        """Exchange between free and bound until none is wrong; then, or when that does not end, descend."""
+        """Exchange weights between free and bound until none is wrong; use coordinate descent if this does not end."""
         side = np.zeros(self.pull.shape, np.int8)  # -1 at the lower bound, 1 at the upper, 0 free
         if start is not None:
             side[start <= self.low + 1e-9], side[start >= self.high - 1e-9] = -1, 1
@@ -181,10 +183,10 @@ class _Block:
                 weights = self._along(side)
             else:
                 weights[open_frames] = self._apart(side, open_frames)
-            slope = self.slope(weights)
+            gradient = self.gradient(weights)
             to_low = (side == 0) & (weights < self.low - 1e-10)
             to_high = (side == 0) & (weights > self.high + 1e-10)
-            freed = ((side < 0) & (slope < -self.tolerance)) | ((side > 0) & (slope > self.tolerance))
+            freed = ((side < 0) & (gradient < -self.tolerance)) | ((side > 0) & (gradient > self.tolerance))
             wrong = to_low | to_high | freed
             count = wrong.sum(1)
             open_frames = np.flatnonzero(count)
@@ -202,7 +204,7 @@ class _Block:
             side[wrong & to_low], side[wrong & to_high], side[wrong & freed] = -1, 1, 0
         return self._descend(np.clip(weights, self.low, self.high))
 
-    def slope(self, weights: np.ndarray) -> np.ndarray:
+    def gradient(self, weights: np.ndarray) -> np.ndarray:
         """Return the gradient ``(T, E)``."""
         along = weights @ self.gram if self.gram.ndim == 2 else (self.gram @ weights[..., None])[..., 0]
         along = along - self.push
@@ -213,7 +215,7 @@ class _Block:
         return along
 
     def _apart(self, side: np.ndarray, frames: np.ndarray) -> np.ndarray:
-        """Solve for the free weights of some frames, each on its own."""
+        """Solve for the free weights of some frames, each frame on its own."""
         free = side[frames] == 0
         at = np.where(side[frames] < 0, self.low[frames], self.high[frames])
         at = np.where(free, 0.0, at)
@@ -226,10 +228,10 @@ class _Block:
         return np.linalg.solve(system, right[..., None])[..., 0]
 
     def _along(self, side: np.ndarray) -> np.ndarray:
-        """Solve for the free weights of all frames, coupled in time: elimination of one frame after the other."""
+        """Solve for the free weights of all frames, coupled in time: block tridiagonal elimination."""
         free = side == 0
         at = np.where(free, 0.0, np.where(side < 0, self.low, self.high))
-        right = np.where(free, -self.slope(at), at)
+        right = np.where(free, -self.gradient(at), at)
         n_frames, n_weights = side.shape
         index = np.arange(n_weights)
         inverse = np.empty((n_frames, n_weights, n_weights))
@@ -242,30 +244,30 @@ class _Block:
                 system -= link[:, None] * inverse[frame - 1] * link
                 right[frame] += link * (inverse[frame - 1] @ right[frame - 1])
             inverse[frame] = np.linalg.inv(system)
-        found = np.empty_like(right)
+        solution = np.empty_like(right)
         for frame in range(n_frames - 1, -1, -1):
             if frame + 1 < n_frames:
-                right[frame] += self.temporal * (free[frame] & free[frame + 1]) * found[frame + 1]
-            found[frame] = inverse[frame] @ right[frame]
-        return found
+                right[frame] += self.temporal * (free[frame] & free[frame + 1]) * solution[frame + 1]
+            solution[frame] = inverse[frame] @ right[frame]
+        return solution
 
     def _descend(self, weights: np.ndarray, sweeps: int = 500) -> np.ndarray:
-        """Coordinate descent from weights within the bounds; it always goes down, however slowly."""
+        """Coordinate descent from weights within the bounds; every step decreases the objective."""
         steep = np.diagonal(self.gram, axis1=-2, axis2=-1) + self.degree
         halves = [slice(0, None, 2), slice(1, None, 2)] if self.coupled else [slice(None)]
         for _ in range(sweeps):
             largest = 0.0
             for frames in halves:
-                slope = self.slope(weights)[frames]
+                gradient = self.gradient(weights)[frames]
                 gram = self.gram if self.gram.ndim == 2 else self.gram[frames]
                 for channel in range(weights.shape[1]):
                     old = weights[frames, channel].copy()
-                    new = old - slope[:, channel] / steep[frames, channel]
+                    new = old - gradient[:, channel] / steep[frames, channel]
                     new = np.clip(new, self.low[frames, channel], self.high[frames, channel])
                     change = new - old
                     weights[frames, channel] = new
-                    slope += change[:, None] * gram[..., channel, :]
-                    slope[:, channel] += change * self.degree[frames, channel]
+                    gradient += change[:, None] * gram[..., channel, :]
+                    gradient[:, channel] += change * self.degree[frames, channel]
                     largest = max(largest, float(np.abs(change).max(initial=0)))
             if largest < 1e-7:
                 break

@@ -1,8 +1,8 @@
 """Blend shapes and linear blend skinning, as pure functions.
 
-Every function takes numpy arrays or torch tensors (all arguments of one call of the same kind) and answers in kind;
-with tensors it is differentiable. Shape letters: `K` blend shapes, `V` vertices, `J` joints,
-`...` any leading dimensions, the same for all arguments or broadcastable.
+Every function accepts numpy arrays or torch tensors, the same kind for all arguments of a call, and returns that kind. With
+tensors it is differentiable. Shapes: ``K`` blend shapes, ``V`` vertices, ``J`` joints, ``...`` any leading dimensions that
+are equal or can be broadcast.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ Array = Any
 
 
 def is_tensor(value: object) -> bool:
-    """Tell whether a value is a torch tensor, without importing torch."""
+    """Return whether a value is a torch tensor, without importing torch."""
     return type(value).__module__.split(".")[0] == "torch"
 
 
 def floating(value: Array) -> Array:
-    """Return an array of whole numbers as single-precision numbers, any other as it is."""
+    """Convert an integer array to float32; return any other array unchanged."""
     if is_tensor(value):
         return value if value.is_floating_point() else value.float()
     value = np.asarray(value)
@@ -30,7 +30,7 @@ def floating(value: Array) -> Array:
 
 
 def like(value: Array, reference: Array) -> Array:
-    """Return a value as the kind of array that ``reference`` is, with its float type and device.
+    """Convert a value to the kind of array of ``reference``, with its float type and device.
 
     Args:
         value: numpy array or torch tensor; a tensor keeps its gradient.
@@ -44,7 +44,7 @@ def like(value: Array, reference: Array) -> Array:
 
 
 def folded(value: Array) -> Array:
-    """Return an array that was expanded over leading dimensions with these as 1, so that work on it is done once."""
+    """Return an array with expanded (repeated) leading dimensions reduced to 1, so that they are computed once."""
     strides = value.stride() if is_tensor(value) else value.strides
     for axis, (n, stride) in enumerate(zip(value.shape[:-1], strides[:-1])):
         if n > 1 and stride == 0:
@@ -85,16 +85,16 @@ def rotate_about(points: Array, rotation: Array, centre: Array) -> Array:
 def chain_transforms(
     rotations: list[Array], joints: Array, parents: Sequence[int] | None = None
 ) -> list[tuple[Array, Array]]:
-    """Follow a chain or tree of joints from the fixed base outward.
+    """Compose the transforms of a chain or tree of joints from the fixed base outward.
 
     Args:
         rotations: one ``(..., 3, 3)`` per joint, each relative to its parent.
         joints: ``(..., J, 3)`` rest positions, metres; `J = len(rotations)`.
-        parents: for each joint the number of an earlier one, -1 for the base; by default the one before it.
+        parents: for each joint the index of its parent, an earlier joint, or -1 for the base; None: the joint before it.
 
     Returns:
-        Per joint `(rotation (..., 3, 3), translation (..., 3))`, so that a point `p` that belongs to the joint at rest
-        moves to `R p + t`.
+        Per joint `(rotation (..., 3, 3), translation (..., 3))`, so that a point `p` of the joint at rest moves to
+        `R p + t`.
     """
     transforms: list[tuple[Array, Array]] = []
     for index, local in enumerate(rotations):
@@ -110,12 +110,12 @@ def chain_transforms(
 
 
 def linear_blend_skinning(vertices: Array, weights: Array, transforms: list[tuple[Array, Array]]) -> Array:
-    """Move vertices with their joints: `v' = v + sum_j w_j (R_j v + t_j - v)`; what no joint holds stays put.
+    """Move vertices with their joints: `v' = v + sum_j w_j (R_j v + t_j - v)`; vertices without weight do not move.
 
     Args:
         vertices: ``(..., V, 3)`` metres, at rest.
-        weights: ``(V, J)`` in [0, 1]; rows sum to at most 1, the remainder belongs to the fixed base.
-        transforms: per joint `(rotation (..., 3, 3), translation (..., 3))`, as `chain_transforms` gives them.
+        weights: ``(V, J)`` in [0, 1]; rows sum to at most 1; the remainder is the weight of the fixed base.
+        transforms: per joint `(rotation (..., 3, 3), translation (..., 3))`, as returned by `chain_transforms`.
 
     Returns:
         ``(..., V, 3)`` metres.

@@ -50,7 +50,7 @@ class Controls:
     """``(C, n, 3)`` displacement of the points per unit of each control, at rest, mm."""
     turns: np.ndarray | None
     """``(C, 6)`` rotation vectors of the eyes per unit."""
-    bends: bool
+    has_joints: bool
     """Whether controls are rotations, so that the basis is only the tangent at rest."""
     place: Any
     """``(T, C) -> (T, n, 3)`` displacements, mm."""
@@ -73,9 +73,9 @@ class Controls:
 
     def motion(self, weights: np.ndarray, like: Motion) -> Motion:
         """Return the motion of weights ``(T, C)``, with head rotation and frame rate of `like`."""
-        count = len(self.head.expression_names) if not self.bends else len(self.names) - 9
+        count = len(self.head.expression_names) if not self.has_joints else len(self.names) - 9
         poses: dict[str, Any] = {}
-        if self.bends:
+        if self.has_joints:
             poses = {"jaw_pose": weights[:, count : count + 3], "eye_pose": weights[:, count + 3 :]}
         return Motion(weights[:, :count], self.names[:count], like.head_pose, like.fps, self.head.name, **poses)
 

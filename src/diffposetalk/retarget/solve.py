@@ -162,7 +162,7 @@ def _solve(
     low, high = np.where(copied, start, controls.low), np.where(copied, start, controls.high)
     weights, missed = start, np.zeros_like(wanted)
     contact = Contact.of(wanted, controls, points)
-    for _ in range(JAW_ROUNDS if controls.bends else 1):
+    for _ in range(JAW_ROUNDS if controls.has_joints else 1):
         weights = solve_weights(
             *contact.joined(moves, rows(wanted + missed, turns if eyes else None), wanted + missed),
             low,
@@ -176,7 +176,7 @@ def _solve(
             toward * named / np.maximum(ridge, 1e-12),
         )
         reached = controls.place(weights)
-        if controls.bends:
+        if controls.has_joints:
             missed = np.tensordot(weights, controls.basis_mm, 1) - reached
     return weights, reached
 

@@ -31,7 +31,7 @@ class Warp:
     """A smooth map of space: an affine map plus a weighted sum of distances to some centres."""
 
     centres: np.ndarray
-    bends: np.ndarray
+    coefficients: np.ndarray
     affine: np.ndarray
 
     @staticmethod
@@ -54,7 +54,7 @@ class Warp:
     def __call__(self, points: np.ndarray) -> np.ndarray:
         """Move points ``(m, 3)``."""
         kernel = -np.linalg.norm(points[:, None] - self.centres[None], axis=-1)
-        return kernel @ self.bends + points @ self.affine[:3] + self.affine[3]
+        return kernel @ self.coefficients + points @ self.affine[:3] + self.affine[3]
 
 
 class Surface:

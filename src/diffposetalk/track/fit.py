@@ -1,8 +1,8 @@
 """Landmarks -> identity, head pose and expression weights, by bounded robust least squares.
 
-Gauss-Newton: at the current pose and weights the camera's view is linear; the pose of each frame is eliminated from its
-equations (Schur complement), so that weights and pose are found together; the weights of all frames, coupled in time and
-bounded, are a quadratic programme (`least_squares.solve_programme`); the pose follows from them.
+Gauss-Newton: the projection is linearised at the current pose and weights. The pose of each frame is eliminated from its
+equations (Schur complement), so that pose and weights are solved together. The weights of all frames, bounded and coupled
+in time, are a quadratic programme (`least_squares.solve_programme`). The pose follows from them.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from diffposetalk.track.landmarks import (
 from diffposetalk.track.model import LandmarkModel
 
 NOISE = 0.01
-"""Usual error of a landmark, as a share of the inter-ocular distance."""
+"""Standard deviation of the error of a landmark, as a share of the inter-ocular distance."""
 DEPTH_NOISE = 0.03
-"""Usual error of a landmark's depth, which MediaPipe estimates; same unit."""
+"""Standard deviation of the error of a landmark's depth, which MediaPipe estimates; same unit."""
 N_POSE = 7
 """Unknowns of a pose: rotation, translation, and the depth offset of the whole face, which MediaPipe does not give."""
 N_INDEPENDENT = 60.0
@@ -38,27 +38,27 @@ N_INDEPENDENT = 60.0
 N_HOLDING = 30.0
 """Extra weight of the stable landmarks when solving for the pose."""
 GAP_NOISE = {"lids": 0.006, "lips": 0.008}
-"""Usual error of the measured gaps, as a share of the inter-ocular distance."""
+"""Standard deviation of the error of the measured gaps, as a share of the inter-ocular distance."""
 SPARSITY = 1.0
-"""Cost of a weight of 1, in units of half a squared usual error."""
+"""Strength of the sparsity prior on weights, relative to their quadratic prior."""
 IDENTITY_FRAMES = 24
-"""Most frames from which identity is fitted."""
+"""Largest number of frames from which identity is fitted."""
 ROUNDS = 4
 """Gauss-Newton rounds for pose and weights."""
 IDENTITY_ROUNDS = 8
 """Rounds for identity."""
 OFFSET_ROUNDS = 3
 """Rounds in which the offsets of the landmarks are estimated."""
-SURE = 4.0
-"""Number of independent frames that all frames together count as for the offset of a landmark (its error persists)."""
+N_INDEPENDENT_FRAMES = 4.0
+"""Effective number of independent frames when solving for identity (the errors of a landmark are equal in all frames)."""
 OFFSET_M = 0.002
-"""Usual distance of a person's landmark from its place on the head, metres."""
+"""Prior standard deviation of the offset of a person's landmark from its place on the head, metres."""
 CHUNK = 32
 """Frames whose equations are built together, which bounds memory."""
 OPEN_SHARE = 75.0
-"""Percentile of the lids' gap at which an eye counts as open."""
+"""Percentile of the lid gap that counts as an open eye."""
 SHUT = 0.06
-"""Lids' gap over the eye's width at which an eye counts as shut."""
+"""Lid gap divided by the eye's width at which an eye counts as shut."""
 CLOSED_LIPS = 0.012
 """Largest lip gap of closed lips, as a share of the face's height."""
 
@@ -81,13 +81,13 @@ class Pose:
         return Pose(self.rotation[frames], self.translation[frames])
 
     def moved(self, step: np.ndarray) -> Pose:
-        """Turn by `step[:, :3]` radians about the head's own place and shift by `step[:, 3:6]` metres."""
+        """Rotate by ``step[:, :3]`` radians about the head's origin and shift by ``step[:, 3:6]`` metres."""
         return Pose(rotation_matrix(step[:, :3]) @ self.rotation, self.translation + step[:, 3:6])
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What was found."""
+    """Result of a fit."""
 
     model: LandmarkModel = field(repr=False)
     """The landmarks of this person, without `offsets`."""
@@ -95,29 +95,29 @@ class Fit:
     identity: np.ndarray = field(repr=False)
     """``(I,)``."""
     offsets: np.ndarray = field(repr=False)
-    """``(n, 3)`` metres: where this person's landmarks lie beside their places on the head."""
+    """``(n, 3)`` metres: offsets of this person's landmarks from their places on the head."""
     pose: Pose = field(repr=False)
     weights: np.ndarray = field(repr=False)
     """``(T, E)``."""
 
     def points(self, with_offsets: bool = False) -> np.ndarray:
-        """Return where the head's landmarks appear, ``(T, n, 2)`` pixels."""
+        """Return the projections of the head's landmarks, ``(T, n, 2)`` pixels."""
         model = self.model.shifted(self.offsets) if with_offsets else self.model
         return self.camera.project(self.pose.place(model.place(self.weights)))
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Landmarks as the fit takes them."""
+    """Landmarks and gaps in the form that the fit needs."""
 
     points: np.ndarray
     """``(T, n, 3)`` pixels, with depth."""
     unit: np.ndarray
-    """``(T,)`` inter-ocular distance, pixels, as if seen from the front."""
+    """``(T,)`` inter-ocular distance of a frontal view at the same depth, pixels."""
     pairs: np.ndarray
     """``(g, 2)`` rows of the landmarks above and below a gap."""
     gaps: np.ndarray
-    """``(T, g)`` wanted gap on the head over the inter-ocular distance, upward in the face."""
+    """``(T, g)`` wanted vertical gap on the head, divided by the inter-ocular distance."""
     gap_noise: np.ndarray
     """``(g,)``."""
 
@@ -127,10 +127,10 @@ class Measured:
 
 
 def measure(face: FaceLandmarks, model: LandmarkModel, pose: Pose, camera: Pinhole) -> Measured:
-    """Prepare the landmarks of frames in which the face was seen; gaps of lids and lips are made comparable with the head's.
+    """Prepare the landmarks of frames with a face; gaps of lids and lips are converted to gaps of the head.
 
-    An eye's opening is taken between this person's open eye and a shut one, and from there to the head's; lips that are
-    as near as when this person closes them are closed.
+    The opening of an eye is measured relative to this person's open eye and a shut eye; the head gets the same relative
+    opening. Lips count as closed if they are as near to each other as this person's closed lips.
     """
     points = face.points[:, model.indices].astype(np.float64)
     rest = model.rest
@@ -165,7 +165,7 @@ def measure(face: FaceLandmarks, model: LandmarkModel, pose: Pose, camera: Pinho
 def _equations(
     model: LandmarkModel, seen: Measured, pose: Pose, weights: np.ndarray, camera: Pinhole, basis: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return residual ``(T, N)``, what the pose does ``(T, N, 7)`` and what `basis` does ``(T, K, N)``.
+    """Return the residual ``(T, N)`` and its derivatives by the pose ``(T, N, 7)`` and along `basis` ``(T, K, N)``.
 
     `basis` is ``(K, n, 3)`` for all frames, or ``(T, K, n, 3)``, metres in the head's frame.
     """
@@ -176,16 +176,16 @@ def _equations(
     trust = model.importance() / (1 + (error / reach) ** 2) ** 2
     scale = np.sqrt(trust * N_INDEPENDENT)[..., None] / np.array([NOISE, NOISE, DEPTH_NOISE]) / seen.unit[:, None, None]
     moves = np.einsum("tnij,knj->tkni" if basis.ndim == 3 else "tnij,tknj->tkni", in_view, basis, optimize=True)
-    moves[..., 2] = 0  # guessed depth tells how the head is turned, not what the face does
+    moves[..., 2] = 0  # the estimated depth is used for the head's rotation only, not for the expression
     n_frames, n_basis = len(residual), basis.shape[-3]
 
-    # steady landmarks once more, as if no expression moved them: they hold the pose
+    # stable landmarks a second time, as if no expression moved them: they determine the pose
     steady = np.flatnonzero(np.isin(model.indices, STEADY))
     held = np.broadcast_to(model.rest[steady], (n_frames, len(steady), 3))
     off, held_by_pose, _ = _seen_by(camera, held, seen.points[:, steady], pose)
     firm = np.sqrt(N_HOLDING / max(len(steady), 1)) / np.array([NOISE, NOISE, NOISE]) / seen.unit[:, None, None]
 
-    # gaps: upward in the head's frame, where the pose plays no part
+    # gaps: vertical in the head's frame, so they do not depend on the pose
     upper, lower = seen.pairs.T
     size = model.eye_distance()
     gap_error = (seen.gaps - (local[:, upper, 1] - local[:, lower, 1]) / size) / seen.gap_noise
@@ -208,13 +208,13 @@ def _equations(
 def _seen_by(
     camera: Pinhole, local: np.ndarray, points: np.ndarray, pose: Pose
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compare points of the head with what was seen, in pixels and depth.
+    """Compare points of the head with detected points, in pixels and depth.
 
     Args:
-        camera: what saw it.
+        camera: camera of the video.
         local: ``(T, n, 3)`` metres, in the head's frame.
-        points: ``(T, n, 3)`` seen.
-        pose: where the head is.
+        points: ``(T, n, 3)`` detected points.
+        pose: pose of the head.
 
     Returns:
         Residual ``(T, n, 3)``, and its derivatives: by the pose ``(T, n, 3, 7)``, and by the point in the head's frame
@@ -223,20 +223,20 @@ def _seen_by(
     turned = local @ pose.rotation.transpose(0, 2, 1)
     placed = turned + pose.translation[:, None]
     near = (camera.focal / -pose.translation[:, 2])[:, None]  # pixels per metre
-    slopes = np.zeros((*local.shape, 3))
-    slopes[..., :2, :], slopes[..., 2, 2] = camera.jacobian(placed), -near
+    jacobian = np.zeros((*local.shape, 3))
+    jacobian[..., :2, :], jacobian[..., 2, 2] = camera.jacobian(placed), -near
     residual = points - np.concatenate([camera.project(placed), -near[..., None] * turned[..., 2:]], -1)
     residual[..., 2] -= np.median(residual[..., 2], axis=1, keepdims=True)  # only differences of depth are known
     by_pose = np.zeros((*local.shape, N_POSE))
-    by_pose[..., :3], by_pose[..., :2, 3:6] = -slopes @ cross_matrices(turned), slopes[..., :2, :]
+    by_pose[..., :3], by_pose[..., :2, 3:6] = -jacobian @ cross_matrices(turned), jacobian[..., :2, :]
     by_pose[..., 2, 6] = near
-    return residual, by_pose, slopes @ pose.rotation[:, None]
+    return residual, by_pose, jacobian @ pose.rotation[:, None]
 
 
 def _without_pose(
     rows: np.ndarray, pose_rows: np.ndarray, basis_rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Eliminate the pose: gram ``(T, K, K)`` and pull ``(T, K)`` of the rest; and what gives the pose's step back."""
+    """Eliminate the pose: return the reduced gram ``(T, K, K)`` and right-hand side ``(T, K)``, and what yields the pose step."""
     normal = pose_rows.transpose(0, 2, 1) @ pose_rows + 1e-6 * np.eye(N_POSE)
     crossed = basis_rows @ pose_rows  # (T, K, 7)
     right = np.einsum("tni,tn->ti", pose_rows, rows)
@@ -260,24 +260,24 @@ def refine(
 
     Args:
         model: landmarks of the person.
-        seen: what was measured.
-        pose: where to begin.
-        weights: ``(T, E)`` likewise.
-        camera: what saw it.
-        fps: frames per second, for the pull between neighbours.
-        rounds: of linearising.
-        coupled: whether the frames follow one another in time.
+        seen: landmarks and gaps.
+        pose: initial pose.
+        weights: ``(T, E)`` initial weights.
+        camera: camera of the video.
+        fps: frames per second, for the prior on changes between frames.
+        rounds: number of Gauss-Newton rounds.
+        coupled: whether the frames are successive.
     """
     n_frames, n_weights = weights.shape
-    ridge = 1 / model.usual**2
-    pace = (fps / 25.0) / model.quick**2 if coupled else np.zeros(n_weights)
+    ridge = 1 / model.prior_std**2
+    pace = (fps / 25.0) / model.step_std**2 if coupled else np.zeros(n_weights)
     low, high = (np.broadcast_to(bound, weights.shape) for bound in (model.low, model.high))
     for _ in range(rounds):
         grams, pulls, steps, backs = [], [], [], []
         for start in range(0, n_frames, CHUNK):
             part = slice(start, start + CHUNK)
             parts = _equations(
-                model, seen.pick(part), pose.pick(part), weights[part], camera, model.slope(weights[part])
+                model, seen.pick(part), pose.pick(part), weights[part], camera, model.derivative(weights[part])
             )
             gram, pull, step, back = _without_pose(*parts)
             pulls.append(pull + (gram @ weights[part, :, None])[..., 0])
@@ -287,15 +287,15 @@ def refine(
         gram, pull = np.concatenate(grams), np.concatenate(pulls)
         gram[:, range(n_weights), range(n_weights)] += ridge
         if model.sparse:
-            pull = pull - SPARSITY / model.usual
-        found = solve_programme(gram, pull, low, high, pace, weights if weights.any() else None)
-        step = np.concatenate(steps) - (np.concatenate(backs) @ (found - weights)[..., None])[..., 0]
-        pose, weights = pose.moved(_limited(step)), found
+            pull = pull - SPARSITY / model.prior_std
+        solution = solve_programme(gram, pull, low, high, pace, weights if weights.any() else None)
+        step = np.concatenate(steps) - (np.concatenate(backs) @ (solution - weights)[..., None])[..., 0]
+        pose, weights = pose.moved(_limited(step)), solution
     return pose, weights
 
 
 def _limited(step: np.ndarray) -> np.ndarray:
-    """Shorten steps of the pose that go beyond what the linear view can be trusted for."""
+    """Shorten pose steps with a rotation beyond 0.35 radians, for which the linearisation is not valid."""
     turn = np.linalg.norm(step[:, :3], axis=1, keepdims=True)
     return step * np.minimum(1, 0.35 / np.maximum(turn, 1e-9))
 
@@ -304,9 +304,9 @@ def fit(face: FaceLandmarks, model: LandmarkModel, camera: Pinhole) -> Fit:
     """Fit a head to landmarks: identity once, then pose and expression of every frame.
 
     Args:
-        face: frames in all of which the face was seen.
+        face: landmarks; every frame must have a face.
         model: the head's landmarks.
-        camera: what saw it.
+        camera: camera of the video.
     """
     pose = Pose(*camera.first_pose(model.rest, face.points[:, model.indices].astype(np.float64)))
     weights = np.zeros((len(face), len(model.names)))
@@ -321,7 +321,7 @@ def fit(face: FaceLandmarks, model: LandmarkModel, camera: Pinhole) -> Fit:
 
 
 def _shutting(model: LandmarkModel, rows: list[int], side: str) -> float:
-    """Return what shutting an eye adds to the height of one of its gaps, metres: what `eyeBlink` does, or closing it."""
+    """Return the change of a lid gap when the eye shuts, metres: by `eyeBlink`, or else by the whole gap."""
     name = f"eyeBlink{side.capitalize()}"
     if name in model.names:
         moves = model.basis[model.names.index(name)]
@@ -335,7 +335,7 @@ def _gap(offsets: np.ndarray, pairs: np.ndarray, model: LandmarkModel) -> np.nda
 
 
 def _frames_for_identity(face: FaceLandmarks, pose: Pose) -> np.ndarray:
-    """Choose frames spread over the clip; where there are many, those that blink least."""
+    """Choose frames spread over the clip; of many frames those without a blink."""
     n = len(face)
     if n <= IDENTITY_FRAMES:
         return np.arange(n)
@@ -347,7 +347,7 @@ def _frames_for_identity(face: FaceLandmarks, pose: Pose) -> np.ndarray:
 def _identity(
     face: FaceLandmarks, model: LandmarkModel, camera: Pinhole, pose: Pose, chosen: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Find the identity and the landmarks' offsets from some frames."""
+    """Fit the identity and the landmarks' offsets to some frames."""
     some, pose = replace(face, points=face.points[chosen], times=face.times[chosen]), pose.pick(chosen)
     identity = np.zeros(len(model.identity_basis))
     offsets = np.zeros_like(model.rest)
@@ -360,25 +360,28 @@ def _identity(
         if turn >= IDENTITY_ROUNDS:
             offsets = _offsets(person, some, pose, weights, camera)
             continue
-        # the gaps say nothing about identity: they were made to fit it
-        deaf = replace(seen, gap_noise=np.full(len(seen.gap_noise), 1e6))
+        # gaps are not used for identity, because they were converted to the gaps of this identity
+        without_gaps = replace(seen, gap_noise=np.full(len(seen.gap_noise), 1e6))
         shifted = person.shifted(offsets)
-        parts = _equations(shifted, deaf, pose, weights, camera, shifted.identity_slope(weights))
+        parts = _equations(shifted, without_gaps, pose, weights, camera, shifted.identity_derivative(weights))
         gram, pull, _, _ = _without_pose(*parts)
         n = len(chosen)
-        gram, pull = gram.sum(0) / n * SURE, pull.sum(0) / n * SURE  # a landmark errs in all frames alike
+        gram, pull = (
+            gram.sum(0) / n * N_INDEPENDENT_FRAMES,
+            pull.sum(0) / n * N_INDEPENDENT_FRAMES,
+        )  # a landmark has the same error in all frames
         identity = np.linalg.solve(gram + np.eye(len(identity)), pull + gram @ identity)
     return identity, offsets
 
 
 def _offsets(model: LandmarkModel, face: FaceLandmarks, pose: Pose, weights: np.ndarray, camera: Pinhole) -> np.ndarray:
-    """Find where landmarks lie beside their places, ``(n, 3)`` metres, pulled to 0."""
+    """Fit the offsets of the landmarks, ``(n, 3)`` metres, with a prior toward 0."""
     placed = pose.place(model.place(weights))
     residual = face.points[:, model.indices, :2] - camera.project(placed)
-    slopes = camera.jacobian(placed) @ pose.rotation[:, None]
+    jacobian = camera.jacobian(placed) @ pose.rotation[:, None]
     unit = eye_distance(face.points[..., :2])[:, None, None]
-    residual, slopes = residual / unit / NOISE, slopes / unit[..., None] / NOISE
-    gram = np.einsum("tnij,tnik->njk", slopes, slopes) / len(face)
-    pull = np.einsum("tnij,tni->nj", slopes, residual) / len(face)
-    found = np.linalg.solve(gram + np.eye(3) / OFFSET_M**2, pull[..., None])[..., 0]
-    return np.clip(found, -4 * OFFSET_M, 4 * OFFSET_M)
+    residual, jacobian = residual / unit / NOISE, jacobian / unit[..., None] / NOISE
+    gram = np.einsum("tnij,tnik->njk", jacobian, jacobian) / len(face)
+    pull = np.einsum("tnij,tni->nj", jacobian, residual) / len(face)
+    offsets = np.linalg.solve(gram + np.eye(3) / OFFSET_M**2, pull[..., None])[..., 0]
+    return np.clip(offsets, -4 * OFFSET_M, 4 * OFFSET_M)
