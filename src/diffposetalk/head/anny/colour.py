@@ -1,4 +1,4 @@
-"""The colours of people's hair: of the hair itself, of the brows, and of the hair that is painted on the skin."""
+"""Hair colours of people: for hair, brows and the hair painted on the skin."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ HAIR = {
     "blond": (116.0, 96.0, 72.0),
     "grey": (112.0, 110.0, 108.0),
 }
-"""sRGB values in [0, 255]; a head without identity has dark brown hair, as its textures are painted."""
+"""sRGB values in [0, 255]; a head without identity has dark brown hair, the colour of the painted textures."""
 BROWS_DARKER = 0.75
-"""Brows are darker than hair by this factor of sRGB values, if hair is lighter than the painted brows."""
+"""Factor on the hair's sRGB values that gives the colour of the brows."""
 STRANDS = 170.0
-"""Mean sRGB value of the textures of hair that stands off the skin; they are grey."""
+"""Mean sRGB value of the grey textures of modelled hair (bob, curls)."""
 
 
 def material_color(name: str) -> tuple[float, float, float]:
-    """Return the factor that gives the grey textures of hair this colour, linear RGB."""
+    """Return the linear RGB factor that turns the grey hair textures into this colour."""
     red, green, blue = (_linear(value) / _linear(STRANDS) for value in HAIR[name])
     return red, green, blue
 
 
 def skin_with(name: str, painted: np.ndarray) -> np.ndarray:
-    """Return the skin's texture ``(H, W, 3)`` with the cropped hair in another colour."""
+    """Return the skin's texture ``(H, W, 3)`` with the painted hair in this colour."""
     n = len(painted)
     v, u = 1 - (np.arange(n) + 0.5) / n, (np.arange(n) + 0.5) / n
     up = texture.LOWEST + v * (texture.HIGHEST - texture.LOWEST)
@@ -42,7 +42,7 @@ def skin_with(name: str, painted: np.ndarray) -> np.ndarray:
 
 
 def brows_with(name: str, painted: np.ndarray) -> np.ndarray:
-    """Return the brows' texture ``(H, W, 4)`` in the tone of the hair."""
+    """Return the brows' texture ``(H, W, 4)`` for hair of this colour."""
     recoloured = painted.copy()
     recoloured[..., :3] = np.round(BROWS_DARKER * np.array(HAIR[name]))
     return recoloured

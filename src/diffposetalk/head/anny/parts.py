@@ -13,20 +13,20 @@ from diffposetalk.geometry.normals import vertex_normals
 from diffposetalk.head.anny.source import BaseMesh
 
 MATERIALS = ("skin", "mouth", "eye", "teeth", "gums", "tongue", "cloth", "lashes", "brows", "bob", "curls")
-"""The order of the materials in the head file; lashes and brows are see-through and lie over others."""
+"""Materials in the order of the head file; lashes and brows are transparent layers over others."""
 
 BUST_BOTTOM, BUST_SIDE = -0.25, 0.185
-"""Where the body is cut, metres below the eyes and to either side."""
+"""Planes at which the body is cut: metres below the eyes, and metres to either side."""
 COLLAR_HEIGHT, COLLAR_SLOPE = -0.205, -0.5
-"""The shirt's collar lies in the plane `y = height + slope z`."""
+"""The collar of the shirt lies in the plane ``y = height + slope * z``."""
 CLOTH_THICKNESS = 0.004
 BROW_BOX = (0.004, 0.062, 0.004, 0.040)
-"""Left brow decal: x from, to, y from, to, metres; its texture covers this box (the right side is its mirror image)."""
+"""Left brow decal: minimum and maximum x, minimum and maximum y, metres. Its texture covers this box; the right is mirrored."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """One surface and how it follows the base mesh."""
+    """One surface, and the map from displacements of the base mesh to this surface."""
 
     name: str
     rest: np.ndarray
@@ -38,15 +38,15 @@ class Part:
     face_material: np.ndarray
     """``(f,)`` index into `MATERIALS`."""
     base_index: np.ndarray
-    """``(n,)`` vertex of the base mesh, -1 where built or cut."""
+    """``(n,)`` index of the vertex in the base mesh, -1 for added vertices."""
     carry: Callable[[np.ndarray], np.ndarray]
-    """Field on the base mesh ``(V_base, 3)`` -> on this part ``(n, 3)``; linear."""
+    """Linear map: field on the base mesh ``(V_base, 3)`` -> field on this part ``(n, 3)``."""
     eye: int = -1
-    """0 left eyeball, 1 right eyeball, -1 anything else."""
+    """0: left eyeball, 1: right eyeball, -1: any other part."""
 
 
 def material(name: str, n_faces: int) -> np.ndarray:
-    """Return a part's material column where all its faces are alike."""
+    """Return the material indices of faces that all have the same material."""
     return np.full(n_faces, MATERIALS.index(name))
 
 
@@ -56,7 +56,7 @@ def triangles(quads: np.ndarray) -> np.ndarray:
 
 
 def from_group(base: BaseMesh, neutral: np.ndarray, name: str, group: str, material_name: str) -> Part:
-    """Take a helper surface of the base mesh as it is."""
+    """Return a helper surface of the base mesh as a part, unchanged."""
     used, faces = np.unique(triangles(base.quads[group]), return_inverse=True)
     faces = faces.reshape(-1, 3)
     uv = base.uv[triangles(base.quad_uv[group])]
@@ -65,7 +65,7 @@ def from_group(base: BaseMesh, neutral: np.ndarray, name: str, group: str, mater
 
 @dataclass
 class _Surface:
-    """Triangles whose vertices are weighted means of base-mesh vertices; it can be cut exactly."""
+    """Triangles whose vertices are weighted means of base-mesh vertices, so that they can be cut exactly."""
 
     points: list[np.ndarray]
     mix: list[dict[int, float]]
@@ -73,7 +73,7 @@ class _Surface:
     uv: list[np.ndarray]
 
     def cut(self, level: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """Split the triangles along `level = 0`; return for each resulting triangle whether it lies above."""
+        """Split the triangles along ``level = 0``; return for each resulting triangle whether its level is above 0."""
         height = level(np.array(self.points))
         made: dict[tuple[int, int], int] = {}
         corners, uvs, above = [], [], []
@@ -115,12 +115,12 @@ class _Surface:
         return np.array(above)
 
     def keep(self, chosen: np.ndarray) -> None:
-        """Drop the other triangles."""
+        """Keep the chosen triangles and remove the others."""
         self.corners = [c for c, one in zip(self.corners, chosen, strict=True) if one]
         self.uv = [u for u, one in zip(self.uv, chosen, strict=True) if one]
 
     def part(self, name: str, chosen: np.ndarray, face_material: np.ndarray) -> Part:
-        """Make a part of some triangles."""
+        """Return the chosen triangles as a part."""
         used, faces = np.unique(np.array(self.corners)[chosen], return_inverse=True)
         mixes = [self.mix[i] for i in used]
         width = max(map(len, mixes))
@@ -141,7 +141,7 @@ class _Surface:
 
 
 def body(base: BaseMesh, neutral: np.ndarray, folder: Path) -> tuple[Part, Part]:
-    """Cut the body to a bust and dress it: head, neck and the inside of the mouth; and a shirt."""
+    """Cut the body to a bust; return the skin (head, neck, inside of the mouth) and a shirt."""
     quads, quad_uv = base.quads["body"], base.quad_uv["body"]
     middle = neutral[quads].mean(1)
     near = (middle[:, 1] > BUST_BOTTOM - 0.06) & (np.abs(middle[:, 0]) < BUST_SIDE + 0.06)
@@ -162,7 +162,7 @@ def body(base: BaseMesh, neutral: np.ndarray, folder: Path) -> tuple[Part, Part]
 
 
 def _thicken(shirt: Part) -> Part:
-    """Lift the cloth off the body and close its collar with a rim."""
+    """Offset the cloth from the body and close the collar with a rim."""
     edges = np.concatenate([shirt.faces[:, [k, (k + 1) % 3]] for k in range(3)])
     edge_uv = np.concatenate([shirt.uv[:, [k, (k + 1) % 3]] for k in range(3)])
     known = {tuple(edge) for edge in edges.tolist()}
@@ -187,7 +187,7 @@ def _thicken(shirt: Part) -> Part:
 
 
 def read_mask(folder: Path, name: str, uv: np.ndarray) -> np.ndarray:
-    """Look up one of the package's painted masks at texture coordinates ``(..., 2)``, in [0, 1]."""
+    """Sample one of the package's mask images at texture coordinates ``(..., 2)``; values in [0, 1]."""
     from PIL import Image
 
     image = np.asarray(Image.open(folder / f"mpfb2/textures/mpfb_{name}.jpg").convert("L"), np.float32) / 255
@@ -202,7 +202,7 @@ def read_mask(folder: Path, name: str, uv: np.ndarray) -> np.ndarray:
 
 
 def skin_masks(base: BaseMesh, index: np.ndarray, folder: Path) -> dict[str, np.ndarray]:
-    """Look up the masks at vertices of the body: name to ``(n,)`` in [0, 1]."""
+    """Sample the masks at vertices of the body: name -> ``(n,)`` in [0, 1]."""
     uv = np.zeros((len(base.vertices), 2), np.float32)
     uv[base.quads["body"].ravel()] = base.uv[base.quad_uv["body"].ravel()]
     names = {"lips": "lips", "eyelids": "eyelids", "mouth": "inside-mouth", "ears": "ears"}
@@ -210,9 +210,9 @@ def skin_masks(base: BaseMesh, index: np.ndarray, folder: Path) -> dict[str, np.
 
 
 def eyeball(base: BaseMesh, neutral: np.ndarray, group: str, side: int, n_rings: int = 20, n_sides: int = 32) -> Part:
-    """Put a round, finely divided eyeball where the base mesh has its coarse one.
+    """Return a finely divided sphere in place of the base mesh's coarse eyeball.
 
-    Its texture coordinates are azimuthal about the line of sight: centre (0.5, 0.5), the back of the eye at radius 0.5.
+    Its texture coordinates are polar about the line of sight: the centre is (0.5, 0.5), the back of the eye has radius 0.5.
     """
     members = base.members(group)
     points = neutral[members]
@@ -239,7 +239,7 @@ def eyeball(base: BaseMesh, neutral: np.ndarray, group: str, side: int, n_rings:
 
 
 def grid_faces(n_rows: int, n_columns: int, closed: bool = True) -> np.ndarray:
-    """Triangulate a grid of vertices, row after row, `closed` where the last column meets the first."""
+    """Triangulate a grid of vertices, row after row; `closed` joins the last column to the first."""
     at = np.arange(n_rows * n_columns).reshape(n_rows, n_columns)
     after = np.roll(at, -1, 1)
     if not closed:
@@ -248,9 +248,9 @@ def grid_faces(n_rows: int, n_columns: int, closed: bool = True) -> np.ndarray:
 
 
 def lash_strip(base: BaseMesh, neutral: np.ndarray, side: str, lid: int) -> Part:
-    """Take a strip of lashes, seen from both sides; texture `u` runs along the lid, `v` from root to tip.
+    """Return a two-sided strip of lashes; texture `u` runs along the lid, `v` from root to tip.
 
-    The lower lid (1) uses the lower half of the texture, the upper (2) the upper half.
+    The lower lid (1) uses the lower half of the texture, the upper lid (2) the upper half.
     """
     group = f"helper-{side}-eyelashes-{lid}"
     one = from_group(base, neutral, "lashes", group, "lashes")
@@ -279,7 +279,7 @@ def lash_strip(base: BaseMesh, neutral: np.ndarray, side: str, lid: int) -> Part
 
 
 def _steps(n: int, quads: np.ndarray, start: list[int]) -> np.ndarray:
-    """Count grid edges from a set of vertices to every vertex."""
+    """Return the number of grid edges from a set of vertices to every vertex."""
     edges = np.concatenate([quads[:, [k, (k + 1) % 4]] for k in range(4)])
     distance = np.full(n, n)
     distance[start] = 0
@@ -294,7 +294,7 @@ def _steps(n: int, quads: np.ndarray, start: list[int]) -> np.ndarray:
 
 
 def brow_decals(skin: Part) -> Part:
-    """Lay a see-through sheet over each brow, a little above the skin, that moves with it."""
+    """Return a transparent sheet over each brow, slightly above the skin; it moves with the skin."""
     x0, x1, y0, y1 = BROW_BOX
     where = skin.rest * [1, 1, 1]
     normals = vertex_normals(skin.rest, skin.faces)

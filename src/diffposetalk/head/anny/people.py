@@ -1,13 +1,13 @@
-"""Who the free head can be: a population of plausible faces and its principal directions.
+"""Identity space of the free head: a population of plausible faces and its principal components.
 
 Three things keep every face plausible:
 
-* The population is drawn from bounded distributions. A local change moves no point further than `REACH` says, and
-  changes that look like an expression (slanted brows, corners of the mouth) are kept small.
-* Lips stay shut: whatever identity does to one side of the seam between the lips, it does to the other side as well
-  (`shut_lips`). This holds for every direction, and so for every combination of them.
-* New people are blends of people of the population (`AnnyHead.draw_identity`). Independent normal coordinates would
-  extrapolate: the shares of gender and ancestry are not normally distributed.
+* The population is drawn from bounded distributions. `REACH` limits the displacement by a local change. Changes that look
+  like an expression (slanted brows, corners of the mouth) have low limits.
+* Lips stay closed: identity displaces both sides of the seam between the lips equally (`shut_lips`). This holds for every
+  direction, and so for every combination of directions.
+* New people are blends of people of the population (`AnnyHead.draw_identity`). Independent normal coefficients would leave
+  the population, because gender and ancestry are not normally distributed.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from diffposetalk.head.anny import source
 
 IDENTITY_DIM = 40
 N_PEOPLE = 600
-"""People drawn to find the principal directions of identity."""
+"""Number of people that are drawn to compute the principal components of identity."""
 N_KEPT = 300
-"""People of the population whose coordinates are kept, to draw new people from."""
+"""Number of people whose coefficients are stored, from which new people are blended."""
 
 PRESETS = {
     "female": source.Phenotype(gender=1.0),
@@ -40,41 +40,41 @@ PRESETS = {
     "round": source.Phenotype(weight=1.0, muscle=0.3),
     "lean": source.Phenotype(weight=0.0),
 }
-"""Named people; their identity vectors are the nearest that the principal directions reach."""
+"""Named people; their identity vectors are projections onto the principal components."""
 
 UNSHAPED = ("-trans-in", "-trans-out", "head-trans-", "neck-trans-", "head-angle-", "-push1-", "-push2-", "head-age-",
             "nose-compression", "ear-shape-triangle")  # fmt: skip
-"""Local changes left out of the identity space: they shift or skew parts rather than tell people apart."""
+"""Local changes without a place in the identity space: they shift or skew parts, which hardly differs between people."""
 
 SPREAD = 0.22
-"""Standard deviation of a local change in parts of its full amount, where `REACH` allows it."""
+"""Standard deviation of a local change as a share of its full amount, unless `REACH` limits it further."""
 REACH = (
     (("mouth-angles", "eyebrows-angle"), 0.35e-3),
     (("eyebrows-trans", "lip-ext", "lip-middle", "eye-height", "eye-corner", "mouth-trans", "eye-eyefold"), 0.5e-3),
     (("mouth-", "nose-", "eye-", "nasal", "chin-", "cheek-"), 1.2e-3),
     (("head-", "neck-", "forehead-", "ear-"), 2.5e-3),
 )
-"""Parts of names -> standard deviation of the point that a local change moves most, metres; the first that fits."""
+"""Parts of names -> largest standard deviation of the displacement of any point, metres; the first match counts."""
 FURTHEST = 2.0
-"""Local changes go at most this many standard deviations."""
+"""Largest amount of a local change, standard deviations."""
 BAND = 0.012
-"""Shutting the lips moves the skin up to this far from the seam, metres along the surface."""
+"""Distance from the seam along the surface up to which the closing of the lips displaces the skin, metres."""
 SEAM_HALF_WIDTH, TOUCHING = 0.019, 0.002
-"""Points of the lips this far from the middle at most, and this near to one another, touch at rest; metres."""
+"""Points of the lips touch at rest if they are at most this far from the middle, and this near to each other; metres."""
 SHUT_ROUNDS = 6
-"""Times that the rest of what parts the lips is taken away: neighbours share a correction."""
+"""Number of corrections of the lip gap; several are needed because neighbouring points share a correction."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The identity space as linear directions over vertices and joints."""
+    """The identity space: linear directions over vertices and joints."""
 
     directions: np.ndarray
     """``(I, n, 3)`` metres per standard deviation, over vertices and then joints."""
     presets: np.ndarray
-    """``(len(PRESETS), I)`` coordinates of the named people."""
+    """``(len(PRESETS), I)`` coefficients of the named people."""
     people: np.ndarray
-    """``(N_KEPT, I)`` coordinates of people of the population."""
+    """``(N_KEPT, I)`` coefficients of people of the population."""
 
 
 def identity_space(
@@ -83,13 +83,13 @@ def identity_space(
     whole: Callable[[np.ndarray], np.ndarray],
     mask: np.ndarray,
 ) -> Identity:
-    """Draw a population and find its principal directions, scaled so that each coordinate has unit variance.
+    """Draw a population and compute its principal components, scaled so that each coefficient has unit variance.
 
     Args:
-        changes: local changes as `source.read_local_changes` gives them.
+        changes: local changes from `source.read_local_changes`.
         phenotypes: the shapes of gender, age, weight and ancestry.
-        whole: takes a displacement of the base mesh ``(V_base, 3)`` to the head's points ``(n, 3)``.
-        mask: ``(n,)`` which points count in the principal directions.
+        whole: maps a displacement of the base mesh ``(V_base, 3)`` to the head's points ``(n, 3)``.
+        mask: ``(n,)`` True for points that count in the principal components.
     """
     average = phenotypes.displacement(source.Phenotype())
     shapes = _population(changes, phenotypes, average)
@@ -135,12 +135,12 @@ def _population(
 
 
 def _bounded(rng: np.random.Generator) -> float:
-    """Draw from the normal distribution, cut off at `FURTHEST`."""
+    """Draw from the normal distribution, clipped at `FURTHEST`."""
     return float(np.clip(rng.standard_normal(), -FURTHEST, FURTHEST))
 
 
 def _sparse(name: str, plus: np.ndarray, minus: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the vertices that a local change moves, and its displacements of one standard deviation to either end."""
+    """Return the vertices of a local change, and its displacements of one standard deviation in both directions."""
     index = np.flatnonzero((plus != 0).any(1) | (minus != 0).any(1))
     reach = next((metres for words, metres in REACH if any(word in name for word in words)), 1.2e-3)
     ends = []
@@ -151,12 +151,12 @@ def _sparse(name: str, plus: np.ndarray, minus: np.ndarray) -> tuple[np.ndarray,
 
 
 def lip_seam(points: np.ndarray, lips: np.ndarray, expression: np.ndarray) -> np.ndarray:
-    """Find which points of the upper lip touch which of the lower, away from the corners of the mouth.
+    """Return the pairs of touching points of the upper and the lower lip, without the corners of the mouth.
 
     Args:
         points: ``(V, 3)`` metres, at rest.
         lips: vertex indices of both lips.
-        expression: ``(52, V, 3)``; an opening jaw takes the lower lip along.
+        expression: ``(52, V, 3)``; `jawOpen` tells the lower lip from the upper.
 
     Returns:
         ``(n, 2)`` vertex indices, upper and lower.
@@ -172,13 +172,13 @@ def lip_seam(points: np.ndarray, lips: np.ndarray, expression: np.ndarray) -> np
 
 
 def shut_lips(points: np.ndarray, faces: np.ndarray, seam: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the linear map that makes a displacement move both sides of the seam between the lips alike.
+    """Return the linear map that makes a displacement equal on both sides of the seam between the lips.
 
-    Half of what parts the sides is taken from each, fading out over `BAND` along the skin.
+    Each side is corrected by half of the difference. The correction fades out over `BAND` along the skin.
 
     Args:
         points: ``(V, 3)`` metres, at rest.
-        faces: ``(f, 3)`` triangles of the skin, the inside of the mouth included.
+        faces: ``(f, 3)`` triangles of the skin, including the inside of the mouth.
         seam: ``(n, 2)`` from `lip_seam`.
 
     Returns:

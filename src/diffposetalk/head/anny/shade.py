@@ -1,13 +1,13 @@
-"""How much open sky each vertex of the free head sees: the soft shade in the mouth, the nostrils and under the lids."""
+"""Ambient occlusion of the free head's vertices: soft shade in the mouth, in the nostrils and under the lids."""
 
 from __future__ import annotations
 
 import numpy as np
 
 TEXEL = 0.0014
-"""Metres a pixel in the depth maps."""
+"""Size of a pixel of the depth maps, metres."""
 LIFT = 0.0015
-"""Metres above the surface from which the sky is looked for, against the maps' coarseness."""
+"""Offset from the surface of the tested points, metres; it prevents self-shadowing by the coarse maps."""
 
 
 def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray, n_directions: int = 128) -> np.ndarray:
@@ -15,12 +15,12 @@ def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray, n_direc
 
     Args:
         points: ``(V, 3)`` metres.
-        faces: ``(F, 3)``, everything that throws shade.
+        faces: ``(F, 3)``, all triangles that cast shade.
         normals: ``(V, 3)`` unit.
-        n_directions: spread evenly over the sphere.
+        n_directions: number of directions, spread evenly over the sphere.
 
     Returns:
-        ``(V,)`` in [0, 1]: the cosine-weighted share of directions from which the vertex is seen.
+        ``(V,)`` in [0, 1]: the cosine-weighted share of directions from which the vertex is visible.
     """
     samples = _scatter(points, faces).astype(np.float32)
     k = np.arange(n_directions // 2) + 0.5
@@ -53,7 +53,7 @@ def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray, n_direc
 
 
 def _scatter(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """Cover triangles with points about a texel apart."""
+    """Sample the triangles with points at most about one texel apart."""
     a, b, c = (points[faces[:, k]] for k in range(3))
     longest = np.sqrt(np.max([((a - b) ** 2).sum(1), ((b - c) ** 2).sum(1), ((c - a) ** 2).sum(1)], 0))
     covered = []

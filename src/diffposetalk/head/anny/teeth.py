@@ -11,20 +11,20 @@ from diffposetalk.head.anny.parts import Part, grid_faces, material
 from diffposetalk.head.anny.source import BaseMesh
 
 WIDTHS = {"upper": (8.6, 6.7, 7.7, 7.1, 6.8, 10.2, 9.6), "lower": (5.3, 5.9, 6.9, 7.0, 7.2, 10.8, 10.2)}
-"""Mesiodistal widths from the middle backward, millimetres (Wheeler's averages); scaled to the arch."""
+"""Mesiodistal widths from the middle to the back, millimetres (Wheeler's averages); scaled to the arch."""
 DEPTHS = {"upper": (6.4, 5.8, 7.4, 8.6, 8.6, 10.0, 10.0), "lower": (5.6, 5.8, 7.0, 7.4, 7.8, 9.6, 9.4)}
 """Thickness from lip or cheek to tongue, millimetres."""
 HEIGHTS = {"upper": (10.2, 9.0, 9.8, 8.2, 7.6, 7.0, 6.6), "lower": (8.8, 9.0, 10.0, 8.4, 7.8, 7.2, 6.8)}
 """Crown heights, millimetres."""
 SET_BACK = {"upper": 0.0005, "lower": 0.0028}
-"""How far inside the base mesh's arch the labial faces lie, metres: the lower teeth bite behind the upper."""
+"""Distance of the labial faces inside the base mesh's arch, metres: the lower teeth bite behind the upper."""
 EDGE = {
     "upper": (15069, 15086, 15071, 15070, 15085, 15078, 15077, 15076, 15080),
     "lower": (15010, 15001, 15002, 15003, 15004, 15005, 15006, 15007, 15008),
 }
 """Vertices of the base mesh along the biting edge on the cheek side, from the middle to the back on the left."""
 LOWERED = {"upper": 0.0018, "lower": 0.0}
-"""How far the teeth are moved down from the base mesh's, metres: a little of the upper shows under an open lip."""
+"""Downward shift of the teeth from those of the base mesh, metres, so that the upper teeth show a little under an open lip."""
 MOLAR = (
     (-0.25, 0.7, 0.7, 0.0),
     (0.3, 0.93, 1.0, 0.0),
@@ -34,21 +34,22 @@ MOLAR = (
 )
 INCISOR = ((-0.25, 0.68, 0.8, 0.0), (0.2, 0.88, 0.92, 0.0), (0.65, 0.99, 0.62, 0.13), (0.94, 0.97, 0.3, 0.22),
            (1.0, 0.86, 0.14, 0.24))  # fmt: skip
-"""Rings of a crown: place from neck (0) to edge (1), share of the width, of the depth, shift to the lips in depths."""
+"""Rings of a crown: position from neck (0) to edge (1), share of the width, share of the depth, shift toward the lips as a
+share of the depth."""
 ROUND = 10
-"""Vertices round each tooth."""
+"""Number of vertices around each tooth."""
 
 
 @dataclass(frozen=True)
 class _Arch:
-    """A dental arch as a curve: place, outward normal and biting edge by length along it from the middle."""
+    """A dental arch as a curve: position, outward normal and biting edge by arc length from the middle."""
 
     length: np.ndarray
     outer: np.ndarray
     """``(n, 3)`` on the labial side at the biting edge."""
 
     def at(self, s: np.ndarray | float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return place, unit tangent and unit outward normal, each ``(..., 3)``."""
+        """Return position, unit tangent and unit outward normal, each ``(..., 3)``."""
 
         def place(t: np.ndarray | float) -> np.ndarray:
             return np.stack([np.interp(t, self.length, self.outer[:, k]) for k in range(3)], -1)
@@ -96,7 +97,7 @@ def build(base: BaseMesh, neutral: np.ndarray) -> list[Part]:
 
 
 def _affine(members: np.ndarray, points: np.ndarray) -> Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]:
-    """Return what carries a field from the base mesh's teeth by the nearest affine map (least squares)."""
+    """Return a map of fields on the base mesh's teeth to these teeth: the least-squares affine map."""
     centre = points.mean(0)
     solve = np.linalg.pinv(np.concatenate([points - centre, np.full((len(points), 1), 0.03)], 1))
 

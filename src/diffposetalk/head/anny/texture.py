@@ -1,7 +1,7 @@
-"""Colours of the free head, painted by formula: skin with lips and cropped hair, eyes, lashes, brows.
+"""Procedural textures of the free head: skin with lips and cropped hair, eyes, lashes, brows.
 
-The skin's texture is a map round the head: `u` turns about the vertical axis (finer in front), `v` climbs from the
-neck to the crown. The renderer multiplies it by a tint per vertex (`tint`), the shade in mouth and nostrils.
+The skin's texture is cylindrical: `u` is the angle about the vertical axis (finer in front), `v` rises from the neck to the
+crown. The renderer multiplies it by a tint per vertex (`tint`), the shade in mouth and nostrils.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from diffposetalk.head.anny.shade import openness
 
 SIZE = 1024
 AXIS_Z = -0.075
-"""The vertical axis of the map passes here, metres behind the eyes."""
+"""Z coordinate of the vertical axis of the map, metres (behind the eyes)."""
 LOWEST, HIGHEST = -0.17, 0.142
 RADIUS = 0.09
 HAIRLINE = np.array([
@@ -25,11 +25,11 @@ HAIRLINE = np.array([
 ], float)  # fmt: skip
 """Angle from straight ahead in degrees -> height of the hair's edge above the eyes in millimetres."""
 INNER = ("mouth", "gums", "tongue")
-"""Lit through the mouth's opening."""
+"""Materials that are lit through the opening of the mouth."""
 FLESH_BLEED = np.array([0.55, 0.85, 0.95])
-"""Exponents of the open sky per colour: light that reaches dark places in flesh is red."""
+"""Exponents of the ambient occlusion for red, green and blue: light in dark places of flesh is red."""
 THROAT_FROM, THROAT_DEPTH = 0.012, 0.028
-"""From here backward (z, metres) the mouth darkens to 1/e within this depth."""
+"""Z coordinate from which the mouth darkens backward, and depth within which it darkens to 1/e; metres."""
 IRIS_DEG = 22.5
 """Angular radius of the iris, seen from the eyeball's centre."""
 SKIN = np.array([178.0, 130.0, 106.0])
@@ -38,7 +38,7 @@ HAIR = np.array([40.0, 30.0, 25.0])
 
 
 def turn_to_u(turn: np.ndarray) -> np.ndarray:
-    """Map the angle about the axis (radians, left positive) to `u`; the front third gets twice the room."""
+    """Map the angle about the axis (radians, left positive) to `u`; the front third gets twice the resolution."""
     return 0.5 + (turn + 0.6 * np.sin(turn)) / (2 * np.pi)
 
 
@@ -65,7 +65,7 @@ def skin_uv(corners: np.ndarray) -> np.ndarray:
 
 
 def tint(points: np.ndarray, faces: np.ndarray, materials: np.ndarray) -> np.ndarray:
-    """Shade every vertex: ``(V, 3)`` linear factors.
+    """Return the shade of every vertex: ``(V, 3)`` linear factors.
 
     Args:
         points: ``(V, 3)`` metres, with the mouth a little open.
@@ -103,7 +103,7 @@ def paint(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndar
 
 
 def noise(rng: np.random.Generator, shape: tuple[int, int], smooth: tuple[float, float]) -> np.ndarray:
-    """Smooth noise of unit deviation that wraps round; `smooth` is the Gaussian's deviation down and across, pixels."""
+    """Return periodic smooth noise of unit deviation; `smooth` is the deviation of the Gaussian, down and across, in pixels."""
     down, across = np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])
     keep = np.exp(-2 * np.pi**2 * ((down * smooth[0]) ** 2 + (across * smooth[1]) ** 2))
     field = np.fft.irfft2(np.fft.rfft2(rng.standard_normal(shape)) * keep, shape)
@@ -148,7 +148,7 @@ def skin(folder: Path, points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarr
 
 
 def _rasterise(points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarray) -> np.ndarray:
-    """Find for each texel of the map the atlas coordinates of the outermost skin there: ``(SIZE, SIZE, 2)``."""
+    """Return for each texel of the map the atlas coordinates of the outermost skin: ``(SIZE, SIZE, 2)``."""
     corners = points[faces]
     uv = skin_uv(corners)
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -182,7 +182,7 @@ def _rasterise(points: np.ndarray, faces: np.ndarray, atlas_uv: np.ndarray) -> n
 
 
 def eye(size: int = 512, iris_deg: float = IRIS_DEG, pupil_deg: float = 8.0, seed: int = 5) -> np.ndarray:
-    """Paint an eyeball seen along its axis, azimuthally: the edge of the inscribed circle is the back of the eye.
+    """Paint an eyeball in polar coordinates about its axis: the edge of the inscribed circle is the back of the eye.
 
     Args:
         size: pixels on a side.
