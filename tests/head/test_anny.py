@@ -375,8 +375,8 @@ def test_what_does_not_fit_is_refused(head: AnnyHead) -> None:
     [
         ("vertices", None, "'vertices' is missing"),
         ("identity", np.zeros((40, 7, 3)), "'identity' of the head has the shape"),
-        ("lip_pairs", np.full((3, 2), 10**6), "'lip_pairs' of the head points outside"),
-        ("region_lips", np.array([-1]), "'region_lips' of the head points outside"),
+        ("lip_pairs", np.full((3, 2), 10**6), "'lip_pairs' of the head has indices outside"),
+        ("region_lips", np.array([-1]), "'region_lips' of the head has indices outside"),
         ("expression", np.full((52, 1, 3), np.nan), "'expression'"),
         ("people", np.array(["a"]), "'people'"),
         ("presets", np.zeros((0, 40)), "'presets'"),
