@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, get_args
 
 from diffposetalk.diffusion.noise import NoiseSchedule, Target, check_target, predicted_x_0
 from diffposetalk.errors import UsageError
@@ -40,6 +40,15 @@ if TYPE_CHECKING:
 
 Sampler: TypeAlias = Literal["dpmpp", "ddim", "ddpm"]
 Spacing: TypeAlias = Literal["time", "log_snr"]
+
+
+class AddedNoise(TypedDict, total=False):
+    """Arguments of `sample_ddpm` alone: the noise that is added in each step."""
+
+    generator: Generators | None
+    noises: Iterable[Tensor] | None
+    flexibility: float
+
 
 SAMPLERS: tuple[str, ...] = get_args(Sampler)
 SPACINGS: tuple[str, ...] = get_args(Spacing)
@@ -238,11 +247,9 @@ def sample(
     schedule: NoiseSchedule,
     steps: int | None = None,
     *,
-    generator: Generators | None = None,
-    noises: Iterable[Tensor] | None = None,
-    flexibility: float = 0.0,
     target: Target | str = "sample",
     on_step: OnStep | None = None,
+    **added: Unpack[AddedNoise],
 ) -> Tensor:
     """Sample with the sampler of that name: "dpmpp", "ddim" (eta 0) or "ddpm".
 
@@ -250,7 +257,7 @@ def sample(
         sampler: the sampler's name.
         denoise, x_T, schedule, target, on_step: see the module.
         steps: number of evaluations; None for the sampler's default (see `n_evaluations`).
-        generator, noises, flexibility: of `sample_ddpm`; the other two samplers add no noise.
+        added: for "ddpm"; the other two samplers add no noise.
 
     Raises:
         UsageError: an unknown sampler or target, or steps that the sampler cannot take with this schedule.
@@ -258,16 +265,7 @@ def sample(
     """
     steps = n_evaluations(sampler, steps, schedule)
     if sampler == "ddpm":
-        return sample_ddpm(
-            denoise,
-            x_T,
-            schedule,
-            generator=generator,
-            noises=noises,
-            flexibility=flexibility,
-            target=target,
-            on_step=on_step,
-        )
+        return sample_ddpm(denoise, x_T, schedule, target=target, on_step=on_step, **added)
     if sampler == "ddim":
         return sample_ddim(denoise, x_T, schedule, steps, target=target, on_step=on_step)
     return sample_dpmpp(denoise, x_T, schedule, steps, target=target, on_step=on_step)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from diffposetalk.errors import ModelError
+from diffposetalk.geometry import skinning
 from diffposetalk.geometry.mesh import MeshSequence
+from diffposetalk.geometry.skinning import Array
 
 if TYPE_CHECKING:
     from diffposetalk.geometry.landmarks import Landmarks
@@ -183,3 +185,46 @@ class BaseHead:
         """
         n_drawn = min(self.identity_dim, MOST_DRAWN)
         return np.clip(np.random.default_rng(seed).standard_normal(n_drawn), -2.5, 2.5).astype(np.float32)
+
+
+class ShapesHead(BaseHead):
+    """Base of heads that named shapes move; head rotation is their only joint."""
+
+    expression_names: tuple[str, ...]
+    """Names of the shapes, in order."""
+
+    def vertices(
+        self,
+        expression: Array,
+        head_pose: Array | None = None,
+        jaw_pose: Array | None = None,
+        identity: Array | None = None,
+    ) -> Array:
+        """Place every vertex.
+
+        Args:
+            expression: ``(..., E)`` in the order of `expression_names`, usually in [0, 1]; numpy or torch.
+            head_pose: ``(..., 3)`` axis-angle, radians; None: no rotation. Leading dimensions of all arguments broadcast.
+            jaw_pose: must be None: shapes such as `jawOpen` move the jaw.
+            identity: ``(..., I)`` or ``(I,)`` identity coefficients; None: the neutral person.
+
+        Returns:
+            ``(..., V, 3)`` metres, of the kind of `expression`; differentiable with torch.
+
+        Raises:
+            ModelError: wrong widths, or a jaw pose.
+        """
+        if jaw_pose is not None:
+            raise ModelError(f"the head {self.name} takes no jaw_pose: shapes such as jawOpen move its jaw")
+        n_channels, n_identity = len(self.expression_names), self.identity_dim
+        if expression.shape[-1] != n_channels:
+            raise ModelError(f"the head {self.name} takes {n_channels} expression channels, got {expression.shape[-1]}")
+        if identity is not None and identity.shape[-1] != n_identity:
+            if not n_identity:
+                raise ModelError(f"the head {self.name} is one person: it takes no identity")
+            raise ModelError(f"the head {self.name} takes {n_identity} identity values, got {identity.shape[-1]}")
+        return self._placed(skinning.floating(expression), head_pose, identity)
+
+    def _placed(self, expression: Array, head_pose: Array | None, identity: Array | None) -> Array:
+        """Return `vertices` of arguments whose widths are right."""
+        raise NotImplementedError

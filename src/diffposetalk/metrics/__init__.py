@@ -27,6 +27,7 @@ from diffposetalk.metrics.manner import (
     statistics_correlation,
 )
 from diffposetalk.metrics.vertices import (
+    UpperFaceDeviation,
     lip_vertex_error_max,
     lip_vertex_error_root,
     lip_vertex_error_squared,
@@ -34,13 +35,13 @@ from diffposetalk.metrics.vertices import (
     mouth_opening_difference,
     mouth_opening_difference_rms,
     upper_face_deviation,
-    upper_face_deviation_absolute,
 )
 
 __all__ = [
     "Closures",
     "LagCorrelation",
     "Seams",
+    "UpperFaceDeviation",
     "beat_alignment",
     "blink_frames",
     "closing_time",
@@ -63,5 +64,4 @@ __all__ = [
     "standardised",
     "statistics_correlation",
     "upper_face_deviation",
-    "upper_face_deviation_absolute",
 ]

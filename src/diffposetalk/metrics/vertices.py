@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,17 +51,27 @@ def lip_vertex_error_root(predicted: np.ndarray, truth: np.ndarray, lips: Sequen
     return float(np.sqrt(lip_vertex_error_squared(predicted, truth, lips)) * 1e3)
 
 
+@dataclass(frozen=True)
+class UpperFaceDeviation:
+    """FDD: how much less than the captured one a generated upper face moves; square metres, or metres."""
+
+    signed: float
+    """Mean over vertices, as published: above 0 if the generated face moves too little. Too much motion at one vertex
+    cancels too little at another."""
+    absolute: float
+    """Mean of the absolute difference at each vertex: nothing cancels."""
+
+
 def upper_face_deviation(
     predicted: np.ndarray,
     truth: np.ndarray,
     rest: np.ndarray,
     upper_face: Sequence[int] | np.ndarray,
     squared: bool = True,
-) -> float:
-    """Measure FDD, signed: how much more the captured upper face varies over time than the generated one.
+) -> UpperFaceDeviation:
+    """Measure FDD: how much more the captured upper face varies over time than the generated one.
 
-    ``mean_v(std_t(m(truth_v)) - std_t(m(predicted_v)))`` with ``m`` the (squared) distance from rest. Surplus
-    and lack at different vertices cancel; `upper_face_deviation_absolute` does not let them.
+    At each vertex: ``std_t(m(truth)) - std_t(m(predicted))`` with ``m`` the (squared) distance from rest.
 
     Args:
         predicted, truth: as for `lip_vertex_error_max`.
@@ -69,24 +80,20 @@ def upper_face_deviation(
         squared: ``m`` is the squared distance (square metres), as published scripts have it; False: the
             distance (metres).
 
-    Returns:
-        Square metres (or metres); above 0 where the generated face moves too little.
-
     Source: CodeTalker (Xing et al. 2023), evaluation script: population standard deviation, truth minus
         prediction.
     """
-    return float(_upper_face_difference(predicted, truth, rest, upper_face, squared).mean())
+    predicted, truth, region = _same_frames(predicted, truth, upper_face, "upper-face")
+    rest = np.asarray(rest, np.float64)
+    if rest.shape != truth.shape[1:]:
+        raise InputError(f"the rest shape must be {truth.shape[1:]}, got {rest.shape}")
 
+    def spread(vertices: np.ndarray) -> np.ndarray:
+        motion = ((vertices[:, region] - rest[region]) ** 2).sum(-1)
+        return (motion if squared else np.sqrt(motion)).std(0)
 
-def upper_face_deviation_absolute(
-    predicted: np.ndarray,
-    truth: np.ndarray,
-    rest: np.ndarray,
-    upper_face: Sequence[int] | np.ndarray,
-    squared: bool = True,
-) -> float:
-    """Measure FDD, absolute: as `upper_face_deviation`, with the absolute difference at each vertex."""
-    return float(np.abs(_upper_face_difference(predicted, truth, rest, upper_face, squared)).mean())
+    differences = spread(truth) - spread(predicted)
+    return UpperFaceDeviation(float(differences.mean()), float(np.abs(differences).mean()))
 
 
 def mean_gap(points: np.ndarray, upper: Sequence[int] | np.ndarray, lower: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -128,21 +135,6 @@ def mouth_opening_difference_rms(predicted_gap: np.ndarray, truth_gap: np.ndarra
 def _lip_squares(predicted: np.ndarray, truth: np.ndarray, lips: Sequence[int] | np.ndarray) -> np.ndarray:
     predicted, truth, region = _same_frames(predicted, truth, lips, "lip")
     return ((predicted[:, region] - truth[:, region]) ** 2).sum(-1).max(-1)
-
-
-def _upper_face_difference(
-    predicted: np.ndarray, truth: np.ndarray, rest: np.ndarray, upper_face: Sequence[int] | np.ndarray, squared: bool
-) -> np.ndarray:
-    predicted, truth, region = _same_frames(predicted, truth, upper_face, "upper-face")
-    rest = np.asarray(rest, np.float64)
-    if rest.shape != truth.shape[1:]:
-        raise InputError(f"the rest shape must be {truth.shape[1:]}, got {rest.shape}")
-
-    def spread(vertices: np.ndarray) -> np.ndarray:
-        motion = ((vertices[:, region] - rest[region]) ** 2).sum(-1)
-        return (motion if squared else np.sqrt(motion)).std(0)
-
-    return spread(truth) - spread(predicted)
 
 
 def _same_frames(

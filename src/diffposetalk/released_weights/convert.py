@@ -131,10 +131,7 @@ def _denoiser(
         style_dim=style_dim,
         identity_dim=IDENTITY_DIM,
         dim=dim,
-        n_layers=int(get("n_layers")),
-        n_heads=int(get("n_heads")),
-        feed_forward_factor=int(get("mlp_ratio")),
-        window=int(get("n_motions")),
+        **_sizes(checkpoint),
         context=int(get("n_prev_motions")),
         align_width=_align_width(checkpoint),
         valid_indicator=bool(checkpoint.option("use_indicator")),
@@ -170,6 +167,12 @@ def _denoiser(
     return Conversion(model, (mapped,))
 
 
+def _sizes(checkpoint: ReleasedCheckpoint) -> dict[str, Any]:
+    """Return the sizes of a transformer by the names of our configurations."""
+    theirs = {"n_layers": "n_layers", "n_heads": "n_heads", "feed_forward_factor": "mlp_ratio", "window": "n_motions"}
+    return {ours: int(checkpoint.needed(name)) for ours, name in theirs.items()}
+
+
 def converted_style_encoder(checkpoint: ReleasedCheckpoint, statistics: Statistics | None = None) -> Conversion:
     """Convert a style encoder that has been read; see `convert`."""
     with parsing(checkpoint.path, "checkpoint"):
@@ -177,17 +180,13 @@ def converted_style_encoder(checkpoint: ReleasedCheckpoint, statistics: Statisti
 
 
 def _style_encoder(checkpoint: ReleasedCheckpoint, statistics: Statistics | None) -> Conversion:
-    get = checkpoint.needed
     _check_supported(checkpoint)
     motion_dim = _width(checkpoint, "motion_proj.weight", 1)
     try:
         config = StyleEncoderConfig(
             motion_dim=motion_dim,
-            dim=int(get("feature_dim")),
-            n_layers=int(get("n_layers")),
-            n_heads=int(get("n_heads")),
-            feed_forward_factor=int(get("mlp_ratio")),
-            window=int(get("n_motions")),
+            dim=int(checkpoint.needed("feature_dim")),
+            **_sizes(checkpoint),
             pre_norm=False,
             pooling="mean",
             positions="length",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import resources
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -69,9 +68,7 @@ class Renderer:
     def __enter__(self) -> Renderer:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -61,7 +61,7 @@ def test_every_measure_is_the_mean_over_samples_and_sequences(folders: tuple[Pat
             values.append(
                 [
                     metrics.lip_vertex_error_max(sample, theirs["vertices"], LIPS),
-                    metrics.upper_face_deviation(*arguments),
+                    metrics.upper_face_deviation(*arguments).signed,
                     metrics.mouth_opening_difference(*gaps),
                 ]
             )

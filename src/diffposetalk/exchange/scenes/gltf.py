@@ -34,8 +34,7 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     """Write a moving head as `.glb`, and the sound beside it.
 
     Raises:
-        InputError: the motion has no frames.
-        ModelError: the motion does not fit the head.
+        InputError, ModelError: see `rig_of`.
     """
     rig = rig_of(scene.head_of(motion), motion, scene.identity, scene.options.used_only)
     extras: dict[str, Any] = {"head": motion.head, "fps": motion.fps}

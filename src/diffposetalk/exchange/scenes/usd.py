@@ -44,8 +44,7 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
     """Write a moving head as `.usda` or `.usdc`, with a folder of textures and the sound beside it, or as one `.usdz`.
 
     Raises:
-        InputError: the motion has no frames.
-        ModelError: the motion does not fit the head.
+        InputError, ModelError: see `rig_of`.
         UsageError: usd-core is not installed.
     """
     rig = rig_of(scene.head_of(motion), motion, scene.identity, scene.options.used_only)

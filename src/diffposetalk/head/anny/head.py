@@ -21,7 +21,7 @@ from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.geometry.skinning import Array
 from diffposetalk.head.anny import colour
 from diffposetalk.head.anny.files import BUNDLED, read_head
-from diffposetalk.head.base import BaseHead
+from diffposetalk.head.base import ShapesHead
 from diffposetalk.head.rig import Rig, offsets_of, quaternions_of
 from diffposetalk.motion import Motion
 
@@ -55,7 +55,7 @@ DARKER = (0.95, 1.05, 1.15)
 
 
 @dataclass(frozen=True, repr=False)
-class AnnyHead(BaseHead):
+class AnnyHead(ShapesHead):
     """The free head: 52 ARKit channels, head rotation shared by neck and head, identity by principal directions."""
 
     data: dict[str, np.ndarray] = field(repr=False)
@@ -132,36 +132,7 @@ class AnnyHead(BaseHead):
         upper, lower = (points_at(side) for side in self.lip_pairs.T)
         return upper, lower
 
-    def vertices(
-        self,
-        expression: Array,
-        head_pose: Array | None = None,
-        jaw_pose: Array | None = None,
-        identity: Array | None = None,
-    ) -> Array:
-        """Place every vertex.
-
-        Args:
-            expression: ``(..., 52)`` in the order of `expression_names`, usually in [0, 1]; numpy or torch.
-            head_pose: ``(..., 3)`` axis-angle, radians; None: no rotation. Leading dimensions of all arguments broadcast.
-            jaw_pose: must be None: the channels `jawOpen`, `jawLeft`, `jawRight` and `jawForward` move the jaw.
-            identity: ``(..., I)`` or ``(I,)`` identity coefficients; None: the neutral person.
-
-        Returns:
-            ``(..., V, 3)`` metres, of the kind of `expression`; differentiable with torch.
-
-        Raises:
-            ModelError: wrong widths, or a jaw pose.
-        """
-        if jaw_pose is not None:
-            raise ModelError("the anny head takes no jaw_pose: its jaw follows jawOpen, jawLeft, jawRight, jawForward")
-        if expression.shape[-1] != len(self.expression_names):
-            raise ModelError(
-                f"the anny head takes {len(self.expression_names)} expression channels, got {expression.shape[-1]}"
-            )
-        if identity is not None and identity.shape[-1] != self.identity_dim:
-            raise ModelError(f"the anny head takes {self.identity_dim} identity values, got {identity.shape[-1]}")
-        expression = skinning.floating(expression)
+    def _placed(self, expression: Array, head_pose: Array | None, identity: Array | None) -> Array:
         get = _Constants(self.data, expression)
         shape, joints = get("vertices"), get("joints")
         if identity is not None:

@@ -18,7 +18,7 @@ from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.mesh import Material, Mesh
 from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.geometry.skinning import Array
-from diffposetalk.head.base import BaseHead
+from diffposetalk.head.base import ShapesHead
 from diffposetalk.head.flame.files import read_arrays
 from diffposetalk.head.flame.landmarks import MEDIAPIPE_KEYS, mediapipe_of
 from diffposetalk.head.rig import Rig, quaternions_of
@@ -36,7 +36,7 @@ BROWS_BY = ("browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "
 
 
 @dataclass(frozen=True, repr=False)
-class TargetsHead(BaseHead):
+class TargetsHead(ShapesHead):
     """A head of named shapes; weights in [0, 1] add up, head rotation turns the whole mesh about `pivot`."""
 
     name: str
@@ -231,33 +231,7 @@ class TargetsHead(BaseHead):
                 best = index
         return best
 
-    def vertices(
-        self,
-        expression: Array,
-        head_pose: Array | None = None,
-        jaw_pose: Array | None = None,
-        identity: Array | None = None,
-    ) -> Array:
-        """Place every vertex: ``(..., V, 3)`` metres, of the kind of `expression` (numpy or torch).
-
-        Args:
-            expression: ``(..., E)`` in the order of `expression_names`.
-            head_pose: ``(..., 3)`` axis-angle, radians; turns the whole mesh about `pivot`.
-            jaw_pose: must be None.
-            identity: must be None or empty.
-
-        Raises:
-            ModelError: wrong widths, a jaw pose or an identity.
-        """
-        if jaw_pose is not None:
-            raise ModelError(f"the head {self.name} takes no jaw_pose: its jaw is a shape")
-        if identity is not None and identity.shape[-1]:
-            raise ModelError(f"the head {self.name} is one person: it takes no identity")
-        if expression.shape[-1] != len(self.expression_names):
-            raise ModelError(
-                f"the head {self.name} takes {len(self.expression_names)} channels, got {expression.shape[-1]}"
-            )
-        expression = skinning.floating(expression)
+    def _placed(self, expression: Array, head_pose: Array | None, identity: Array | None) -> Array:
         moved = skinning.like(self.neutral, expression)
         moved = moved + skinning.blend_shapes(expression, skinning.like(self.deltas, expression))
         if head_pose is None:

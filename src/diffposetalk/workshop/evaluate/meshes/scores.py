@@ -68,9 +68,8 @@ def _sample_scores(pair: MeshPair, regions: Regions, sample: int) -> dict[str, f
         scores["lve_squared_m2"] = metrics.lip_vertex_error_squared(predicted, truth, regions.lips)
         scores["lve_root_mm"] = metrics.lip_vertex_error_root(predicted, truth, regions.lips)
     if regions.upper_face is not None and rest is not None:
-        arguments = (predicted, truth, rest, regions.upper_face)
-        scores["fdd_m2"] = metrics.upper_face_deviation(*arguments)
-        scores["fdd_absolute_m2"] = metrics.upper_face_deviation_absolute(*arguments)
+        deviation = metrics.upper_face_deviation(predicted, truth, rest, regions.upper_face)
+        scores["fdd_m2"], scores["fdd_absolute_m2"] = deviation.signed, deviation.absolute
     if regions.gap is not None:
         gaps = regions.gap(predicted), regions.gap(truth)
         scores["mod_mm"] = metrics.mouth_opening_difference(*gaps)
