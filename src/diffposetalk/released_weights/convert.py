@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from diffposetalk.config import to_dict
 from diffposetalk.data.flame_statistics import Statistics
