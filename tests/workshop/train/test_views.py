@@ -39,11 +39,20 @@ def test_variation_scales_movement_from_rest_by_group() -> None:
     assert found[..., :52].min() >= 0 and found[..., :52].max() <= 1
 
 
-def test_variation_of_sides_keeps_the_mean_of_both() -> None:
-    factors = Variation(share=1.0, sides=1.5).draw(np.random.default_rng(2), 4, SPACE)
-    left, right = NAMES.index("mouthSmileLeft"), NAMES.index("mouthSmileRight")
-    assert torch.allclose(factors[:, left] * factors[:, right], torch.ones(4), atol=1e-6)
-    assert (factors[:, left] != 1).all() and (factors[:, NAMES.index("eyeBlinkLeft")] == 1).all()
+def test_variation_of_sides_keeps_the_mean_of_both_and_leaves_other_groups() -> None:
+    variation = Variation(share=1.0, sides={"mouth": 1.5, "brow": 2.0})
+    factors = variation.draw(np.random.default_rng(2), 2000, SPACE)
+
+    def drawn(name: str) -> torch.Tensor:
+        return factors[:, NAMES.index(name)]
+
+    for stem, largest in (("mouthSmile", 1.5), ("browDown", 2.0)):
+        left, right = drawn(f"{stem}Left"), drawn(f"{stem}Right")
+        assert torch.allclose(left * right, torch.ones(2000), atol=1e-6)
+        assert 0.9 * largest < (left / right).max() <= largest + 1e-6
+    assert torch.equal(drawn("mouthSmileLeft"), drawn("mouthStretchLeft"))
+    assert abs(float(torch.corrcoef(torch.stack([drawn("mouthSmileLeft"), drawn("browDownLeft")]))[0, 1])) < 0.1
+    assert (drawn("eyeBlinkLeft") == 1).all() and (drawn("jawOpen") == 1).all()
 
 
 def test_speakers_outside_the_share_stay_as_they_are() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from diffposetalk.arkit import MIRROR
 from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import manner_statistics, statistics_correlation
 from diffposetalk.metrics.lips import mouth_gap
@@ -22,6 +23,8 @@ from diffposetalk.workshop.evaluate.tables import table
 
 TARGET = 0.7
 """Correlation over references that each statistic aims at."""
+SIDEWAYS = ("mouthLeft",)
+"""Channels of the left side that move the whole mouth, not one half of it."""
 SPEECHES = ("jfk", "LJ001-0001", "Claire_neutral", "spk1_snt1", "english_slow")
 """Recordings that are spoken in each style, where they are there; else the first five."""
 
@@ -67,10 +70,31 @@ def measure(
 
 
 def statistics_of(motion: Motion) -> dict[str, float]:
-    """Return `manner_statistics` and, in millimetres on the motion's head, how far the lips are apart."""
+    """Return `manner_statistics`, the lip gap in millimetres on the motion's head, and `lip_shapes`."""
     gap = mouth_gap(motion, shared_head(motion.head)) * 1000
     lips = {"lip_gap_mean_mm": float(gap.mean()), "lip_gap_p95_mm": float(np.percentile(gap, 95))}
-    return lips | manner_statistics(motion)
+    return lips | manner_statistics(motion) | lip_shapes(motion)
+
+
+def lip_shapes(motion: Motion) -> dict[str, float]:
+    """Describe rounded, stretched and uneven lips, from ARKit channels.
+
+    Returns:
+        ``pucker_mean``, ``funnel_p95``, ``stretch_p95`` (both sides together) and ``mouth_left_right``: the mean of
+        the mouth's left channels less their right ones, above 0 where the left side moves more.
+    """
+    stretch = (motion.channel("mouthStretchLeft") + motion.channel("mouthStretchRight")) / 2
+    uneven = [
+        motion.channel(left) - motion.channel(right)
+        for left, right in MIRROR.items()
+        if left.startswith("mouth") and left.endswith("Left") and left not in SIDEWAYS
+    ]
+    return {
+        "pucker_mean": float(motion.channel("mouthPucker").mean()),
+        "funnel_p95": float(np.percentile(motion.channel("mouthFunnel"), 95)),
+        "stretch_p95": float(np.percentile(stretch, 95)),
+        "mouth_left_right": float(np.mean(uneven)),
+    }
 
 
 def pieces_of(motion: Motion, seconds: float) -> list[Motion]:

@@ -30,12 +30,13 @@ class Variation:
     groups: dict[str, float] = field(default_factory=dict)
     """Largest factor by beginnings of channel names, separated by spaces; the least is its inverse. A channel in
     several groups takes the product."""
-    sides: float = 1.0
-    """Largest factor of the left half of the face over the right one, brows and mouth."""
+    sides: dict[str, float] = field(default_factory=dict)
+    """Largest factor of left channels over right ones, by beginnings of channel names as in `groups`. People are uneven
+    in one thing and even in another: with a single factor, a style read from a raised brow would pull the mouth aside."""
 
     def __post_init__(self) -> None:
         _check_share("variation.share", self.share)
-        for name, factor in {**self.groups, "sides": self.sides}.items():
+        for name, factor in [*self.groups.items(), *self.sides.items()]:
             if not 1 <= factor < 10:
                 raise UsageError(f"variation: the factor of {name!r} must lie in 1 to 10, got {factor}")
 
@@ -46,12 +47,15 @@ class Variation:
         def powers(largest: float) -> np.ndarray:
             return largest ** rng.uniform(-1, 1, (n, 1))
 
+        def columns(group: str, side: str = "") -> list[bool]:
+            return [name.startswith(tuple(group.split())) and name.endswith(side) for name in space.channels]
+
         for group, largest in self.groups.items():
-            factors[:, [name.startswith(tuple(group.split())) for name in space.channels]] *= powers(largest)
-        left = powers(self.sides) ** 0.5
-        for ending, factor in (("Left", left), ("Right", 1 / left)):
-            mine = [name.endswith(ending) and name.startswith(("brow", "mouth", "cheek")) for name in space.channels]
-            factors[:, mine] *= factor
+            factors[:, columns(group)] *= powers(largest)
+        for group, largest in self.sides.items():
+            left = powers(largest) ** 0.5
+            factors[:, columns(group, "Left")] *= left
+            factors[:, columns(group, "Right")] /= left
         factors[rng.random(n) >= self.share] = 1
         return torch.from_numpy(factors.astype(np.float32))
 
