@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from . import seeds
-from .mutations import zip_members, zip_of
+from .mutations.archives import zip_members, zip_of
 from .readers import READERS, Reader
+from .seeds import files, heads
 from .trial import Outcome, alone, prepared
 
 FOLDER = Path(__file__).parents[2].parent / "shared" / "faults"
@@ -82,13 +82,13 @@ def npz_of_4_gb() -> bytes:
 def npz_with(name: str, **arrays: object) -> bytes:
     """A valid file of a reader with other arrays."""
     members = zip_members(READERS[name].seeds()[0])
-    members |= {f"{key}.npy": seeds.npy(value) for key, value in arrays.items()}
+    members |= {f"{key}.npy": files.npy(value) for key, value in arrays.items()}
     return zip_of(members)
 
 
 def glb_with(**changes: object) -> bytes:
     """A head whose glTF document is changed at its top."""
-    data = seeds.glb()[0]
+    data = heads.glb()[0]
     length = struct.unpack_from("<I", data, 12)[0]
     document, rest = json.loads(data[20 : 20 + length]) | changes, data[20 + length :]
     text = json.dumps(document).encode()
@@ -98,7 +98,7 @@ def glb_with(**changes: object) -> bytes:
 
 def glb_accessor(**changes: object) -> bytes:
     """A head whose first accessor, of the places of its points, is changed."""
-    data = seeds.glb()[0]
+    data = heads.glb()[0]
     accessors = json.loads(data[20 : 20 + struct.unpack_from("<I", data, 12)[0]])["accessors"]
     accessors[0] = {key: value for key, value in (accessors[0] | changes).items() if value is not None}
     return glb_with(accessors=accessors)
@@ -150,7 +150,7 @@ MADE: dict[str, tuple[str, Callable[[], bytes]]] = {
     "a FLAME head of 4 GB": ("flamenpz", npz_of_4_gb),
     "statistics of 4 GB": ("stats", npz_of_4_gb),
     "an array's header without end": ("stylenpy", lambda: b"\x93NUMPY\1\0\x10\0{'descr': (((((("),
-    "an identity of Python objects": ("identity", lambda: seeds.npy(np.array([{}], object), True)),
+    "an identity of Python objects": ("identity", lambda: files.npy(np.array([{}], object), True)),
     "a frame rate of text": ("npz", lambda: npz_with("npz", fps=np.array("x"))),
     "a frame rate without end": ("npz", lambda: npz_with("npz", fps=np.array(np.inf))),
     "a version that is a table": ("npz", lambda: npz_with("npz", format_version=np.zeros((2, 2)))),

@@ -11,7 +11,8 @@ import pytest
 from diffposetalk.exchange import FORMATS, Format
 
 from .campaign import campaign
-from .readers import READERS, motion
+from .readers import READERS
+from .reading import motion
 
 SOURCE = Path(__file__).parents[2] / "src" / "diffposetalk"
 PARSES = re.compile(
