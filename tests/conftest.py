@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from diffposetalk.data.clip import Clip
     from diffposetalk.data.tfhp import TfhpReader
     from diffposetalk.generate.talker import Talker
+    from diffposetalk.head.anny.head import AnnyHead
+    from diffposetalk.head.flame.free import FreeFlame
+    from diffposetalk.head.flame.head import FlameHead
     from diffposetalk.model.checkpoint import Model
     from diffposetalk.motion import Motion
     from diffposetalk.speech import Speech
@@ -137,6 +140,33 @@ def flame_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_flame(40, 3, tmp_path_factory.mktemp("flame") / "generic_model.pkl")
 
 
+@pytest.fixture(scope="session")
+def anny() -> AnnyHead:
+    """The free head."""
+    from diffposetalk.head.anny.head import AnnyHead
+
+    return AnnyHead.load()
+
+
+@pytest.fixture(scope="session")
+def free_flame(anny: AnnyHead, tmp_path_factory: pytest.TempPathFactory) -> FreeFlame:
+    """The free head in FLAME's format, and how motion of the one is said in the other's coefficients."""
+    from diffposetalk.head.flame.free import make_free_flame
+
+    return make_free_flame(tmp_path_factory.mktemp("free") / "flame-free.npz", anny)
+
+
+@pytest.fixture(scope="session")
+def free_flame_head(free_flame: FreeFlame) -> FlameHead:
+    """The head of `free_flame`, with all its coefficients."""
+    from diffposetalk.head import load_head
+    from diffposetalk.head.flame.head import FlameHead
+
+    head = load_head(str(free_flame.path))
+    assert isinstance(head, FlameHead)
+    return head
+
+
 def build_tiny_model(seed: int = 0) -> Model:
     """Return an untrained model of the bundled model's layout: 2 layers, width 16, windows of 4 s."""
     import torch
@@ -212,16 +242,19 @@ def motion() -> Motion:
 
 @pytest.fixture(scope="session")
 def gl() -> None:
-    """Skips where there is no OpenGL to draw with; makes sure that the free head has been converted."""
-    import ctypes
+    """Skips if there is no OpenGL to draw with, and gives the reason."""
+    from diffposetalk.errors import DiffPoseTalkError
+    from diffposetalk.geometry.mesh import Material, Mesh
+    from diffposetalk.render import Renderer
 
+    triangle = Mesh(
+        np.eye(3, dtype=np.float32), np.array([[0, 1, 2]], np.int32), None, (Material("grey", (0.5, 0.5, 0.5)),)
+    )
     try:
-        ctypes.CDLL("libEGL.so.1")
-    except OSError:
-        pytest.skip("needs libEGL (Debian: libegl1 libgl1-mesa-dri), which is absent")
-    from diffposetalk.head import load_head
-
-    load_head("anny")
+        with Renderer(triangle, 32):
+            pass
+    except DiffPoseTalkError as error:
+        pytest.skip(str(error))
 
 
 def flame_clip(name: str, n_frames: int, seed: int = 0, n_identity: int = 12, n_expression: int = 10) -> Clip:

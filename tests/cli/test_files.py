@@ -21,29 +21,32 @@ from diffposetalk.motion import Motion
 Captured = pytest.CaptureFixture[str]
 
 COMMANDS = [
-    ["export", "{m}", "-o", "{m}"],
-    ["export", "{m}", "-o", "{dots}"],
-    ["export", "{m}", "-o", "{link}"],
-    ["export", "{m}", "-o", "{hard}"],
-    ["export", "{link}", "-o", "{m}"],
-    ["render", "{m}", "--speech", "{v}", "-o", "{v}"],
-    ["render", "{m}", "--identity", "{m}", "-o", "{hard}"],
-    ["animate", "{v}", "-o", "{v}"],
-    ["animate", "{w}", "--style", "{m}", "-o", "{m}"],
-    ["animate", "{w}", "--style", "{v}", "-o", "{v}"],
-    ["animate", "{w}", "--style", "{m1}", "--samples", "2", "-o", "{m}"],
-    ["style", "{s}", "-o", "{s}"],
-    ["retarget", "{m}", "-o", "{m}"],
-    ["retarget", "{w}", "--head", "{m}", "-o", "{m}"],
-    ["track", "{v}", "-o", "{w}.npz", "--overlay", "{v}"],
-    ["convert", "{s}", "-o", "{s}"],
-    ["convert", "{w}", "--style-encoder", "{s}", "-o", "{s}"],
-    ["dataset", "convert", "{d}", "{d}"],
-    ["dataset", "show", "{h}", "-o", "{h}"],
-    ["dataset", "stats", "{d}", "-o", "{d}"],
-    ["dataset", "build", "{v}", "{v}"],
-    ["dataset", "from-corpus", "{d}", "-o", "{d}"],
-    ["train", "{t}", "-o", "{t}"],
+    line.split()
+    for line in """
+    export {m} -o {m}
+    export {m} -o {dots}
+    export {m} -o {link}
+    export {m} -o {hard}
+    export {link} -o {m}
+    render {m} --speech {v} -o {v}
+    render {m} --identity {m} -o {hard}
+    animate {v} -o {v}
+    animate {w} --style {m} -o {m}
+    animate {w} --style {v} -o {v}
+    animate {w} --style {m1} --samples 2 -o {m}
+    style {s} -o {s}
+    retarget {m} -o {m}
+    retarget {w} --head {m} -o {m}
+    track {v} -o {w}.npz --overlay {v}
+    convert {s} -o {s}
+    convert {w} --style-encoder {s} -o {s}
+    dataset convert {d} {d}
+    dataset show {h} -o {h}
+    dataset stats {d} -o {d}
+    dataset build {v} {v}
+    dataset from-corpus {d} -o {d}
+    train {t} -o {t}
+    """.strip().splitlines()
 ]
 
 

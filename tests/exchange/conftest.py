@@ -15,17 +15,9 @@ from diffposetalk.motion import Motion
 
 
 @pytest.fixture(scope="session")
-def faults(shared: Path) -> Path:
-    """The folder of small inputs that once showed faults; skips where it is absent."""
-    folder = shared.parent / "faults"
-    if not folder.is_dir():
-        pytest.skip("needs the folder of faulty inputs, which is absent")
-    return folder
-
-
-@pytest.fixture(scope="session")
-def head() -> AnnyHead:
-    return AnnyHead.load()
+def head(anny: AnnyHead) -> AnnyHead:
+    """The free head."""
+    return anny
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ from diffposetalk.exchange.angles import rotation_of
 from diffposetalk.exchange.formats import HEAD_ANGLES
 from diffposetalk.exchange.prepare import Prepared
 from diffposetalk.head.anny.head import AnnyHead
+from diffposetalk.head.flame.free import FreeFlame
 from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.motion import Motion
 
@@ -42,17 +43,13 @@ def installed(row: Format) -> Format:
 
 
 @pytest.fixture(scope="module")
-def flame(tmp_path_factory: pytest.TempPathFactory) -> tuple[FlameHead, Motion]:
+def flame(free_flame: FreeFlame, free_flame_head: FlameHead) -> tuple[FlameHead, Motion]:
     """A free head of FLAME's format, and motion of it that opens the mouth and looks aside."""
-    from diffposetalk.head.flame.free import FreeFlame, make_free_flame
-
-    path = tmp_path_factory.mktemp("flame") / "free.npz"
-    make_free_flame(path)
     weights = np.zeros((6, 52), np.float32)
     weights[:, INDEX["jawOpen"]] = np.linspace(0, 0.7, 6)
     weights[:, INDEX["mouthPucker"]] = np.linspace(0, 0.8, 6)
     weights[:, [INDEX["eyeLookInLeft"], INDEX["eyeLookOutRight"]]] = 0.5
-    return FlameHead.load(path), FreeFlame.load(path).coefficients(Motion(weights, CHANNELS, np.zeros((6, 3)), 25.0))
+    return free_flame_head, free_flame.coefficients(Motion(weights, CHANNELS, np.zeros((6, 3)), 25.0))
 
 
 def at_rest(motion: Motion) -> Motion:

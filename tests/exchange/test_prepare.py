@@ -16,6 +16,8 @@ from diffposetalk.errors import DiffPoseTalkWarning
 from diffposetalk.exchange import ExportOptions, Scene, export, load_motion
 from diffposetalk.exchange.angles import euler_of, rotation_of
 from diffposetalk.exchange.prepare import REGIONS, adjusted
+from diffposetalk.head.flame.free import FreeFlame
+from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.motion import Motion
 
 FIRST = {"brows": "browInnerUp", "mouth": "mouthClose", "jaw": "jawOpen", "gaze": "eyeLookUpLeft"}
@@ -100,18 +102,15 @@ def test_any_frame_rate(tmp_path: Path, motion: Motion, fps: float) -> None:
     assert np.abs(again.head_pose - expected.head_pose).max() < 1e-3
 
 
-def test_flame_reaches_arkit_formats_with_its_residual(tmp_path: Path) -> None:
+def test_flame_reaches_arkit_formats_with_its_residual(
+    tmp_path: Path, free_flame: FreeFlame, free_flame_head: FlameHead
+) -> None:
     """FLAME's coefficients of the free head: ARKit motion, said in them, comes back as ARKit's channels."""
-    from diffposetalk.head.flame.free import FreeFlame, make_free_flame
-    from diffposetalk.head.flame.head import FlameHead
-
-    path = tmp_path / "free.npz"
-    make_free_flame(path)
     weights = np.zeros((12, 52), np.float32)
     weights[:, INDEX["jawOpen"]] = np.linspace(0, 0.5, 12)
     motion = Motion(weights, CHANNELS, np.full((12, 3), 0.1), 25.0)
-    flame = FreeFlame.load(path).coefficients(motion)
-    done = export(flame, tmp_path / "a_a2f.json", scene=Scene(FlameHead.load(path)))
+    flame = free_flame.coefficients(motion)
+    done = export(flame, tmp_path / "a_a2f.json", scene=Scene(free_flame_head))
     document = json.loads(done.path.read_text())
     assert done.residual is not None and document["residual"] == done.residual.to_dict()
     assert 0 < document["residual"]["mean_mm"] < 2

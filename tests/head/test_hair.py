@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from diffposetalk.geometry.mesh import Mesh
-from diffposetalk.head import load_head
 from diffposetalk.head.anny import colour, texture
 from diffposetalk.head.anny.files import BUNDLED
 from diffposetalk.head.anny.hair import BOB_COLUMNS, BOB_ROWS, CURLS_COLUMNS, CURLS_ROWS
@@ -14,13 +15,6 @@ from diffposetalk.head.anny.hairdo import OF_FACES, OF_VERTICES, bald, dressed
 from diffposetalk.head.anny.head import MATERIALS, AnnyHead
 
 KINDS = ("bob", "curls")
-
-
-@pytest.fixture(scope="module")
-def head() -> AnnyHead:
-    head = load_head("anny")
-    assert isinstance(head, AnnyHead)
-    return head
 
 
 def triangles(mesh: Mesh, kind: str) -> np.ndarray:
@@ -37,16 +31,16 @@ def cross(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return one[..., 0] * other[..., 1] - one[..., 1] * other[..., 0]
 
 
-def wearers(head: AnnyHead, kind: str, n: int = 40) -> list[Mesh]:
-    people = [head.draw_identity(seed) for seed in range(300)]
-    return [head.mesh(person) for person in people if head.hair(person) == kind][:n]
+def wearers(anny: AnnyHead, kind: str, n: int = 40) -> list[Mesh]:
+    people = [anny.draw_identity(seed) for seed in range(300)]
+    return [anny.mesh(person) for person in people if anny.hair(person) == kind][:n]
 
 
-def test_hair_can_be_made_anew_and_nothing_else_changes(head: AnnyHead) -> None:
-    plain = bald(head.data)
+def test_hair_can_be_made_anew_and_nothing_else_changes(anny: AnnyHead) -> None:
+    plain = bald(anny.data)
     again = dressed(plain)
-    assert set(again) == set(head.data)
-    for name, array in head.data.items():
+    assert set(again) == set(anny.data)
+    for name, array in anny.data.items():
         assert again[name].dtype == array.dtype and again[name].shape == array.shape, name
         if array.dtype.kind == "f":
             np.testing.assert_allclose(again[name], array, atol=2e-3 if name == "tint" else 2e-6, err_msg=name)
@@ -63,10 +57,10 @@ def test_hair_can_be_made_anew_and_nothing_else_changes(head: AnnyHead) -> None:
     assert BUNDLED.stat().st_size < 6e6
 
 
-def test_bob_covers_everybodys_ears(head: AnnyHead) -> None:
-    for mesh in wearers(head, "bob"):
+def test_bob_covers_everybodys_ears(anny: AnnyHead) -> None:
+    for mesh in wearers(anny, "bob"):
         outer = mesh.vertices[triangles(mesh, "bob")[: cells(BOB_ROWS, BOB_COLUMNS)]]
-        skin = mesh.vertices[head.regions["skin"]]
+        skin = mesh.vertices[anny.regions["skin"]]
         ears = skin[(np.abs(skin[:, 1]) < 0.03) & (skin[:, 2] < -0.04) & (np.abs(skin[:, 0]) > 0.065)]
         assert len(ears) > 50
         for point in ears:
@@ -80,8 +74,8 @@ def test_bob_covers_everybodys_ears(head: AnnyHead) -> None:
             assert surface > abs(point[0]), "an ear sticks out of the hair"
 
 
-def test_bob_has_an_inside_where_it_hangs(head: AnnyHead) -> None:
-    mesh = wearers(head, "bob", 1)[0]
+def test_bob_has_an_inside_where_it_hangs(anny: AnnyHead) -> None:
+    mesh = wearers(anny, "bob", 1)[0]
     faces = triangles(mesh, "bob")
     edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
     known = {tuple(edge) for edge in edges.tolist()}
@@ -94,8 +88,8 @@ def test_bob_has_an_inside_where_it_hangs(head: AnnyHead) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_hair_is_smooth_and_faces_outward(head: AnnyHead, kind: str) -> None:
-    for mesh in wearers(head, kind, 10):
+def test_hair_is_smooth_and_faces_outward(anny: AnnyHead, kind: str) -> None:
+    for mesh in wearers(anny, kind, 10):
         shape = (BOB_ROWS, BOB_COLUMNS) if kind == "bob" else (CURLS_ROWS, CURLS_COLUMNS)
         faces = triangles(mesh, kind)[: cells(*shape)]
         faces = faces[mesh.vertices[faces].mean(1)[:, 1] > 0.05]
@@ -114,42 +108,61 @@ def test_hair_is_smooth_and_faces_outward(head: AnnyHead, kind: str) -> None:
         assert bend.max() < 80 and bend.mean() < 12, "no spikes"
 
 
-def test_no_face_channel_moves_hair(head: AnnyHead) -> None:
+def test_no_face_channel_moves_hair(anny: AnnyHead) -> None:
     for kind in KINDS:
-        index = np.unique(head.faces[head.data["face_material"] == [m.name for m in MATERIALS].index(kind)])
-        assert not head.data["expression"][:, index].any()
+        index = np.unique(anny.faces[anny.data["face_material"] == [m.name for m in MATERIALS].index(kind)])
+        assert not anny.data["expression"][:, index].any()
 
 
-def test_hair_has_colours_that_go_with_the_features(head: AnnyHead) -> None:
-    people = [head.draw_identity(seed) for seed in range(200)]
-    colours = [head.hair_colour(person) for person in people]
+def test_hair_has_colours_that_go_with_the_features(anny: AnnyHead) -> None:
+    people = [anny.draw_identity(seed) for seed in range(200)]
+    colours = [anny.hair_colour(person) for person in people]
     assert all(colours.count(name) >= 10 for name in ("black", "dark brown", "brown", "blond"))
-    assert colours == [head.hair_colour(person) for person in people]
-    assert head.hair_colour() == "dark brown"
+    assert colours == [anny.hair_colour(person) for person in people]
+    assert anny.hair_colour() == "dark brown"
     for name in ("old-female", "old-male"):
-        assert head.hair_colour(head.presets[name]) == "grey"
+        assert anny.hair_colour(anny.presets[name]) == "grey"
     for name in ("african-female", "african-male", "asian-female", "asian-male"):
-        assert head.hair_colour(head.presets[name]) in ("black", "dark brown")
+        assert anny.hair_colour(anny.presets[name]) in ("black", "dark brown")
 
 
-def test_brows_and_cropped_hair_have_the_colour_of_the_hair(head: AnnyHead) -> None:
+def test_brows_and_cropped_hair_have_the_colour_of_the_hair(anny: AnnyHead) -> None:
     pictures = {}
     for name in colour.HAIR:
-        pictures[name] = {m.name: m for m in head._materials(name)}
+        pictures[name] = {m.name: m for m in anny._materials(name)}
     plain = pictures["dark brown"]
-    np.testing.assert_array_equal(plain["skin"].texture, head.data["texture_skin"])
-    n = len(head.data["texture_skin"])
+    np.testing.assert_array_equal(plain["skin"].texture, anny.data["texture_skin"])
+    n = len(anny.data["texture_skin"])
     face = np.s_[round(0.4 * n) : round(0.75 * n), round(0.4 * n) : round(0.6 * n)]  # brows to chin, between the eyes
     crown = np.s_[: n // 16]
     brightness = []
     for name, materials in pictures.items():
         skin, brows = materials["skin"].texture, materials["brows"].texture
         assert skin is not None and brows is not None
-        np.testing.assert_array_equal(skin[face], head.data["texture_skin"][face], f"{name} hair leaves the face alone")
-        np.testing.assert_array_equal(brows[..., 3], head.data["texture_brows"][..., 3])
+        np.testing.assert_array_equal(skin[face], anny.data["texture_skin"][face], f"{name} hair leaves the face alone")
+        np.testing.assert_array_equal(brows[..., 3], anny.data["texture_brows"][..., 3])
         bob = np.array(materials["bob"].base_color)
         assert (bob >= 0).all() and (bob <= 1).all()
         brightness.append((bob.mean(), skin[crown].mean(), float(brows[0, 0, :3].mean())))
     order = np.argsort([values[0] for values in brightness])
     assert (np.argsort([values[1] for values in brightness]) == order).all()
     assert (np.argsort([values[2] for values in brightness]) == order).all()
+
+
+def test_people_wear_three_kinds_of_hair(anny: AnnyHead, face: Callable[..., np.ndarray]) -> None:
+    people = [anny.draw_identity(seed) for seed in range(200)]
+    kinds = [anny.hair(person) for person in people]
+    assert all(kinds.count(kind) >= 20 for kind in ("cropped", "bob", "curls"))
+    assert anny.hair() == "cropped" and kinds == [anny.hair(person) for person in people]
+    for kind in ("bob", "curls"):
+        mesh = anny.mesh(people[kinds.index(kind)])
+        assert mesh.face_material is not None
+        drawn = {mesh.materials[index].name for index in np.unique(mesh.face_material)}
+        assert drawn & {"bob", "curls"} == {kind}
+        hair = np.unique(mesh.faces[mesh.face_material == [m.name for m in mesh.materials].index(kind)])
+        skin = anny.regions["skin"]
+        assert mesh.vertices[hair, 1].max() > mesh.vertices[skin, 1].max(), "hair covers the crown"
+        assert not ((mesh.vertices[hair, 2] > 0.0) & (mesh.vertices[hair, 1] < 0.03)).any(), "the face is free"
+        turned = anny.vertices(face(), np.array([0.0, 0.5, 0.0], np.float32))
+        still = anny.vertices(face())
+        assert np.linalg.norm(turned[hair] - still[hair], axis=1).max() > 0.01, "hair turns with the head"

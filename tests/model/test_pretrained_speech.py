@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,15 +21,7 @@ from diffposetalk.model.pretrained_speech import (
     PretrainedSpeechEncoder,
 )
 
-SIZES = {
-    "hidden_size": 16,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 2,
-}
+SIZES = json.loads(Path(__file__).with_name("tiny_speech.json").read_text()) | {"num_hidden_layers": 3}
 XLSR = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}
 """What sets the multilingual encoders (XLS-R) apart from the base ones."""
 

@@ -43,15 +43,8 @@ def legacy(reference: Path, statistics: Statistics) -> Talker:
     return Talker(convert(reference / LEGACY, statistics).model)  # type: ignore[arg-type]
 
 
-TINY_SPEECH = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 2,
-}
+TINY_SPEECH: dict[str, Any] = json.loads((Path(__file__).parents[1] / "model" / "tiny_speech.json").read_text())
+"""Sizes of a speech encoder of the released kinds."""
 
 
 def layers(n: int, dim: int, cross: bool, factor: int = 4) -> dict[str, Tensor]:

@@ -24,14 +24,6 @@ from diffposetalk.speech import Speech
 SIZE = 96
 
 
-def _why_not() -> str:
-    try:
-        with Renderer(_ball(), 32):
-            return ""
-    except DiffPoseTalkError as error:
-        return str(error)
-
-
 def _ball(n: int = 24, **changes: object) -> Mesh:
     """A ball of 10 cm with a red upper and a green lower half and a see-through blue belt of two triangles."""
     polar, turn = np.meshgrid(np.linspace(0, np.pi, n), np.linspace(0, 2 * np.pi, 2 * n, endpoint=False), indexing="ij")
@@ -50,8 +42,7 @@ def _ball(n: int = 24, **changes: object) -> Mesh:
     return Mesh(**(fields | changes))  # type: ignore[arg-type]
 
 
-WHY_NOT = _why_not()
-needs_gl = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+needs_gl = pytest.mark.usefixtures("gl")
 CAMERA = Camera((0.0, 0.0, 0.0), 1.0)
 
 
@@ -221,9 +212,7 @@ class TestFreeHead:
     """The bundled head as it comes out of the renderer."""
 
     @pytest.fixture(scope="class")
-    def head(self):  # type: ignore[no-untyped-def]
-        if WHY_NOT:
-            pytest.skip(WHY_NOT)
+    def head(self, gl: None):  # type: ignore[no-untyped-def]
         from diffposetalk.head import load_head
 
         return load_head("anny")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.cli import outputs, picture
-from diffposetalk.errors import DiffPoseTalkError, UsageError
+from diffposetalk.errors import UsageError
 from diffposetalk.geometry.mesh import Material, Mesh
 from diffposetalk.media import VIDEO_OUTPUTS, probe
 from diffposetalk.render import (
@@ -18,7 +18,6 @@ from diffposetalk.render import (
     TRANSPARENT,
     Background,
     Camera,
-    Renderer,
     render_frame,
     render_video,
     save_tiles,
@@ -34,16 +33,7 @@ def plate(width: float = 0.2, height: float = 0.2) -> Mesh:
     return Mesh(corners.astype(np.float32), faces, None, (Material("red", (0.6, 0.02, 0.02)),))
 
 
-def _why_not() -> str:
-    try:
-        with Renderer(plate(), 32):
-            return ""
-    except DiffPoseTalkError as error:
-        return str(error)
-
-
-WHY_NOT = _why_not()
-needs_gl = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
+needs_gl = pytest.mark.usefixtures("gl")
 
 
 def red_box(image: np.ndarray) -> tuple[int, int]:

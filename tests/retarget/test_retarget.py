@@ -13,7 +13,7 @@ from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import DiffPoseTalkWarning, ModelError, UsageError
 from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.head.anny.head import AnnyHead
-from diffposetalk.head.flame.free import FreeFlame, make_free_flame
+from diffposetalk.head.flame.free import FreeFlame
 from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.head.flame.landmarks import mediapipe_of
 from diffposetalk.head.shapes.head import TargetsHead
@@ -34,21 +34,6 @@ ICT_INNER_LIPS = (5533, 5517)
 
 
 @pytest.fixture(scope="module")
-def anny() -> AnnyHead:
-    return AnnyHead.load()
-
-
-@pytest.fixture(scope="module")
-def free(tmp_path_factory: pytest.TempPathFactory, anny: AnnyHead) -> FreeFlame:
-    return make_free_flame(tmp_path_factory.mktemp("free") / "free.npz", anny)
-
-
-@pytest.fixture(scope="module")
-def flame(free: FreeFlame) -> FlameHead:
-    return FlameHead.load(free.path)
-
-
-@pytest.fixture(scope="module")
 def lam(shared: Path) -> TargetsHead:
     """51 ARKit shapes on FLAME's vertices."""
     with np.load(shared / "heads" / "flame2023_open_part.npz") as file:
@@ -63,6 +48,13 @@ def ict(shared: Path) -> TargetsHead:
     with np.load(shared / "heads" / "ict_facekit_compact.npz") as file:
         deltas = file["expressions_i16"] * file["expressions_scale"]
         return TargetsHead.of("ict", file["neutral"], file["faces"], file["expression_names"].tolist(), deltas)
+
+
+@pytest.fixture(params=["lam", "ict"])
+def avatar(request: pytest.FixtureRequest) -> TargetsHead:
+    """Each of these two heads."""
+    head: TargetsHead = request.getfixturevalue(request.param)
+    return head
 
 
 @pytest.fixture(scope="module")
@@ -157,22 +149,20 @@ def test_speech_on_ict_opens_the_mouth_in_a_better_order_than_copied_weights(
     assert ours > copied
 
 
-@pytest.mark.parametrize("name", ["lam", "ict"])
 def test_scaled_names_bring_the_lips_nearer_and_the_way_back_undoes_the_scale(
-    anny: AnnyHead, motion: Motion, name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    anny: AnnyHead, motion: Motion, avatar: TargetsHead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = request.getfixturevalue(name)
-    points = Correspondence.between(anny, target)
-    there = NamePrior.between(anny, Controls.of(target, points.target), points)
+    points = Correspondence.between(anny, avatar)
+    there = NamePrior.between(anny, Controls.of(avatar, points.target), points)
     other_way = points.swapped()
-    back = NamePrior.between(target, Controls.of(anny, other_way.target), other_way)
+    back = NamePrior.between(avatar, Controls.of(anny, other_way.target), other_way)
     gains, inverse = (dict(zip(prior.names, prior.gains)) for prior in (there, back))
     common = [channel for channel, gain in gains.items() if gain and channel in inverse]
     assert np.array([gains[channel] * inverse[channel] for channel in common]) == pytest.approx(1)
     assert min(gains[channel] for channel in common) < 0.9
-    scaled = retarget(motion, anny, target, points)[1].regions_mm["lips"]
+    scaled = retarget(motion, anny, avatar, points)[1].regions_mm["lips"]
     monkeypatch.setattr(prior_module, "MAX_GAIN", 1.0)
-    assert scaled < 0.95 * retarget(motion, anny, target, points)[1].regions_mm["lips"]
+    assert scaled < 0.95 * retarget(motion, anny, avatar, points)[1].regions_mm["lips"]
 
 
 def test_landmarks_of_one_head_lie_on_the_same_lip_of_the_other(anny: AnnyHead, ict: TargetsHead) -> None:
@@ -191,30 +181,28 @@ def parting_mm(head: AnnyHead | TargetsHead, motion: Motion, points: Landmarks, 
     return 1e3 * (moved[:, pairs[:, 0], 1] - moved[:, pairs[:, 1], 1]).max(1)
 
 
-@pytest.mark.parametrize("name", ["lam", "ict"])
 def test_lips_that_touch_on_the_source_touch_on_the_target(
-    anny: AnnyHead, motion: Motion, name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    anny: AnnyHead, motion: Motion, avatar: TargetsHead, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from diffposetalk.retarget import contact as module
 
-    target = request.getfixturevalue(name)
-    points = Correspondence.between(anny, target)
+    points = Correspondence.between(anny, avatar)
     pairs = np.array(points.contacts)
     assert len(pairs) >= 6
     shut = points.scale * parting_mm(anny, motion, points.source, pairs) < 0.3
     assert shut.sum() > 15
-    there, _ = retarget(motion, anny, target, points)
-    slit = parting_mm(target, there, points.target, pairs)[shut]
+    there, _ = retarget(motion, anny, avatar, points)
+    slit = parting_mm(avatar, there, points.target, pairs)[shut]
     assert slit.max() < 1.2 and np.median(slit) < 0.7
-    if name == "lam":
+    if avatar.name == "lam":
         monkeypatch.setattr(module, "CONTACT", 0.0)
-        without, _ = retarget(motion, anny, target, points)
-        assert parting_mm(target, without, points.target, pairs)[shut].max() > 2 * slit.max()
+        without, _ = retarget(motion, anny, avatar, points)
+        assert parting_mm(avatar, without, points.target, pairs)[shut].max() > 2 * slit.max()
 
 
-def test_flame_to_arkit(anny: AnnyHead, free: FreeFlame, flame: FlameHead, motion: Motion) -> None:
+def test_flame_to_arkit(anny: AnnyHead, free_flame: FreeFlame, free_flame_head: FlameHead, motion: Motion) -> None:
     """Coefficients that were made of ARKit weights give these back; what one channel hides in another is bounded."""
-    found, residual = to_arkit(free.coefficients(motion), flame, anny)
+    found, residual = to_arkit(free_flame.coefficients(motion), free_flame_head, anny)
     off = np.abs(found.expression - motion.expression)
     assert found.expression_names == CHANNELS and found.head == "anny"
     assert off.mean() < 0.01 and np.percentile(off, 99) < 0.1 and off.max() < 0.3
@@ -223,20 +211,20 @@ def test_flame_to_arkit(anny: AnnyHead, free: FreeFlame, flame: FlameHead, motio
     assert np.array_equal(found.head_pose, motion.head_pose)
 
 
-def test_arkit_to_flame_and_back(anny: AnnyHead, flame: FlameHead, motion: Motion) -> None:
-    there, residual = retarget(motion, anny, flame)
+def test_arkit_to_flame_and_back(anny: AnnyHead, free_flame_head: FlameHead, motion: Motion) -> None:
+    there, residual = retarget(motion, anny, free_flame_head)
     assert there.head == "flame" and there.jaw_pose is not None and there.eye_pose is not None
     assert there.jaw_pose[:, 0].max() > 0.2 and np.abs(there.eye_pose).max() > 0.05
     assert residual.mean_mm < 0.05
-    back, _ = to_arkit(there, flame, anny)
+    back, _ = to_arkit(there, free_flame_head, anny)
     assert np.abs(back.expression - motion.expression).max() < 0.1
 
 
-def test_a_turned_jaw_is_jaw_channels(anny: AnnyHead, flame: FlameHead) -> None:
+def test_a_turned_jaw_is_jaw_channels(anny: AnnyHead, free_flame_head: FlameHead) -> None:
     jaw = np.zeros((4, 3), np.float32)
     jaw[1, 0], jaw[2, 1], jaw[3, 1] = 0.2, 0.1, -0.1
     turned = Motion(np.zeros((4, 1)), ("exp_00",), np.zeros((4, 3)), 25.0, "flame", jaw_pose=jaw)
-    found, _ = to_arkit(turned, flame, anny)
+    found, _ = to_arkit(turned, free_flame_head, anny)
     assert found.expression[0].max() < 0.01
     assert found.channel("jawOpen").argmax() == 1 and found.channel("jawOpen")[1] > 0.3
     assert found.channel("jawLeft").argmax() == 2 and found.channel("jawRight").argmax() == 3
@@ -248,9 +236,9 @@ def test_arkit_motions_are_not_solved_for() -> None:
     assert found.expression_names == CHANNELS and found.channel("jawOpen")[0] == 0.5 and residual.worst_mm == 0
 
 
-def test_correspondence_without_common_landmarks(flame: FlameHead, anny: AnnyHead) -> None:
+def test_correspondence_without_common_landmarks(free_flame_head: FlameHead, anny: AnnyHead) -> None:
     """FLAME's 68 landmarks serve as well; with the eyes alone a warning says what that means."""
-    few = replace(flame, mediapipe=None, _converted={})
+    few = replace(free_flame_head, mediapipe=None, _converted={})
     found = Correspondence.between(few, anny)
     off = found.source.of(neutral_of(few)) - found.target.of(neutral_of(anny))
     assert np.linalg.norm(off, axis=1).max() < 1e-3 and abs(found.scale - 1) < 1e-3
@@ -280,41 +268,41 @@ def test_residuals_of_nothing_and_wrong_options() -> None:
 
 
 def test_long_motions_are_solved_in_stretches(
-    anny: AnnyHead, flame: FlameHead, motion: Motion, monkeypatch: pytest.MonkeyPatch
+    anny: AnnyHead, free_flame_head: FlameHead, motion: Motion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from diffposetalk.retarget import solve as module
 
     part = motion.slice(0, 30)
-    points = Correspondence.between(anny, flame)
-    whole, residual = retarget(part, anny, flame, points)
+    points = Correspondence.between(anny, free_flame_head)
+    whole, residual = retarget(part, anny, free_flame_head, points)
     monkeypatch.setattr(module, "STRETCH", 11)
     monkeypatch.setattr(module, "AROUND", 5)
-    pieces, same = retarget(part, anny, flame, points)
+    pieces, same = retarget(part, anny, free_flame_head, points)
     assert np.abs(pieces.expression - whole.expression).max() < 0.02
     assert same.mean_mm == pytest.approx(residual.mean_mm, abs=1e-3)
 
 
-def test_no_frames(anny: AnnyHead, flame: FlameHead, motion: Motion) -> None:
-    assert len(retarget(motion.slice(0, 0), anny, flame)[0]) == 0
+def test_no_frames(anny: AnnyHead, free_flame_head: FlameHead, motion: Motion) -> None:
+    assert len(retarget(motion.slice(0, 0), anny, free_flame_head)[0]) == 0
 
 
-def test_command(tmp_path: Path, free: FreeFlame, motion: Motion, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command(tmp_path: Path, free_flame: FreeFlame, motion: Motion, capsys: pytest.CaptureFixture[str]) -> None:
     from diffposetalk.cli import run
 
     motion.slice(0, 10).save(tmp_path / "talk.npz")
     there, back = str(tmp_path / "there.npz"), str(tmp_path / "back.npz")
-    assert run(["retarget", str(tmp_path / "talk.npz"), "--head", str(free.path), "-o", there]) == 0
+    assert run(["retarget", str(tmp_path / "talk.npz"), "--head", str(free_flame.path), "-o", there]) == 0
     assert "mm" in capsys.readouterr().out
-    assert run(["retarget", there, "--from-head", str(free.path), "-o", back, "--json"]) == 0
+    assert run(["retarget", there, "--from-head", str(free_flame.path), "-o", back, "--json"]) == 0
     assert '"mean_mm"' in capsys.readouterr().out
     assert np.abs(Motion.load(back).expression - motion.expression[:10]).max() < 0.1
     arrays = {"exp": Motion.load(there).expression, "pose": np.zeros((10, 6), np.float32)}
     np.savez(tmp_path / "tracked.npz", **arrays)
-    assert run(["retarget", str(tmp_path / "tracked.npz"), "--from-head", str(free.path), "-o", back]) == 0
+    assert run(["retarget", str(tmp_path / "tracked.npz"), "--from-head", str(free_flame.path), "-o", back]) == 0
     replace(motion, head="avatar").save(tmp_path / "other.npz")
     assert run(["retarget", str(tmp_path / "other.npz"), "-o", back]) == 2
     assert "other.npz: is for the head 'avatar'; name that head's file with --from-head" in capsys.readouterr().err
     assert run(["retarget", there, "--from-head", "nobody", "-o", back]) == 2
     assert "unknown head 'nobody'" in capsys.readouterr().err
-    assert run(["retarget", str(tmp_path / "talk.npz"), "--from-head", str(free.path), "-o", back]) == 1
+    assert run(["retarget", str(tmp_path / "talk.npz"), "--from-head", str(free_flame.path), "-o", back]) == 1
     assert "does not fit" in capsys.readouterr().err

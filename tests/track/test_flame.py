@@ -10,10 +10,8 @@ import pytest
 
 from diffposetalk.data.coefficients import Coefficients
 from diffposetalk.errors import ModelError
-from diffposetalk.geometry.landmarks import Landmarks
 from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head import load_head
-from diffposetalk.head.flame.free import make_free_flame
 from diffposetalk.head.flame.head import FlameHead
 from diffposetalk.motion import Motion, MotionSpace, flame_channels
 from diffposetalk.track import of_landmarks
@@ -28,13 +26,9 @@ N_FRAMES, SIZE = 50, (640, 480)
 
 
 @pytest.fixture(scope="module")
-def head(tmp_path_factory: pytest.TempPathFactory) -> FlameHead:
-    path = make_free_flame(tmp_path_factory.mktemp("free") / "flame-free.npz", load_head("anny")).path
-    whole = load_head(str(path))
-    assert isinstance(whole, FlameHead)
-    marks = whole.landmarks
-    few = Landmarks(marks.corners[EMBEDDED], marks.shares[EMBEDDED])
-    return replace(whole, mediapipe=(few, np.array(EMBEDDED)), _converted={})
+def head(free_flame_head: FlameHead) -> FlameHead:
+    few = free_flame_head.landmarks.some(EMBEDDED)
+    return replace(free_flame_head, mediapipe=(few, np.array(EMBEDDED)), _converted={})
 
 
 def truth() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

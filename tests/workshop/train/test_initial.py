@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,20 +22,11 @@ from diffposetalk.workshop.train.loop import LoopConfig
 from diffposetalk.workshop.train.paper.recipe import PaperRecipe
 
 CONFIGS = Path(__file__).parents[3] / "configs"
+DROPOUTS = ("hidden_dropout", "attention_dropout", "activation_dropout", "feat_proj_dropout", "layerdrop")
 SPEECH = {
     "model_type": "hubert",
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 32,
-    "conv_dim": [8] * 7,
-    "num_conv_pos_embeddings": 8,
-    "num_conv_pos_embedding_groups": 2,
-    "hidden_dropout": 0.0,
-    "attention_dropout": 0.0,
-    "activation_dropout": 0.0,
-    "feat_proj_dropout": 0.0,
-    "layerdrop": 0.0,
+    **json.loads((Path(__file__).parents[2] / "model" / "tiny_speech.json").read_text()),
+    **dict.fromkeys(DROPOUTS, 0.0),
 }
 
 
