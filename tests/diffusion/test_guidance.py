@@ -17,6 +17,7 @@ from diffposetalk.diffusion.guidance import (
     dynamic_threshold,
     guidance_entries,
     guided,
+    with_same_evaluations,
 )
 from diffposetalk.errors import UsageError
 
@@ -76,6 +77,16 @@ def test_guidance_equals_the_formula(mode: str, a: float, s: float) -> None:
 def test_only_needed_evaluations_are_listed(a: float | None, s: float | None, mode: str, needed: str) -> None:
     entries = guidance_entries(a, s, mode)
     assert " ".join(("-a"[e.speech]) + ("-s"[e.style]) for e in entries) == needed
+
+
+@pytest.mark.parametrize(("a", "s", "mode"), [(1.6, 2, "incremental"), (2, 2, "incremental"), (1.15, 3, "independent")])
+def test_one_pass_serves_two_style_scales(a: float, s: float, mode: str) -> None:
+    by = {(speech, style): torch.randn(1, 4, 3) for speech in (True, False) for style in (True, False)}
+    asked, at_one = guidance_entries(a, s, mode), guidance_entries(a, 1, mode)
+    for same, own in zip(with_same_evaluations(asked, at_one), (asked, at_one), strict=True):
+        predictions = torch.stack([by[entry.speech, entry.style] for entry in same])
+        alone = torch.stack([by[entry.speech, entry.style] for entry in own])
+        torch.testing.assert_close(guided(predictions, same), guided(alone, own))
 
 
 def test_guidance_refuses_what_does_not_fit() -> None:

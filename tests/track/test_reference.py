@@ -50,12 +50,30 @@ def test_seen_from_the_side_nothing_steady_is_left() -> None:
     kept = reference_motion(motion, ASIDE)
     assert mean_deg(kept) < 0.5
     assert np.rad2deg(np.sqrt((kept.head_pose**2).sum(1).mean())) == pytest.approx(MOST_SWING_DEG, rel=0.05)
-    for left, right in (("mouthLeft", "mouthRight"), ("mouthSmileLeft", "mouthSmileRight")):
+    for left, right in (("mouthLeft", "mouthRight"), ("browDownLeft", "browDownRight")):
         net = channel(kept, left) - channel(kept, right)
         assert abs(net.mean()) < 0.01
         moved = channel(motion, left) - channel(motion, right)
         assert np.corrcoef(net, moved)[0, 1] > 0.95  # what moves about it stays
+    smile = (channel(motion, "mouthSmileLeft") + channel(motion, "mouthSmileRight")) / 2
+    for side in ("Left", "Right"):
+        assert np.allclose(channel(kept, f"mouthSmile{side}"), smile, atol=1e-6)
     assert kept.expression.min() >= 0 and kept.expression.max() <= 1
+
+
+def test_an_uneven_mouth_is_followed_the_less_the_further_the_head_is_turned() -> None:
+    left = []
+    for degrees in (0.0, 3.0, 6.0, 12.0, 24.0):
+        for sign in (1, -1):
+            motion = talking(0.2, (0.0, sign * degrees, 0.0), swing_deg=0.0)
+            kept = reference_motion(motion, GOOD)
+            net, before = (channel(m, "mouthSmileRight") - channel(m, "mouthSmileLeft") for m in (kept, motion))
+            left.append(net.mean() / before.mean())
+            brows = [channel(m, "browDownLeft") - channel(m, "browDownRight") for m in (kept, motion)]
+            assert np.allclose(*brows, atol=1e-6)
+    assert left[::2] == pytest.approx(left[1::2], abs=1e-3)
+    assert left[0] == pytest.approx(1) and left[4] == pytest.approx(0.5, abs=0.02) and left[8] < 0.1
+    assert left[::2] == sorted(left[::2], reverse=True)
 
 
 def test_any_reference_is_limited() -> None:

@@ -10,7 +10,9 @@ The whole way of guidance:
    `y = r(no, no) + a (r(speech, no) - r(no, no)) + s (r(speech, style) - r(speech, no))`.
 3. `generate.window.sample_window` repeats the batch once for each entry; `Denoiser.prepare` puts the learned nulls in.
 4. In every noise step the sampler (`diffusion.samplers.sample`) calls `denoise(x_n, n)`: one pass of the denoiser
-   over all entries, then `guided` adds the predictions up, `y = sum_i w_i r_i`, and thresholds y if asked.
+   over all entries, then `guided` adds the predictions up, `y = sum_i w_i r_i`, and thresholds y if asked. For ARKit
+   channels, `generate.sides` takes the difference of left and right from the result at style scale 1, so that guidance
+   does not exaggerate an uneven face.
 5. Where the model continues its windows (`SamplingDefaults`), `generate.window` joins y to the window before. The sampler
    goes on with the result as the prediction at x_n.
 
@@ -110,6 +112,22 @@ def guidance_entries(
         for (speech, style), weight in weights.items()
         if abs(weight) > NEGLIGIBLE_WEIGHT
     )
+
+
+def with_same_evaluations(
+    entries: Sequence[GuidanceEntry], others: Sequence[GuidanceEntry]
+) -> tuple[tuple[GuidanceEntry, ...], tuple[GuidanceEntry, ...]]:
+    """Return both lists over the evaluations that either needs, in one order; weights of evaluations not needed are 0.
+
+    So the predictions of one pass can be combined in both ways.
+    """
+    kinds = list(dict.fromkeys((entry.speech, entry.style) for entry in (*entries, *others)))
+
+    def over_all(listed: Sequence[GuidanceEntry]) -> tuple[GuidanceEntry, ...]:
+        weights = {(entry.speech, entry.style): entry.weight for entry in listed}
+        return tuple(GuidanceEntry(*kind, weights.get(kind, 0.0)) for kind in kinds)
+
+    return over_all(entries), over_all(others)
 
 
 def guided(

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffposetalk.diffusion.guidance import guidance_entries, guided
+from diffposetalk.diffusion.guidance import GuidanceEntry, guidance_entries, guided, with_same_evaluations
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.diffusion.samplers import sample
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.options import SamplingOptions
+from diffposetalk.generate.sides import evened, uneven_part
 from diffposetalk.model.checkpoint import Model, Padding
 from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
@@ -71,9 +72,11 @@ def sample_window(
     """
     quirks = quirks or ReleasedQuirks()
     denoiser, n = model.denoiser, len(x_T)
-    entries = guidance_entries(
-        options.speech_scale, options.style_scale, options.guidance or model.config.sampling.guidance
-    )
+    mode = options.guidance or model.config.sampling.guidance
+    entries = guidance_entries(options.speech_scale, options.style_scale, mode)
+    uneven, entries_at_one = uneven_part(model.space), entries
+    if uneven is not None and options.style_scale is not None and options.style_scale > 1:
+        entries, entries_at_one = with_same_evaluations(entries, guidance_entries(options.speech_scale, 1.0, mode))
     k = len(entries)
     if options.threshold is not None and model.config.target == "noise" and not quirks.threshold_each:
         raise UsageError("dynamic thresholding is for models that predict motion; this one predicts noise")
@@ -91,13 +94,16 @@ def sample_window(
 
     def denoise(x_n: Tensor, noise_step: int) -> Tensor:
         step = torch.full((n,), noise_step, device=x_n.device)
-        result = guided(
-            denoiser.predict_window(x_n, step, conditions),
-            entries,
-            threshold=options.threshold,
-            threshold_each=quirks.threshold_each,
-            valid=valid,
-        )
+        predictions = denoiser.predict_window(x_n, step, conditions)
+
+        def combined(by: Sequence[GuidanceEntry]) -> Tensor:
+            return guided(
+                predictions, by, threshold=options.threshold, threshold_each=quirks.threshold_each, valid=valid
+            )
+
+        result = combined(entries)
+        if uneven is not None and entries_at_one is not entries:
+            result = evened(result, combined(entries_at_one), uneven)
         return result if adjust is None else adjust(result)
 
     return sample(

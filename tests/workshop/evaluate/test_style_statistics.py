@@ -8,7 +8,7 @@ import pytest
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.evaluate.style_statistics import halves, mean_face, measure, pieces_of, report
+from diffposetalk.workshop.evaluate.style_statistics import halves, lip_shapes, mean_face, measure, pieces_of, report
 
 SPEECH = Speech(np.zeros(16000 * 8, np.float32), 16000)
 
@@ -48,6 +48,22 @@ def test_a_follower_correlates_and_an_opposer_does_not() -> None:
     assert abs(found["generated"]["p5"]["smile_mean"] - found["reference"]["p5"]["smile_mean"]) < 0.05
     assert np.isnan(measure(ignorer, PEOPLE, [SPEECH])["correlation"]["smile_mean"])
     assert "6 references" in report(found)
+
+
+def test_lip_shapes_tell_rounded_stretched_and_uneven_lips_apart() -> None:
+    def shown(**weights: float) -> dict[str, float]:
+        expression = np.zeros((50, 52), np.float32)
+        for name, value in weights.items():
+            expression[:, INDEX[name]] = value
+        return lip_shapes(Motion(expression, CHANNELS, np.zeros((50, 3), np.float32), 25.0))
+
+    assert set(shown().values()) == {0.0}
+    assert shown(mouthPucker=0.3)["pucker_mean"] == pytest.approx(0.3)
+    assert shown(mouthFunnel=0.3)["funnel_p95"] == pytest.approx(0.3)
+    assert shown(mouthStretchLeft=0.2, mouthStretchRight=0.4)["stretch_p95"] == pytest.approx(0.3)
+    left, right = (shown(**{f"mouthLowerDown{side}": 0.3})["mouth_left_right"] for side in ("Left", "Right"))
+    assert left == pytest.approx(-right) and left > 0.02
+    assert shown(mouthLeft=0.5, mouthSmileLeft=0.2, mouthSmileRight=0.2)["mouth_left_right"] == pytest.approx(0)
 
 
 def test_pieces_are_as_long_as_the_reference() -> None:

@@ -39,6 +39,8 @@ def references(folder: Path, manners: int = 0) -> dict[str, Motion]:
 def filmed(folder: Path) -> dict[str, Motion]:
     """Read every file of motion and track every video of a folder: by name.
 
+    Of a video, this is the motion that a style is read from; see `track.reference`.
+
     Raises:
         InputError: there are none.
     """
@@ -47,7 +49,7 @@ def filmed(folder: Path) -> dict[str, Motion]:
         if path.suffix.lower() in VIDEOS:
             from diffposetalk.track import track
 
-            found[path.stem] = track(path).motion
+            found[path.stem] = track(path).reference
         elif path.suffix == ".npz":
             found[path.stem] = load_motion(path)
     if not found:
