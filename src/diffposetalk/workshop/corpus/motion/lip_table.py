@@ -35,7 +35,7 @@ GAINS = {
 """Weight of a channel for each gesture at 1: lips pressed in a closure, lips at rest, lower lip tucked under the teeth
 (f, v), corners spread, smile, frown, and always."""
 
-GAP_FULL_MM = 22.0
+GAP_FULL_MM = 23.5
 """Lip gap in millimetres at a gap of 1, for a speaker whose `mouth_opening` is 1."""
 GAP_NOISE = 0.05
 """Standard deviation of the lip gap's slow noise, as a share of the gap."""
