@@ -160,8 +160,7 @@ def test_links_modes_colons_and_companions_of_a_real_run(tmp_path: Path, motion:
     for again in (False, True):
         speech = "w.wav" if again else sample_path
         done = process("export", *words, "--speech", speech, cwd=tmp_path)
-        assert (done.returncode, done.stderr.count("\n")) == (0, 1)
-        assert "12:30.tsv: rhubarb files have no place for the rotation of the head" in done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
         assert (tmp_path / "link.csv").is_symlink() and (tmp_path / "far" / "real.csv").stat().st_size > 1000
         assert stat.S_ISCHR(os.stat(tmp_path / "null.bvh").st_mode) and stat.S_ISCHR(os.stat("/dev/null").st_mode)
         assert stat.S_IMODE((tmp_path / "secret.json").stat().st_mode) == 0o600

@@ -1,16 +1,7 @@
 """The table of formats: name, file name endings, writer and reader of each.
 
-To add a format:
-
-1. Write one file, `curves/NAME.py` (weights over time), `visemes/NAME.py` or `scenes/NAME.py` (a moving head), with
-   `write(motion: Motion, path: Path, scene: Scene) -> None`. It writes to the path that it is given; `export` has prepared
-   the motion and renames the file when it is complete.
-2. Add one row to `_ROWS` below. The command line takes everything from the row. The tests run over all
-   rows; CONTRIBUTING.md says where a new row is named in them.
-3. To read the format too: if its ending is its own, add `read(path: Path) -> Motion` and name it in the row. If it shares
-   .csv or .json with others, write `parse` and add it to `curves/csv_files.py` or `curves/json_files.py`, whose `read`
-   chooses by the content. `loading.load_motion` calls the reader of the first row that has the ending, so all rows of
-   an ending name the same reader.
+The command line, `load_motion` and the tests take everything from a format's row. To add a format, follow
+"Add an export format" in CONTRIBUTING.md.
 """
 
 from __future__ import annotations
@@ -61,6 +52,8 @@ class Format:
     """Whether the format holds ARKit channels; motion of another head is converted to them first."""
     head_rotation: tuple[str, ...] = HEAD_ANGLES
     """Angles of the head that the format holds. `export` warns if the motion uses an angle that is left out."""
+    mouth_only: bool = False
+    """Whether the format is for the mouth alone, so that nobody expects the head in it: `export` does not warn."""
     fps: float | None = None
     """Fixed frame rate of the format; None: any."""
     folder: bool = False
@@ -111,13 +104,15 @@ _ROWS = (
     Format("azure", (".json",), "Azure viseme animation, 60 frames a second", "visemes.azure:write", hints=("azure",),
            default=False, arkit=True, head_rotation=("roll",), fps=60.0),
     Format("visemes", (".json",), "the 15 Oculus visemes", "visemes.oculus:write", hints=("visemes", "ovr", "oculus"),
-           default=False, arkit=True, head_rotation=()),
-    Format("rhubarb", (".tsv",), "Rhubarb mouth shapes, TSV", "visemes.rhubarb:write_tsv", arkit=True, head_rotation=()),
+           default=False, arkit=True, head_rotation=(), mouth_only=True),
+    Format("rhubarb", (".tsv",), "Rhubarb mouth shapes, TSV", "visemes.rhubarb:write_tsv", arkit=True, head_rotation=(),
+           mouth_only=True),
     Format("rhubarb-json", (".json",), "Rhubarb mouth shapes, JSON", "visemes.rhubarb:write_as_json", hints=("rhubarb",),
-           default=False, arkit=True, head_rotation=()),
-    Format("rhubarb-xml", (".xml",), "Rhubarb mouth shapes, XML", "visemes.rhubarb:write_xml", arkit=True, head_rotation=()),
+           default=False, arkit=True, head_rotation=(), mouth_only=True),
+    Format("rhubarb-xml", (".xml",), "Rhubarb mouth shapes, XML", "visemes.rhubarb:write_xml", arkit=True, head_rotation=(),
+           mouth_only=True),
     Format("rhubarb-dat", (".dat",), "Rhubarb mouth shapes for Moho and OpenToonz", "visemes.rhubarb:write_dat", arkit=True,
-           head_rotation=()),
+           head_rotation=(), mouth_only=True),
     Format("bvh", (".bvh",), "skeleton of neck, head, eyes", "scenes.bvh:write"),
     Format("vrm", (".vrma",), "VRM animation: presets, gaze, head", "scenes.vrm:write", arkit=True),
     Format("perfectsync", (".vrma",), "VRM animation: Perfect Sync", "scenes.vrm:write_perfect_sync", hints=("perfectsync",

@@ -104,12 +104,15 @@ def adjusted(motion: Motion, options: ExportOptions) -> Motion:
 
 
 def warn_of_lost_turns(motion: Motion, file_format: Format, path: Path) -> None:
-    """Warn once if the head turns by more than `LOST_TURN_DEG` about an angle that the format does not hold."""
+    """Warn once if the head turns by more than `LOST_TURN_DEG` about an angle that the format does not hold.
+
+    Formats for the mouth alone cause no warning.
+    """
     from diffposetalk.exchange.angles import euler_of
     from diffposetalk.exchange.formats import HEAD_ANGLES
 
     lost = [angle for angle in HEAD_ANGLES if angle not in file_format.head_rotation]
-    if not lost:
+    if not lost or file_format.mouth_only:
         return
     angles = np.rad2deg(np.abs(euler_of(motion.head_pose)).max(0))
     largest = max(lost, key=lambda angle: angles[HEAD_ANGLES.index(angle)])
