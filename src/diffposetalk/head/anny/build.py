@@ -19,9 +19,8 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import InputError
-from diffposetalk.head.anny import hairdo, parts, people, source, texture
+from diffposetalk.head.anny import hairdo, lids, parts, people, source, teeth, texture
 from diffposetalk.head.anny.parts import Part
-from diffposetalk.head.anny.teeth import build as teeth
 
 TRUNK = (
     "root", "spine", "clavicle", "shoulder", "upperarm", "lowerarm", "breast", "pelvis", "wrist", "finger",
@@ -84,7 +83,7 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
     joints = np.stack([neutral[base.joint(name)].mean(0) for name in ("neck", "head", "l-eye", "r-eye")])
     weights = source.read_skin_weights(folder, n_base)
     report("painting")
-    parted = head.rest + 0.45 * expression[INDEX["jawOpen"]]
+    parted = head.rest + texture.PARTED * expression[INDEX["jawOpen"]]
     pictures, uv = _paint(head, folder)
     arrays = {
         "vertices": head.rest,
@@ -112,7 +111,7 @@ def build(report: Callable[[str], None] = lambda line: None) -> dict[str, np.nda
     }
     arrays = {name: value.astype(np.float32) if value.dtype.kind == "f" else value for name, value in arrays.items()}
     report("making hair")
-    return hairdo.dressed(arrays)
+    return hairdo.dressed(teeth.placed(lids.meeting(arrays)))
 
 
 def _parts(base: source.BaseMesh, neutral: np.ndarray, folder: Path) -> list[Part]:
@@ -121,7 +120,7 @@ def _parts(base: source.BaseMesh, neutral: np.ndarray, folder: Path) -> list[Par
     eyes = [parts.eyeball(base, neutral, f"helper-{name}-eye", side) for side, name in enumerate("lr")]
     tongue = parts.from_group(base, neutral, "tongue", "helper-tongue", "tongue")
     lashes = [parts.lash_strip(base, neutral, side, lid) for side in "lr" for lid in (1, 2)]
-    return [skin, *eyes, *teeth(base, neutral), tongue, shirt, *lashes, parts.brow_decals(skin)]
+    return [skin, *eyes, *teeth.build(base, neutral), tongue, shirt, *lashes, parts.brow_decals(skin)]
 
 
 def _eye_middle(base: source.BaseMesh, shape: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.geometry.skinning import Array
 from diffposetalk.head.anny import colour
 from diffposetalk.head.anny.files import BUNDLED, read_head
+from diffposetalk.head.anny.lids import Lids
 from diffposetalk.head.base import ShapesHead
 from diffposetalk.head.rig import Rig, offsets_of, quaternions_of
 from diffposetalk.motion import Motion
@@ -139,6 +140,8 @@ class AnnyHead(ShapesHead):
             shape = shape + skinning.blend_shapes(who := skinning.like(identity, expression), get("identity"))
             joints = joints + skinning.blend_shapes(who, get("joint_identity"))
         moved = shape + skinning.blend_shapes(expression, get("expression"))
+        if identity is not None:
+            moved = self._lids.closed(moved, shape, expression)
         moved = self._turn_eyes(moved, expression, joints, get)
         if head_pose is None:
             return moved
@@ -146,6 +149,10 @@ class AnnyHead(ShapesHead):
         rotations = [rotation_matrix(pose * share) for share in (NECK_SHARE, 1 - NECK_SHARE)]
         transforms = skinning.chain_transforms(rotations, joints[..., :2, :])
         return skinning.linear_blend_skinning(moved, get("joint_weights"), transforms)
+
+    @cached_property
+    def _lids(self) -> Lids:
+        return Lids(self.data)
 
     def _turn_eyes(self, moved: Array, expression: Array, joints: Array, get: _Constants) -> Array:
         """Rotate both eyeballs by the sum of the gaze channels' rotation vectors."""
@@ -176,8 +183,9 @@ class AnnyHead(ShapesHead):
     def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
         """Return the displacement of a region's vertices per unit of each channel, for losses on a part of the face.
 
-        `neutral(region) + expression @ basis` is exact with the head at rest, except on the eyeballs, where it is the
-        derivative of their rotation at rest.
+        `neutral(region) + expression @ basis` is exact for the neutral person with the head at rest, except on the
+        eyeballs, where it is the derivative of their rotation at rest. Other people's lids go a little farther or less
+        far in a blink, as their eyes are more or less open.
 
         Args:
             region: a key of `regions`, or vertex indices.
@@ -249,7 +257,7 @@ class AnnyHead(ShapesHead):
             joints=joints.astype(np.float32),
             skin_weights=weights,
             shape_names=self.expression_names,
-            shapes=np.asarray(self.data["expression"], np.float32),
+            shapes=self._lids.shapes(None if identity is None else self.neutral(np.arange(self.n_vertices), identity)),
             weights=np.asarray(expression, np.float32),
             rotations=quaternions_of(turns),
             translations=offsets_of(joints, JOINT_PARENTS)[None].astype(np.float32),

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diffposetalk.head.anny.parts import Part, grid_faces, material
+from diffposetalk.arkit import INDEX
+from diffposetalk.head.anny import texture
+from diffposetalk.head.anny.parts import MATERIALS, Part, grid_faces, material
 from diffposetalk.head.anny.source import BaseMesh
 
 WIDTHS = {"upper": (8.6, 6.7, 7.7, 7.1, 6.8, 10.2, 9.6), "lower": (5.3, 5.9, 6.9, 7.0, 7.2, 10.8, 10.2)}
@@ -25,6 +27,12 @@ EDGE = {
 """Vertices of the base mesh along the biting edge on the cheek side, from the middle to the back on the left."""
 LOWERED = {"upper": 0.0018, "lower": 0.0}
 """Downward shift of the teeth from those of the base mesh, metres, so that the upper teeth show a little under an open lip."""
+SHOWN, OVERBITE = 0.0028, 0.0022
+"""How far the upper incisors reach below the upper lip at rest, and how far they cover the lower ones, metres."""
+BACK, FRONT, MOLARS_MOVE = -0.012, 0.008, 0.45
+"""In front of `FRONT` (z, metres) teeth move by the whole way to their place, behind `BACK` by this share of it."""
+JAWS = {"upper": (3, 4), "lower": (5, 6)}
+"""Rows of the array `parts`: the teeth and the gums of each jaw."""
 MOLAR = (
     (-0.25, 0.7, 0.7, 0.0),
     (0.3, 0.93, 1.0, 0.0),
@@ -94,6 +102,32 @@ def build(base: BaseMesh, neutral: np.ndarray) -> list[Part]:
             none = np.full(len(rest), -1)
             parts.append(Part(name, rest, faces, uv, material(look, len(faces)), none, carry(rest)))
     return parts
+
+
+def placed(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays of a head file with the teeth at the height that people's have; all else stays as it is.
+
+    The base mesh's upper teeth hardly reach below the upper lip, so that an open mouth would show the lower teeth alone.
+    What is done twice changes nothing more.
+    """
+    vertices = arrays["vertices"].astype(np.float64)
+    lip = vertices[arrays["lip_columns"][1, 0], 1].min()
+    rows = {jaw: [slice(*arrays["parts"][row]) for row in JAWS[jaw]] for jaw in JAWS}
+    for jaw, edge, extreme in (("upper", lip - SHOWN, np.min), ("lower", lip - SHOWN + OVERBITE, np.max)):
+        teeth = vertices[rows[jaw][0]]
+        way = edge - extreme(teeth[np.abs(teeth[:, 0]) < 0.006, 1])
+        for part in rows[jaw]:
+            ahead = np.clip((vertices[part, 2] - BACK) / (FRONT - BACK), 0, 1)
+            vertices[part, 1] += way * (MOLARS_MOVE + (1 - MOLARS_MOVE) * ahead)
+    result = arrays | {"vertices": vertices.astype(arrays["vertices"].dtype), "tint": arrays["tint"].copy()}
+    materials = np.zeros(len(vertices), np.int64)
+    materials[arrays["faces"].ravel()] = np.repeat(arrays["face_material"], 3)
+    parted = vertices + texture.PARTED * arrays["expression"][INDEX["jawOpen"]]
+    bald = ~np.isin(arrays["face_material"], [MATERIALS.index(name) for name in ("bob", "curls")])
+    tint = texture.tint(parted, arrays["faces"][bald], materials)
+    for part in (*rows["upper"], *rows["lower"]):
+        result["tint"][part] = tint[part]
+    return result
 
 
 def _affine(members: np.ndarray, points: np.ndarray) -> Callable[[np.ndarray], Callable[[np.ndarray], np.ndarray]]:

@@ -30,6 +30,8 @@ FLESH_BLEED = np.array([0.55, 0.85, 0.95])
 """Exponents of the ambient occlusion for red, green and blue: light in dark places of flesh is red."""
 THROAT_FROM, THROAT_DEPTH = 0.012, 0.028
 """Z coordinate from which the mouth darkens backward, and depth within which it darkens to 1/e; metres."""
+PARTED = 0.45
+"""Weight of `jawOpen` with which the shade in the mouth is found."""
 IRIS_DEG = 22.5
 """Angular radius of the iris, seen from the eyeball's centre."""
 SKIN = np.array([178.0, 130.0, 106.0])
