@@ -124,7 +124,7 @@ def build(model: str = "lite") -> gr.Blocks:
         return perform(model, speech, style, reference, person, seed, *scales, curves, progress=progress)
 
     with gr.Blocks(title="DiffPoseTalk") as page:
-        gr.Markdown("# DiffPoseTalk\nSpeech in, talking 3D head out. Every seed gives another performance.")
+        gr.Markdown("# DiffPoseTalk\nTurn speech into a talking 3D head. Every seed gives another performance.")
         with gr.Row():
             with gr.Column():
                 speech = gr.Audio(type="filepath", label="Speech", sources=["upload", "microphone"])

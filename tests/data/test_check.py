@@ -42,7 +42,7 @@ def test_a_good_set(tfhp: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["dataset", "check", str(tfhp)]) == 0
     output = capsys.readouterr().out
     assert "5 of 4 speakers" in output
-    assert "nothing is wrong" in output
+    assert "no problems" in output
 
 
 def test_everything_wrong_is_said(copy: Path, clips: list[Clip], capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +60,7 @@ def test_everything_wrong_is_said(copy: Path, clips: list[Clip], capsys: pytest.
         r"videos both in train and val: Ann/000",
         r"test.txt: names the video 'Eve/000'",
         r"keys.txt: does not name all videos",
-        r"stats_train.npz: the spread of exp 0, exp 1, exp 2",
+        r"stats_train.npz: the standard deviation of exp 0, exp 1, exp 2",
     ):
         assert any(line in problem for problem in findings.problems), line
     assert len(findings.problems) == 6

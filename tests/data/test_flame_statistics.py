@@ -80,7 +80,9 @@ def test_a_spread_of_zero_is_said_by_channel_and_keeps_the_mean(reader: TfhpRead
         values[key] = values[key].copy()
         values[key][index] = 0
     np.savez(tmp_path / "stats.npz", **values)
-    with pytest.warns(DiffPoseTalkWarning, match=r"spread of 3 coefficients is 0 \(shape 2, exp 3, pose 1\)"):
+    with pytest.warns(
+        DiffPoseTalkWarning, match=r"standard deviation of 3 coefficients is 0 \(shape 2, exp 3, pose 1\)"
+    ):
         statistics = Statistics.load(tmp_path / "stats.npz")
     space = statistics.motion_space()
     column = space.channels.index("exp_03")

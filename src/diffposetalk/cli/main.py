@@ -90,10 +90,10 @@ def build_parser(arguments: Sequence[str] | None = None) -> Parser:
     group = common.add_argument_group("general")
     group.add_argument("--json", action="store_true", help="print one JSON object on stdout instead of text")
     group.add_argument("--quiet", action="store_true", help="show no progress")
-    group.add_argument("--debug", action="store_true", help="show the whole trace of an error")
+    group.add_argument("--debug", action="store_true", help="show the full Python traceback of an error")
     parser = Parser(
         prog="diffposetalk",
-        description="Speech in, talking 3D head out, with head motion and a chosen manner of speaking.",
+        description="Turn speech into a talking 3D head, in a speaking style that you choose.",
         epilog="`diffposetalk COMMAND --help` lists the options of a command.",
     )
     parser.add_argument("--version", action="version", version=f"diffposetalk {__version__}")

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         metavar="NAME",
-        help="format of OUT if its ending is not enough; for a folder: formats such as mp4,npz (default: mp4)",
+        help="format of OUT if its ending is not enough; for a folder of sounds: formats such as mp4,npz (default: mp4)",
     )
     from diffposetalk.exchange.options import FPS_RANGE, HEAD_UNITS, ExportOptions
 

@@ -29,7 +29,7 @@ _POSES = {"head_pose": ("head_x", "head_y", "head_z"), "jaw_pose": ("jaw_x", "ja
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """Mean, spread and range of every channel: what a model's motion space is made of."""
+    """Mean, standard deviation and range of every channel, from which a model's motion space is made."""
 
     head: str
     """Whose channels they are."""

@@ -225,7 +225,7 @@ def _check_statistics(reader: TfhpReader, videos: list[str], findings: Findings)
         findings.problems.append(str(error))
         return
     if stated.still:
-        findings.problems.append(f"{path}: the spread of {', '.join(stated.still[:8])} is 0")
+        findings.problems.append(f"{path}: the standard deviation of {', '.join(stated.still[:8])} is 0")
     if not videos:
         return
     if stated.widths != reader.widths:
@@ -238,13 +238,13 @@ def _check_statistics(reader: TfhpReader, videos: list[str], findings: Findings)
         used = slice(0, 4) if name == "pose" else slice(None)
         std = actual[f"{name}_std"][used]
         off = np.abs(stated[f"{name}_mean"] - actual[f"{name}_mean"])[used] / std
-        factor = np.exp(np.abs(np.log(stated.spread(name)[used] / std)))
+        factor = np.exp(np.abs(np.log(stated.divisor(name)[used] / std)))
         agreement[name] = {"mean_off": float(off.max()), "std_factor": float(factor.max())}
         far = int(((off > FAR_MEAN) | (factor > FAR_STD)).sum())
         if far:
             findings.notes.append(
                 f"{path}: {name}: {far} of {len(std)} differ from the training split's own (mean by up to "
-                f"{off.max():.2g} of its spread, spread by up to a factor {factor.max():.2g})"
+                f"{off.max():.2g} standard deviations, standard deviations by up to a factor {factor.max():.2g})"
             )
     findings.facts["statistics"] = agreement
 

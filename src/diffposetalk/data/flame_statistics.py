@@ -19,12 +19,12 @@ from diffposetalk.progress import Progress
 MEASURES = ("mean", "std", "max", "min")
 """Entries of the file for each column group: ``shape_mean`` ... ``pose_min``."""
 TRAINING_EPS = 1e-9
-"""Added to the spread in training (not at inference), as the released code does."""
+"""Added to the standard deviation in training (not at inference), as the released code does."""
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean, spread and range of each coefficient, by the file's names: ``statistics["exp_mean"]``."""
+    """Mean, standard deviation and range of each coefficient, by the file's names: ``statistics["exp_mean"]``."""
 
     values: Mapping[str, np.ndarray]
     """``(I,)``, ``(E,)`` or ``(6,)`` float32 by name."""
@@ -32,7 +32,7 @@ class Statistics:
     """The file, for errors."""
 
     def __post_init__(self) -> None:
-        """Check names, widths and numbers; spreads must not be negative."""
+        """Check names, widths and numbers; standard deviations must not be negative."""
         keys = [f"{name}_{measure}" for name in NAMES for measure in MEASURES]
         missing = [key for key in keys if key not in self.values]
         if missing:
@@ -55,7 +55,7 @@ class Statistics:
 
     @property
     def still(self) -> tuple[str, ...]:
-        """Names of the coefficients whose spread is exactly 0, such as "exp 3" (jaw y and z are not used)."""
+        """Names of the coefficients whose standard deviation is exactly 0, such as "exp 3" (jaw y and z are not used)."""
         used = {"pose": 4}
         return tuple(
             f"{name} {index}"
@@ -63,8 +63,8 @@ class Statistics:
             for index in np.flatnonzero(self.values[f"{name}_std"][: used.get(name)] == 0).tolist()
         )
 
-    def spread(self, name: str) -> np.ndarray:
-        """Return the spread of a group to divide by: `TRAINING_EPS` where it is 0, as the released training has it.
+    def divisor(self, name: str) -> np.ndarray:
+        """Return the standard deviation of a group to divide by: `TRAINING_EPS` where it is 0, as the released training has it.
 
         A coefficient that keeps its mean is then 0 when normalised, and comes back as its mean.
         """
@@ -91,21 +91,21 @@ class Statistics:
             if values.shape[-1] != len(mean):
                 raise InputError(f"{self.where}: {name}_mean has {len(mean)} numbers, the data {values.shape[-1]}")
             std = self.values[f"{name}_std"]
-            standardised[name] = (values - mean) / (std + np.float32(eps) if eps else self.spread(name))
+            standardised[name] = (values - mean) / (std + np.float32(eps) if eps else self.divisor(name))
         return Coefficients(**standardised)
 
     def motion_space(self, head_pose: bool = True) -> MotionSpace:
-        """Return the space of motion vectors with these means and spreads, with or without the head's rotation."""
+        """Return the space of motion vectors with these means and standard deviations, with or without the head's rotation."""
         pose = slice(0, 4) if head_pose else slice(3, 4)
         mean = np.concatenate([self["exp_mean"], self["pose_mean"][pose]])
-        std = np.concatenate([self.spread("exp"), self.spread("pose")[pose]])
+        std = np.concatenate([self.divisor("exp"), self.divisor("pose")[pose]])
         channels = flame_channels(self.widths["exp"], head_pose)
         rest = tuple(float(value) for value in self["pose_mean"][4:])
         return MotionSpace("flame", 25.0, channels, mean, std, rest)  # type: ignore[arg-type]
 
     def identity_space(self) -> IdentitySpace:
         """Return the space of normalised identity coefficients."""
-        return IdentitySpace(self["shape_mean"], self.spread("shape"))
+        return IdentitySpace(self["shape_mean"], self.divisor("shape"))
 
     @staticmethod
     def load(path: str | Path) -> Statistics:
@@ -118,8 +118,8 @@ class Statistics:
         if statistics.still:
             channels = ", ".join(statistics.still[:8]) + (", ..." if len(statistics.still) > 8 else "")
             warnings.warn(
-                f"{path}: the spread of {len(statistics.still)} coefficients is 0 ({channels}); they are taken to keep "
-                "their mean",
+                f"{path}: the standard deviation of {len(statistics.still)} coefficients is 0 ({channels}); "
+                "they always get their mean",
                 DiffPoseTalkWarning,
                 stacklevel=2,
             )
@@ -140,12 +140,13 @@ class Statistics:
 
         Returns:
             Each coefficient's mean and standard deviation over all frames (of the population), largest and smallest
-            value. A coefficient that never moves gets the spread 1, so that it is 0 when normalised.
+            value. A coefficient that never moves gets the standard deviation 1, so that it is 0 when normalised.
 
         Raises:
             InputError: there are no frames.
 
-        Source: the released script takes a mean of spreads within windows instead, which is 0 for a constant identity.
+        Source: the released script takes a mean of standard deviations within windows instead, which is 0 for a constant
+        identity.
         """
         moments = {name: RunningStatistics() for name in NAMES}
         for done, part in enumerate(parts, 1):

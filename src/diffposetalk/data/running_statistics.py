@@ -38,5 +38,5 @@ class RunningStatistics:
     @property
     def std(self) -> np.ndarray:
         """``(D,)`` standard deviation of the population; 0 for a column that never changes."""
-        spread = np.sqrt(np.maximum(self._squares / self.n_rows - (self._total / self.n_rows) ** 2, 0))
-        return np.where(self.high > self.low, spread, 0.0)
+        std = np.sqrt(np.maximum(self._squares / self.n_rows - (self._total / self.n_rows) ** 2, 0))
+        return np.where(self.high > self.low, std, 0.0)

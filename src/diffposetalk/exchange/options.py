@@ -27,13 +27,14 @@ class ExportOptions:
     """How a motion is changed before it is written."""
 
     fps: float | None = None
-    """Frames a second (default: the motion's own; where a format fixes the rate, the format's)."""
+    """Frames per second (default: the fixed rate of the format, or else that of the motion)."""
     clamp: bool = True
-    """Bring ARKit weights into [0, 1], with a warning where that changes something."""
+    """Limit ARKit weights to [0, 1], with a warning if this changes a value."""
     gain: dict[str, float] = field(default_factory=dict)
     """Multiply a region or channel by this number."""
     offset: dict[str, float] = field(default_factory=dict)
-    """Add this number to a region or channel, after the gain; head_pitch_deg, head_yaw_deg, head_roll_deg turn the head."""
+    """Add this number to a region or channel, after the gain; head_pitch_deg, head_yaw_deg and
+    head_roll_deg rotate the head, in degrees."""
     smoothing_s: dict[str, float] = field(default_factory=dict)
     """Smooth a region or channel by a Gaussian of this standard deviation in seconds."""
     used_only: bool = False

@@ -1,9 +1,9 @@
 """Sampling options, shared by the Python API, the command line and the integrations.
 
-A scale of None has two meanings. A caller who gives None asks for the model's own value; `Talker.completed_options` fills it in.
-A scale that is still None after that means that the model cannot be guided by this condition: every evaluation of the
-denoiser receives it. The mode "independent-released" is accepted for `guidance` too; it reproduces the released code and
-is not offered to users (see `diffusion.guidance.guidance_entries`).
+A scale of None has two meanings. A caller who gives None asks for the model's own value; `Talker.completed_options`
+fills it in. A scale that is still None after that means that the model cannot be guided by this condition: every
+evaluation of the denoiser receives it. The mode "independent-released" is accepted for `guidance` too. It reproduces the
+released code and is not offered to users (see `diffusion.guidance.guidance_entries`).
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ class SamplingOptions:
     seed: int = 0
     """Seed of all random draws; the same seed gives the same motion."""
     speech_scale: float | None = None
-    """How strongly the speech drives the face: 1 as trained, more exaggerates, 0 ignores the speech (default: the model's
-    own value)."""
+    """How strongly the speech drives the face: 1: as trained, above 1: exaggerated, 0: the speech is ignored (default: the
+    model's own value)."""
     style_scale: float | None = None
-    """How strongly the style shows: 1 as trained, more exaggerates, 0 ignores the style (default: the model's own
+    """How strongly the style shows: 1: as trained, above 1: exaggerated, 0: the style is ignored (default: the model's own
     value)."""
     guidance: GuidanceMode | str | None = None
-    """How the two scales combine: incremental (style on top of speech) or independent (each relative to neither)
-    (default: as the model was trained)."""
+    """How the two scales combine: incremental (style relative to speech alone) or independent (each relative to neither speech
+    nor style) (default: as the model was trained)."""
     threshold: Threshold | None = None
     """Dynamic thresholding of the normalised motion: ratio, low and high, such as 0.99,1,4 (default: off)."""
     head_scale: float = 1.0
@@ -62,7 +62,7 @@ class SamplingOptions:
     """Amplitude of the facial expression."""
     non_speech: NonSpeech | str = "move"
     """What the mouth does in sound that is not speech, such as music, noise or animals: move (with one warning), or
-    rest; whispers and songs are often taken for sound that is not speech."""
+    rest; with rest, whispers and songs are often silenced too."""
 
     def __post_init__(self) -> None:
         if self.sampler not in SAMPLERS:

@@ -241,7 +241,7 @@ def motion_spaces(
             )
     pose = slice(0, 4) if head_pose else slice(3, 4)
     mean = np.concatenate([statistics["exp_mean"], statistics["pose_mean"][pose]])
-    std = np.concatenate([statistics.spread("exp"), statistics.spread("pose")[pose]])
+    std = np.concatenate([statistics.divisor("exp"), statistics.divisor("pose")[pose]])
     rest = tuple(float(value) for value in statistics["pose_mean"][4:6])
     space = MotionSpace("flame", FPS, channels, mean, std, rest)  # type: ignore[arg-type]
     return space, statistics.identity_space()

@@ -58,13 +58,13 @@ def test_lips_that_are_captured_ones_shifted_are_found_out():
     assert "pooled" in real_lips.report(result)
 
 
-def test_the_linear_floor_predicts_what_is_linear_in_the_sound():
+def test_the_linear_baseline_predicts_what_is_linear_in_the_sound():
     clips = [
         TrackedClip(str(seed), syllables(5.0, seed), np.sqrt(jaw(energy_follower(syllables(5.0, seed)))))
         for seed in range(4)
     ]
-    floor = real_lips.linear_floor(clips)
-    result = real_lips.compare([floor], clips)
+    baseline = real_lips.linear_baseline(clips)
+    result = real_lips.compare([baseline], clips)
     assert result["mean"]["r0"] > 0.8 and result["mean"]["best_lag"] == 0
 
 
@@ -230,8 +230,8 @@ def test_real_lips_with_the_stand_in(capsys):
     result = json.loads(capsys.readouterr().out)
     assert code == 0 and len(result["per_clip"]) == 10
     assert 0 < result["mean"]["r0"] < 0.3  # loudness alone is far from enough
-    assert 0.36 < result["floor"]["r0"] < 0.42 and result["floor"]["best_lag"] in (0, 1)
-    assert result["floor"]["r_at_offset"] > result["floor"]["r0"]
+    assert 0.36 < result["baseline"]["r0"] < 0.42 and result["baseline"]["best_lag"] in (0, 1)
+    assert result["baseline"]["r_at_offset"] > result["baseline"]["r0"]
     offsets = result["offsets"]
     assert abs(offsets["grid_bbaf2n"]["seconds"]) < 0.02 and offsets["grid_bbaf2n"]["method"] == "closures"
     assert -0.06 < offsets["vr_2"]["seconds"] < -0.01

@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--style",
             metavar="NAME|FILE",
-            help="manner of speaking: a preset, a style file, a motion file, or a video of a person who talks (default: neutral)",
+            help="speaking style: a preset, a style file, a motion file, or a video of a person who talks (default: neutral)",
         )
     )
     reads(

@@ -4,7 +4,7 @@
   diffposetalk evaluate closures --recordings FOLDER --generator runs/mine/lite.safetensors
   diffposetalk evaluate lipsync-plot talk.wav --words "what is said" -o talk.png
 
-FOLDER holds clips/, tracks/ and speech/. Its layout is in docs/formats.md, the measures are in docs/evaluation.md.
+FOLDER holds clips/, tracks/ and speech/. docs/evaluation.md describes it and the measures.
 """
 
 from __future__ import annotations
@@ -64,7 +64,10 @@ def _samples(default: int) -> Declare:
 def _real_lips(parser: argparse.ArgumentParser) -> None:
     _samples(10)(parser)
     parser.add_argument(
-        "--no-floor", dest="floor", action="store_false", help="do not fit the linear map from log-mels"
+        "--no-baseline",
+        dest="baseline",
+        action="store_false",
+        help="do not fit the baseline, a linear map from log-mels",
     )
     reads(
         parser.add_argument(
@@ -88,7 +91,9 @@ def _closures(parser: argparse.ArgumentParser) -> None:
 def _presets(parser: argparse.ArgumentParser) -> None:
     _samples(2)(parser)
     reads(
-        parser.add_argument("--encoder", type=Path, required=True, metavar="FILE", help="made by `evaluate held-out`")
+        parser.add_argument(
+            "--encoder", type=Path, required=True, metavar="FILE", help="style encoder made by `evaluate held-out`"
+        )
     )
     parser.add_argument(
         "--references",
@@ -105,8 +110,16 @@ def _held_out(parser: argparse.ArgumentParser) -> None:
             "-o", "--output", metavar="FILE", required=True, help="style encoder to write (.safetensors)"
         )
     )
-    parser.add_argument("--speakers", type=values.whole(20), default=300, metavar="N", help="default: %(default)s")
-    parser.add_argument("--steps", type=values.whole(1), default=1200, metavar="N", help="default: %(default)s")
+    parser.add_argument(
+        "--speakers",
+        type=values.whole(20),
+        default=300,
+        metavar="N",
+        help="synthetic speakers to train on (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--steps", type=values.whole(1), default=1200, metavar="N", help="training steps (default: %(default)s)"
+    )
 
 
 def _references(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +129,7 @@ def _references(parser: argparse.ArgumentParser) -> None:
         )
     )
     parser.add_argument(
-        "--manners", type=values.whole(0), default=0, metavar="N", help="use N synthetic manners instead"
+        "--manners", type=values.whole(0), default=0, metavar="N", help="use N synthetic manners instead of recordings"
     )
 
 
@@ -146,7 +159,7 @@ def _tracking(parser: argparse.ArgumentParser) -> None:
 def _lipsync_plot(parser: argparse.ArgumentParser) -> None:
     reads(
         parser.add_argument(
-            "speech", type=Path, help="sound or video; the words and track of a known recording are used"
+            "speech", type=Path, help="sound or video; for a recording of DIR its words and track are used"
         )
     )
     writes(parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)"))
@@ -175,14 +188,20 @@ def _meshes(parser: argparse.ArgumentParser) -> None:
         ("--lip-pairs", "pairs of an upper and the facing lower inner-lip vertex (default: the head's)"),
     ):
         reads(parser.add_argument(option, type=Path, metavar="FILE", help=what))
-    reads(parser.add_argument("--head", metavar="NAME|FILE", help="head of this topology, for regions and rest shape"))
+    reads(
+        parser.add_argument(
+            "--head", metavar="NAME|FILE", help="head with the same triangles, for regions and rest shape"
+        )
+    )
 
 
 MEASURES = {
     "real-lips": Measure("real_lips", "do the lips follow real speech, clip by clip?", _real_lips),
     "closures": Measure("closures", "do lips seal on p b m, open on vowels, rest in silence?", _closures),
     "presets": Measure("presets", "does another style encoder recognise each preset?", _presets, style=False),
-    "held-out": Measure("held_out", "train that other style encoder", _held_out, generator=False, recordings=False),
+    "held-out": Measure(
+        "held_out", "train the style encoder that `presets` needs", _held_out, generator=False, recordings=False
+    ),
     "style-statistics": Measure(
         "style_statistics", "does the motion have the statistics of its reference?", _style_statistics, style=False
     ),
@@ -208,7 +227,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the measures with their options."""
     measures = parser.add_subparsers(dest="measure", metavar="MEASURE", required=True)
     for name, measure in MEASURES.items():
-        options = measures.add_parser(name, help=measure.question, description=measure.question)
+        question = measure.question[0].upper() + measure.question[1:]
+        options = measures.add_parser(name, help=measure.question, description=question)
         measure.declare(options)
         if measure.recordings:
             reads(
@@ -225,7 +245,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 "--generator",
                 default="lite",
                 metavar="WHAT",
-                help="a model (name or file), energy (loudness moves the jaw: a stand-in), or MODULE:FUNCTION "
+                help="a model (name or file), energy (baseline: the jaw follows the loudness), or MODULE:FUNCTION "
                 "(default: %(default)s)",
             )
             if measure.style:

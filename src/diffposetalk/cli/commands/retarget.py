@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
     )
     values.add_input_fps(parser, "--fps", "--input-fps")
-    reads(parser.add_argument("--head", metavar="HEAD", default="anny", help="head to move (default: anny)"))
+    reads(parser.add_argument("--head", metavar="HEAD", default="anny", help="head of the result (default: anny)"))
     writes(parser.add_argument("-o", "--output", metavar="OUT", required=True, help="motion file to write (.npz)"))
     for option, name in PRIORS.items():
         weight, text = values.number(0.0, 1e6), help_of(Options, name)

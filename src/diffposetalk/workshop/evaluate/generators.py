@@ -33,7 +33,7 @@ class Generator(Protocol):
 
 
 def energy_follower(speech: Speech, *, seed: int = 0, style: AnyStyle = None) -> Motion:
-    """Move the jaw with the loudness of 40 ms around each frame: a stand-in and a floor, not a talking head.
+    """Move the jaw with the loudness of 40 ms around each frame: a trivial baseline.
 
     Returns:
         Motion of the head "anny" at 25 fps; ``seed`` and ``style`` change nothing.

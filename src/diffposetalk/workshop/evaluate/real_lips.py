@@ -141,22 +141,22 @@ def summary(as_it_is: LagCorrelation, at_offset: LagCorrelation) -> dict[str, An
     }
 
 
-def linear_floor(
+def linear_baseline(
     clips: Sequence[TrackedClip], offsets: Mapping[str, SoundOffset] | None = None
 ) -> dict[str, np.ndarray]:
     """Predict each clip's aperture at its own offset linearly from log-mels, fitted on the other clips.
 
     Returns:
-        ``(T,)`` prediction by clip name: the floor that a speech-driven model has to beat.
+        ``(T,)`` prediction by clip name: the baseline for speech-driven models.
     """
     features = {clip.name: speech_features(clip) for clip in clips}
     apertures = aligned_apertures(clips, offsets or {})
-    floor = {}
+    baseline = {}
     for name in features:
         others = [other for other in features if other != name]
         weights = linear_map([features[other] for other in others], [apertures[other] for other in others])
-        floor[name] = features[name] @ weights
-    return floor
+        baseline[name] = features[name] @ weights
+    return baseline
 
 
 def report(result: Mapping[str, Any]) -> str:
@@ -186,11 +186,11 @@ def report(result: Mapping[str, Any]) -> str:
         f"single samples, pooled: r at lag 0 {spread[0]}, r at offset {spread[1]}",
         "mean at lags -8..8: " + " ".join(f"{r:.2f}" for r in result["mean"]["r_at_lag"].values()),
     ]
-    if "floor" in result:
-        floor = result["floor"]
+    if "baseline" in result:
+        baseline = result["baseline"]
         lines.append(
-            f"linear floor on these clips: r at lag 0 {floor['r0']:.3f}, at offset {floor['r_at_offset']:.3f}, "
-            f"best lag {floor['best_lag_at_offset']:+d}"
+            f"linear baseline on these clips: r at lag 0 {baseline['r0']:.3f}, at offset {baseline['r_at_offset']:.3f}, "
+            f"best lag {baseline['best_lag_at_offset']:+d}"
         )
     lines += [f"{name.replace('_', ' ')}: {verdict(met)}" for name, met in result["targets_met"].items()]
     return "\n".join(lines)
@@ -199,7 +199,7 @@ def report(result: Mapping[str, Any]) -> str:
 def evaluate(
     recordings: Path,
     generation: Generation,
-    floor: bool = True,
+    baseline: bool = True,
     head: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -208,7 +208,7 @@ def evaluate(
     Args:
         recordings: folder of clips and tracks.
         generation: how motion is made for each clip.
-        floor: whether the linear map from log-mels is reported, too.
+        baseline: whether the linear map from log-mels is reported, too.
         head: head on which the lip gap is measured; None for the one that the motion is for.
         progress: called after each clip.
     """
@@ -219,10 +219,10 @@ def evaluate(
     offsets = sound_offsets(clips, phones)
     curves = generated_apertures(generate, clips, generation.samples, gap_of, generation.style, progress)
     result = compare(curves, clips, offsets) | {"generator": generation.generator, "notes": notes}
-    if floor:
-        linear, names = linear_floor(clips, offsets), [clip.name for clip in clips]
+    if baseline:
+        linear, names = linear_baseline(clips, offsets), [clip.name for clip in clips]
         tracked = ({clip.name: clip.aperture for clip in clips}, aligned_apertures(clips, offsets))
-        result["floor"] = summary(*(pooled(linear, apertures, names) for apertures in tracked))
+        result["baseline"] = summary(*(pooled(linear, apertures, names) for apertures in tracked))
     return result
 
 

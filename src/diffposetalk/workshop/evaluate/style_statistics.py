@@ -137,7 +137,7 @@ def halves(read: Callable[[Motion], np.ndarray], people: Mapping[str, Motion]) -
 
 
 def mean_face(motion: Motion, space: MotionSpace) -> np.ndarray:
-    """Return the mean of each channel of the face: the floor that a style encoder is held against.
+    """Return the mean of each channel of the face: the baseline for style encoders.
 
     The head is left out: its mean tells how the camera stood, which two halves of a clip always share.
     """
@@ -155,7 +155,7 @@ def report(result: Mapping[str, Any]) -> str:
     rows = [[key, result["correlation"][key], *spread("reference", key), *spread("generated", key)] for key in keys]
     header = ["statistic", "r", "reference mean", "spread", "generated mean", "spread"]
     lines = [table(header, rows), f"{result['n']} references; aim {TARGET:g} for each"]
-    for key, by in (("halves", "style"), ("floor", "mere mean of the face's channels")):
+    for key, by in (("halves", "style"), ("baseline", "mere mean of the face's channels")):
         if key not in result:
             continue
         found = result[key]
@@ -190,7 +190,7 @@ def evaluate(
     talker = getattr(generate, "talker", None)
     if talker is not None:
         result["halves"] = halves(lambda motion: talker.read_style(motion).vector, people)
-        result["floor"] = halves(lambda motion: mean_face(motion, talker.space), people)
+        result["baseline"] = halves(lambda motion: mean_face(motion, talker.space), people)
     return result
 
 

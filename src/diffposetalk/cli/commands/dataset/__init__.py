@@ -31,14 +31,19 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the subcommands and their options."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    check = actions.add_parser(
-        "check", help="report the content of a data set and its errors; exit code 1 if there are errors"
-    )
+
+    def add(name: str, text: str) -> argparse.ArgumentParser:
+        action: argparse.ArgumentParser = actions.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + "."
+        )
+        return action
+
+    check = add("check", "report the content of a data set and its errors; exit code 1 if there are errors")
     reads(check.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
-    convert = actions.add_parser("convert", help="convert a TFHP folder to a folder of shards, or back")
+    convert = add("convert", "convert a TFHP folder to a folder of shards, or back")
     reads(convert.add_argument("path", metavar="SOURCE", help="TFHP folder or folder of shards"))
     writes(convert.add_argument("target", metavar="TARGET", help="folder to make"))
-    stats = actions.add_parser("stats", help="measure mean, spread and range of a data set's motion")
+    stats = add("stats", "measure mean, standard deviation and range of a data set's motion")
     reads(stats.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
     writes(stats.add_argument(
         "-o", "--output", metavar="FILE",
@@ -46,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "for FLAME, statistics.json for other heads)",
     ))  # fmt: skip
     stats.add_argument("--split", default="train", metavar="NAME", help="split to measure (default: train)")
-    show = actions.add_parser("show", help="write a page with plots, rejected clips with reasons, and example videos")
+    show = add("show", "write a page with plots, rejected clips with reasons, and example videos")
     reads(show.add_argument("path", metavar="PATH", help="TFHP folder or folder of shards"))
     writes(
         show.add_argument("-o", "--output", metavar="FILE", required=True, help="page to write (.html), self-contained")
@@ -55,14 +60,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clips", type=values.whole(0, 1000), default=2, metavar="N", help="clips of each split to render (default: 2)"
     )
     reads(show.add_argument("--head", metavar="NAME|FILE", help="head to render (default: the head of the data set)"))
-    corpus = actions.add_parser("from-corpus", help="convert a corpus to a TFHP data set of FLAME coefficients")
+    corpus = add("from-corpus", "convert a corpus to a TFHP data set of FLAME coefficients")
     reads(corpus.add_argument("path", metavar="CORPUS", help="folder made by `diffposetalk corpus`"))
     writes(corpus.add_argument("-o", "--output", metavar="FOLDER", required=True, help="TFHP folder to make"))
     reads(
         corpus.add_argument(
             "--head",
             metavar="FILE",
-            help="free head of FLAME's format (.npz) that the coefficients are for; made if it does not exist (default: "
+            help="free head of FLAME's format (.npz), the head of the coefficients; made if it does not exist (default: "
             "flame-free.npz in FOLDER)",
         )
     )
@@ -122,10 +127,15 @@ def _say(findings: Findings, console: Console) -> None:
     if "statistics" in facts:
         off = max(group["mean_off"] for group in facts["statistics"].values())
         factor = max(group["std_factor"] for group in facts["statistics"].values())
-        rows.append(("statistics", f"means off by {off:.2g} spreads at most, spreads by a factor {factor:.2g}"))
+        rows.append(
+            (
+                "statistics",
+                f"means differ by up to {off:.2g} standard deviations, standard deviations by a factor {factor:.2g}",
+            )
+        )
     console.say(findings.path)
     console.table([(f"  {name}", text) for name, text in rows])
-    for title, lines in (("unusual", findings.notes), ("wrong", findings.problems)):
+    for title, lines in (("notes", findings.notes), ("problems", findings.problems)):
         if lines:
             console.say(f"{title}:")
         for line in lines[:MAX_LISTED]:
@@ -133,7 +143,7 @@ def _say(findings: Findings, console: Console) -> None:
         if len(lines) > MAX_LISTED:
             console.say(f"  and {len(lines) - MAX_LISTED} more")
     if not findings.problems:
-        console.say("nothing is wrong")
+        console.say("no problems")
 
 
 def _convert(args: argparse.Namespace, console: Console) -> dict[str, Any]:
