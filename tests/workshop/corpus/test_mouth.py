@@ -89,6 +89,18 @@ def test_lips_part_for_breath_before_a_phrase_that_follows_a_pause(say):
     assert gap[round((last.start + 0.35) * 25) :].max() < 0.3, "no breath before the end of the clip"
 
 
+@pytest.mark.parametrize("anticipation", Manner.ranges()["anticipation"])
+def test_closures_stay_at_their_sound_in_late_and_early_speakers(say, anticipation):
+    speech, phones = say("sil:0.4 k aa':0.12 m:0.08 aa':0.12 m:0.08 aa':0.12 k sil:0.4")
+    motion = articulate(speech, phones, Manner(anticipation=anticipation), np.random.default_rng(0), fps=100.0)
+    gap = gap_mm(motion)
+    for phone in phones:
+        if phone.symbol == "m":
+            assert gap[round((phone.start + 0.02) * 100) : round((phone.end - 0.02) * 100)].max() < 0.5
+        elif phone.symbol == "aa":
+            assert gap[round((phone.start + phone.end) * 50)] > 0.25 * gap.max()
+
+
 @pytest.mark.parametrize("seconds", [0.2, 0.35, 0.5])
 def test_lips_stay_parted_without_a_breath_in_a_short_pause(say, seconds):
     speech, phones = say(f"sil:0.3 k aa' k sil:{seconds} k aa' k sil:0.5")

@@ -21,6 +21,8 @@ from diffposetalk.workshop.corpus.motion.prosody import RATE_HZ, Prosody
 
 LEAD_S = -0.03
 """Lead of the mouth on the sound that all manners share; a manner's `anticipation` is added."""
+CLOSURE_LEAD_S = (-0.01, 0.02)
+"""Least and largest lead of closures and tucks: every speaker's lips are shut where the sound is."""
 SHORTEST_CLOSURE_S = 0.052
 """A closure or tuck holds at least this long, so that frames 40 ms apart cannot miss it."""
 LONG_PAUSE_S = 0.6
@@ -110,6 +112,7 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
     """
     n = len(prosody.loudness)
     lead = LEAD_S + manner.anticipation
+    closure_lead = float(np.clip(lead, *CLOSURE_LEAD_S))
     segments = _segments(phones, prosody, manner)
     blended = _blend(segments, n, lead, manner)
     gap = _smooth(blended["gap"], 0.024)
@@ -129,13 +132,13 @@ def mouth_tracks(phones: Sequence[Phone], prosody: Prosody, manner: Manner) -> M
                     np.maximum(breath, _bump(n, phone.end - 0.12, 0.06, 0.24 if first else 0.13, 0.09), out=breath)
         elif features.bilabial:
             hold = max(SHORTEST_CLOSURE_S, 0.65 * phone.duration)
-            middle = phone.start + (0.45 if features.stop else 0.5) * phone.duration - lead
-            bump = _bump(n, middle, hold, 0.045, 0.055)
+            middle = phone.start + (0.45 if features.stop else 0.5) * phone.duration - closure_lead
+            bump = _bump(n, middle, hold, 0.04, 0.05)
             np.maximum(seal, bump, out=seal)
             np.maximum(press, bump * {"p": 1.0, "b": 0.8}.get(phone.symbol, 0.6), out=press)
         elif features.labiodental:
             hold = max(SHORTEST_CLOSURE_S, 0.55 * phone.duration)
-            middle = phone.start + 0.5 * phone.duration - lead
+            middle = phone.start + 0.5 * phone.duration - closure_lead
             np.maximum(tuck, _bump(n, middle, hold, 0.07, 0.07), out=tuck)
     rest = rest * (1 - breath)
     calm = 1 - rest
