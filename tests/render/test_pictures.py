@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 
 from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
-from diffposetalk.geometry.mesh import Material, Mesh, MeshSequence
+from diffposetalk.geometry.mesh import Material, Mesh
 from diffposetalk.render import (
     Camera,
     Renderer,
     contact_sheet,
     render_frame,
     render_motion,
-    render_sequence,
     render_video,
     save_tiles,
 )
@@ -143,12 +142,15 @@ def test_video_has_size_rate_length_and_sound(tmp_path: Path) -> None:
     turning = np.stack([mesh.vertices + np.float32([0.02 * np.sin(k / 4), 0, 0]) for k in range(60)])
     speech = Speech.from_array(0.1 * np.sin(np.arange(60 * 640) / 8).astype(np.float32), 16000)
     calls: list[tuple[float, float | None]] = []
-    path = render_sequence(
-        MeshSequence(mesh, turning, 25.0),
+    path = render_video(
+        mesh,
+        (turning[:50], turning[50:]),
+        25.0,
         tmp_path / "ball.mp4",
         speech,
         SIZE,
         progress=lambda done, total: calls.append((done, total)),
+        n_frames=60,
     )
     assert calls[-1] == (60, 60) and len(calls) == 60
     with av.open(str(path)) as file:

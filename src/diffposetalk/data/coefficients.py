@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 Array = TypeVar("Array", np.ndarray, "Tensor")
 NAMES = ("shape", "exp", "pose")
 """Names of the three groups in TFHP files: identity, expression, rotation of head and jaw."""
-POSE_WIDTH = 6
-"""Head x y z, jaw x y z: axis-angle, radians."""
+FIXED_WIDTHS = {"pose": 6}
+"""Widths of the groups that are the same in every data set: axis-angle of the head and of the jaw, radians."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
+from diffposetalk.data.coefficients import FIXED_WIDTHS, NAMES, Coefficients
 from diffposetalk.data.running_statistics import RunningStatistics
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.files.npz import read_npz, write_npz
@@ -41,7 +41,7 @@ class Statistics:
         for key in keys:
             value = np.asarray(self.values[key])
             group = key.partition("_")[0]
-            width = POSE_WIDTH if group == "pose" else np.size(self.values[f"{group}_mean"])
+            width = FIXED_WIDTHS.get(group, np.size(self.values[f"{group}_mean"]))
             if value.dtype.kind not in "fiu" or value.shape != (width,):
                 raise InputError(f"{self.where}: {key} must be ({width},) numbers, got {value.dtype} {value.shape}")
             if not np.isfinite(value).all():

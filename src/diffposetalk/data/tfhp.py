@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.data.clip import Clip
-from diffposetalk.data.coefficients import NAMES, POSE_WIDTH, Coefficients
+from diffposetalk.data.coefficients import FIXED_WIDTHS, NAMES, Coefficients
 from diffposetalk.data.lmdb_folder import Store
 from diffposetalk.errors import InputError
 from diffposetalk.files.limits import read_bytes
@@ -156,7 +156,7 @@ class TfhpReader:
             array = coefficients.get(name)
             if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim != 2:
                 raise InputError(f"{where}: 'coef' must hold {name!r}, an array (frames, width) of numbers")
-            width = POSE_WIDTH if name == "pose" else self.__dict__.get("widths", {}).get(name, array.shape[1])
+            width = (self.__dict__.get("widths", {}) | FIXED_WIDTHS).get(name, array.shape[1])
             if array.shape != (n_frames, width):
                 raise InputError(f"{where}: {name!r} is {array.shape}, not the {(n_frames, width)} of this data set")
             if not np.isfinite(array).all():

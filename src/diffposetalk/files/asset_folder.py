@@ -23,6 +23,13 @@ class Asset:
     """Where to obtain it, and its licence."""
 
 
+def _speech_encoder(name: str, folder: str, architecture: str) -> Asset:
+    site = f"https://huggingface.co/facebook/{folder}; Apache-2.0"
+    return Asset(name, (folder,), f"speech encoder {architecture} (base), to train on", site)
+
+
+_AUTHORS = "the links in the authors' repository"
+"""Source of the authors' weights."""
 _FLAME_SITE = "https://flame.is.tue.mpg.de after registration"
 """Source of the FLAME files."""
 ASSETS = (
@@ -39,25 +46,14 @@ ASSETS = (
         "flame-mediapipe", ("mediapipe_landmark_embedding.npz",), "MediaPipe's 105 landmarks on FLAME", _FLAME_SITE
     ),
     Asset("flame-masks", ("FLAME_masks.pkl",), "FLAME's parts: lips, forehead, ...", _FLAME_SITE),
-    Asset(
-        "denoiser", ("denoiser/*.pt",), "the authors' denoisers, for `convert`", "the links in the authors' repository"
-    ),
-    Asset(
-        "style-encoder", ("style-encoder/*.pt",), "the authors' style encoders, for `convert`",
-        "the links in the authors' repository",
-    ),
+    Asset("denoiser", ("denoiser/*.pt",), "the authors' denoisers, for `convert`", _AUTHORS),
+    Asset("style-encoder", ("style-encoder/*.pt",), "the authors' style encoders, for `convert`", _AUTHORS),
     Asset(
         "statistics", ("stats_train.npz",), "means and spreads of the authors' training data, for `convert`",
         "with the authors' training data",
     ),
-    Asset(
-        "hubert", ("hubert-base-ls960",), "speech encoder HuBERT (base), to train on",
-        "https://huggingface.co/facebook/hubert-base-ls960; Apache-2.0",
-    ),
-    Asset(
-        "wav2vec2", ("wav2vec2-base-960h",), "speech encoder wav2vec 2.0 (base), to train on",
-        "https://huggingface.co/facebook/wav2vec2-base-960h; Apache-2.0",
-    ),
+    _speech_encoder("hubert", "hubert-base-ls960", "HuBERT"),
+    _speech_encoder("wav2vec2", "wav2vec2-base-960h", "wav2vec 2.0"),
     Asset(
         "face-landmarker", ("face_landmarker.task",), "MediaPipe's face model, for `track` in place of the bundled one",
         "https://ai.google.dev/edge/mediapipe/solutions/vision/face_landmarker; Apache-2.0",

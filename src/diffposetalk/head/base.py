@@ -193,13 +193,7 @@ class ShapesHead(BaseHead):
     expression_names: tuple[str, ...]
     """Names of the shapes, in order."""
 
-    def vertices(
-        self,
-        expression: Array,
-        head_pose: Array | None = None,
-        jaw_pose: Array | None = None,
-        identity: Array | None = None,
-    ) -> Array:
+    def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
         """Place every vertex.
 
         Args:

@@ -7,7 +7,6 @@ from diffposetalk.render.video import (
     contact_sheet,
     render_frame,
     render_motion,
-    render_sequence,
     render_video,
     save_tiles,
 )
@@ -21,7 +20,6 @@ __all__ = [
     "contact_sheet",
     "render_frame",
     "render_motion",
-    "render_sequence",
     "render_video",
     "save_tiles",
 ]

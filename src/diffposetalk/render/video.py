@@ -21,7 +21,7 @@ from diffposetalk.render.gl import Renderer
 from diffposetalk.speech import SpeechFile
 
 if TYPE_CHECKING:
-    from diffposetalk.geometry.mesh import Mesh, MeshSequence
+    from diffposetalk.geometry.mesh import Mesh
     from diffposetalk.head import HeadModel
     from diffposetalk.motion import Motion
     from diffposetalk.progress import Progress
@@ -66,23 +66,6 @@ def render_motion(
     mesh = head.mesh(identity)
     chunks = head.iter_vertices(motion, identity, chunk=CHUNK)
     return render_video(mesh, chunks, motion.fps, out_path, speech, size, progress, camera, len(motion), background)
-
-
-def render_sequence(
-    sequence: MeshSequence,
-    out_path: str | Path,
-    speech: Speech | SpeechFile | None = None,
-    size: int | tuple[int, int] = 512,
-    progress: Progress | None = None,
-    camera: Camera | None = None,
-    background: Background = STUDIO,
-) -> Path:
-    """Draw a mesh sequence as a video; like `render_motion`, for meshes from anywhere."""
-    n_frames = len(sequence)
-    chunks = (sequence.vertices[start : start + CHUNK] for start in range(0, n_frames, CHUNK))
-    return render_video(
-        sequence.mesh, chunks, sequence.fps, out_path, speech, size, progress, camera, n_frames, background
-    )
 
 
 def render_video(

@@ -8,8 +8,6 @@ rigid whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from diffposetalk.head.anny import texture
@@ -48,34 +46,28 @@ HOLD = 0.022
 """Standard deviation of the Gaussian weights with which hair follows the identity of the skin nearby, metres."""
 
 
-@dataclass(frozen=True)
-class _Skull:
-    """Distance of the skin from the axis of the head."""
-
-    turns: np.ndarray
-    """``(n,)`` radians from straight ahead, over the full circle."""
-    lengths: np.ndarray
-    """``(m,)`` lengths along a column, metres."""
-    radius: np.ndarray
-    """``(m, n)`` metres."""
-
-    def at(self, turn: np.ndarray, length: np.ndarray, radius: np.ndarray | None = None) -> np.ndarray:
-        """Interpolate a table of radii, the skin's by default."""
-        table = self.radius if radius is None else radius
-        column = (turn - self.turns[0]) / (self.turns[1] - self.turns[0]) % len(self.turns)
-        left, right_share = column.astype(int) % len(self.turns), column % 1
-        row = np.clip(np.interp(length, self.lengths, np.arange(len(self.lengths))), 0, len(self.lengths) - 1.001)
-        above, below_share = row.astype(int), row % 1
-        right = (left + 1) % len(self.turns)
-        first = table[above, left] * (1 - right_share) + table[above, right] * right_share
-        second = table[above + 1, left] * (1 - right_share) + table[above + 1, right] * right_share
-        return first * (1 - below_share) + second * below_share
+TURNS = np.radians(np.arange(-180, 180, 4.0))
+"""``(n,)`` angles at which the skull is measured, radians from straight ahead, over the full circle."""
+LENGTHS = np.concatenate([np.linspace(0, EQUATOR, 24), EQUATOR + np.arange(0.006, 0.14, 0.006)])
+"""``(m,)`` lengths along a column at which it is measured, metres."""
 
 
 def build(skin: Part) -> list[Part]:
     """Model all kinds of hair over the bare head."""
     skull = _measure(skin)
     return [_bob(skin, skull), _curls(skin, skull)]
+
+
+def _interpolated(table: np.ndarray, turn: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """Interpolate a table of radii ``(m, n)`` at `LENGTHS` and `TURNS`."""
+    column = (turn - TURNS[0]) / (TURNS[1] - TURNS[0]) % len(TURNS)
+    left, right_share = column.astype(int) % len(TURNS), column % 1
+    row = np.clip(np.interp(length, LENGTHS, np.arange(len(LENGTHS))), 0, len(LENGTHS) - 1.001)
+    above, below_share = row.astype(int), row % 1
+    right = (left + 1) % len(TURNS)
+    first = table[above, left] * (1 - right_share) + table[above, right] * right_share
+    second = table[above + 1, left] * (1 - right_share) + table[above + 1, right] * right_share
+    return first * (1 - below_share) + second * below_share
 
 
 def _rays(turn: np.ndarray, length: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -91,11 +83,9 @@ def _place(turn: np.ndarray, length: np.ndarray, radius: np.ndarray) -> np.ndarr
     return origin + radius[..., None] * direction
 
 
-def _measure(skin: Part) -> _Skull:
-    """Cast rays from the axis of the head to the outermost skin."""
-    turns = np.radians(np.arange(-180, 180, 4.0))
-    lengths = np.concatenate([np.linspace(0, EQUATOR, 24), EQUATOR + np.arange(0.006, 0.14, 0.006)])
-    grid = np.meshgrid(lengths, turns, indexing="ij")
+def _measure(skin: Part) -> np.ndarray:
+    """Return the distance of the outermost skin from the axis of the head at `LENGTHS` and `TURNS`, ``(m, n)`` metres."""
+    grid = np.meshgrid(LENGTHS, TURNS, indexing="ij")
     origins, directions = (rays.reshape(-1, 3) for rays in _rays(grid[1], grid[0]))
     corners = skin.rest[skin.faces[skin.face_material == MATERIALS.index("skin")]].astype(np.float64)
     a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
@@ -110,7 +100,7 @@ def _measure(skin: Part) -> _Skull:
         v, distance = (q @ direction) / scale, (ac * q).sum(1) / scale
         hit = (u >= -1e-6) & (v >= -1e-6) & (u + v <= 1 + 1e-6)
         reach[index] = distance[hit].max(initial=0.0)
-    return _Skull(turns, lengths, reach.reshape(grid[0].shape))
+    return reach.reshape(grid[0].shape)
 
 
 def _smooth(table: np.ndarray, down: float, across: float) -> np.ndarray:
@@ -130,17 +120,17 @@ def _widest(table: np.ndarray) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(padded, (5, 5)).max((2, 3))
 
 
-def _edge_lengths(skull: _Skull, turns: np.ndarray, edge: np.ndarray) -> np.ndarray:
+def _edge_lengths(skull: np.ndarray, turns: np.ndarray, edge: np.ndarray) -> np.ndarray:
     """Return the lengths of columns at these angles down to the hair's edge: ``(n,)`` metres."""
     fine = np.arange(-200, 381, 2.0)
     bent = np.interp(np.minimum(np.abs(fine), 360 - np.abs(fine)), edge[:, 0], edge[:, 1]) / 1e3
     bent = np.convolve(np.pad(bent, 2, "edge"), np.array([1, 4, 6, 4, 1]) / 16, "valid")
     wanted = np.interp(np.degrees(turns), fine, bent)
-    lengths = np.linspace(0, skull.lengths[-1], 600)
+    lengths = np.linspace(0, LENGTHS[-1], 600)
     result = []
     for turn, height in zip(turns, wanted, strict=True):
         turn_here = np.full(len(lengths), turn)
-        y = _place(turn_here, lengths, skull.at(turn_here, lengths))[:, 1]
+        y = _place(turn_here, lengths, _interpolated(skull, turn_here, lengths))[:, 1]
         result.append(lengths[int(np.flatnonzero(y <= height)[0])])
     return np.array(result)
 
@@ -174,37 +164,35 @@ def _corner_uv(faces: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return np.stack([np.where(crown, beside, around), v[faces]], -1)
 
 
-def _bob(skin: Part, skull: _Skull) -> Part:
+def _bob(skin: Part, skull: np.ndarray) -> Part:
     turns, rows = _columns(BOB_COLUMNS), np.array(BOB_ROWS)
-    side = np.degrees(np.abs(skull.turns))
+    side = np.degrees(np.abs(TURNS))
     hangs_here = _fall((side - HANGS_FROM) / 16)
-    ends = _edge_lengths(skull, skull.turns, BOB_EDGE)
-    to_edge = ends - skull.lengths[:, None]
-    near = _smooth(skull.radius, 1.2, 1.5)
+    ends = _edge_lengths(skull, TURNS, BOB_EDGE)
+    to_edge = ends - LENGTHS[:, None]
+    near = _smooth(skull, 1.2, 1.5)
     thick = BOB_THICKNESS * np.maximum(_fall((to_edge + 0.001) / 0.045), hangs_here) - 0.001 * (1 - hangs_here)
     outer = near + thick
-    over = np.maximum(_widest(skull.radius), near) + CLEAR
+    over = np.maximum(_widest(skull), near) + CLEAR
     pull = np.interp(side, [60, 100, 140], [0.12, 0.16, 0.30])
-    for row in range(1, len(skull.lengths)):  # hair falls from whatever stands out above it, ears included
-        if skull.lengths[row] > EQUATOR:
-            step = skull.lengths[row] - skull.lengths[row - 1]
-            fall = 0.2 + 1.6 * (skull.lengths[row] - EQUATOR) / 0.1
-            outer[row] = np.maximum(
-                np.maximum(over[row], skull.radius[row] + 0.003), outer[row - 1] - pull * step * fall
-            )
-    outer[skull.lengths > EQUATOR - 0.03] = _smooth(outer, 1.0, 1.5)[skull.lengths > EQUATOR - 0.03]
+    for row in range(1, len(LENGTHS)):  # hair falls from whatever stands out above it, ears included
+        if LENGTHS[row] > EQUATOR:
+            step = LENGTHS[row] - LENGTHS[row - 1]
+            fall = 0.2 + 1.6 * (LENGTHS[row] - EQUATOR) / 0.1
+            outer[row] = np.maximum(np.maximum(over[row], skull[row] + 0.003), outer[row - 1] - pull * step * fall)
+    outer[LENGTHS > EQUATOR - 0.03] = _smooth(outer, 1.0, 1.5)[LENGTHS > EQUATOR - 0.03]
     turn = np.tile(turns, (len(rows), 1))
     length = rows[:, None] * _edge_lengths(skull, turns, BOB_EDGE)
     loose = _fall((np.degrees(np.abs(turn)) - HANGS_FROM) / 16)
     tuck = np.clip(1 - (length[-1] - length) / 0.03, 0, 1) ** 2 * 0.007 * loose
-    radius = skull.at(turn, length, outer)
+    radius = _interpolated(outer, turn, length)
     # where hair hangs its edge turns inward; at the forehead it sinks into the skin
     points = _place(turn, length, radius - tuck)
     crown = _place(np.zeros(1), np.zeros(1), outer[:1].mean(1))
     hanging = np.flatnonzero(np.degrees(np.abs(turns)) > HANGS_FROM)
     inner_length = length[-1, hanging] - np.array(BOB_INNER)[:, None]
     inner_turn = np.tile(turns[hanging], (len(BOB_INNER), 1))
-    inner_radius = skull.at(inner_turn, inner_length, outer) - INNER_THICKNESS
+    inner_radius = _interpolated(outer, inner_turn, inner_length) - INNER_THICKNESS
     inner_radius[0] -= 0.004 * loose[-1, hanging]
     inner = _place(inner_turn, inner_length, inner_radius)
     everything = np.concatenate([crown, points.reshape(-1, 3), inner.reshape(-1, 3)])
@@ -223,16 +211,16 @@ def _bob(skin: Part, skull: _Skull) -> Part:
     return _part("bob", skin, everything, faces, uv)
 
 
-def _curls(skin: Part, skull: _Skull) -> Part:
+def _curls(skin: Part, skull: np.ndarray) -> Part:
     rng = np.random.default_rng(1)
     turns, rows = _columns(CURLS_COLUMNS), np.array(CURLS_ROWS)
     turn = np.tile(turns, (len(rows), 1))
     length = rows[:, None] * _edge_lengths(skull, turns, CURLS_EDGE)
-    smooth = _smooth(skull.radius, 1.2, 1.5)
+    smooth = _smooth(skull, 1.2, 1.5)
     side = np.degrees(np.abs(turn))
     share = _fall((length[-1] - length) / np.interp(side, [30, 55, 110, 140], [0.055, 0.065, 0.065, 0.05]))
-    on_skin = skull.at(turn, length)
-    base = on_skin + share * (skull.at(turn, length, smooth) - on_skin)
+    on_skin = _interpolated(skull, turn, length)
+    base = on_skin + share * (_interpolated(smooth, turn, length) - on_skin)
     full = np.interp(side, [30, 70, 110, 180], [0.95, 0.52, 0.6, 0.85])
     full = CURLS_THICKNESS * (1 + _fall((length - 0.02) / 0.12) * (full - 1))
     plain = _place(turn, length, base)

@@ -54,8 +54,11 @@ class Transcript:
     """A recording with known words."""
 
     name: str
+    """File name without ending."""
     path: Path
+    """The recording."""
     words: str
+    """What is said in it."""
 
 
 def tracked_clips(folder: Path) -> list[TrackedClip]:
