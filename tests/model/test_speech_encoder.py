@@ -9,7 +9,6 @@ from diffposetalk.model.speech_encoder import (
     FRAME_SAMPLES,
     LOOKAHEAD,
     MELS_PER_FRAME,
-    MEMORY,
     SpeechEncoder,
     SpeechEncoderConfig,
     mel_filters,
@@ -38,7 +37,7 @@ def test_no_frame_depends_on_speech_beyond_the_lookahead(encoder: SpeechEncoder)
 
 
 def test_convolutions_see_exactly_the_stated_memory(encoder: SpeechEncoder) -> None:
-    mels = torch.randn(1, 20, (MEMORY + 1 + LOOKAHEAD) * MELS_PER_FRAME, requires_grad=True)
+    mels = torch.randn(1, 20, (encoder.config.memory + 1 + LOOKAHEAD) * MELS_PER_FRAME, requires_grad=True)
     features = encoder.features(encoder.hidden(mels))
     assert features.shape[1] == 1
     (gradient,) = torch.autograd.grad(features.sum(), mels)

@@ -29,14 +29,12 @@ FRAME_SAMPLES = HOP * MELS_PER_FRAME
 """Samples of one motion frame."""
 LOOKAHEAD = 6
 """Motion frames of speech, after a frame's own, that its feature depends on."""
-MEMORY = 26
-"""Motion frames of the past that the convolutions see (running mean aside)."""
 SILENCE = -8 / 3
 """Normalised log-mel of silence, which is taken to surround a recording."""
 _FLOOR = 1e-5
 """Added to mel energies; about the level of noise at -55 dB below full scale."""
-_BLOCKS = ((1, 2), (2, 4), (4, 4), (8, 0))
-"""(dilation, look-ahead) of each block in steps of 20 ms; entry and exit add one step each: 12 steps, 6 frames."""
+_BLOCKS_AHEAD = 2 * LOOKAHEAD - 2
+"""Look-ahead of all blocks together in steps of 20 ms; entry and exit add one step each."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +51,35 @@ class SpeechEncoderConfig:
     """Time constant of the running mean, seconds."""
     dropout: float = 0.1
     """Dropout while training."""
+    dilations: tuple[int, ...] = (1, 2, 4, 8)
+    """Dilation of each block in steps of 20 ms. The first blocks share the look-ahead."""
+    n_phones: int = 0
+    """Phones of a transcript that the encoder can take beside the speech; 0 for speech alone."""
     kind: Literal["compact"] = "compact"
     """Tells it from the configuration of an encoder of transformers."""
 
     def __post_init__(self) -> None:
         if self.memory_s <= 0:
             raise UsageError(f"speech encoder: memory_s must be above 0, got {self.memory_s}")
+        if min(self.dilations, default=0) < 1 or 2 * sum(self.dilations) < _BLOCKS_AHEAD:
+            raise UsageError(f"speech encoder: dilations must be at least 1 and {_BLOCKS_AHEAD // 2} together")
+        if self.n_phones < 0:
+            raise UsageError(f"speech encoder: n_phones must not be negative, got {self.n_phones}")
+
+    @property
+    def blocks(self) -> tuple[tuple[int, int], ...]:
+        """Return dilation and look-ahead of each block, in steps of 20 ms."""
+        left, blocks = _BLOCKS_AHEAD, []
+        for dilation in self.dilations:
+            ahead = min(2 * dilation, left)
+            blocks.append((dilation, ahead))
+            left -= ahead
+        return tuple(blocks)
+
+    @property
+    def memory(self) -> int:
+        """Motion frames of the past that the convolutions see (running mean aside)."""
+        return 2 * sum(self.dilations) + 2 - LOOKAHEAD
 
 
 @dataclass(frozen=True)
@@ -80,7 +101,7 @@ class _StreamState:
     mean: RunningMean | None
     """The running normalisation; None at the start."""
     known: Tensor
-    """``(1, n_mels, 4 t)`` normalised log-mels from `MEMORY` frames before the first feature not yet given out."""
+    """``(1, n_mels, 4 t)`` normalised log-mels from `memory` frames before the first feature not yet given out."""
 
 
 class _Block(nn.Module):
@@ -100,6 +121,23 @@ class _Block(nn.Module):
         return x[..., self.behind : x.shape[-1] - self.ahead] + self.dropout(self.mix(y))
 
 
+class ScriptEncoder(nn.Module):
+    """What known phones add to the features of speech: each phone and its neighbours, 0 before training."""
+
+    def __init__(self, n_phones: int, dim: int) -> None:
+        super().__init__()
+        self.n_phones = n_phones
+        self.entry = nn.Conv1d(n_phones, dim, 7, padding=3)
+        self.exit = nn.Conv1d(dim, dim, 8, stride=2, padding=3)
+        for parameter in self.exit.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, phones: Tensor) -> Tensor:
+        """Return ``(B, T, dim)`` for phone numbers ``(B, 2 T)``, 50 a second."""
+        known = functional.one_hot(phones, self.n_phones).to(self.exit.weight.dtype).mT
+        return self.exit(functional.gelu(self.entry(known))).mT
+
+
 class SpeechEncoder(nn.Module):
     """Log-mels, running mean, dilated convolutions at 100, 50 and 25 frames a second; about 1 M parameters."""
 
@@ -114,8 +152,9 @@ class SpeechEncoder(nn.Module):
         self.register_buffer("window", torch.hann_window(_WINDOW), persistent=False)
         self.prior = nn.Parameter(torch.full((config.n_mels,), -5.0), requires_grad=False)
         self.entry = nn.Conv1d(config.n_mels, width, 5, stride=2)
-        self.blocks = nn.ModuleList(_Block(width, dilation, ahead, config.dropout) for dilation, ahead in _BLOCKS)
+        self.blocks = nn.ModuleList(_Block(width, dilation, ahead, config.dropout) for dilation, ahead in config.blocks)
         self.exit = nn.Conv1d(width, config.dim, 4, stride=2)
+        self.script = ScriptEncoder(config.n_phones, config.dim) if config.n_phones else None
 
     def log_mels(self, samples: Tensor, before: Tensor | None = None) -> Tensor:
         """Return log-mel energies ``(B, n_mels, n // HOP)``; frame k sees hop k and the `OVERLAP` samples before it.
@@ -163,17 +202,16 @@ class SpeechEncoder(nn.Module):
         weight = self.prior.new_full((n_batch, 1), 1e-3)
         return RunningMean(self.prior * weight, weight)
 
-    @staticmethod
-    def surround(normalised: Tensor) -> Tensor:
-        """Put silence before and after normalised log-mels: `MEMORY` and `LOOKAHEAD` frames."""
-        ends = (MEMORY * MELS_PER_FRAME, LOOKAHEAD * MELS_PER_FRAME)
+    def surround(self, normalised: Tensor) -> Tensor:
+        """Put silence before and after normalised log-mels: `memory` and `LOOKAHEAD` frames."""
+        ends = (self.config.memory * MELS_PER_FRAME, LOOKAHEAD * MELS_PER_FRAME)
         return functional.pad(normalised, ends, value=SILENCE)
 
     def hidden(self, surrounded: Tensor) -> Tensor:
         """Return the hidden layer, 50 a second, of normalised log-mels with their surroundings.
 
         Args:
-            surrounded: ``(B, n_mels, 4 (MEMORY + T + LOOKAHEAD))``, real past and future or silence.
+            surrounded: ``(B, n_mels, 4 (memory + T + LOOKAHEAD))``, real past and future or silence.
 
         Returns:
             ``(B, width, 2 T + 2)``: one step more at either end than the T frames have.
@@ -200,7 +238,7 @@ class SpeechEncoder(nn.Module):
         """Return samples ``(..., n)`` as they are: the running mean of the log-mels takes care of the level."""
         return samples
 
-    def forward(self, samples: Tensor, n_frames: int | None = None) -> Tensor:
+    def forward(self, samples: Tensor, n_frames: int | None = None, phones: Tensor | None = None) -> Tensor:
         """Return the features of speech.
 
         Frame t belongs to samples ``640 t ... 640 (t + 1)`` and depends on no sample after frame ``t + LOOKAHEAD``.
@@ -209,13 +247,28 @@ class SpeechEncoder(nn.Module):
             samples: ``(B, n)`` at 16 kHz.
             n_frames: motion frames F wanted: the speech is cut or filled with zeros to ``640 F`` samples; None for
                 one for every begun 40 ms.
+            phones: ``(B, 2 F)`` phones of a transcript, 50 a second; None without one.
 
         Returns:
             ``(B, F, dim)``.
+
+        Raises:
+            UsageError: phones are given to an encoder that was not trained with them.
         """
         samples = in_frames(samples, n_frames)
         normalised, _ = self.normalise(self.log_mels(samples))
-        return self.features(self.hidden(self.surround(normalised)))
+        features = self.features(self.hidden(self.surround(normalised)))
+        return features if phones is None else features + self.scripted(phones)
+
+    def scripted(self, phones: Tensor) -> Tensor:
+        """Return what the phones of a transcript ``(B, 2 F)`` add to the features ``(B, F, dim)``.
+
+        Raises:
+            UsageError: the encoder was not trained with phones.
+        """
+        if self.script is None:
+            raise UsageError("the model's speech encoder takes no transcript; use a model that was trained with phones")
+        return self.script(phones)
 
     def stream(self, blocks: Iterable[np.ndarray], multiple: int = 1, replicate: bool = False) -> Iterator[Tensor]:
         """Encode speech of any length piece by piece; equal to encoding it whole.
@@ -234,7 +287,7 @@ class SpeechEncoder(nn.Module):
         state = _StreamState(
             self.prior.new_zeros(1, OVERLAP),
             None,
-            self.prior.new_full((1, self.config.n_mels, MEMORY * MELS_PER_FRAME), SILENCE),
+            self.prior.new_full((1, self.config.n_mels, self.config.memory * MELS_PER_FRAME), SILENCE),
         )
         for block in blocks:
             rest = np.concatenate([rest, block])
@@ -256,7 +309,7 @@ class SpeechEncoder(nn.Module):
     @torch.inference_mode()
     def _ready(self, state: _StreamState) -> tuple[list[Tensor], _StreamState]:
         """Return the features that nothing to come can change, if any, and what is left."""
-        n_frames = state.known.shape[-1] // MELS_PER_FRAME - MEMORY - LOOKAHEAD
+        n_frames = state.known.shape[-1] // MELS_PER_FRAME - self.config.memory - LOOKAHEAD
         if n_frames < 1:
             return [], state
         features = self.features(self.hidden(state.known))[0]

@@ -1,6 +1,6 @@
 """Make a corpus in parallel, speaker by speaker: first everybody's speech, then everybody's motion.
 
-A speaker depends only on the seed and the speaker's number. Each one is made in a process of its own, because espeak-ng
+A speaker depends only on the seed and the speaker's number. Each one speaks in a process of its own, because espeak-ng
 keeps state from sentence to sentence. So the bytes do not depend on `jobs` or on interruptions. A finished file is never
 made twice; delete a file to make it anew.
 """
@@ -25,7 +25,7 @@ from diffposetalk.files.json_text import read_json
 from diffposetalk.parallel import Function, Processes
 from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE
-from diffposetalk.workshop.corpus import shards
+from diffposetalk.workshop.corpus import listening, shards
 from diffposetalk.workshop.corpus.engines.base import Line, Voice
 from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence, shift_phones
 from diffposetalk.workshop.corpus.language.text import sentence
@@ -36,6 +36,7 @@ from diffposetalk.workshop.corpus.recordings.speech import (
     report_path,
     write_notes,
 )
+from diffposetalk.workshop.corpus.teacher.teacher import Ear
 from diffposetalk.workshop.corpus.voices import Utterance, VoiceTransform, list_voices, pick_voice, speak_lines
 
 CLIP_SECONDS = (9.0, 20.0)
@@ -102,6 +103,7 @@ def build_corpus(
     voices: Sequence[Voice] | None = None,
     progress: Progress | None = None,
     recordings: Sequence[str | Path] = (),
+    ear: Ear | None = None,
 ) -> BuildReport:
     """Make or continue a corpus.
 
@@ -116,6 +118,7 @@ def build_corpus(
         voices: voices to use; None for all that are installed.
         progress: called with the speakers done, all speakers, and "speaking", "aligning" or "moving".
         recordings: folders of recorded speech, in a layout of `recordings.layouts`; each person becomes a speaker.
+        ear: teacher that listens to all speech; None makes a corpus by phones alone, with aligned recordings only.
 
     Raises:
         UsageError: a number is out of range.
@@ -146,7 +149,10 @@ def build_corpus(
         _prepare(folder, seed, clips_per_speaker, plans, recorded)
         silent = [plan for plan in plans if not shards.speech_path(folder, plan.info.speaker).exists()]
         tasks: dict[str, tuple[Any, ...]] = {plan.info.speaker: (folder, plan) for plan in silent}
-        made, failed = _run("speaking", make_speech, tasks, len(plans), jobs, progress)
+        made, failed = _run("speaking", make_speech, tasks, len(plans), jobs, progress, fresh=True)
+        if ear is not None:
+            people = {plan.info.speaker: plan.recordings for plan in recorded}
+            listening.listen_to_recordings(folder, people, ear, jobs, progress)
         unread = [plan for plan in recorded if not report_path(folder, plan.info.speaker).exists()]
         tasks = {plan.info.speaker: (folder, plan) for plan in unread}
         aligned, unaligned = _run("aligning", make_recorded_speech, tasks, len(recorded), jobs, progress)
@@ -154,6 +160,8 @@ def build_corpus(
     speakers = shards.list_speakers(folder) if not failed or made else []
     if not speakers:
         raise DiffPoseTalkError(f"{folder}: no speaker could be made; do the speech engines work?")
+    if ear is not None:
+        listening.listen_to_clips(folder, speakers, ear, jobs, progress)
     if motion or remotion:
         (folder / "motion").mkdir(exist_ok=True)
         recipe_seed = _recipe_seed(folder)
@@ -243,8 +251,15 @@ def make_motion(folder: Path, speaker: str, seed: int) -> None:
 
     index = int(speaker[1:]) + (FIRST_RECORDED if speaker.startswith("r") else 0)
     manner = Manner.sample(np.random.default_rng([seed, index, 2]))
+    heard = listening.load_clips(folder, speaker)
     motions = [
-        articulate(clip.speech, clip.phones, manner, np.random.default_rng([seed, index, 3, number]))
+        articulate(
+            clip.speech,
+            clip.phones,
+            manner,
+            np.random.default_rng([seed, index, 3, number]),
+            gap=heard[f"{number:03d}"]["gap"] if heard else None,
+        )
         for number, clip in enumerate(shards.load_shard(folder, speaker))
     ]
     shards.save_motion(folder, speaker, manner.vector(), motions)
@@ -348,17 +363,19 @@ def _run(
     n_speakers: int,
     jobs: int,
     progress: Progress | None,
+    fresh: bool = False,
 ) -> tuple[list[str], list[str]]:
     """Run a task for each speaker that lacks a file; return the speakers whose file was made, and the failed ones.
 
-    A process that crashes gets a second try. The reason of every failure is logged.
+    A process that crashes gets a second try. The reason of every failure is logged. ``fresh`` gives each speaker a process
+    of its own.
     """
     made: list[str] = []
     failed: list[str] = []
     n_finished = n_speakers - len(tasks)
     if progress:
         progress(n_finished, n_speakers, what)
-    for result in Processes(jobs, fresh=True).results(function, tasks):
+    for result in Processes(jobs, fresh=fresh).results(function, tasks):
         if result.died or result.error:
             failed.append(result.name)
             LOGGER.warning("%s: %s", result.name, result.error or "its process crashed twice")

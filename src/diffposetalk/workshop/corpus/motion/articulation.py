@@ -18,9 +18,17 @@ from diffposetalk.workshop.corpus.motion.mouth import MouthTracks, mouth_tracks
 from diffposetalk.workshop.corpus.motion.prosody import RATE_HZ, analyse
 from diffposetalk.workshop.corpus.motion.upper_face import SIDES, smooth_noise, upper_face
 
+HEARD_HZ = 50
+"""Values a second of the lip gap that a teacher hears."""
+
 
 def articulate(
-    speech: Speech, phones: Sequence[Phone], manner: Manner, rng: np.random.Generator, fps: float = 25.0
+    speech: Speech,
+    phones: Sequence[Phone],
+    manner: Manner,
+    rng: np.random.Generator,
+    fps: float = 25.0,
+    gap: np.ndarray | None = None,
 ) -> Motion:
     """Give speech a face and a moving head.
 
@@ -30,6 +38,8 @@ def articulate(
         manner: how the speaker moves.
         rng: source of all randomness: same state, same motion.
         fps: frames per second of the result.
+        gap: ``(N,)`` lip gap that a teacher hears, 50 a second, on the scale of `MouthTracks.gap`; NaN where it has
+            none. It is mixed with the gap of the phones; closures stay those of the phones. None for the phones alone.
 
     Returns:
         Motion of the 52 ARKit channels, ``round(duration * fps)`` frames (at least 1); frame ``i`` belongs to the
@@ -44,7 +54,9 @@ def articulate(
     phones = fill_silence(phones, duration)
     prosody = analyse(speech, phones)
     tracks = mouth_tracks(phones, prosody, manner)
-    weights = _mouth_weights(_sampled(tracks, n_frames, fps), manner, rng, fps)
+    tracks = _sampled(tracks, n_frames, fps)
+    heard = None if gap is None else _heard_gap(gap, n_frames, fps)
+    weights = _mouth_weights(tracks, heard, manner, rng, fps)
     weights.update(upper_face(prosody, manner, rng, n_frames, fps))
     _couple_cheeks(weights)
     expression = np.zeros((n_frames, len(CHANNELS)))
@@ -68,7 +80,15 @@ def _sampled(tracks: MouthTracks, n_frames: int, fps: float) -> MouthTracks:
     return MouthTracks(**{name: np.interp(position, grid, curve) for name, curve in vars(tracks).items()})
 
 
-def _mouth_weights(tracks: MouthTracks, manner: Manner, rng: np.random.Generator, fps: float) -> dict[str, np.ndarray]:
+def _heard_gap(gap: np.ndarray, n_frames: int, fps: float) -> np.ndarray:
+    """Return the gap that a teacher hears at the motion's frames ``(n_frames,)``, NaN where it has none."""
+    position = np.arange(n_frames) / fps * HEARD_HZ - 0.5
+    return np.interp(position, np.arange(len(gap)), gap)
+
+
+def _mouth_weights(
+    tracks: MouthTracks, heard: np.ndarray | None, manner: Manner, rng: np.random.Generator, fps: float
+) -> dict[str, np.ndarray]:
     """Turn articulatory tracks into weights of jaw, lips and tongue that give the lip gap that the tracks ask for.
 
     The order of the calls of ``noise`` decides the result.
@@ -83,10 +103,13 @@ def _mouth_weights(tracks: MouthTracks, manner: Manner, rng: np.random.Generator
         return noise(table.POSTURE_NOISE, table.POSTURE_NOISE_S)
 
     open_free = (1 - tracks.seal) * (1 - table.TUCK_SHUTS * tracks.tuck)
-    gap_mm = table.GAP_FULL_MM * manner.mouth_opening * tracks.gap * (1 + noise(table.GAP_NOISE))
-    gap_mm = gap_mm * (1 - table.ROUNDING_NARROWS * np.clip(tracks.round, 0, 1)) * open_free
+    gap = tracks.gap * (1 - table.ROUNDING_NARROWS * np.clip(tracks.round, 0, 1))
+    more = np.zeros(n) if heard is None else table.HEARD_SHARE * np.nan_to_num(np.clip(heard, 0, 1.6) - gap)
+    more = more * speaking
+    gap_mm = table.GAP_FULL_MM * manner.mouth_opening * (gap + more) * (1 + noise(table.GAP_NOISE)) * open_free
     jaw_share = table.JAW_SHARE + table.JAW_SHARE_BY_BALANCE * manner.jaw_lip_balance
-    jaw = table.JAW_FULL * manner.mouth_opening * jaw_share * tracks.jaw * (1 + noise(table.JAW_NOISE))
+    jaw = np.maximum(tracks.jaw + table.HEARD_JAW * more, 0)
+    jaw = table.JAW_FULL * manner.mouth_opening * jaw_share * jaw * (1 + noise(table.JAW_NOISE))
     jaw = jaw * (1 - table.ROUNDING_LIFTS_JAW * np.clip(tracks.round, 0, 1))
     jaw = np.clip(jaw * (1 - table.TUCK_LIFTS_JAW * tracks.tuck), 0, table.JAW_LIMIT)
     rounding = np.clip(tracks.round, 0, table.GESTURE_LIMIT) * manner.rounding

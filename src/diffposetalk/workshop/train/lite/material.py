@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.parallel import Processes
 from diffposetalk.progress import Progress
+from diffposetalk.workshop.corpus import listening
 from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, Phone
 from diffposetalk.workshop.corpus.motion.articulation import articulate
 from diffposetalk.workshop.corpus.motion.manner import PRESETS, Manner
@@ -65,13 +66,15 @@ def split_speakers(corpus: Path, validation_share: float) -> tuple[list[str], li
 def make_copies(
     corpus: Path, speakers: Sequence[str], folder: Path, n_copies: int, progress: Progress | None = None
 ) -> None:
-    """Write ``n_copies`` augmented copies of every clip, one file for each speaker; finished files stay.
+    """Write ``n_copies`` augmented copies of every clip and its neutral mouth, one file for each speaker.
+
+    Finished files stay.
 
     Raises:
         DiffPoseTalkError: the copies of a speaker cannot be made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [name for name in speakers if n_copies and not (folder / f"{name}.safetensors").exists()]
+    missing = [name for name in speakers if not (folder / f"{name}.safetensors").exists()]
     tasks = {name: (corpus, name, folder, n_copies) for name in missing}
     for done, result in enumerate(Processes(os.cpu_count() or 1).results(_copy_speaker, tasks), 1):
         if result.died or result.error:
@@ -85,7 +88,12 @@ def _copy_speaker(corpus: Path, speaker: str, folder: Path, n_copies: int) -> No
     from safetensors.numpy import save
 
     tensors = {}
+    heard = listening.load_clips(corpus, speaker)
     for clip in load_shard(corpus, speaker):
+        gap = heard[clip.name.rpartition("/")[2]]["gap"] if heard else None
+        motion = articulate(clip.speech, clip.phones, Manner(), np.random.default_rng(0), FPS, gap)
+        mouth = [name.startswith(MOUTH_PREFIXES) for name in motion.expression_names]
+        tensors[f"{clip.name}/curves"] = motion.expression[:, mouth]
         for k, version in enumerate(versions_of(clip.name, clip.speech.samples, n_copies)[1:]):
             tensors[f"{clip.name}/{k}"] = version
     write_atomically(folder / f"{speaker}.safetensors", save(tensors))
@@ -124,18 +132,19 @@ def speech_clips(corpus: Path, speakers: Sequence[str], copies: Path, n_copies: 
 
     clips = []
     for speaker in speakers:
-        augmented = load_file(copies / f"{speaker}.safetensors") if n_copies else {}
+        made = load_file(copies / f"{speaker}.safetensors")
+        listened = listening.load_clips(corpus, speaker)
         for clip in load_shard(corpus, speaker):
             n_frames = len(clip.speech.samples) // FRAME_SAMPLES
-            versions = (_to_int16(clip.speech.samples), *(augmented[f"{clip.name}/{k}"] for k in range(n_copies)))
-            motion = articulate(clip.speech, clip.phones, Manner(), np.random.default_rng(0), FPS)
-            mouth = [name.startswith(MOUTH_PREFIXES) for name in motion.expression_names]
-            clips.append(
-                SpeechClip(versions, phone_labels(clip.phones, 2 * n_frames), motion.expression[:n_frames, mouth])
-            )
+            versions = (_to_int16(clip.speech.samples), *(made[f"{clip.name}/{k}"] for k in range(n_copies)))
+            heard = listened.get(clip.name.rpartition("/")[2], {}).get("features", np.zeros((0, 0)))
+            whole = np.full((2 * n_frames, heard.shape[1]), np.nan, np.float16)
+            whole[: len(heard)] = heard[: 2 * n_frames]
+            curves = made[f"{clip.name}/curves"][:n_frames]
+            clips.append(SpeechClip(versions, phone_labels(clip.phones, 2 * n_frames), curves, whole))
     spread = np.concatenate([clip.curves for clip in clips[:200]])
     mean, std = spread.mean(0), np.maximum(spread.std(0), 0.02)
-    return [SpeechClip(clip.versions, clip.phones, (clip.curves - mean) / std) for clip in clips]
+    return [replace(clip, curves=(clip.curves - mean) / std) for clip in clips]
 
 
 def phone_labels(phones: Sequence[Phone], n_steps: int) -> np.ndarray:
@@ -168,6 +177,7 @@ def encode_clips(
     space: MotionSpace,
     first_speaker: int,
     progress: Progress | None = None,
+    phones: Sequence[np.ndarray] = (),
 ) -> list[EncodedClip]:
     """Normalise motion and encode every version of the speech.
 
@@ -178,13 +188,18 @@ def encode_clips(
         space: of the motion.
         first_speaker: number given to the first speaker.
         progress: called after each clip.
+        phones: ``(2 T,)`` of the same clips; with them, one more version is speech with its transcript.
     """
     numbers: dict[str, int] = {}
     encoded = []
     for done, (clip, versions) in enumerate(zip(clips, speech, strict=True), 1):
         n_frames = min(len(clip.motion), len(versions[0]) // FRAME_SAMPLES)
         wave = np.stack([version[: n_frames * FRAME_SAMPLES] for version in versions])
-        features = encoder(torch.from_numpy(wave.astype(np.float32) / 32768)).numpy().astype(np.float16)
+        encoded_speech = encoder(torch.from_numpy(wave.astype(np.float32) / 32768))
+        if len(phones):
+            script = torch.from_numpy(phones[done - 1][None, : 2 * n_frames])
+            encoded_speech = torch.cat([encoded_speech, encoded_speech[:1] + encoder.scripted(script)])
+        features = encoded_speech.numpy().astype(np.float16)
         number = numbers.setdefault(clip.speaker, first_speaker + len(numbers))
         encoded.append(EncodedClip(space.encode(clip.motion)[:n_frames], features, number, clip.manner))
         if progress:

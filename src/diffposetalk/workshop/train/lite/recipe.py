@@ -171,7 +171,9 @@ def _encoded(
     """Encode the clips of both splits; speakers are numbered on from split to split."""
     encoded, n_speakers = [], 0
     for part in (training, held_out):
-        encoded.append(encode_clips(part.motions, part.versions, encoder, space, n_speakers, run.report("encoding")))
+        phones = [clip.phones for clip in part.labelled] if encoder.script is not None else []
+        report = run.report("encoding")
+        encoded.append(encode_clips(part.motions, part.versions, encoder, space, n_speakers, report, phones))
         n_speakers += len({clip.speaker for clip in part.motions})
     return EncodedSplits(*encoded)
 

@@ -1,0 +1,213 @@
+"""Fit a teacher: phones from aligned English recordings, the lip gap from filmed people."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.files.npz import read_npz
+from diffposetalk.progress import Progress
+from diffposetalk.speech import SAMPLE_RATE, Speech
+from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, SYMBOLS, Phone
+from diffposetalk.workshop.corpus.recordings.layouts import read_recordings
+from diffposetalk.workshop.corpus.recordings.recording import Recording
+from diffposetalk.workshop.corpus.recordings.speech import Unusable, phones_of
+from diffposetalk.workshop.corpus.teacher import phones as phone_reader
+from diffposetalk.workshop.corpus.teacher.lips import LipMap, at_rate, fit_lips
+from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier
+from diffposetalk.workshop.corpus.teacher.teacher import Teacher
+from diffposetalk.workshop.corpus.teacher.whisper import FEATURE_HZ, WhisperEncoder
+
+COMPONENTS = 96
+"""Components of the Whisper features that the speech encoder learns."""
+HIDDEN = 256
+"""Width of the phone classifier."""
+STEPS = 3000
+"""Training steps of the phone classifier."""
+BATCH = 1024
+"""Features in a step."""
+TRACKS = "tracks.npz"
+"""File beside recordings with what a face tracker found in them: ``<name>/gap (T,)`` at 25 frames a second."""
+TRACK_HZ = 25.0
+"""Frames a second of `TRACKS`; frame k belongs to the time k / 25."""
+HELD_OUT = 10
+"""One speaker of so many is kept aside to measure the classifier."""
+GAP_MEAN, GAP_SPREAD = 0.216, 0.179
+"""Mean and standard deviation of the lip gap that the articulation model gives a neutral speaker of English recordings."""
+
+
+def fit_teacher(
+    recordings: Sequence[Path], footage: Sequence[Path], whisper: WhisperEncoder, progress: Progress | None = None
+) -> tuple[Teacher, dict[str, float]]:
+    """Fit a teacher.
+
+    Args:
+        recordings: folders of speech; what is English and has text is aligned and teaches the phones.
+        footage: folders of filmed speech with `TRACKS`.
+        whisper: the model whose features are read.
+        progress: called with the recordings done, all recordings, and what is going on.
+
+    Returns:
+        The teacher; and the share of right phones, and of bilabials found and right, on speakers that were kept aside.
+
+    Raises:
+        InputError: no recording can be aligned, or a folder of footage has no tracks.
+    """
+    listed = [each for folder in recordings for each in read_recordings(folder)]
+    english = [each for each in listed if each.language[:2] == "en" and each.text]
+    films = [(folder, load_tracks(folder / TRACKS)) for folder in footage]
+    total = len(english) + sum(len(tracks) for _, tracks in films)
+    features: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    kept_aside: list[bool] = []
+    done = 0
+    for recording in english:
+        heard = _aligned_features(recording, whisper)
+        if heard is not None:
+            features.append(heard[0])
+            labels.append(heard[1])
+            kept_aside.append(int(hashlib.sha256(recording.speaker.encode()).hexdigest(), 16) % HELD_OUT == 0)
+        done += 1
+        if progress:
+            progress(done, total, "listening")
+    if not features or all(kept_aside):
+        raise InputError("no English recording with text could be aligned; the teacher cannot learn phones")
+    people = []
+    for folder, tracks in films:
+        clips = []
+        for clip in _filmed(folder, tracks, whisper):
+            clips.append(clip)
+            done += 1
+            if progress:
+                progress(done, total, "watching")
+        people.append(clips)
+    everything = np.concatenate([*features, *(feature for clips in people for feature, _ in clips)]).astype(np.float32)
+    mean, scale = everything.mean(0), everything.std(0) + 1e-3
+    projection = _components((everything - mean) / scale)
+    standard = [np.clip((each - mean) / scale, -8, 8).astype(np.float32) for each in features]
+    training = [index for index, aside in enumerate(kept_aside) if not aside]
+    held_out = [index for index, aside in enumerate(kept_aside) if aside]
+    classifier = _classifier([standard[k] for k in training], [labels[k] for k in training], progress)
+    figures = phone_figures(classifier, [standard[k] for k in held_out], [labels[k] for k in held_out])
+    weights = fit_lips(
+        [
+            ([np.clip((feature - mean) / scale, -8, 8) for feature, _ in clips], [gap for _, gap in clips])
+            for clips in people
+        ]
+    )
+    return Teacher(mean, scale, projection, classifier, _on_scale(LipMap(weights, 0.0, 1.0), standard)), figures
+
+
+def _on_scale(lips: LipMap, features: Sequence[np.ndarray]) -> LipMap:
+    """Bring a map to the scale of the articulation model, by what it gives for standardised features of recordings."""
+    gaps = np.concatenate([lips.gap(each) for each in features])
+    spread = GAP_SPREAD / float(gaps.std())
+    return LipMap(lips.weights, GAP_MEAN - spread * float(gaps.mean()), spread)
+
+
+def load_tracks(path: Path) -> dict[str, np.ndarray]:
+    """Read the lip gaps of a folder of footage: ``(T,)`` by the recording's name.
+
+    Raises:
+        InputError: there are none.
+    """
+    arrays = read_npz(path, "face tracks")
+    gaps = {key.removesuffix("/gap"): np.asarray(arrays[key]) for key in arrays if key.endswith("/gap")}
+    if not gaps:
+        raise InputError(f"{path}: holds no lip gaps (<name>/gap)")
+    return gaps
+
+
+def phone_figures(
+    classifier: PhoneClassifier, features: Sequence[np.ndarray], labels: Sequence[np.ndarray]
+) -> dict[str, float]:
+    """Measure a classifier: share of right phones, and of bilabial steps found and right; empty without clips."""
+    if not features:
+        return {}
+    guessed = np.concatenate([classifier.log_probabilities(each).argmax(1) for each in features])
+    true = np.concatenate(labels)
+    lips = [SYMBOL_INDEX[symbol] for symbol in ("p", "b", "m")]
+    is_guessed, is_true = np.isin(guessed, lips), np.isin(true, lips)
+    return {
+        "phones": float((guessed == true).mean()),
+        "bilabials_found": float(is_guessed[is_true].mean()) if is_true.any() else 0.0,
+        "bilabials_right": float(is_true[is_guessed].mean()) if is_guessed.any() else 0.0,
+    }
+
+
+def phone_numbers(phones: Sequence[Phone], n_steps: int) -> np.ndarray:
+    """Return the number of the phone at the middle of each step of 20 ms: ``(n_steps,)``."""
+    times = (np.arange(n_steps) + 0.5) / FEATURE_HZ
+    ends = np.array([phone.end for phone in phones])
+    index = np.minimum(np.searchsorted(ends, times, side="right"), len(phones) - 1)
+    return np.array([SYMBOL_INDEX[phone.symbol] for phone in phones], np.int64)[index]
+
+
+def _aligned_features(recording: Recording, whisper: WhisperEncoder) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return features and phone numbers of a recording, or None where it cannot be aligned."""
+    try:
+        speech = Speech.load(recording.path, SAMPLE_RATE)
+        phones = phones_of(recording, speech)
+    except (Unusable, DiffPoseTalkError):
+        return None
+    features = whisper.features(speech.samples).astype(np.float16)
+    return features, phone_numbers(phones, len(features))
+
+
+def _filmed(
+    folder: Path, tracks: dict[str, np.ndarray], whisper: WhisperEncoder
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield features and gap at the features' times of each filmed clip."""
+    paths = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in (".mkv", ".mp4", ".mpg", ".mov")}
+    for name, gap in sorted(tracks.items()):
+        if name not in paths or np.isnan(gap).mean() > 0.2:
+            continue
+        features = whisper.features(Speech.load(paths[name], SAMPLE_RATE).samples).astype(np.float16)
+        times = (np.arange(len(features)) + 0.5) / FEATURE_HZ
+        yield features, at_rate(gap, TRACK_HZ, times + 0.5 / TRACK_HZ)
+
+
+def _components(standardised: np.ndarray) -> np.ndarray:
+    """Return the leading principal components ``(D, K)``; less important ones are scaled down, but not fully."""
+    values, vectors = np.linalg.eigh(np.cov(standardised[::4].T))
+    values, vectors = values[::-1][:COMPONENTS], vectors[:, ::-1][:, :COMPONENTS]
+    return (vectors / np.sqrt(values) * (values / values[0]) ** 0.25).astype(np.float32)
+
+
+def _classifier(
+    features: Sequence[np.ndarray], labels: Sequence[np.ndarray], progress: Progress | None
+) -> PhoneClassifier:
+    """Train the phone classifier."""
+    import torch
+    from torch import nn
+    from torch.nn import functional
+
+    torch.manual_seed(0)
+    steps = np.concatenate([np.full(len(each), index) for index, each in enumerate(features)])
+    first = np.concatenate([[0], np.cumsum([len(each) for each in features])])
+    everything = np.concatenate(features).astype(np.float16)
+    targets = torch.from_numpy(np.concatenate(labels))
+    n_inputs = everything.shape[1] * len(phone_reader.CONTEXT)
+    first_layer, last_layer = nn.Linear(n_inputs, HIDDEN), nn.Linear(HIDDEN, len(SYMBOLS))
+    network = nn.Sequential(first_layer, nn.ReLU(), nn.Dropout(0.3), last_layer)
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-3, weight_decay=0.05)
+    rates = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
+    rng = np.random.default_rng(0)
+    for step in range(STEPS):
+        chosen = rng.integers(len(everything), size=BATCH)
+        clip = steps[chosen]
+        rows = [np.clip(chosen + away, first[clip], first[clip + 1] - 1) for away in phone_reader.CONTEXT]
+        inputs = torch.from_numpy(np.concatenate([everything[row] for row in rows], axis=1)).float()
+        loss = functional.cross_entropy(network(inputs), targets[chosen], label_smoothing=0.05)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        rates.step()
+        if progress:
+            progress(step + 1, STEPS, "learning phones")
+    arrays = (first_layer.weight.T, first_layer.bias, last_layer.weight.T, last_layer.bias)
+    return PhoneClassifier(*(array.detach().numpy().copy() for array in arrays))
