@@ -39,16 +39,12 @@ GAP_FULL_MM = 23.5
 """Lip gap in millimetres at a gap of 1, for a speaker whose `mouth_opening` is 1."""
 GAP_NOISE = 0.05
 """Standard deviation of the lip gap's slow noise, as a share of the gap."""
-<<<<<<< HEAD
-ROUNDING_NARROWS = 0.5
-=======
 HEARD_SHARE = 0.6
 """Share of the teacher's lip gap in the mixture with that of the phones, where there is a teacher. The teacher knows real
 faces, the phones know every language."""
 HEARD_JAW = 0.8
 """Jaw opening by what the teacher's gap adds."""
-ROUNDING_NARROWS = 0.35
->>>>>>> 2ca8e69 (A teacher on Whisper features hears phones and the lip gap in recordings of every language)
+ROUNDING_NARROWS = 0.5
 """Share of the lip gap that full rounding takes away."""
 TUCK_SHUTS = 0.7
 """Share of the lip gap that a tucked lower lip takes away."""
