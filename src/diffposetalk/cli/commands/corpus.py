@@ -4,6 +4,8 @@ The same seed and voices make the same corpus. A run that was stopped continues 
 
   diffposetalk corpus corpus --hours 2
   diffposetalk corpus corpus --hours 2 --recordings LibriSpeech/dev-clean --recordings mine
+  diffposetalk corpus --fit teacher.safetensors --recordings LibriSpeech/dev-clean --footage filmed
+  diffposetalk corpus corpus --hours 2 --recordings LibriSpeech/dev-clean --teacher teacher.safetensors
   diffposetalk corpus corpus --report corpus.html
   diffposetalk corpus --voices
   diffposetalk corpus --voices flite
@@ -12,8 +14,10 @@ The same seed and voices make the same corpus. A run that was stopped continues 
 from __future__ import annotations
 
 import argparse
+import os
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
@@ -22,6 +26,7 @@ from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
+    from diffposetalk.workshop.corpus.teacher.whisper import WhisperEncoder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,6 +45,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=[],
             metavar="FOLDER",
             help="recorded speech of people with its text; may be repeated (docs/training.md names the layouts)",
+        )
+    )
+    writes(
+        parser.add_argument(
+            "--fit",
+            metavar="TEACHER",
+            help="fit a teacher to --recordings (phones) and --footage (the lip gap) and write it; makes no corpus",
+        )
+    )
+    reads(
+        parser.add_argument(
+            "--footage",
+            action="append",
+            default=[],
+            metavar="FOLDER",
+            help="with --fit: filmed speech with tracks.npz, the lip gaps of a face tracker; may be repeated",
+        )
+    )
+    reads(
+        parser.add_argument(
+            "--teacher",
+            metavar="TEACHER",
+            help="teacher that listens to all speech; with it, recordings of every language and without text are used",
+        )
+    )
+    reads(
+        parser.add_argument(
+            "--whisper",
+            metavar="FOLDER",
+            help="with --fit or --teacher: Whisper model for faster-whisper (default: the installed packages of Whisper base)",
         )
     )
     parser.add_argument(
@@ -73,6 +108,12 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Build the corpus, or list the voices; return the result for `--json`."""
     if args.voices is not None:
         return _voices(args.voices, console)
+    if args.fit is not None:
+        return _fit(args, console)
+    if args.footage:
+        raise UsageError("--footage is for fitting a teacher: name its file with --fit")
+    if args.whisper and not args.teacher:
+        raise UsageError("--whisper needs --teacher or --fit")
     if args.folder is None:
         raise UsageError("name a folder for the corpus: diffposetalk corpus FOLDER --hours H")
     if args.speech_only and args.motion_anew:
@@ -112,9 +153,34 @@ def _voices(word: str, console: Console) -> dict[str, Any]:
     return {"voices": [{"name": voice.name, "language": voice.language, "engine": voice.engine} for voice in chosen]}
 
 
+def _fit(args: argparse.Namespace, console: Console) -> dict[str, Any]:
+    """Fit a teacher and write it."""
+    from diffposetalk.workshop.corpus.teacher.fit import fit_teacher
+
+    if args.folder is not None:
+        raise UsageError("--fit makes no corpus: leave out the folder")
+    if not args.recordings or not args.footage:
+        raise UsageError("--fit needs --recordings (speech with text) and --footage (filmed speech with tracks.npz)")
+    recordings, footage = ([Path(folder) for folder in folders] for folders in (args.recordings, args.footage))
+    with console.progress("listening", "recordings") as progress:
+        teacher, figures = fit_teacher(recordings, footage, _whisper(args), progress)
+    teacher.save(Path(args.fit))
+    console.say(f"{args.fit}: on speakers kept aside " + ", ".join(f"{k} {v:.2f}" for k, v in figures.items()))
+    return {"teacher": args.fit, "figures": figures}
+
+
+def _whisper(args: argparse.Namespace) -> WhisperEncoder:
+    """Load the Whisper model that the arguments name."""
+    from diffposetalk.workshop.corpus.teacher.whisper import WhisperEncoder, whisper_folder
+
+    return WhisperEncoder(whisper_folder(args.whisper), args.jobs or os.cpu_count() or 1)
+
+
 def _build(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     from diffposetalk.workshop.corpus.build import build_corpus
+    from diffposetalk.workshop.corpus.teacher.teacher import Ear, Teacher
 
+    ear = Ear(_whisper(args), Teacher.load(Path(args.teacher))) if args.teacher else None
     with console.progress("speaking", "speakers") as progress:
         corpus = build_corpus(
             args.folder,
@@ -125,6 +191,7 @@ def _build(args: argparse.Namespace, console: Console) -> dict[str, Any]:
             remotion=args.motion_anew,
             progress=progress,
             recordings=args.recordings,
+            ear=ear,
         )
     console.say(f"{corpus.folder}: {corpus.hours:.2f} h, {corpus.clips} clips, {corpus.speakers} speakers")
     if corpus.failed:

