@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "diffposetalk"
 
 LAYERS = """
-errors progress arkit files config pages parallel geometry media speech speech_activity motion style
+errors progress arkit files config pages parallel geometry media speech motion style
 diffusion head model
 metrics render retarget exchange track generate data released_weights
 workshop.corpus workshop.footage workshop.train workshop.evaluate workshop

@@ -2,7 +2,7 @@
 
     pip install silero-vad && python tools/voice_activity.py
 
-Writes `src/diffposetalk/assets/voice_activity.safetensors`, which `diffposetalk.speech_activity.voice` reads.
+Writes `src/diffposetalk/assets/voice_activity.safetensors`, which `diffposetalk.speech.activity.voice` reads.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkWarning, InputError, UsageError
 from diffposetalk.speech import Speech, SpeechFile
-from diffposetalk.speech_activity import SpeechMeter, SpeechOnly
+from diffposetalk.speech.activity import SpeechMeter, SpeechOnly
 
 MOST_CHANNELS = 32
 """Largest number of channels. The shorter side of a two-dimensional array holds the channels."""

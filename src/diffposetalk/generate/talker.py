@@ -17,6 +17,7 @@ from diffposetalk.diffusion.samplers import standard_normal
 from diffposetalk.errors import ModelError, UsageError
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.pretrained import model_path, usable_device
+from diffposetalk.generate.script_of import TranscriptSource, script_of
 from diffposetalk.generate.speech_of import SpeechSource, SpeechStream, speech_of, warn_of_non_speech
 from diffposetalk.generate.style_of import StyleSource, style_of
 from diffposetalk.generate.window import continued, fading, sample_window, windows_of_features
@@ -27,7 +28,7 @@ from diffposetalk.model.speech_encoder import FRAME_SAMPLES
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.speech import SAMPLE_RATE
-from diffposetalk.speech_activity import SpeechMeter, SpeechOnly
+from diffposetalk.speech.activity import SpeechMeter, SpeechOnly
 from diffposetalk.style import Style
 
 if TYPE_CHECKING:
@@ -158,8 +159,8 @@ class Talker:
 
     def generate(
         self, speech: SpeechSource, style: StyleSource | None = None, options: SamplingOptions | None = None,
-        identity: np.ndarray | None = None, *, sample_rate: int | None = None, progress: Progress | None = None,
-        **changes: object,
+        identity: np.ndarray | None = None, *, sample_rate: int | None = None,
+        transcript: TranscriptSource | None = None, progress: Progress | None = None, **changes: object,
     ) -> Motion:  # fmt: skip
         """Generate one motion, as long as the speech.
 
@@ -170,34 +171,36 @@ class Talker:
             options: how to sample. Keyword arguments such as ``seed=3`` change single fields.
             identity: ``(I,)`` shape coefficients, for models whose motion depends on them.
             sample_rate: sample rate of an array, Hz.
+            transcript: what is said: a file (text, captions, TextGrid, words with times) or a `Transcript`. Its phones
+                steer closures, rounding and jaw. The speech is then read whole.
             progress: called after each window with the seconds done and the total.
             changes: fields of `SamplingOptions`.
         """
-        how = {"sample_rate": sample_rate, "progress": progress, **changes}
+        how = {"sample_rate": sample_rate, "transcript": transcript, "progress": progress, **changes}
         return self.generate_many(speech, 1, style, options, identity, **how)[0]  # type: ignore[arg-type]
 
     def generate_many(
         self, speech: SpeechSource, n_samples: int, style: StyleSource | None = None,
         options: SamplingOptions | None = None, identity: np.ndarray | None = None, *, sample_rate: int | None = None,
-        progress: Progress | None = None, **changes: object,
+        transcript: TranscriptSource | None = None, progress: Progress | None = None, **changes: object,
     ) -> list[Motion]:  # fmt: skip
         """Generate several samples for one speech at once.
 
         The arguments are those of `generate`. Sample k equals the motion that `generate` makes with ``seed + k``.
         """
-        how = {"sample_rate": sample_rate, "progress": progress, **changes}
+        how = {"sample_rate": sample_rate, "transcript": transcript, "progress": progress, **changes}
         return joined_samples(self.windows(speech, n_samples, style, options, identity, **how))  # type: ignore[arg-type]
 
     def frames(
         self, speech: SpeechSource, style: StyleSource | None = None, options: SamplingOptions | None = None,
-        identity: np.ndarray | None = None, *, sample_rate: int | None = None, progress: Progress | None = None,
-        **changes: object,
+        identity: np.ndarray | None = None, *, sample_rate: int | None = None,
+        transcript: TranscriptSource | None = None, progress: Progress | None = None, **changes: object,
     ) -> Iterator[Motion]:  # fmt: skip
         """Yield the motion of `generate` frame by frame, each frame as a `Motion` of length 1.
 
         The arguments are those of `generate`. Frames are generated 4 s at a time.
         """
-        how = {"sample_rate": sample_rate, "progress": progress, **changes}
+        how = {"sample_rate": sample_rate, "transcript": transcript, "progress": progress, **changes}
         for (window,) in self.windows(speech, 1, style, options, identity, **how):  # type: ignore[arg-type]
             for index in range(len(window)):
                 yield window.slice(index, index + 1)
@@ -205,7 +208,7 @@ class Talker:
     def windows(
         self, speech: SpeechSource, n_samples: int = 1, style: StyleSource | None = None,
         options: SamplingOptions | None = None, identity: np.ndarray | None = None, *, sample_rate: int | None = None,
-        progress: Progress | None = None, **changes: object,
+        transcript: TranscriptSource | None = None, progress: Progress | None = None, **changes: object,
     ) -> Iterator[list[Motion]]:  # fmt: skip
         """Yield window after window; each item holds the next 4 s (or less) of every sample.
 
@@ -217,16 +220,18 @@ class Talker:
         resolved = self.style(style)
         options = self._merged_options(options, changes, resolved is not None)
         person = self.identity(identity)
+        script = None if transcript is None else script_of(transcript, stream, self.model.speech_encoder)
         if options.non_speech == "rest":
             stream = SpeechOnly(stream)
         elif stream.sample_rate == SAMPLE_RATE:
             stream = SpeechMeter(stream)
-        windows = self._sampled_windows(stream, n_samples, resolved, options, person)
+        windows = self._sampled_windows(stream, n_samples, resolved, options, person, script)
         return reported(windows, getattr(stream, "duration", None), progress)
 
     def _sampled_windows(
-        self, speech: SpeechStream, n_samples: int, style: Style | None, options: SamplingOptions, person: Tensor | None
-    ) -> Iterator[list[Motion]]:
+        self, speech: SpeechStream, n_samples: int, style: Style | None, options: SamplingOptions, person: Tensor | None,
+        script: Tensor | None,
+    ) -> Iterator[list[Motion]]:  # fmt: skip
         """Sample window after window; each continues the one before."""
 
         def batched(value: Tensor | None) -> Tensor | None:
@@ -238,7 +243,7 @@ class Talker:
         previous_motion = previous_speech = None
         padding = self.model.config.padding
         for features, n_valid in windows_of_features(
-            self.model.speech_encoder, speech.blocks(), config.window, padding
+            self.model.speech_encoder, speech.blocks(), config.window, padding, script
         ):
             inputs = WindowInput(
                 features.expand(n_samples, -1, -1),

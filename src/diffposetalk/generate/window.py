@@ -146,6 +146,7 @@ def windows_of_features(
     blocks: Iterable[np.ndarray],
     window: int,
     padding: Padding = "features",
+    script: Tensor | None = None,
 ) -> Iterator[tuple[Tensor, int]]:
     """Encode speech and group the features into windows; the last window is padded.
 
@@ -154,6 +155,7 @@ def windows_of_features(
         blocks: blocks of ``(n,)`` float32 samples, of any lengths.
         window: frames L of a window.
         padding: how the last window is padded.
+        script: ``(F, dim)`` what a transcript adds to the features; None without one.
 
     Yields:
         ``(L, dim)`` features, and the number of valid frames among them.
@@ -167,9 +169,13 @@ def windows_of_features(
             yield block
 
     waiting: list[Tensor] = []
-    n_yielded = 0
+    n_yielded = n_encoded = 0
     multiple = 1 if padding == "features" else window
     for features in encoder.stream(counted(), multiple, padding == "replicate"):
+        if script is not None:
+            added = script[n_encoded : n_encoded + len(features)]
+            features = torch.cat([features[: len(added)] + added, features[len(added) :]])
+        n_encoded += len(features)
         waiting.append(features)
         while sum(map(len, waiting)) >= window:
             joined = torch.cat(waiting)

@@ -83,8 +83,8 @@ def lmdb_file() -> bytes:
 @functools.cache
 def corpus_shards() -> tuple[bytes, bytes]:
     """Speech and motion of one speaker of the self-made corpus."""
+    from diffposetalk.speech.transcript.phones import SYMBOLS, Phone
     from diffposetalk.workshop.corpus import shards
-    from diffposetalk.workshop.corpus.language.phones import SYMBOLS, Phone
 
     info = shards.SpeakerInfo("s00000", "espeak:en", "en", (1.0, 1.0, 0.0), 1.0, 1.0)
     phones = (Phone("sil", 0.0, 0.1), Phone(SYMBOLS[5], 0.1, 0.32, 1))

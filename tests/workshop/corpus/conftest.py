@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.workshop.corpus.language.phones import Phone
+from diffposetalk.speech.transcript.phones import Phone
 
 Said = tuple[Speech, tuple[Phone, ...]]
 

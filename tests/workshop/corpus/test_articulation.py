@@ -13,7 +13,7 @@ from diffposetalk.errors import InputError, UsageError
 from diffposetalk.head import load_head
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.corpus.language.phones import Phone
+from diffposetalk.speech.transcript.phones import Phone
 from diffposetalk.workshop.corpus.motion.articulation import articulate
 from diffposetalk.workshop.corpus.motion.lip_table import FASTEST_MOUTH
 from diffposetalk.workshop.corpus.motion.manner import PRESETS, Manner

@@ -14,8 +14,8 @@ import pytest
 
 from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
 from diffposetalk.motion import Motion
+from diffposetalk.speech.transcript.phones import Phone, check_phones
 from diffposetalk.workshop.corpus import build, shards
-from diffposetalk.workshop.corpus.language.phones import Phone, check_phones
 from diffposetalk.workshop.corpus.voices import list_voices
 
 pytest.importorskip("espeakng_loader", reason="espeakng-loader comes with the train extra")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
+from diffposetalk.speech.transcript.phones import Phone, fill_silence
 from diffposetalk.workshop.corpus.motion.prosody import (
     RATE_HZ,
     Prosody,

@@ -15,8 +15,8 @@ from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.cli import run
 from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
 from diffposetalk.motion import Motion
+from diffposetalk.speech.transcript.phones import SYMBOLS, Phone
 from diffposetalk.workshop.corpus import shards
-from diffposetalk.workshop.corpus.language.phones import SYMBOLS, Phone
 from diffposetalk.workshop.corpus.motion.articulation import articulate
 from diffposetalk.workshop.corpus.motion.manner import PRESETS, Manner
 from diffposetalk.workshop.corpus.report import measures, page, page_path, write_report

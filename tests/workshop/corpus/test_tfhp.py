@@ -14,7 +14,7 @@ from diffposetalk.data.tfhp import TfhpReader
 from diffposetalk.errors import InputError
 from diffposetalk.head.flame.free import FreeFlame
 from diffposetalk.motion import Motion, flame_channels
-from diffposetalk.workshop.corpus.language.phones import Phone
+from diffposetalk.speech.transcript.phones import Phone
 from diffposetalk.workshop.corpus.shards import SpeakerInfo, save_motion, save_speech
 from diffposetalk.workshop.corpus.tfhp import identity_of, splits_of, tfhp_of_corpus
 

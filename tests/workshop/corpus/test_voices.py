@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
+from diffposetalk.speech.transcript.phones import check_phones
 from diffposetalk.workshop.corpus.engines.base import Line, Voice
-from diffposetalk.workshop.corpus.language.phones import check_phones
 from diffposetalk.workshop.corpus.voices import (
     _GROUP_SHARES,
     VoiceTransform,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.speech_activity.music import musical
+from diffposetalk.speech.activity.music import musical
 from diffposetalk.workshop.footage.voice import measure_sound
 
 

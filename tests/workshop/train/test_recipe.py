@@ -16,9 +16,10 @@ import pytest
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.talker import Talker
 from diffposetalk.speech import Speech
+from diffposetalk.speech.transcript.timing import phone_labels
 from diffposetalk.workshop.corpus.build import build_corpus
 from diffposetalk.workshop.corpus.voices import list_voices
-from diffposetalk.workshop.train.lite.material import phone_labels, split_speakers
+from diffposetalk.workshop.train.lite.material import split_speakers
 from diffposetalk.workshop.train.lite.recipe import lip_gap_basis, train_recipe
 
 RECIPE = """
@@ -118,7 +119,7 @@ def test_speakers_are_divided_without_overlap(corpus: Path) -> None:
 
 
 def test_phone_labels_are_those_at_the_middle_of_each_step() -> None:
-    from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, Phone
+    from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, Phone
 
     phones = [Phone("sil", 0, 0.05), Phone("m", 0.05, 0.11), Phone("aa", 0.11, 0.2)]
     expected = ["sil", "sil", "sil", "m", "m", "aa", "aa", "aa", "aa", "aa"]

@@ -2,6 +2,7 @@
 
 diffposetalk animate talk.wav -o talk.mp4
 diffposetalk animate talk.wav --style lively --seed 7 -o talk.mp4 -o talk.npz -o talk.glb -o talk.csv
+diffposetalk animate talk.wav --transcript talk.txt -o talk.mp4
 diffposetalk animate a.wav b.wav more/ -o out/ --format mp4,npz
 """
 
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from diffposetalk.cli import batch, outputs, picture, values
 from diffposetalk.cli.files import declares, reads
 from diffposetalk.cli.option_help import help_of
-from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.generate.options import SamplingOptions
 
 if TYPE_CHECKING:
@@ -65,6 +66,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="face model of MediaPipe, to track a video as style",
         )
     )
+    reads(
+        parser.add_argument(
+            "--transcript",
+            metavar="FILE",
+            help="what is said, for closer lips: .txt (English), .srt, .vtt, .TextGrid, .lab, .align or .json; "
+            "for several sounds, a folder of such files with the names of the sounds",
+        )
+    )
     parser.add_argument(
         "--samples", type=values.whole(1, 1000), default=1, metavar="N", help="number of different results (default: 1)"
     )
@@ -90,6 +99,10 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Generate and write all outputs; return the result for `--json`."""
     sheet = values.outputs([args.contact_sheet], (".png",)) if args.contact_sheet else []
     jobs = batch.jobs(args, tuple(sheet))
+    if args.compat and args.transcript is not None:
+        raise UsageError("--compat does as the authors' demo, which takes no transcript; leave out --transcript")
+    for job in jobs:
+        transcript_of(args, job.speech)  # a missing one is refused before the model is loaded
     options = sampling_options(args)
     if not batch.has_several(args):
         speech = _speech(jobs[0].speech, args)  # bad speech is refused before the model is loaded
@@ -157,8 +170,9 @@ class Animator:
         n_samples, identity = self.args.samples, self.renderer.identity
         with self.console.progress("speaking", "s") as progress:
             if not self.args.compat:
+                transcript = transcript_of(self.args, speech.path)
                 return self.talker.generate_many(
-                    speech, n_samples, self.style, self.options, identity, progress=progress
+                    speech, n_samples, self.style, self.options, identity, transcript=transcript, progress=progress
                 )
             from diffposetalk.generate.talker import joined_samples
             from diffposetalk.released_weights.demo import demo
@@ -166,6 +180,29 @@ class Animator:
             return joined_samples(
                 demo(self.talker, speech, n_samples, self.style, self.options, identity, progress=progress)
             )
+
+
+def transcript_of(args: argparse.Namespace, speech: Path) -> Path | None:
+    """Return the transcript of a sound, or None.
+
+    Raises:
+        UsageError: one file is given for several sounds, or the folder has none for this sound.
+    """
+    from pathlib import Path
+
+    from diffposetalk.speech.transcript.reading import READERS
+
+    if args.transcript is None:
+        return None
+    given = Path(args.transcript)
+    if not given.is_dir():
+        if batch.has_several(args):
+            raise UsageError("--transcript: several sounds need a folder of transcripts with the names of the sounds")
+        return given
+    found = [path for path in sorted(given.iterdir()) if path.stem == speech.stem and path.suffix.lower() in READERS]
+    if not found:
+        raise UsageError(f"{given}: no transcript for {speech.name} ({speech.stem}.txt, .srt, .TextGrid, ...)")
+    return found[0]
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:

@@ -25,9 +25,9 @@ from diffposetalk.files.json_text import read_json
 from diffposetalk.parallel import Function, Processes
 from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE
+from diffposetalk.speech.transcript.phones import Phone, fill_silence, shift_phones
 from diffposetalk.workshop.corpus import listening, shards
 from diffposetalk.workshop.corpus.engines.base import Line, Voice
-from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence, shift_phones
 from diffposetalk.workshop.corpus.language.text import sentence
 from diffposetalk.workshop.corpus.recordings.speech import (
     RecordedSpeaker,

@@ -28,7 +28,7 @@ from diffposetalk.files.limits import check_file
 from diffposetalk.files.parsing import parsing
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, Phone
+from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, Phone
 
 SHARD_FORMAT = 1
 """Version written into shards; a reader refuses versions above its own."""
@@ -268,6 +268,7 @@ def iter_clips(folder: str | Path, speakers: Sequence[str] | None = None) -> Ite
 def _write(path: Path, tensors: dict[str, np.ndarray], about: dict[str, Any]) -> Path:
     from safetensors.numpy import save_file
 
+    tensors = {name: np.ascontiguousarray(array) for name, array in tensors.items()}  # or the bytes are mixed up
     with replacing(path) as beside:
         save_file(tensors, beside, metadata={"about": json.dumps(about, ensure_ascii=False, sort_keys=True)})
     return path

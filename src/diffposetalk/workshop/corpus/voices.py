@@ -10,12 +10,12 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.speech import SAMPLE_RATE, Speech
+from diffposetalk.speech.transcript.phones import Phone, fill_silence, shift_phones
 from diffposetalk.workshop.corpus.engines.base import Engine, EngineOutput, Line, Voice
 from diffposetalk.workshop.corpus.engines.espeak import Espeak
 from diffposetalk.workshop.corpus.engines.festival import Festival
 from diffposetalk.workshop.corpus.engines.flite import Flite
 from diffposetalk.workshop.corpus.engines.rhvoice import RHVoice
-from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence, shift_phones
 
 _ENGINES: dict[str, Engine] = {"flite": Flite(), "rhvoice": RHVoice(), "festival": Festival(), "espeak": Espeak()}
 """Engine by name."""

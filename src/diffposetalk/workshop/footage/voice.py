@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.speech_activity.music import HOP, musical
-from diffposetalk.speech_activity.voice import voice_probabilities, voice_spans
+from diffposetalk.speech.activity.music import HOP, musical
+from diffposetalk.speech.activity.voice import voice_probabilities, voice_spans
 
 MUSIC_LIMIT = 0.2
 """Largest share of music in plain speech; `SoundQuality.problem` says how many sounds it refuses."""

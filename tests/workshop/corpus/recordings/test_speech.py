@@ -12,10 +12,11 @@ from diffposetalk.cli import run
 from diffposetalk.errors import InputError
 from diffposetalk.media import save_audio
 from diffposetalk.speech import SAMPLE_RATE, Speech
+from diffposetalk.speech.transcript.labels import Word
+from diffposetalk.speech.transcript.phones import Phone, check_phones
 from diffposetalk.workshop.corpus.build import build_corpus
-from diffposetalk.workshop.corpus.language.phones import Phone, check_phones
-from diffposetalk.workshop.corpus.recordings.recording import Recording, Word
-from diffposetalk.workshop.corpus.recordings.speech import Unusable, joined, phones_of, without_swallowed_pauses
+from diffposetalk.workshop.corpus.recordings.recording import Recording
+from diffposetalk.workshop.corpus.recordings.speech import Piece, Unusable, joined, phones_of
 from diffposetalk.workshop.corpus.shards import list_speakers, load_shard
 
 pytest.importorskip("pocketsphinx", reason="needs PocketSphinx, which is not installed")
@@ -63,17 +64,11 @@ def test_given_phones_are_taken() -> None:
     check_phones(phones, 2.0)
 
 
-def test_a_stop_gives_back_the_pause_before_it() -> None:
-    phones = [Phone("sil", 0.0, 0.03), Phone("b", 0.03, 0.74), Phone("ih", 0.74, 0.81), Phone("t", 0.81, 1.11)]
-    shortened = without_swallowed_pauses(phones)
-    assert [(phone.symbol, round(phone.start, 2)) for phone in shortened] == [("b", 0.65), ("ih", 0.74), ("t", 0.81)]
-
-
 def test_recordings_are_joined_to_clips() -> None:
-    pieces = [(np.full(6 * SAMPLE_RATE, k + 1, np.float32), (Phone("aa", 1.0, 2.0),), f"t{k}") for k in range(4)]
+    pieces = [Piece(np.full(6 * SAMPLE_RATE, k + 1, np.float32), (Phone("aa", 1.0, 2.0),), f"t{k}") for k in range(4)]
     clips = joined(pieces, np.random.default_rng(0))
-    assert [text for *_, text in clips] == ["t0 t1 t2", "t3"]
-    samples, phones, _ = clips[0]
+    assert [clip.text for clip in clips] == ["t0 t1 t2", "t3"]
+    samples, phones = clips[0].samples, clips[0].phones
     assert 18.4 < len(samples) / SAMPLE_RATE <= 20
     for k, phone in enumerate(phone for phone in phones if phone.symbol == "aa"):
         inside = samples[round(phone.start * SAMPLE_RATE) + 1 : round(phone.end * SAMPLE_RATE) - 1]

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from diffposetalk.workshop.corpus.language.phones import Phone
+from diffposetalk.speech.transcript.phones import Phone
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from diffposetalk.speech.transcript.phone_maps import from_ipa
+from diffposetalk.speech.transcript.phones import Phone, fill_silence
 from diffposetalk.workshop.corpus.engines.base import EngineOutput, Line, Voice, samples_from_int16
-from diffposetalk.workshop.corpus.language.phone_maps import from_ipa
-from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
 
 TIME_SHIFT = -0.016
 """Seconds to add to the event times: espeak-ng announces phones late (measured against forced alignment)."""

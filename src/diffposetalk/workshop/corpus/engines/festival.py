@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from diffposetalk.speech.transcript import phone_maps
+from diffposetalk.speech.transcript.phones import Phone, fill_silence
 from diffposetalk.workshop.corpus.engines.base import EngineOutput, Line, Voice, samples_from_int16
-from diffposetalk.workshop.corpus.language import phone_maps
-from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
 
 _TIME_SHIFTS: dict[str, float] = {}
 """Seconds to add to the phone times, by voice (measured against forced alignment and closures)."""

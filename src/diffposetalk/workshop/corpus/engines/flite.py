@@ -9,9 +9,9 @@ from functools import cache
 
 import numpy as np
 
+from diffposetalk.speech.transcript.phone_maps import from_radio
+from diffposetalk.speech.transcript.phones import Phone, fill_silence
 from diffposetalk.workshop.corpus.engines.base import EngineOutput, Line, Voice, samples_from_int16
-from diffposetalk.workshop.corpus.language.phone_maps import from_radio
-from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
 
 TIME_SHIFT = -0.005
 """Seconds to add to flite's phone times (measured against forced alignment)."""

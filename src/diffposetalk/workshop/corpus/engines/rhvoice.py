@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from diffposetalk.workshop.corpus.engines import align
+from diffposetalk.speech.transcript import alignment
 from diffposetalk.workshop.corpus.engines.base import EngineOutput, Line, Voice, samples_from_int16
 
 _PROGRAM = "RHVoice-test"
@@ -33,7 +33,7 @@ class RHVoice:
 
     def voices(self) -> list[Voice]:
         """Return the installed ones of alan, bdl, clb and slt."""
-        if shutil.which(_PROGRAM) is None or not align.available():
+        if shutil.which(_PROGRAM) is None or not alignment.available():
             return []
         installed = {path.name for folder in _FOLDERS if folder.is_dir() for path in folder.iterdir()}
         return [
@@ -68,5 +68,5 @@ class RHVoice:
         except (OSError, subprocess.SubprocessError, EOFError, wave.Error):
             return None
         samples = soxr.resample(samples_from_int16(pcm), sample_rate, 16000).astype(np.float32)
-        phones = align.align(samples, line.text)
+        phones = alignment.align(samples, line.text)
         return None if phones is None else EngineOutput(samples, 16000, phones)

@@ -9,7 +9,7 @@ import numpy as np
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.corpus.language.phones import Phone, check_phones, fill_silence
+from diffposetalk.speech.transcript.phones import Phone, check_phones, fill_silence
 from diffposetalk.workshop.corpus.motion import lip_table as table
 from diffposetalk.workshop.corpus.motion.head_motion import head_motion
 from diffposetalk.workshop.corpus.motion.lip_table import GAP_MM

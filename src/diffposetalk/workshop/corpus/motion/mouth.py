@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diffposetalk.workshop.corpus.language.phones import FEATURES, Phone, PhoneFeatures
+from diffposetalk.speech.transcript.phones import FEATURES, Phone, PhoneFeatures
 from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.motion.prosody import RATE_HZ, Prosody
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.corpus.language.phones import Phone
+from diffposetalk.speech.transcript.phones import Phone
 
 RATE_HZ = 100
 """Values of a curve in a second."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from diffposetalk.errors import InputError
 from diffposetalk.files.limits import read_bytes
 from diffposetalk.files.parsing import parsing
-from diffposetalk.workshop.corpus.recordings import labels
+from diffposetalk.speech.transcript import labels
 from diffposetalk.workshop.corpus.recordings.recording import Recording
 
 SOUNDS = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".m4a", ".mkv", ".mpg", ".mp4", ".avi", ".mov", ".webm")

@@ -5,16 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word, or a phone, with its time."""
-
-    text: str
-    start: float
-    """Seconds from the beginning of the recording."""
-    end: float
-    """Seconds; above `start`."""
+from diffposetalk.speech.transcript.labels import Word
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,15 @@ import numpy as np
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.files.atomic import write_atomically
 from diffposetalk.speech import SAMPLE_RATE, Speech
+from diffposetalk.speech.transcript import alignment
+from diffposetalk.speech.transcript.phones import Phone, fill_silence, shift_phones
+from diffposetalk.speech.transcript.reading import phones_of_labels
+from diffposetalk.speech.transcript.timing import without_swallowed_pauses
 from diffposetalk.workshop.corpus import listening, shards
-from diffposetalk.workshop.corpus.engines import align
 from diffposetalk.workshop.corpus.engines.base import Line, Voice
 from diffposetalk.workshop.corpus.engines.espeak import Espeak
-from diffposetalk.workshop.corpus.language.phone_maps import from_ipa, from_radio
-from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence, shift_phones
 from diffposetalk.workshop.corpus.recordings.layouts import read_recordings
-from diffposetalk.workshop.corpus.recordings.recording import Recording, Word
+from diffposetalk.workshop.corpus.recordings.recording import Recording
 from diffposetalk.workshop.corpus.teacher.phones import aligned, decoded
 from diffposetalk.workshop.corpus.teacher.teacher import Heard
 from diffposetalk.workshop.corpus.teacher.whisper import FEATURE_HZ
@@ -40,10 +41,6 @@ SHORTEST_S = 0.5
 """Shortest recording that is used, seconds."""
 LONGEST_PHONE_S = 0.6
 """An alignment with a longer phone is wrong, seconds."""
-LONGEST_ONSET_S = 0.2
-"""A stop after a pause that is aligned longer has swallowed the pause, seconds."""
-ONSET_S = 0.09
-"""Length that such a stop keeps, seconds."""
 FARTHEST_WORD_S = 0.2
 """An alignment that begins or ends farther from the word times of the corpus is wrong, seconds."""
 RATE_PER_S = (3.0, 25.0)
@@ -77,7 +74,7 @@ def plan_recorded(folders: Sequence[Path], seed: int) -> list[RecordedSpeaker]:
         InputError: a folder holds no recordings in a known layout.
         UsageError: PocketSphinx, which finds the times of phones, is not installed.
     """
-    if not align.available():
+    if not alignment.available():
         raise UsageError("--recordings needs PocketSphinx to find the times of phones: pip install pocketsphinx")
     by_speaker: dict[str, list[Recording]] = {}
     for folder in folders:
@@ -166,10 +163,10 @@ def phones_of(recording: Recording, speech: Speech, heard: Heard | None = None) 
 def _timed_phones(recording: Recording, speech: Speech, heard: Heard | None) -> Sequence[Phone]:
     """Find phones by the best means that there is."""
     if recording.phones:
-        return labelled(recording.phones)
+        return phones_of_labels(recording.phones)
     english = recording.language[:2] == "en"
     if english and recording.text:
-        by_words = align.align(speech.samples, recording.text)
+        by_words = alignment.align(speech.samples, recording.text)
         if by_words is not None:
             return without_swallowed_pauses(by_words)
         if heard is None:
@@ -194,26 +191,6 @@ def read_aloud(text: str, language: str) -> list[str] | None:
         if output is not None:
             return [phone.symbol for phone in output.phones]
     return None
-
-
-def without_swallowed_pauses(phones: Sequence[Phone]) -> list[Phone]:
-    """Shorten stops that follow a pause and are aligned with a part of it, as PocketSphinx does before p, b, t, d, k, g."""
-    shortened: list[Phone] = []
-    for phone in phones:
-        after_pause = not shortened or shortened[-1].symbol == "sil"
-        if phone.features.stop and after_pause and phone.duration > LONGEST_ONSET_S:
-            phone = replace(phone, start=phone.end - ONSET_S)
-        shortened.append(phone)
-    return [phone for phone in shortened if phone.symbol != "sil"]
-
-
-def labelled(labels: Sequence[Word]) -> list[Phone]:
-    """Translate phone labels, ARPAbet (``AH0``) or IPA, to the corpus's phones."""
-    phones: list[Phone] = []
-    for label in labels:
-        arpabet = label.text.isascii() and label.text.rstrip("012").isalpha()
-        phones += (from_radio if arpabet else from_ipa)(label.text, label.start, label.end)
-    return phones
 
 
 @dataclass(frozen=True)

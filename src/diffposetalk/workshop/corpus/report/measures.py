@@ -11,7 +11,7 @@ from diffposetalk.errors import InputError
 from diffposetalk.metrics import Closures, blink_frames, closures, head_angular_speed, manner_statistics
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.corpus.language.phones import SYMBOLS, Phone
+from diffposetalk.speech.transcript.phones import SYMBOLS, Phone
 from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.motion.prosody import Prosody, analyse
 from diffposetalk.workshop.corpus.shards import CorpusClip, SpeakerInfo

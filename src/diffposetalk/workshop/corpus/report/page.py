@@ -14,7 +14,7 @@ from diffposetalk.files.atomic import check_output, write_atomically
 from diffposetalk.files.json_text import read_json
 from diffposetalk.pages import render, require_libraries, svg
 from diffposetalk.progress import Progress
-from diffposetalk.workshop.corpus.language.phones import Phone
+from diffposetalk.speech.transcript.phones import Phone
 from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.report import measures, plots
 from diffposetalk.workshop.corpus.report.measures import Check, Take

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffposetalk.pages import TEXT, new_figure
-from diffposetalk.workshop.corpus.language.phones import FEATURES, SYMBOLS, VISUAL_CLASSES, Phone
+from diffposetalk.speech.transcript.phones import FEATURES, SYMBOLS, VISUAL_CLASSES, Phone
 from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.report import measures
 from diffposetalk.workshop.corpus.report.measures import GROUPS, PAUSE_S, SEALED, Take

@@ -12,7 +12,8 @@ from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.npz import read_npz
 from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, SYMBOLS, Phone
+from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, SYMBOLS
+from diffposetalk.speech.transcript.timing import phone_labels
 from diffposetalk.workshop.corpus.recordings.layouts import read_recordings
 from diffposetalk.workshop.corpus.recordings.recording import Recording
 from diffposetalk.workshop.corpus.recordings.speech import Unusable, phones_of
@@ -139,14 +140,6 @@ def phone_figures(
     }
 
 
-def phone_numbers(phones: Sequence[Phone], n_steps: int) -> np.ndarray:
-    """Return the number of the phone at the middle of each step of 20 ms: ``(n_steps,)``."""
-    times = (np.arange(n_steps) + 0.5) / FEATURE_HZ
-    ends = np.array([phone.end for phone in phones])
-    index = np.minimum(np.searchsorted(ends, times, side="right"), len(phones) - 1)
-    return np.array([SYMBOL_INDEX[phone.symbol] for phone in phones], np.int64)[index]
-
-
 def _aligned_features(recording: Recording, whisper: WhisperEncoder) -> tuple[np.ndarray, np.ndarray] | None:
     """Return features and phone numbers of a recording, or None where it cannot be aligned."""
     try:
@@ -155,7 +148,7 @@ def _aligned_features(recording: Recording, whisper: WhisperEncoder) -> tuple[np
     except (Unusable, DiffPoseTalkError):
         return None
     features = whisper.features(speech.samples).astype(np.float16)
-    return features, phone_numbers(phones, len(features))
+    return features, phone_labels(phones, len(features))
 
 
 def _filmed(

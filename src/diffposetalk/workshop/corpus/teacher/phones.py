@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, SYMBOLS, Phone
+from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, SYMBOLS, Phone
 from diffposetalk.workshop.corpus.teacher.whisper import FEATURE_HZ
 
 CONTEXT = (-2, -1, 0, 1, 2)

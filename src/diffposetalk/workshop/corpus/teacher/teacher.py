@@ -11,7 +11,7 @@ from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import replacing
 from diffposetalk.files.limits import check_file
 from diffposetalk.files.parsing import parsing
-from diffposetalk.workshop.corpus.language.phones import SYMBOLS
+from diffposetalk.speech.transcript.phones import SYMBOLS
 from diffposetalk.workshop.corpus.teacher.lips import LipMap
 from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier
 from diffposetalk.workshop.corpus.teacher.whisper import WhisperEncoder

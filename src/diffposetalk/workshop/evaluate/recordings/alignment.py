@@ -13,7 +13,7 @@ import numpy as np
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import write_atomically
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.corpus.engines.align import FRAME_S, aligned_phones
+from diffposetalk.speech.transcript.alignment import FRAME_S, aligned_phones
 from diffposetalk.workshop.evaluate.recordings.clips import Transcript
 
 Phones = list[tuple[str, float, float]]

@@ -18,8 +18,8 @@ from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.parallel import Processes
 from diffposetalk.progress import Progress
+from diffposetalk.speech.transcript.timing import phone_labels
 from diffposetalk.workshop.corpus import listening
-from diffposetalk.workshop.corpus.language.phones import SYMBOL_INDEX, Phone
 from diffposetalk.workshop.corpus.motion.articulation import articulate
 from diffposetalk.workshop.corpus.motion.manner import PRESETS, Manner
 from diffposetalk.workshop.corpus.shards import iter_clips, list_speakers, load_shard
@@ -31,8 +31,6 @@ FPS = 25.0
 """Motion frames per second."""
 HEAD_CHANNELS = ("head_x", "head_y", "head_z")
 """Names of the head rotation's channels in the motion vector."""
-LABEL_HZ = 50
-"""Phone labels per second."""
 MOUTH_PREFIXES = ("jaw", "mouth", "cheekPuff", "tongue")
 """Channels of the neutral speaker's mouth that the speech encoder learns to predict."""
 
@@ -93,7 +91,7 @@ def _copy_speaker(corpus: Path, speaker: str, folder: Path, n_copies: int) -> No
         gap = heard[clip.name.rpartition("/")[2]]["gap"] if heard else None
         motion = articulate(clip.speech, clip.phones, Manner(), np.random.default_rng(0), FPS, gap)
         mouth = [name.startswith(MOUTH_PREFIXES) for name in motion.expression_names]
-        tensors[f"{clip.name}/curves"] = motion.expression[:, mouth]
+        tensors[f"{clip.name}/curves"] = np.ascontiguousarray(motion.expression[:, mouth])  # or its bytes are mixed up
         for k, version in enumerate(versions_of(clip.name, clip.speech.samples, n_copies)[1:]):
             tensors[f"{clip.name}/{k}"] = version
     write_atomically(folder / f"{speaker}.safetensors", save(tensors))
@@ -145,14 +143,6 @@ def speech_clips(corpus: Path, speakers: Sequence[str], copies: Path, n_copies: 
     spread = np.concatenate([clip.curves for clip in clips[:200]])
     mean, std = spread.mean(0), np.maximum(spread.std(0), 0.02)
     return [replace(clip, curves=(clip.curves - mean) / std) for clip in clips]
-
-
-def phone_labels(phones: Sequence[Phone], n_steps: int) -> np.ndarray:
-    """Return the number of the phone at the middle of each 20 ms step: ``(n_steps,)`` int64."""
-    times = (np.arange(n_steps) + 0.5) / LABEL_HZ
-    ends = np.array([phone.end for phone in phones])
-    index = np.minimum(np.searchsorted(ends, times, side="right"), len(phones) - 1)
-    return np.array([SYMBOL_INDEX[phone.symbol] for phone in phones], np.int64)[index]
 
 
 def read_motions(corpus: Path, speakers: Sequence[str]) -> list[MovingClip]:

@@ -18,7 +18,7 @@ STEP = 512
 """Samples from one probability to the next, 32 ms."""
 CONTEXT = 64
 """Samples before a step that it also sees."""
-WEIGHTS = Path(__file__).parents[1] / "assets" / "voice_activity.safetensors"
+WEIGHTS = Path(__file__).parents[2] / "assets" / "voice_activity.safetensors"
 ON, OFF = 0.5, 0.35
 """Probabilities at which a stretch of voice begins, and below which it may end."""
 _STFT, _STRIDE, _BINS = 256, 128, 129

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from diffposetalk.speech import Speech
-from diffposetalk.speech_activity import VoiceDetector, voice_probabilities, voice_spans
-from diffposetalk.speech_activity.voice import SAMPLE_RATE, STEP
+from diffposetalk.speech.activity import VoiceDetector, voice_probabilities, voice_spans
+from diffposetalk.speech.activity.voice import SAMPLE_RATE, STEP
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from diffposetalk.errors import InputError
 from diffposetalk.files.limits import read_bytes
 from diffposetalk.files.parsing import parsing
-from diffposetalk.workshop.corpus.recordings.recording import Word
 
 GRID_TICKS = 25000
 """Units a second of GRID's word times."""
@@ -16,6 +16,17 @@ HTK_TICKS = 10_000_000
 """Units a second of HTK's label times (100 ns)."""
 PAUSES = frozenset({"", "sil", "sp", "spn", "pau", "<eps>", "#", "_"})
 """Labels that mean no word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word, or a phone, with its time."""
+
+    text: str
+    start: float
+    """Seconds from the beginning of the recording."""
+    end: float
+    """Seconds; above `start`."""
 
 
 def read_grid(path: Path) -> tuple[Word, ...]:

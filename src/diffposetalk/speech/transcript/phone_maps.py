@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Mapping
 
-from diffposetalk.workshop.corpus.language.phones import FEATURES, Phone
+from diffposetalk.speech.transcript.phones import FEATURES, Phone
 
 SILENCES = frozenset({"pau", "sil", "#", "_", "h#", "ssil", "brth", "_:", "", "SIL", "B_10", "sp", "##", "?_"})
 """Names that engines give to a pause."""

@@ -3,7 +3,7 @@
 Generating motion measures by `SpeechMeter` how much of a sound is not speech, or silences that part by `SpeechOnly`.
 """
 
-from diffposetalk.speech_activity.silenced import SpeechMeter, SpeechOnly
-from diffposetalk.speech_activity.voice import VoiceDetector, voice_probabilities, voice_spans
+from diffposetalk.speech.activity.silenced import SpeechMeter, SpeechOnly
+from diffposetalk.speech.activity.voice import VoiceDetector, voice_probabilities, voice_spans
 
 __all__ = ["SpeechMeter", "SpeechOnly", "VoiceDetector", "voice_probabilities", "voice_spans"]

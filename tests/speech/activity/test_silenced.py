@@ -9,8 +9,8 @@ import pytest
 
 from diffposetalk.errors import UsageError
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.speech_activity import SpeechMeter, SpeechOnly
-from diffposetalk.speech_activity.silenced import AFTER, AUDIBLE_DB, BEFORE, SHORTEST, non_speech_steps
+from diffposetalk.speech.activity import SpeechMeter, SpeechOnly
+from diffposetalk.speech.activity.silenced import AFTER, AUDIBLE_DB, BEFORE, SHORTEST, non_speech_steps
 
 SECONDS = 4
 TIMES = np.arange(SECONDS * SAMPLE_RATE) / SAMPLE_RATE

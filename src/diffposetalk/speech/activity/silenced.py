@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from diffposetalk.errors import UsageError
-from diffposetalk.speech_activity.voice import SAMPLE_RATE, STEP, VoiceDetector
+from diffposetalk.speech.activity.voice import SAMPLE_RATE, STEP, VoiceDetector
 
 VOICE = 0.4
 """Smallest probability of a step of 32 ms that may count as voice."""

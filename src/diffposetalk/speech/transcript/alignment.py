@@ -1,4 +1,4 @@
-"""Phone times for English speech of engines that give none: forced alignment by PocketSphinx."""
+"""Times of the phones of known English words in their sound: forced alignment by PocketSphinx."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.workshop.corpus.language.phone_maps import from_radio
-from diffposetalk.workshop.corpus.language.phones import Phone, fill_silence
+from diffposetalk.speech.transcript.phone_maps import from_radio
+from diffposetalk.speech.transcript.phones import Phone, fill_silence
 
 FRAME_S = 0.01
 """Seconds of a frame of PocketSphinx."""
 _MARGIN_S = 0.2
 """Seconds of faint noise added at both ends before the alignment."""
+_LETTERS = {
+    "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH", "j": "JH", "k": "K",
+    "l": "L", "m": "M", "n": "N", "o": "AO", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V",
+    "w": "W", "x": "K S", "y": "IY", "z": "Z", "ch": "CH", "sh": "SH", "th": "TH", "ph": "F", "ng": "NG", "ck": "K",
+    "qu": "K W", "ee": "IY", "oo": "UW", "ou": "AW", "ow": "OW", "ai": "EY", "ay": "EY",
+}  # fmt: skip
+"""Letters -> CMU phones, for words outside the dictionary."""
 _SHORTEST_FULL_VOWEL_S = 0.065
 """Shortest vowel in seconds that is not taken for a reduced one."""
 
@@ -49,7 +56,7 @@ def align(samples: np.ndarray, text: str) -> tuple[Phone, ...] | None:
     decoder = _decoder()
     if decoder is None:
         return None
-    words = re.findall(r"[a-z']+", text.lower())
+    words = _words(text)
     if not words or not all(_known(decoder, word) for word in words):
         return None
     margin = np.random.default_rng(0).normal(0.0, 1e-4, int(_MARGIN_S * 16000))
@@ -91,6 +98,35 @@ def aligned_phones(decoder: Any, pcm: bytes, words: Sequence[str]) -> list[Any] 
     except RuntimeError:
         return None
     return None if alignment is None else [phone for word in alignment for phone in word]
+
+
+def guess_unknown(text: str) -> list[str]:
+    """Teach the dictionary the words of a text that it does not know, with sounds guessed from their letters.
+
+    Returns:
+        Those words.
+    """
+    decoder = _decoder()
+    assert decoder is not None
+    guessed = []
+    for word in dict.fromkeys(_words(text)):
+        if not _known(decoder, word):
+            decoder.add_word(word, " ".join(_spelled(word)), True)
+            guessed.append(word)
+    return guessed
+
+
+def _words(text: str) -> list[str]:
+    """Return the words of a text, in lower case."""
+    return re.findall(r"[a-z']*[a-z][a-z']*", text.lower())
+
+
+def _spelled(word: str) -> list[str]:
+    """Return CMU phones for the letters of a word, as an English reader would try them."""
+    phones: list[str] = []
+    for letters in re.findall(r"ch|sh|th|ph|ng|ck|qu|ee|oo|ou|ow|ai|ay|[a-z]", word):
+        phones += _LETTERS[letters].split()
+    return phones
 
 
 def _known(decoder: Any, word: str) -> bool:

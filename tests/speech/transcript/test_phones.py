@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 
 from diffposetalk.errors import InputError
-from diffposetalk.workshop.corpus.language import phone_maps
-from diffposetalk.workshop.corpus.language.phones import (
+from diffposetalk.speech.transcript import phone_maps
+from diffposetalk.speech.transcript.phones import (
     FEATURES,
     SYMBOLS,
     VISUAL_CLASSES,

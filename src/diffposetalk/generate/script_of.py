@@ -1,0 +1,45 @@
+"""A transcript beside the speech: what its phones add to the features of the speech encoder."""
+
+from __future__ import annotations
+
+import os
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffposetalk.errors import UsageError
+from diffposetalk.generate.speech_of import SpeechStream
+from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
+from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
+from diffposetalk.speech.transcript import Transcript, read_transcript, timed_phones
+from diffposetalk.speech.transcript.timing import phone_labels
+
+TranscriptSource: TypeAlias = str | os.PathLike[str] | Transcript
+"""A file (see `transcript.reading`) or a `Transcript`; ``Transcript.of_text("...")`` is that of plain text."""
+
+
+@torch.inference_mode()
+def script_of(
+    source: TranscriptSource, speech: SpeechStream, encoder: SpeechEncoder | PretrainedSpeechEncoder
+) -> Tensor:
+    """Return what a transcript adds to the features of its speech: ``(F, dim)``.
+
+    Args:
+        source: the transcript.
+        speech: its speech, which is read whole.
+        encoder: the speech encoder.
+
+    Raises:
+        UsageError: the encoder takes no transcript.
+        InputError: the transcript cannot be read, or is not said in the speech.
+    """
+    if not isinstance(encoder, SpeechEncoder) or encoder.script is None:
+        raise UsageError("this model takes no transcript; leave it out, or use the bundled model")
+    transcript = source if isinstance(source, Transcript) else read_transcript(os.fspath(source))
+    samples = np.concatenate(list(speech.blocks()))
+    phones = timed_phones(transcript, samples)
+    n_frames = -(-len(samples) // FRAME_SAMPLES)
+    numbers = torch.from_numpy(phone_labels(phones, 2 * n_frames))
+    return encoder.scripted(numbers[None].to(next(encoder.parameters()).device))[0]

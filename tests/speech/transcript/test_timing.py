@@ -1,0 +1,93 @@
+"""Phones of known words in the bundled sample of speech."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from diffposetalk.errors import DiffPoseTalkWarning, InputError
+from diffposetalk.speech import Speech
+from diffposetalk.speech.transcript.labels import Word
+from diffposetalk.speech.transcript.phones import Phone, check_phones
+from diffposetalk.speech.transcript.reading import Phrase, Transcript, phones_of_labels
+from diffposetalk.speech.transcript.timing import phone_labels, timed_phones, without_swallowed_pauses
+
+pocketsphinx = pytest.importorskip("pocketsphinx", reason="PocketSphinx is not installed")
+
+
+@pytest.fixture(scope="module")
+def said() -> tuple[np.ndarray, str]:
+    flite = pytest.importorskip("diffposetalk.workshop.corpus.engines.flite")
+    from diffposetalk.workshop.corpus.engines.base import Line
+
+    engine = flite.Flite()
+    voices = engine.voices()
+    if not voices:
+        pytest.skip("flite is not installed: no speech with known times")
+    text = "My big brother makes apple pie."
+    output = engine.speak(voices[0], [Line(text, 1.0, 1.0)])[0]
+    return Speech(output.samples, output.sample_rate).resampled(16000).samples, text
+
+
+def closures(phones: tuple[Phone, ...]) -> list[str]:
+    return [phone.symbol for phone in phones if phone.features.bilabial]
+
+
+def test_words_are_found(said: tuple[np.ndarray, str]) -> None:
+    samples, text = said
+    phones = timed_phones(Transcript.of_text(text), samples)
+    check_phones(phones, len(samples) / 16000)
+    assert closures(phones) == ["m", "b", "b", "m", "p", "p"]
+    captioned = Transcript("captions", (Phrase(text, 0.0, len(samples) / 16000),))
+    later = np.concatenate([np.zeros(16000, np.float32), samples])
+    moved = timed_phones(Transcript("captions", (Phrase(text, 1.0, len(later) / 16000),)), later)
+    first, first_moved = (
+        next(p for p in each if p.symbol != "sil") for each in (timed_phones(captioned, samples), moved)
+    )
+    assert first_moved.start - first.start == pytest.approx(1.0, abs=0.08)
+
+
+def test_unknown_words_are_guessed_with_a_warning(said: tuple[np.ndarray, str]) -> None:
+    samples, text = said
+    with pytest.warns(DiffPoseTalkWarning, match="bruther"):
+        phones = timed_phones(Transcript.of_text(text.replace("brother", "bruther")), samples)
+    assert closures(phones) == ["m", "b", "b", "m", "p", "p"]
+
+
+@pytest.mark.parametrize(
+    ("phrase", "message"),
+    [
+        (Phrase("Привет"), "only English words"),
+        (Phrase("I have 3 apples"), "numbers as words"),
+        (Phrase("hello", 100.0, 101.0), "after the speech ends"),
+    ],
+)
+def test_what_cannot_be_found_is_one_line(phrase: Phrase, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        timed_phones(Transcript("talk.txt", (phrase,)), np.zeros(16000, np.float32))
+
+
+def test_phones_need_no_alignment() -> None:
+    phones = phones_of_labels([Word("HH", 0.5, 0.6), Word("AY1", 0.6, 0.9), Word("ʃ", 0.9, 1.0)])
+    timed = timed_phones(Transcript("a", phones=phones), np.zeros(32000, np.float32))
+    assert [phone.symbol for phone in timed] == ["sil", "hh", "ay", "sh", "sil"]
+    with pytest.raises(InputError, match="begins after the speech"):
+        timed_phones(Transcript("a", phones=phones), np.zeros(1600, np.float32))
+
+
+def test_labels_at_fifty_a_second() -> None:
+    numbers = phone_labels([Phone("sil", 0.0, 0.1), Phone("aa", 0.1, 0.2)], 10)
+    assert (numbers[:5] == 0).all() and (numbers[5:] > 0).all() and len(set(numbers[5:])) == 1
+
+
+def test_a_stop_gives_back_the_pause_before_it() -> None:
+    phones = [Phone("sil", 0.0, 0.03), Phone("b", 0.03, 0.74), Phone("ih", 0.74, 0.81), Phone("t", 0.81, 1.11)]
+    shortened = without_swallowed_pauses(phones)
+    assert [(phone.symbol, round(phone.start, 2)) for phone in shortened] == [("b", 0.65), ("ih", 0.74), ("t", 0.81)]
+
+
+def test_sample_path_is_speech(sample_path: Path) -> None:
+    with pytest.raises(InputError, match="begins after the speech ends"):
+        timed_phones(Transcript("a", (Phrase("hello", 1e6, 1e6 + 1),)), Speech.load(sample_path).samples)
