@@ -276,6 +276,24 @@ def recordings(path: Path) -> Any:
     return read_table(path.parent)
 
 
+def transcript(path: Path) -> Any:
+    from diffposetalk.speech.transcript import read_transcript
+
+    return read_transcript(path)
+
+
+def teacher(path: Path) -> Any:
+    from diffposetalk.workshop.corpus.teacher.teacher import Teacher
+
+    return Teacher.load(path)
+
+
+def face_tracks(path: Path) -> Any:
+    from diffposetalk.workshop.corpus.teacher.fit import load_tracks
+
+    return load_tracks(path)
+
+
 def training_log(path: Path) -> Any:
     from diffposetalk.workshop.evaluate.plots.learning import read_log
 

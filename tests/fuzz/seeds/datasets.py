@@ -118,3 +118,23 @@ def landmark_tracks() -> bytes:
         landmark_idx=np.arange(478), landmarks_px=rng.uniform(0, 99, (4, 478, 3)), time=np.arange(4) / 25,
         detected=np.ones(4, bool), fps=np.array(25.0), size=np.array([100, 100]),
     )  # fmt: skip
+
+
+def textgrid() -> bytes:
+    """A TextGrid with a tier of phones."""
+    head = 'File type = "ooTextFile"\nObject class = "TextGrid"\n\n0\n2\n<exists>\n1\n'
+    return (head + '"IntervalTier"\n"phones"\n0\n2\n2\n0.1\n0.2\n"B"\n0.2\n0.3\n"AE1"\n').encode()
+
+
+@functools.cache
+def teacher() -> bytes:
+    """A teacher on features of three numbers."""
+    from diffposetalk.speech.transcript.phones import SYMBOLS
+    from diffposetalk.workshop.corpus.teacher.lips import LipMap
+    from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier
+    from diffposetalk.workshop.corpus.teacher.teacher import Teacher
+
+    n = len(SYMBOLS)
+    layers = (np.ones((15, 2)), np.zeros(2), np.ones((2, n)), np.zeros(n))
+    made = Teacher(np.zeros(3), np.ones(3), np.eye(3, 2), PhoneClassifier(*layers), LipMap(np.ones(15), 0.2, 0.1))
+    return written(made.save, "teacher.safetensors")
