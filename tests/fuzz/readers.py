@@ -128,7 +128,7 @@ READERS = {
              lambda: [datasets.textgrid()], reading.transcript),
         _row("teacher", "workshop.corpus.teacher.teacher", "safetensors", "case.safetensors", lambda: [datasets.teacher()],
              reading.teacher),
-        _row("facetracks", "workshop.corpus.teacher.fit", "npz", "case.npz",
+        _row("facetracks", "workshop.corpus.teacher.footage", "npz", "case.npz",
              lambda: [files.npz(**{"a/gap": np.linspace(0, 0.1, 8)})], reading.face_tracks),
         _row("recordings", "workshop.corpus.recordings.layouts", "csv", "speech.tsv",
              lambda: [b"file\tspeaker\ttranscript\na.wav\tAnn\thello there\nb.wav\tBob\tgood day\n"], reading.recordings),

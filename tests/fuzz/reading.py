@@ -289,9 +289,9 @@ def teacher(path: Path) -> Any:
 
 
 def face_tracks(path: Path) -> Any:
-    from diffposetalk.workshop.corpus.teacher.fit import load_tracks
+    from diffposetalk.workshop.corpus.teacher.footage import read_tracks
 
-    return load_tracks(path)
+    return read_tracks(path)
 
 
 def training_log(path: Path) -> Any:

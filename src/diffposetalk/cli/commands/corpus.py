@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             action="append",
             default=[],
             metavar="FOLDER",
-            help="with --fit: filmed speech with tracks.npz, the lip gaps of a face tracker; may be repeated",
+            help="with --fit: videos of one person, tracked by `diffposetalk track`; may be repeated (docs/training.md)",
         )
     )
     reads(
@@ -160,7 +160,7 @@ def _fit(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     if args.folder is not None:
         raise UsageError("--fit makes no corpus: leave out the folder")
     if not args.recordings or not args.footage:
-        raise UsageError("--fit needs --recordings (speech with text) and --footage (filmed speech with tracks.npz)")
+        raise UsageError("--fit needs --recordings (speech with text) and --footage (tracked videos)")
     recordings, footage = ([Path(folder) for folder in folders] for folders in (args.recordings, args.footage))
     with console.progress("listening", "recordings") as progress:
         teacher, figures = fit_teacher(recordings, footage, _whisper(args), progress)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
-from diffposetalk.files.npz import read_npz
 from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, SYMBOLS
@@ -18,10 +17,11 @@ from diffposetalk.workshop.corpus.recordings.layouts import read_recordings
 from diffposetalk.workshop.corpus.recordings.recording import Recording
 from diffposetalk.workshop.corpus.recordings.speech import Unusable, phones_of
 from diffposetalk.workshop.corpus.teacher import phones as phone_reader
-from diffposetalk.workshop.corpus.teacher.lips import LipMap, at_rate, fit_lips
+from diffposetalk.workshop.corpus.teacher.footage import filmed_clips, load_gaps
+from diffposetalk.workshop.corpus.teacher.lips import LipMap, fit_lips
 from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier
 from diffposetalk.workshop.corpus.teacher.teacher import Teacher
-from diffposetalk.workshop.corpus.teacher.whisper import FEATURE_HZ, WhisperEncoder
+from diffposetalk.workshop.corpus.teacher.whisper import WhisperEncoder
 
 COMPONENTS = 96
 """Components of the Whisper features that the speech encoder learns."""
@@ -31,10 +31,6 @@ STEPS = 3000
 """Training steps of the phone classifier."""
 BATCH = 1024
 """Features in a step."""
-TRACKS = "tracks.npz"
-"""File beside recordings with what a face tracker found in them: ``<name>/gap (T,)`` at 25 frames a second."""
-TRACK_HZ = 25.0
-"""Frames a second of `TRACKS`; frame k belongs to the time k / 25."""
 HELD_OUT = 10
 """One speaker of so many is kept aside to measure the classifier."""
 GAP_MEAN, GAP_SPREAD = 0.216, 0.179
@@ -48,7 +44,7 @@ def fit_teacher(
 
     Args:
         recordings: folders of speech; what is English and has text is aligned and teaches the phones.
-        footage: folders of filmed speech with `TRACKS`.
+        footage: folders of filmed speech with lip gaps, see `footage`; each folder is one person.
         whisper: the model whose features are read.
         progress: called with the recordings done, all recordings, and what is going on.
 
@@ -56,12 +52,12 @@ def fit_teacher(
         The teacher; and the share of right phones, and of bilabials found and right, on speakers that were kept aside.
 
     Raises:
-        InputError: no recording can be aligned, or a folder of footage has no tracks.
+        InputError: no recording can be aligned, or a folder of footage has no lip gaps or no usable video.
     """
     listed = [each for folder in recordings for each in read_recordings(folder)]
     english = [each for each in listed if each.language[:2] == "en" and each.text]
-    films = [(folder, load_tracks(folder / TRACKS)) for folder in footage]
-    total = len(english) + sum(len(tracks) for _, tracks in films)
+    films = [(folder, load_gaps(folder)) for folder in footage]
+    total = len(english) + sum(len(gaps) for _, gaps in films)
     features: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     kept_aside: list[bool] = []
@@ -78,13 +74,15 @@ def fit_teacher(
     if not features or all(kept_aside):
         raise InputError("no English recording with text could be aligned; the teacher cannot learn phones")
     people = []
-    for folder, tracks in films:
+    for folder, gaps in films:
         clips = []
-        for clip in _filmed(folder, tracks, whisper):
+        for clip in filmed_clips(folder, gaps, whisper):
             clips.append(clip)
             done += 1
             if progress:
                 progress(done, total, "watching")
+        if not clips:
+            raise InputError(f"{folder}: no video with lip gaps in most of its frames")
         people.append(clips)
     everything = np.concatenate([*features, *(feature for clips in people for feature, _ in clips)]).astype(np.float32)
     mean, scale = everything.mean(0), everything.std(0) + 1e-3
@@ -108,19 +106,6 @@ def _on_scale(lips: LipMap, features: Sequence[np.ndarray]) -> LipMap:
     gaps = np.concatenate([lips.gap(each) for each in features])
     spread = GAP_SPREAD / float(gaps.std())
     return LipMap(lips.weights, GAP_MEAN - spread * float(gaps.mean()), spread)
-
-
-def load_tracks(path: Path) -> dict[str, np.ndarray]:
-    """Read the lip gaps of a folder of footage: ``(T,)`` by the recording's name.
-
-    Raises:
-        InputError: there are none.
-    """
-    arrays = read_npz(path, "face tracks")
-    gaps = {key.removesuffix("/gap"): np.asarray(arrays[key]) for key in arrays if key.endswith("/gap")}
-    if not gaps:
-        raise InputError(f"{path}: holds no lip gaps (<name>/gap)")
-    return gaps
 
 
 def phone_figures(
@@ -149,19 +134,6 @@ def _aligned_features(recording: Recording, whisper: WhisperEncoder) -> tuple[np
         return None
     features = whisper.features(speech.samples).astype(np.float16)
     return features, phone_labels(phones, len(features))
-
-
-def _filmed(
-    folder: Path, tracks: dict[str, np.ndarray], whisper: WhisperEncoder
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield features and gap at the features' times of each filmed clip."""
-    paths = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix in (".mkv", ".mp4", ".mpg", ".mov")}
-    for name, gap in sorted(tracks.items()):
-        if name not in paths or np.isnan(gap).mean() > 0.2:
-            continue
-        features = whisper.features(Speech.load(paths[name], SAMPLE_RATE).samples).astype(np.float16)
-        times = (np.arange(len(features)) + 0.5) / FEATURE_HZ
-        yield features, at_rate(gap, TRACK_HZ, times + 0.5 / TRACK_HZ)
 
 
 def _components(standardised: np.ndarray) -> np.ndarray:
