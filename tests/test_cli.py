@@ -17,6 +17,7 @@ from diffposetalk.cli import run
 from diffposetalk.cli.main import build_parser
 from diffposetalk.errors import UsageError
 from diffposetalk.media import probe
+from diffposetalk.model.checkpoint import Model
 from diffposetalk.motion import Motion
 from diffposetalk.style import Style
 
@@ -260,6 +261,16 @@ def test_voices_are_counted_or_listed(capsys: Captured) -> None:
         assert len(capsys.readouterr().out.splitlines()) == 1 + len(expected)
     assert run(["corpus", "--voices", "klingon"]) == 2
     assert "engines: " in capsys.readouterr().err
+
+
+def test_info_names_what_a_model_learned_from(capsys: Captured, tmp_path: Path, tiny_model: Any) -> None:
+    lines = ("Recordings, CC0-1.0: 3 speakers, 1.5 h", "speech synthesised by espeak: 2 speakers, 0.5 h")
+    Model(**{**tiny_model.__dict__, "sources": lines}).save(tmp_path / "m.safetensors")
+    (about,) = run_json(capsys, "info", tmp_path / "m.safetensors")["files"]
+    assert about["sources"] == list(lines)
+    assert run(["info", str(tmp_path / "m.safetensors")]) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert rows[-2].split(maxsplit=1) == ["sources", lines[0]] and rows[-1].strip() == lines[1]
 
 
 def test_info_says_what_a_motion_has_not_what_it_lacks(capsys: Captured, tmp_path: Path, motion: Motion) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from diffposetalk.errors import ModelError
+from diffposetalk.errors import DiffPoseTalkError, ModelError
 from diffposetalk.files.atomic import HEADER_KEY
 from diffposetalk.model.checkpoint import Model, fingerprint, load_model
 
@@ -49,6 +49,19 @@ def test_a_saved_model_comes_back(saved: Path, tiny_model: Model) -> None:
 def test_saving_twice_gives_the_same_bytes(saved: Path, tmp_path: Path) -> None:
     load_model(saved).save(tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == saved.read_bytes()
+
+
+def test_sources_come_back(tiny_model: Model, tmp_path: Path) -> None:
+    lines = ("Recordings, CC0-1.0: 3 speakers, 1.5 h", "données, CC-BY-4.0: 1 speaker, 2 h")
+    Model(**{**tiny_model.__dict__, "sources": lines}).save(tmp_path / "m.safetensors")
+    assert load_model(tmp_path / "m.safetensors").sources == lines
+
+
+@pytest.mark.parametrize("sources", ["[1]", '{"a": "b"}', '"text"', "null"])
+def test_damaged_sources_are_refused(saved: Path, sources: str) -> None:
+    rewrite(saved, lambda tensors, header: header.update(sources=sources))
+    with pytest.raises(DiffPoseTalkError, match="its sources are not a list of text"):
+        load_model(saved)
 
 
 def remove_weight(tensors: dict, header: dict) -> None:

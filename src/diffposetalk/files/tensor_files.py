@@ -48,3 +48,16 @@ def header_table(path: str | os.PathLike[str], header: dict[str, Any], key: str)
     if not isinstance(value, dict):
         raise InputError(f"{path}: the header is damaged (its {key} is not a table)")
     return value
+
+
+def header_lines(path: str | os.PathLike[str], header: dict[str, Any], key: str) -> tuple[str, ...]:
+    """Return a JSON list of text from a header; empty if the header has none.
+
+    Raises:
+        InputError: it holds something else.
+    """
+    with parsing(path, "model file"):
+        value = json.loads(header.get(key, "[]"))
+    if not isinstance(value, list) or not all(isinstance(line, str) for line in value):
+        raise InputError(f"{path}: the header is damaged (its {key} are not a list of text)")
+    return tuple(value)

@@ -15,7 +15,7 @@ from diffposetalk.diffusion.noise import ScheduleKind, Target, check_steps, chec
 from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
 from diffposetalk.files.atomic import HEADER_KEY, write_atomically
 from diffposetalk.files.parsing import parsing
-from diffposetalk.files.tensor_files import header_table, read_header
+from diffposetalk.files.tensor_files import header_lines, header_table, read_header
 from diffposetalk.model.denoiser import Denoiser, DenoiserConfig
 from diffposetalk.model.fitting import check_shapes, check_sizes, compare_shapes
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
@@ -112,6 +112,8 @@ class Model:
     presets: Mapping[str, Style] = field(default_factory=dict)
     identity_space: IdentitySpace | None = None
     """How identity coefficients are normalised, where motion depends on them."""
+    sources: tuple[str, ...] = ()
+    """What the model learned from: one line for each source, with its licence; empty where unknown."""
 
     def __repr__(self) -> str:
         return f"Model({self.config.name!r}, {self.space}, {len(self.presets)} styles)"
@@ -152,6 +154,7 @@ class Model:
             "motion_space": json.dumps(self.space.to_dict()),
             "identity_space": json.dumps(self.identity_space.to_dict() if self.identity_space else None),
             "presets": json.dumps({name: {"source": style.source} for name, style in self.presets.items()}),
+            "sources": json.dumps(self.sources, ensure_ascii=False),
         }
         write_tensors(path, tensors, header)
 
@@ -225,7 +228,7 @@ def _loaded(path: str | Path) -> Model:
         if f"presets.{name}" not in tensors:
             raise ModelError(f"{path}: the preset {name!r} has no vector")
         presets[name] = Style(tensors[f"presets.{name}"].numpy(), encoder, str(values["source"]))
-    return replace(model, presets=presets)
+    return replace(model, presets=presets, sources=header_lines(path, header, "sources"))
 
 
 def fingerprint(network: nn.Module) -> str:

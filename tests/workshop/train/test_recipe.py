@@ -96,6 +96,11 @@ def test_the_model_animates_with_its_presets(finished: Path, sample_path: Path) 
     assert len(motion) == 125 and np.isfinite(motion.expression).all()
 
 
+def test_the_model_names_what_it_learned_from(finished: Path) -> None:
+    (line,) = Talker.from_pretrained(finished / "small.safetensors").model.sources
+    assert line.startswith("speech synthesised by espeak: ") and line.endswith(" h")
+
+
 def test_a_killed_run_ends_up_the_same(finished: Path, corpus: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, "-m", "diffposetalk", "train", str(recipe(tmp_path, corpus)), "-o", str(run)]

@@ -27,7 +27,9 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Describe every file; return the result for `--json`."""
     described = [_describe(Path(file)) for file in args.files] or [_installation()]
     for about in described:
-        console.table([(name, _text(value)) for name, value in about.items() if value not in (None, False)])
+        console.table(
+            [row for name, value in about.items() if value not in (None, False) for row in _rows(name, value)]
+        )
         if about is not described[-1]:
             console.say("")
     return {"files": described} if args.files else described[0]
@@ -70,7 +72,7 @@ def _motion(path: Path) -> dict[str, Any]:
 
 def _tensors(path: Path) -> dict[str, Any]:
     from diffposetalk.files.parsing import parsing
-    from diffposetalk.files.tensor_files import header_table, read_header
+    from diffposetalk.files.tensor_files import header_lines, header_table, read_header
     from diffposetalk.style import Style
 
     header, shapes = read_header(path, "safetensors file")
@@ -89,7 +91,9 @@ def _tensors(path: Path) -> dict[str, Any]:
             }
         if kind == "diffposetalk.model":
             tables = {key: header_table(path, header, key) for key in ("config", "motion_space", "presets")}
-            return {"kind": "model", "bytes": path.stat().st_size, **_model(tables, list(shapes.values()))}
+            about = _model(tables, list(shapes.values()))
+            sources = list(header_lines(path, header, "sources"))
+            return {"kind": "model", "bytes": path.stat().st_size, **about, "sources": sources}
     raise InputError(f"{path}: is not a model, style encoder or style of DiffPoseTalk")
 
 
@@ -135,12 +139,19 @@ def _installation() -> dict[str, Any]:
 
 def _model_only(path: Path) -> dict[str, Any]:
     about = _tensors(path)
-    return {key: about[key] for key in ("parameters", "bytes", "head", "styles") if key in about}
+    return {key: about[key] for key in ("parameters", "bytes", "head", "styles", "sources") if key in about}
 
 
 def bundled_model() -> Path:
     """Return the path of the bundled model."""
     return Path(__file__).parents[2] / "assets" / "lite.safetensors"
+
+
+def _rows(name: str, value: Any) -> list[tuple[str, str]]:
+    """Format an entry for people: one row, or a row for each line of `sources`."""
+    if name != "sources":
+        return [(name, _text(value))]
+    return [(name if not number else "", line) for number, line in enumerate(value)]
 
 
 def _text(value: Any) -> str:

@@ -25,6 +25,7 @@ from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.progress import Progress
 from diffposetalk.style import Style
+from diffposetalk.workshop.corpus.sources import sources_of
 from diffposetalk.workshop.train.lite.denoiser import DenoiserStage, train_denoiser
 from diffposetalk.workshop.train.lite.material import (
     HEAD_CHANNELS,
@@ -149,7 +150,8 @@ def _train_stages(recipe: Recipe, start: Model | None, run: Run) -> tuple[Model,
         recipe.denoiser.noise_steps,
         sampling=recipe.sampling,
     )
-    model = Model(config, space, speech_encoder, denoiser, style_encoder.eval())
+    sources = _sources(recipe, start)
+    model = Model(config, space, speech_encoder, denoiser, style_encoder.eval(), sources=sources)
     return replace(model, presets=_presets(recipe, start, model, training, held_out)), figures
 
 
@@ -258,6 +260,15 @@ def _material(recipe: Recipe, start: Model | None, run: Run) -> list[Material]:
         labelled = speech_clips(recipe.corpus, part, copies, recipe.copies)
         materials.append(Material(read_motions(recipe.corpus, part), [clip.versions for clip in labelled], labelled))
     return materials
+
+
+def _sources(recipe: Recipe, start: Model | None) -> tuple[str, ...]:
+    """Name what the model learned from, before and now."""
+    before = start.sources if start else ()
+    if recipe.corpus is None:
+        assert recipe.data is not None
+        return (*before, f"data set {recipe.data.name}")
+    return (*before, *sources_of(recipe.corpus))
 
 
 def _presets(
