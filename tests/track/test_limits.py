@@ -30,7 +30,7 @@ def test_each_limit_warns_on_its_bad_side_alone(limit) -> None:
 
 
 def test_the_sentences_print_the_number() -> None:
-    assert limit_on("coverage").text(0.71, 0.9) == "the face was found in 71 % of the frames only"
+    assert limit_on("coverage").text(0.71, 0.9) == "the face was detected in only 71 % of the frames"
     assert limit_on("fps").text(12.0, 20.0) == "12 frames per second are too few (at least 20)"
 
 

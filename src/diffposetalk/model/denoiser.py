@@ -102,7 +102,7 @@ class Conditions:
 
     caches: tuple[SpeechCache, ...]
     """One per layer."""
-    person: Tensor
+    style_and_identity: Tensor
     """``(B, dim)`` projected style and identity."""
     context: Tensor
     """``(B, P, dim)`` projected previous frames."""
@@ -199,12 +199,12 @@ class Denoiser(nn.Module):
         views += [previous_motion] * len(config.noisy_scales)
         return Conditions(
             tuple(cast(DecoderBlock, block).prepare(frames) for block in self.blocks),
-            self._person(speech, inputs.style, inputs.identity, style_dropped),
+            self._style_and_identity(speech, inputs.style, inputs.identity, style_dropped),
             self.motion_projection(torch.cat(views, dim=-1)),
             valid.to(speech.dtype),
         )
 
-    def _person(
+    def _style_and_identity(
         self, like: Tensor, style: Tensor | None, identity: Tensor | None, style_dropped: Tensor | None
     ) -> Tensor:
         parts, n_batch = [], len(like)
@@ -215,8 +215,8 @@ class Denoiser(nn.Module):
             if style_dropped is not None:
                 style = torch.where(style_dropped[:, None], self._null("style"), style)
             parts.append(style)
-        person = torch.cat(parts, dim=-1) if parts else like.new_zeros(n_batch, 1)
-        return self.person_projection(person)
+        joined = torch.cat(parts, dim=-1) if parts else like.new_zeros(n_batch, 1)
+        return self.person_projection(joined)
 
     def _null(self, condition: Literal["speech", "style"]) -> Tensor:
         null = self.null_speech if condition == "speech" else self.null_style
@@ -249,18 +249,18 @@ class Denoiser(nn.Module):
         Returns:
             ``(K, B, L, D)``, equal to that part of `forward` for each set.
         """
-        n_sets = len(conditions.person) // len(x_n)
+        n_sets = len(conditions.style_and_identity) // len(x_n)
         predicted = self._predict(x_n, noise_step, conditions, self.config.window)
         return predicted.unflatten(0, (n_sets, len(x_n)))
 
     def _predict(self, x_n: Tensor, noise_step: Tensor, conditions: Conditions, n_last: int) -> Tensor:
         config, n_batch = self.config, len(x_n)
-        n_sets = len(conditions.person) // n_batch
+        n_sets = len(conditions.style_and_identity) // n_batch
         step = self.step_embedding(sinusoid(noise_step, config.dim).to(x_n.dtype))
         smooth = [matrix @ x_n for matrix in self.smoothing.to(x_n.dtype)] if config.noisy_scales else []
         indicator = [conditions.valid[:n_batch, :, None]] if config.valid_indicator else []
         frames = self.motion_projection(torch.cat([x_n, *indicator, *smooth], dim=-1)).repeat(n_sets, 1, 1)
-        leading_token = conditions.person + step.repeat(n_sets, 1)
+        leading_token = conditions.style_and_identity + step.repeat(n_sets, 1)
         tokens = torch.cat([leading_token[:, None], conditions.context, frames], dim=1) + self.positions
         blocked = None
         if config.align_width > 1:

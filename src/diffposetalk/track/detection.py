@@ -1,4 +1,4 @@
-"""Faces in single pictures: MediaPipe's 478 landmarks."""
+"""Detection of faces: MediaPipe's 478 landmarks."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from diffposetalk.files.parsing import first_line, parsing
 from diffposetalk.geometry.landmarks import N_MEDIAPIPE
 
 MOST_FACES = 4
-"""Largest number of faces that are searched for in one picture."""
+"""Largest number of faces that are detected in one picture."""
 BUNDLED = Path(__file__).parents[1] / "assets" / "face_landmarker.task"
 """MediaPipe's Face Landmarker, version 1 of May 2023, as Google publishes it (Apache-2.0); SHA-256 in docs/tracking.md."""
 
 LIBRARIES = "; on Debian or Ubuntu: apt-get install libegl1 libgles2"
-"""End of a message: system packages that MediaPipe needs."""
+"""Last part of an error message: system packages that MediaPipe needs."""
 
 
 class FaceFinder(Protocol):
-    """Finds faces in the pictures of a video, one after the other."""
+    """Detects faces in the pictures of a video, one after the other."""
 
     @property
     def how(self) -> str:
@@ -48,7 +48,7 @@ class FaceFinder(Protocol):
         ...
 
     def restart(self) -> None:
-        """Forget the pictures before, as at a cut."""
+        """Forget earlier pictures, as at a cut."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -59,7 +59,7 @@ class FaceFinder(Protocol):
 
 
 def model_file(model: str | Path | None = None) -> Path:
-    """Choose the face model: the file that was given, else one in the asset folder, else the bundled one.
+    """Return the face model: the given file, else the one in the asset folder, else the bundled one.
 
     Args:
         model: a `face_landmarker.task`; None to choose.
@@ -75,7 +75,7 @@ def model_file(model: str | Path | None = None) -> Path:
 
 
 def open_finder(model: str | Path | None = None, n_faces: int = 1, still: bool = False) -> FaceFinder:
-    """Open what finds faces.
+    """Open a detector.
 
     Args:
         model: MediaPipe's `face_landmarker.task`; None to choose, see `model_file`.
@@ -91,7 +91,7 @@ def open_finder(model: str | Path | None = None, n_faces: int = 1, still: bool =
 
 
 def _check_mediapipe() -> None:
-    """Refuse to go on where MediaPipe cannot be loaded."""
+    """Raise an error if MediaPipe cannot be loaded."""
     with _quiet():
         try:
             import mediapipe  # noqa: F401 (whether it is there)
@@ -108,13 +108,13 @@ class TasksFinder:
     """MediaPipe's Tasks API with a `face_landmarker.task`; the engine is opened with the first picture."""
 
     def __init__(self, model: Path, n_faces: int = 1, still: bool = False) -> None:
-        """Name the model file, the most faces to follow, and whether every picture is looked at afresh."""
+        """Set the model file, the largest number of faces, and whether each picture is processed independently."""
         self.model, self.n_faces, self.still = model, n_faces, still
         self._engine: Any = None
         self._last_ms = -1
 
     def restart(self) -> None:
-        """Forget the pictures before."""
+        """Forget earlier pictures."""
         if self._engine is not None:
             with contextlib.suppress(RuntimeError):  # an engine that failed says so once more when it is closed
                 self._engine.close()
@@ -165,7 +165,7 @@ class TasksFinder:
 
 
 def _pixels(landmarks: Any, picture: np.ndarray) -> np.ndarray:
-    """Return MediaPipe's landmarks, which are parts of the picture's width and height, in pixels."""
+    """Convert MediaPipe's landmarks, shares of the picture's width and height, to pixels."""
     height, width = picture.shape[:2]
     points = np.array([(p.x, p.y, p.z) for p in landmarks], np.float32)
     if points.shape != (N_MEDIAPIPE, 3):

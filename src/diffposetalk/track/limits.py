@@ -1,4 +1,4 @@
-"""Limits of a good track: what is warned of in tracking, and what a clip of a data set may not exceed.
+"""Limits on the quality of a track: for warnings of tracking, and for clips of a data set.
 
 One table for warnings (`quality`), for data sets (`workshop.footage.verdict`) and for the defaults of the command line.
 """
@@ -22,8 +22,8 @@ class Limit:
     warning: float | None
     """Limit for a warning of tracking; None for no warning."""
     clip: float | None = None
-    """Limit for a clip of a data set; None where clips are not checked. Clips may be worse than what is warned of: a style
-    rests on one video, a data set on many."""
+    """Limit for a clip of a data set; None: clips are not checked. Limits for clips are weaker than for warnings, because
+    a style depends on one video, a data set on many."""
     is_minimum: bool = False
     """Whether values below the limit are bad; otherwise those above it."""
     advice: str = ""
@@ -58,12 +58,12 @@ LIMITS = (
         warning=20.0,
         clip=20.0,
         is_minimum=True,
-        advice="; blinks and closures may be missed",
+        advice="; blinks and lip closures may be missed",
     ),
     Limit(
         "coverage",
         "coverage",
-        "the face was found in {value:.0f} % of the frames only",
+        "the face was detected in only {value:.0f} % of the frames",
         warning=0.9,
         clip=0.9,
         is_minimum=True,
@@ -75,14 +75,14 @@ LIMITS = (
         "the face is turned {value:.0f} degrees from the camera",
         warning=25.0,
         clip=35.0,
-        advice="; a style read from it leaves out how its two sides differ and how the head rests, which cannot be measured",
+        advice="; left-right differences and the resting head pose cannot be measured, so a style does not use them",
     ),
     Limit(
         "leaning_deg",
         "leaning",
-        "the head leans by {value:.0f} degrees",
+        "the head is tilted by {value:.0f} degrees",
         warning=60.0,
-        advice="; if the video lies on its side, turn it upright first",
+        advice="; if the video lies on its side, rotate it first",
     ),
     Limit(
         "eye_distance_px",
@@ -121,7 +121,7 @@ LIMITS = (
         clip=0.008,
         is_minimum=True,
         advice="; perhaps nobody speaks",
-        refusal=" while a voice is heard; somebody else speaks",
+        refusal=" while there is a voice; somebody else speaks",
     ),
 )
 """All limits, in the order in which clips are checked. ``lip_spread`` is the standard deviation of the lip gap over the

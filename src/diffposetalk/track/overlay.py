@@ -13,7 +13,7 @@ from diffposetalk.progress import Progress
 from diffposetalk.track.fit import Fit
 from diffposetalk.track.result import Track
 
-SEEN = (255, 210, 0)
+DETECTED = (255, 210, 0)
 """Colour of the tracked landmarks."""
 FITTED = (255, 60, 60)
 """Colour of the head's landmarks."""
@@ -22,14 +22,14 @@ MESH = (90, 220, 255)
 LARGEST = 1280
 """Longer side of the overlay, pixels."""
 NEAR = 5.0
-"""Ratio of the picture's longer side to that of the face's path from which on only the part with the face is shown."""
+"""If the picture is larger than the region of the face by more than this factor, only the part with the face is shown."""
 ENLARGED = 720
-"""Longer side of such a part in the overlay, about, in pixels."""
+"""Approximate longer side of such a part in the overlay, pixels."""
 
 
 @dataclass(frozen=True)
 class View:
-    """The part of a video's pictures that is shown, and how large."""
+    """The part of the pictures that is shown, and its scale."""
 
     left: int
     top: int
@@ -39,7 +39,7 @@ class View:
 
     @staticmethod
     def of(track: Track) -> View:
-        """Choose the whole picture, or the part with the face where this is far away."""
+        """Return the view of the whole picture, or of the part with the face if the face is small."""
         size = np.array(track.face.size)
         points = track.face.points[..., :2]
         low, high = points.min((0, 1)), points.max((0, 1))
@@ -51,7 +51,7 @@ class View:
         return View(int(low[0]), int(low[1]), int(high[0]), int(high[1]), scale)
 
     def show(self, picture: np.ndarray) -> np.ndarray:
-        """Cut the part out of a picture ``(H, W, 3)``, with sides that are even."""
+        """Crop and scale a picture ``(H, W, 3)``; width and height of the result are even."""
         from PIL import Image
 
         width, height = self.right - self.left, self.bottom - self.top
@@ -62,20 +62,20 @@ class View:
         return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(size))
 
     def place(self, points: np.ndarray) -> np.ndarray:
-        """Return where points of the whole picture ``(..., 2)`` are shown."""
+        """Convert points ``(..., 2)`` of the whole picture to points of the view."""
         return (points - (self.left, self.top)) * self.scale
 
 
 def write_overlay(video: str | Path, track: Track, path: str | Path, progress: Progress | None = None) -> None:
-    """Write a video with the fitted head's wire and the landmarks over the pictures, with the video's sound.
+    """Write the video with a wire frame of the fitted head, the landmarks and the sound.
 
-    Of pictures in which the face is small only the part around it is shown, enlarged.
+    If the face is small, only the part around it is shown, enlarged.
 
     Args:
-        video: what was tracked.
+        video: the tracked video.
         track: track of the video.
-        path: ends in `.mp4`.
-        progress: called with the seconds that are drawn, of so many.
+        path: output, `.mp4`.
+        progress: called with the seconds done and the total.
 
     Raises:
         InputError: the video cannot be read.
@@ -91,7 +91,7 @@ def write_overlay(video: str | Path, track: Track, path: str | Path, progress: P
 
 
 def at_even_rate(pictures: Iterable[tuple[float, np.ndarray]], start_s: float, fps: float) -> Iterator[np.ndarray]:
-    """Yield pictures at an even rate: each is repeated until the next is due, and of two in one frame the later counts.
+    """Yield pictures at a constant rate: a picture is repeated until the next is due; of two for one frame the later is used.
 
     Args:
         pictures: time in seconds and picture, in order.
@@ -110,7 +110,7 @@ def at_even_rate(pictures: Iterable[tuple[float, np.ndarray]], start_s: float, f
 
 
 def overlays(video: str | Path, track: Track) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield time and picture with the head drawn in, frame by frame of the take."""
+    """Yield time and picture with the drawn head, for each frame of the take."""
     (faces, skin), view = _wire(track), View.of(track)
     times, frame = track.face.times, 0
     for time_s, picture in read_frames(video, times[0], times[-1] + 1e-3):
@@ -120,9 +120,9 @@ def overlays(video: str | Path, track: Track) -> Iterator[tuple[float, np.ndarra
 
 
 def draw(picture: np.ndarray, track: Track, frame: int, faces: np.ndarray, skin: np.ndarray, view: View) -> np.ndarray:
-    """Draw one frame of a track into what is shown of its picture, ``(H, W, 3)``.
+    """Draw one frame of a track into the view of its picture, ``(H, W, 3)``.
 
-    Only triangles `faces` of the vertices `skin` that look at the camera are drawn.
+    Of the triangles `faces` between the vertices `skin`, those that face the camera are drawn.
     """
     from PIL import Image, ImageDraw
 
@@ -137,14 +137,14 @@ def draw(picture: np.ndarray, track: Track, frame: int, faces: np.ndarray, skin:
     for a, b in places[edges].reshape(-1, 2, 2):
         pen.line([tuple(a), tuple(b)], fill=(*MESH, 110))
     own = fit.camera.project(fit.pose.pick(slice(frame, frame + 1)).place(fit.model.place(fit.weights[[frame]])))
-    for points, colour in ((track.face.points[frame, :, :2], SEEN), (own[0], FITTED)):
+    for points, colour in ((track.face.points[frame, :, :2], DETECTED), (own[0], FITTED)):
         for x, y in view.place(points):
             pen.ellipse([x - 1, y - 1, x + 1, y + 1], fill=(*colour, 255))
     return np.asarray(image)
 
 
 def _wire(track: Track) -> tuple[np.ndarray, np.ndarray]:
-    """Return the triangles ``(m, 3)`` of the face's skin, as rows of the vertices ``(k,)`` that they join."""
+    """Return triangles ``(m, 3)`` of the face's skin as indices into the second result, vertex indices ``(k,)`` of the head."""
     head = track.fit.model.head
     rest = head.mesh().vertices
     marks = track.fit.model.rest
@@ -159,7 +159,7 @@ def _wire(track: Track) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _projected(fit: Fit, frame: int, skin: np.ndarray, identity: np.ndarray) -> np.ndarray:
-    """Return where vertices appear in a frame, ``(k, 2)`` pixels."""
+    """Return the projections of vertices in a frame, ``(k, 2)`` pixels."""
     expression, jaw = fit.model.split(fit.weights[[frame]].astype(np.float32))
     local = np.asarray(fit.model.head.vertices(expression, jaw_pose=jaw, identity=identity), np.float64)[:, skin]
     return fit.camera.project(fit.pose.pick(slice(frame, frame + 1)).place(local))[0]

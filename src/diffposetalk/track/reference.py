@@ -1,8 +1,9 @@
-"""What tracked motion may say about a manner of speaking.
+"""The reliable part of tracked motion, as a reference for a style.
 
-Seen from the side or for a moment only, the two halves of a face and the resting pose of a head cannot be told from the
-view: a head turned away drags the mouth sideways, and a style read from it would do so for a whole take. Here the steady
-part of such things is taken out, as far as the tracker is unsure; what moves about it stays.
+If a face is turned away or visible only for a moment, its left-right differences and its resting head pose cannot be
+separated from effects of the view. For example, the mouth of a face that is turned away seems to be displaced sideways, and
+a style with this error would displace the mouth in all generated motion. So the mean of such quantities is reduced, the
+more the less reliable the track is. Motion about the mean is kept.
 """
 
 from __future__ import annotations
@@ -17,37 +18,37 @@ from diffposetalk.motion import Motion
 from diffposetalk.track.quality import Quality
 
 SURE_DEG, UNSURE_DEG = 12.0, 30.0
-"""Turned from the camera by up to the first angle a face is trusted, from the second on not at all."""
+"""Angle between face and camera up to which a track is fully reliable, and from which it is fully unreliable."""
 SURE_S, UNSURE_S = 4.0, 2.0
-"""A clip of the first length is trusted, one of the second not at all."""
+"""Length from which a track is fully reliable, and up to which it is fully unreliable."""
 MOST_SIDEWAYS = 0.1
-"""Mean weight of mouth or jaw to one side that any reference may show."""
+"""Largest mean weight of mouth or jaw to one side of any reference."""
 MOST_RESTING_DEG = 10.0
-"""Mean angle of the head from straight ahead that any reference may show."""
+"""Largest angle of the mean head pose from straight ahead of any reference."""
 MOST_SWING_DEG = 6.0
-"""Root-mean-square angle of the head about its mean that a reference may show which is not trusted at all."""
+"""Largest root-mean-square angle of the head about its mean of a fully unreliable reference."""
 HALF_SURE_DEG = 6.0
-"""Turned sideways by this angle, half of what the tracker shows of an uneven mouth is an error of the view. Measured on one
-filmed talker: between -3 and 9 degrees, the differences of left and right in smile and lips follow the angle with r .7 to
+"""Yaw at which half of a tracked left-right difference of the mouth is an error due to the view. Measured on one filmed
+speaker: between -3 and 9 degrees, the differences of left and right in smile and lips follow the angle with r .7 to
 .8, by .003 to .006 a degree, while they differ by about .03 between people."""
 LIPS = ("cheek", "mouth", "nose")
-"""Beginnings of the channels that this concerns; brows do not follow the angle."""
+"""Beginnings of the names of these channels. Differences of the brows do not depend on the angle."""
 SIDEWAYS = (("mouthLeft", "mouthRight"), ("jawLeft", "jawRight"))
-"""Channels that move one thing to either side."""
+"""Pairs of channels that move the same part to either side."""
 
 
 def reference_motion(motion: Motion, quality: Quality) -> Motion:
-    """Return tracked motion without what the tracker cannot be sure of.
+    """Return tracked motion without its unreliable parts.
 
     Args:
-        motion: tracked, on any head.
-        quality: of that track.
+        motion: tracked motion on any head.
+        quality: quality of the track.
 
     Returns:
-        The same motion where it is long and seen from the front. Otherwise the mean pose of the head, the mean difference
-        between left and right channels, and the mean of sideways motion are reduced, down to nothing, and wide swings of
-        the head are brought in. The lips' left and right channels approach their mean the more, the further the head is
-        turned sideways.
+        The same motion if the track is long and frontal. Otherwise the mean head pose, the mean difference of left and
+        right channels, and the mean of sideways motion are reduced, down to 0, and so is wide motion of the head. The
+        difference of left and right channels of the lips is reduced in every frame, the more the larger the yaw of the
+        head is.
     """
     doubt = doubt_of(quality)
     uneven = (1 - doubt) * sureness_of_sides(motion)
@@ -73,24 +74,24 @@ def reference_motion(motion: Motion, quality: Quality) -> Motion:
 
 
 def doubt_of(quality: Quality) -> float:
-    """Return how little a track may say of what is steady in it: 0 (all) to 1 (nothing)."""
+    """Return the unreliability of the means of a track: 0 (reliable) to 1 (unreliable)."""
     turned = (quality.turned_deg - SURE_DEG) / (UNSURE_DEG - SURE_DEG)
     short = (SURE_S - quality.seconds) / (SURE_S - UNSURE_S)
     return float(np.clip(max(turned, short), 0, 1))
 
 
 def sureness_of_sides(motion: Motion) -> float:
-    """Return how much of an uneven mouth is true, by the angle to which the head is usually turned sideways: 0 to 1."""
+    """Return the reliable share of left-right differences of the mouth, from the median yaw of the head: 0 to 1."""
     turned = float(np.rad2deg(np.median(np.abs(motion.head_pose[:, 1]))))
     return 1 / (1 + (turned / HALF_SURE_DEG) ** 2)
 
 
 def _about_rest(head_pose: np.ndarray, doubt: float) -> np.ndarray:
-    """Bring axis-angle rotations ``(T, 3)`` (radians) nearer to straight ahead, and wide swings about their mean in."""
+    """Reduce the mean of axis-angle rotations ``(T, 3)`` (radians), and wide motion about the mean."""
     rotations = matrices_of(head_pose)
     mean = vectors_of(nearest_rotation(rotations.mean(0)))
     swings = vectors_of(matrices_of(-mean) @ rotations)
     angle, spread = float(np.linalg.norm(mean)), float(np.sqrt((swings**2).sum(1).mean()))
-    kept = min(1 - doubt, np.deg2rad(MOST_RESTING_DEG) / max(angle, 1e-9))
-    calm = 1 - doubt * (1 - min(1.0, np.deg2rad(MOST_SWING_DEG) / max(spread, 1e-9)))
-    return vectors_of(matrices_of(kept * mean) @ matrices_of(calm * swings)).astype(np.float32)
+    mean_scale = min(1 - doubt, np.deg2rad(MOST_RESTING_DEG) / max(angle, 1e-9))
+    motion_scale = 1 - doubt * (1 - min(1.0, np.deg2rad(MOST_SWING_DEG) / max(spread, 1e-9)))
+    return vectors_of(matrices_of(mean_scale * mean) @ matrices_of(motion_scale * swings)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Faces too small for the whole picture: searched in parts of it, then followed in a part that moves with the face."""
+"""Detection of small faces: search in parts of the picture, then follow in a part that moves with the face."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ import numpy as np
 from diffposetalk.track.detection import FaceFinder, open_finder
 
 LARGEST_PART = 640
-"""Longest side of a part, pixels. MediaPipe's detector scales pictures to 128 pixels, so a face of 60 becomes 12."""
+"""Longest side of a part, pixels. MediaPipe's detector scales pictures to 128 pixels, so in a part of
+this size a face of 60 pixels becomes 12 pixels."""
 MARGIN = 2.0
-"""Distance from the face's middle to every side of the part in which it is followed, in sizes of the face."""
+"""Distance from the centre of the face to each side of its part, as a multiple of the size of the face."""
 STRAY = 0.5
-"""Distance of the face from the part's middle at which the part moves, as a share of that distance."""
+"""Distance of the face from the centre of its part at which the part moves, as a share of the distance `MARGIN`."""
 AGAIN_S = 0.4
-"""Interval of the searches for a lost face, seconds."""
+"""Interval between searches for a lost face, seconds."""
 
 Part = tuple[int, int, int, int]
 """Left, upper, right and lower edge of a part of a picture, pixels."""
 
 
 def parts(height: int, width: int) -> Iterator[Part]:
-    """Yield squares of half a picture's shorter side (at most `LARGEST_PART`) that overlap by half and cover it."""
+    """Yield squares that cover a picture and overlap by half; their side is half the shorter side, at most `LARGEST_PART`."""
     side = max(1, min(min(height, width) // 2, LARGEST_PART))
 
     def starts(length: int) -> np.ndarray:
@@ -38,26 +39,26 @@ def parts(height: int, width: int) -> Iterator[Part]:
 
 
 def largest(picture: np.ndarray, finder: FaceFinder, time_s: float) -> np.ndarray | None:
-    """Find the largest face that any part of a picture shows, ``(478, 3)`` as in `FaceFinder.find`; None without one.
+    """Return the largest face in any part of a picture, ``(478, 3)`` as in `FaceFinder.find`, or None.
 
     Args:
         picture: ``(H, W, 3)`` uint8 RGB.
         finder: opened for still pictures.
-        time_s: of the picture, seconds.
+        time_s: time of the picture, seconds.
     """
-    faces = [face for part in parts(*picture.shape[:2]) for face in seen_in(picture, part, finder, time_s)]
+    faces = [face for part in parts(*picture.shape[:2]) for face in faces_in(picture, part, finder, time_s)]
     return max(faces, key=_size, default=None)
 
 
-def seen_in(picture: np.ndarray, part: Part, finder: FaceFinder, time_s: float) -> list[np.ndarray]:
-    """Find the faces in a part of a picture; their points are those of the whole."""
+def faces_in(picture: np.ndarray, part: Part, finder: FaceFinder, time_s: float) -> list[np.ndarray]:
+    """Return the faces in a part of a picture, in coordinates of the whole picture."""
     left, top, right, bottom = part
     offset = np.array([left, top, 0], np.float32)
     return [face + offset for face in finder.find(picture[top:bottom, left:right], time_s)]
 
 
 def around(face: np.ndarray, height: int, width: int) -> Part:
-    """Return the part of a picture in which a face is followed."""
+    """Return the part of a picture around a face in which the face is followed."""
     x, y = _middle(face)
     reach = max(16.0, MARGIN * _size(face))
     left, right = (int(np.clip(value, 0, width)) for value in (x - reach, x + reach))
@@ -69,19 +70,19 @@ class SearchingFinder:
     """Follows one small face; see `FaceFinder`."""
 
     def __init__(self, model: str | Path | None = None) -> None:
-        """Open what finds faces; see `open_finder`."""
+        """Open the detectors; see `open_finder`."""
         self._near, self._far = open_finder(model, 1), open_finder(model, 1, still=True)
         self._part: Part | None = None
         self._searched = -np.inf
 
     @property
     def how(self) -> str:
-        """What finds the faces."""
+        """Name of the detector, for reports."""
         return f"{self._near.how}, in parts of the picture"
 
     def find(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
         """Find the face of the next picture; see `FaceFinder.find`."""
-        faces = [] if self._part is None else seen_in(picture, self._part, self._near, time_s)
+        faces = [] if self._part is None else faces_in(picture, self._part, self._near, time_s)
         if self._part is None or not faces:
             return self._search(picture, time_s)
         left, top, right, bottom = self._part
@@ -95,7 +96,7 @@ class SearchingFinder:
         return faces
 
     def _search(self, picture: np.ndarray, time_s: float) -> list[np.ndarray]:
-        """Look at all parts of a picture, unless that was done just before in vain."""
+        """Search all parts of a picture, unless a search just before found nothing."""
         if self._part is None and time_s - self._searched < AGAIN_S:
             return []
         self.restart()
@@ -104,10 +105,10 @@ class SearchingFinder:
         if face is None:
             return []
         self._part = around(face, *picture.shape[:2])
-        return seen_in(picture, self._part, self._near, time_s) or [face]
+        return faces_in(picture, self._part, self._near, time_s) or [face]
 
     def restart(self) -> None:
-        """Forget the pictures before, as at a cut."""
+        """Forget earlier pictures, as at a cut."""
         self._near.restart()
         self._part, self._searched = None, -np.inf
 

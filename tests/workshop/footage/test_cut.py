@@ -179,7 +179,7 @@ def test_lost_frames_and_blur(model, cut_followed) -> None:
     points[40:120:8] = points[41:120:8] = np.nan
     lost = replace(followed, face=replace(followed.face, points=points))
     found = cut_followed(lost, (1.5, 4.5), lag=0.0)
-    assert "coverage" in reasons(found) and "% of the frames only" in found.findings[0].why
+    assert "coverage" in reasons(found) and "% of the frames" in found.findings[0].why
     assert cut_followed(lost, (1.5, 4.5), lag=0.0, least_coverage=0.5).clips
     blurred = replace(followed, sharpness=np.full(N_FRAMES, 0.01, np.float32))
     assert "blurred" in reasons(cut_followed(blurred, (1.0, 4.0), lag=0.0))
