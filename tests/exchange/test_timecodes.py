@@ -180,7 +180,7 @@ def test_rounded_60ths_and_milliseconds(tmp_path: Path) -> None:
         ([f"00:00:{n:02d}:00.000" for n in range(40)], "whole seconds"),
         ([str(n) for n in range(40)], "number the frames"),
         ([f"00:00:00:{n:02d}" for n in range(20)], "24, 25, 30, 48, ... all fit"),
-        ([f"00:00:00:{n // 2:02d}" for n in range(20)], "time does not go on"),
+        ([f"00:00:00:{n // 2:02d}" for n in range(20)], "time does not increase"),
     ],
 )
 def test_what_tells_no_rate_is_refused_and_can_be_stated(tmp_path: Path, codes: list[str], why: str) -> None:

@@ -31,7 +31,7 @@ def frames_of(times: np.ndarray, where: object, lone: float = 30.0, tolerance: f
         return lone, np.zeros(1, int)
     steps = np.diff(times)
     if steps.min() <= 0:
-        raise InputError(f"{where}: time does not go on at frame {int(np.argmin(steps)) + 1}")
+        raise InputError(f"{where}: time does not increase at frame {int(np.argmin(steps)) + 1}")
     usual = steps[np.abs(steps / np.median(steps) - 1) < 0.25]  # without holes; the mean is more exact than the median
     number = np.concatenate([[0], np.cumsum(np.maximum(np.rint(steps / usual.mean()), 1))])
     number -= number.mean()

@@ -128,7 +128,7 @@ def _timing(codes: TimeCodes, where: object, wrong_row: Callable[[int, str], Inp
             return _counted(whole, np.rint(hundredths), codes, where, wrong_row)
         return Timing(*frames_of(clock, where))
     if fields[:, :3].any() and np.ptp(fields[:, 3]) == 0:
-        raise InputError(f"{where}: its time codes go on by whole seconds, so they do not tell the frame rate")
+        raise InputError(f"{where}: its time codes are whole seconds, so the frame rate is unknown")
     whole = np.floor(fields[:, 3])
     thousandths = (fields[:, 3] - whole) * 1000
     if not thousandths.any() and MOST_COUNTED < whole.max() < 1000:
@@ -148,7 +148,7 @@ def _plain_numbers(values: np.ndarray, where: object) -> Timing:
     """Timing of plain numbers: seconds or milliseconds. Frame numbers are refused, since they have no rate."""
     step = float(np.median(np.diff(values)))
     if step == 1 and (values == np.rint(values)).all():
-        raise InputError(f"{where}: its time codes number the frames, so they do not tell the frame rate")
+        raise InputError(f"{where}: its time codes only number the frames, so the frame rate is unknown")
     return _rounded(values / 1000 if step > 4 else values, where)
 
 
@@ -187,7 +187,7 @@ def _numbered(clock: np.ndarray, whole: np.ndarray, numbers: np.ndarray, of_vide
     index = (numbers - numbers[0]).astype(int)
     count = _count(whole, steps, np.diff(clock) == 1)
     if count is None:
-        raise InputError(f"{where}: its time codes do not reach a second's end, so they do not tell the frame rate")
+        raise InputError(f"{where}: its time codes cover less than a second, so the frame rate is unknown")
     position = clock * count + whole
     lost = (position[-1] - position[0]) - (numbers[-1] - numbers[0])
     ntsc = () if count % 6 else (count * NTSC,)
@@ -266,7 +266,7 @@ def _counted(
         raise wrong_row(row, f"counts beyond the {count} of a second in this file (60ths of a second, or frames)")
     stopped = same_second & (steps <= 0)
     if stopped.any():
-        raise InputError(f"{where}: time does not go on at frame {int(np.argmax(stopped)) + 1}")
+        raise InputError(f"{where}: time does not increase at frame {int(np.argmax(stopped)) + 1}")
     if count is None:
         count, doubt = _count_without_end(field, step, codes, where)
     position = clock * count + field
@@ -329,7 +329,7 @@ def _count_without_end(field: np.ndarray, step: float, codes: TimeCodes, where: 
     if codes.fraction:
         return usual[0], "its time codes do not reach a second's end, and Live Link Face counts 60ths of a second"
     raise InputError(
-        f"{where}: its time codes do not reach a second's end, so they do not tell the frame rate "
+        f"{where}: its time codes cover less than a second, so the frame rate is unknown "
         f"({', '.join(str(count) for count in sorted(usual)[:4])}, ... all fit)"
     )
 

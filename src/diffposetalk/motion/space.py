@@ -146,7 +146,7 @@ class MotionSpace:
         if motion.head != self.head:
             raise InputError(
                 f"the motion is for the head {motion.head!r}, this model speaks {self.head!r}; "
-                "`diffposetalk retarget` takes motion from head to head"
+                "convert the motion with `diffposetalk retarget`"
             )
         if motion.fps != self.fps:
             motion = motion.resampled(self.fps)

@@ -63,7 +63,7 @@ def convert(
 
     Args:
         path: a denoiser's or a style encoder's ``.pt`` file.
-        statistics: of the training data. Needed where the training used some: without, motion would be violent.
+        statistics: of the training data. Needed if the training used some; without them the motion would be far too large.
         style_encoder: for a denoiser, the style encoder's ``.pt`` file that goes with it.
         speech_config: for a denoiser, the configuration of its speech encoder; None for the file beside it, or base
             size.
@@ -227,8 +227,8 @@ def motion_spaces(
         if checkpoint.option("stats_file") is not None:
             name = Path(str(checkpoint.option("stats_file"))).name
             raise ModelError(
-                f"{checkpoint.path}: was trained with the statistics {name}: give that file with --stats; without, "
-                "motion would be violent"
+                f"{checkpoint.path}: was trained with the statistics {name}; give that file with --stats; without it "
+                "the motion would be far too large"
             )
         unit = np.zeros(motion_dim), np.ones(motion_dim)
         return MotionSpace("flame", FPS, channels, *unit), IdentitySpace(np.zeros(IDENTITY_DIM), np.ones(IDENTITY_DIM))

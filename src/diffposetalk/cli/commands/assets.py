@@ -232,11 +232,13 @@ def _speech_encoder(path: Path) -> tuple[str, str]:
         config = json.loads((path / "config.json").read_text())
         family = str(config["model_type"])
     except FileNotFoundError:
-        raise InputError(f"{path}: is no speech encoder, config.json is missing in the folder") from None
+        raise InputError(f"{path}: is not a speech encoder: config.json is missing in the folder") from None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path / 'config.json'}: is not a speech encoder's configuration ({error})") from None
     if family not in ("hubert", "wav2vec2"):
-        raise InputError(f"{path}: is a {family}, known here are hubert and wav2vec2; name other encoders by folder")
+        raise InputError(
+            f"{path}: is a {family}; only hubert and wav2vec2 can be added. Name other encoders by their folder"
+        )
     weights = [name for name in ("model.safetensors", "pytorch_model.bin") if (path / name).is_file()]
     if not weights:
         raise InputError(f"{path}: lacks the weights, model.safetensors or pytorch_model.bin")

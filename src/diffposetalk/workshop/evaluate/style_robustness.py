@@ -58,7 +58,7 @@ def measure(
         ``same`` (cosine to the same half undisturbed) and ``different`` (to other people's).
     """
     if len(people) < 2:
-        raise UsageError(f"styles can be told apart among two references at least, got {len(people)}")
+        raise UsageError(f"at least two references are needed to compare styles, got {len(people)}")
     halves = [
         (number, motion.slice(start, stop))
         for number, motion in enumerate(people.values())

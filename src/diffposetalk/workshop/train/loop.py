@@ -264,7 +264,9 @@ def _load_state(
     tensors, stored = read_tensors(path, "diffposetalk.training")
     for key, value in header.items():
         if stored.get(key) != value:
-            raise UsageError(f"{path} belongs to a run with another {key}; choose another --out or remove it")
+            raise UsageError(
+                f"{path} belongs to a run with another {key}; choose another folder with -o, or remove this file"
+            )
 
     def part(prefix: str) -> dict[str, Tensor]:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
