@@ -177,6 +177,7 @@ def test_options_and_errors_are_one_line(capsys, tmp_path):
 @pytest.mark.parametrize("name", MEASURES)
 def test_every_measure_takes_the_options_of_the_command_line(name):
     import argparse
+    import dataclasses
     import importlib
     import inspect
 
@@ -186,8 +187,9 @@ def test_every_measure_takes_the_options_of_the_command_line(name):
     evaluate.add_arguments(parser)
     (measures,) = (action for action in parser._actions if action.dest == "measure")
     declared = {action.dest for action in measures.choices[name]._actions} - {"help", "json", "quiet", "debug"}
-    if "generator" in declared:
-        declared = declared - {"generator", "option", "style", "samples"} | {"generation"}
+    declared -= {"option"}
+    for argument, together in MEASURES[name].together().items():
+        declared = declared - {part.name for part in dataclasses.fields(together)} | {argument}
     module = importlib.import_module(f"diffposetalk.workshop.evaluate.{MEASURES[name].module}")
     assert set(inspect.signature(module.evaluate).parameters) == declared | {"progress"}
     assert callable(module.report)

@@ -12,7 +12,7 @@ from diffposetalk import metrics
 from diffposetalk.cli.main import run
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.head import load_head
-from diffposetalk.workshop.evaluate.meshes.regions import read_indices
+from diffposetalk.workshop.evaluate.meshes.regions import RegionFiles, read_indices
 from diffposetalk.workshop.evaluate.meshes.scores import NEEDS, UNITS, evaluate, report
 
 LIPS, UPPER_FACE, PAIRS = [3, 4, 7], [0, 1, 9], [3, 4, 5, 7]
@@ -37,9 +37,9 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return predicted, truth
 
 
-def lists(folders: tuple[Path, Path]) -> dict[str, Path]:
+def lists(folders: tuple[Path, Path]) -> RegionFiles:
     folder = folders[0].parent
-    return {"lips": folder / "lips.txt", "upper_face": folder / "upper.npy", "lip_pairs": folder / "pairs.json"}
+    return RegionFiles(folder / "lips.txt", folder / "upper.npy", folder / "pairs.json")
 
 
 def change(path: Path, **arrays: object) -> None:
@@ -49,7 +49,7 @@ def change(path: Path, **arrays: object) -> None:
 
 
 def test_every_measure_is_the_mean_over_samples_and_sequences(folders: tuple[Path, Path]) -> None:
-    result = evaluate(*folders, **lists(folders))
+    result = evaluate(*folders, lists(folders))
     assert list(result["mean"]) == list(UNITS) == list(NEEDS) and not result["not_computed"]
     assert (result["n_sequences"], result["n_frames"], result["n_vertices"]) == (2, 75, 12)
     values = []
@@ -79,7 +79,7 @@ def test_lip_vertex_error_agrees_with_torchmetrics(folders: tuple[Path, Path]) -
     for name in "ab":
         with np.load(folders[0] / f"{name}.npz") as file:
             change(folders[0] / f"{name}.npz", vertices=file["vertices"][0], head_pose=None)
-    result = evaluate(*folders, **lists(folders))
+    result = evaluate(*folders, lists(folders))
     for name in "ab":
         ours, theirs = (torch.tensor(np.load(folder / f"{name}.npz")["vertices"]) for folder in folders)
         expected = float(functional.lip_vertex_error(ours, theirs, LIPS))
@@ -95,9 +95,9 @@ def test_equal_meshes_have_no_error_and_regions_come_from_the_head(tmp_path: Pat
     for folder, moved in (("predicted", vertices), ("truth", vertices), ("closed", vertices[:1].repeat(6, 0))):
         (tmp_path / folder).mkdir()
         np.savez(tmp_path / folder / "a.npz", vertices=moved)
-    equal = evaluate(tmp_path / "predicted", tmp_path / "truth", head="anny")["mean"]
+    equal = evaluate(tmp_path / "predicted", tmp_path / "truth", RegionFiles(head="anny"))["mean"]
     assert set(equal.values()) == {0.0} and "mod_mm" in equal and "fdd_m2" in equal
-    closed = evaluate(tmp_path / "closed", tmp_path / "truth", head="anny")["mean"]
+    closed = evaluate(tmp_path / "closed", tmp_path / "truth", RegionFiles(head="anny"))["mean"]
     gap = np.asarray(head.lip_gap(vertices))
     assert closed["mod_mm"] == pytest.approx(1e3 * np.abs(gap - gap[0]).mean(), rel=0.3) and closed["lve_max_mm"] > 3
 
@@ -134,8 +134,9 @@ def test_what_does_not_fit_is_one_line(
 ) -> None:
     fault(*folders)
     with pytest.raises(InputError, match=line):
-        evaluate(*folders, **lists(folders))
-    options = [word for name, path in lists(folders).items() for word in (f"--{name.replace('_', '-')}", str(path))]
+        evaluate(*folders, lists(folders))
+    files = {name: path for name, path in vars(lists(folders)).items() if path is not None}
+    options = [word for name, path in files.items() for word in (f"--{name.replace('_', '-')}", str(path))]
     assert run(["evaluate", "meshes", *map(str, folders), *options]) == 1
     error = capsys.readouterr().err
     assert error.startswith("diffposetalk: ") and error.count("\n") == 1
@@ -143,9 +144,9 @@ def test_what_does_not_fit_is_one_line(
 
 def test_a_region_must_be_named(folders: tuple[Path, Path]) -> None:
     with pytest.raises(UsageError, match="--lips FILE"):
-        evaluate(*folders)
+        evaluate(*folders, RegionFiles())
     with pytest.raises(InputError, match="12 vertices, the head has"):
-        evaluate(*folders, head="anny")
+        evaluate(*folders, RegionFiles(head="anny"))
 
 
 def test_the_command_prints_what_is_missing(folders: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

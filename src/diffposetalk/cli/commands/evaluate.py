@@ -13,7 +13,7 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,8 +34,8 @@ class Measure:
     """One measure: the module that computes it, and its options."""
 
     module: str
-    """Module in `diffposetalk.workshop.evaluate`. Its `evaluate` takes the options by name (those of the
-    generator as one `Generation`) and returns the result; its `report` formats the result as text."""
+    """Module in `diffposetalk.workshop.evaluate`. Its `evaluate` takes the options by name (see `together`)
+    and returns the result; its `report` formats the result as text."""
     question: str
     """Its question, one line."""
     declare: Declare
@@ -46,6 +46,17 @@ class Measure:
     """Whether the generator takes `--style`."""
     recordings: bool = True
     """Whether it needs the folder of recordings."""
+    grouped: tuple[tuple[str, str], ...] = ()
+    """Arguments of `evaluate` that hold several options: name, and `module:class` of the dataclass."""
+
+    def together(self) -> dict[str, type]:
+        """Return the arguments of `evaluate` that hold several options, by name."""
+        groups = (("generation", "generators:Generation"), *self.grouped) if self.generator else self.grouped
+        where = {name: path.partition(":") for name, path in groups}
+        return {
+            name: getattr(import_module(f"diffposetalk.workshop.evaluate.{module}"), kind)
+            for name, (module, _, kind) in where.items()
+        }
 
 
 def _samples(default: int) -> Declare:
@@ -210,7 +221,12 @@ MEASURES = {
     ),
     "seams": Measure("seams", "are the joins between windows visible?", _seams),
     "meshes": Measure(
-        "meshes.scores", "how far are meshes from captured ones?", _meshes, generator=False, recordings=False
+        "meshes.scores",
+        "how far are meshes from captured ones?",
+        _meshes,
+        generator=False,
+        recordings=False,
+        grouped=(("region_files", "meshes.regions:RegionFiles"),),
     ),
     "tracking": Measure("tracking", "does the tracker agree with an independent tracker?", _tracking, generator=False),
     "lipsync-plot": Measure("plots.lipsync", "sound, phones and lip gap in one picture", _lipsync_plot),
@@ -270,10 +286,10 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     shared = {"command", "run", "measure", "json", "quiet", "debug", "option", "file_set"}
     options = {name: value for name, value in vars(args).items() if name not in shared}
     if measure.generator:
-        from diffposetalk.workshop.evaluate.generators import Generation
-
-        choices = {name: options.pop(name) for name in ("generator", "style", "samples") if name in options}
-        options["generation"] = Generation(options=read_options(args.option), **choices)
+        options["options"] = read_options(args.option)
+    for name, together in measure.together().items():
+        parts = {part.name: options.pop(part.name) for part in fields(together) if part.name in options}
+        options[name] = together(**parts)
     module = import_module(f"diffposetalk.workshop.evaluate.{measure.module}")
     with console.progress("measuring") as progress:
         result = module.evaluate(**options, progress=progress)

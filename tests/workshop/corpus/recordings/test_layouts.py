@@ -133,44 +133,20 @@ def test_damaged_corpora_are_one_line(files: dict[str, str], message: str, tmp_p
     assert "\n" not in str(caught.value)
 
 
-TEXTGRID = """File type = "ooTextFile"
-Object class = "TextGrid"
+def text_grid(**tiers: list[tuple[float, float, str]]) -> str:
+    """Return Praat's long text of a second with these tiers of (start, end, label)."""
+    lines = [
+        'File type = "ooTextFile"',
+        'Object class = "TextGrid"\n',
+        f"xmin = 0\nxmax = 1\ntiers? <exists>\nsize = {len(tiers)}\nitem []:",
+    ]
+    for number, (name, intervals) in enumerate(tiers.items(), 1):
+        lines += [f"    item [{number}]:", '        class = "IntervalTier"', f'        name = "{name}"']
+        lines += ["        xmin = 0", "        xmax = 1", f"        intervals: size = {len(intervals)}"]
+        for k, (start, end, label) in enumerate(intervals, 1):
+            lines += [f"        intervals [{k}]:", f"            xmin = {start}", f"            xmax = {end}"]
+            lines += [f'            text = "{label}"']
+    return "\n".join(lines) + "\n"
 
-xmin = 0
-xmax = 1
-tiers? <exists>
-size = 2
-item []:
-    item [1]:
-        class = "IntervalTier"
-        name = "words"
-        xmin = 0
-        xmax = 1
-        intervals: size = 3
-        intervals [1]:
-            xmin = 0
-            xmax = 0.1
-            text = ""
-        intervals [2]:
-            xmin = 0.1
-            xmax = 0.9
-            text = "hi"
-        intervals [3]:
-            xmin = 0.9
-            xmax = 1
-            text = ""
-    item [2]:
-        class = "IntervalTier"
-        name = "phones"
-        xmin = 0
-        xmax = 1
-        intervals: size = 2
-        intervals [1]:
-            xmin = 0.1
-            xmax = 0.4
-            text = "HH"
-        intervals [2]:
-            xmin = 0.4
-            xmax = 0.9
-            text = "AY1"
-"""
+
+TEXTGRID = text_grid(words=[(0, 0.1, ""), (0.1, 0.9, "hi"), (0.9, 1, "")], phones=[(0.1, 0.4, "HH"), (0.4, 0.9, "AY1")])

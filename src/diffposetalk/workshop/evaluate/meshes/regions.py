@@ -51,30 +51,36 @@ class Regions:
             )
 
 
-def find_regions(
-    lips: Path | None = None, upper_face: Path | None = None, lip_pairs: Path | None = None, head: str | None = None
-) -> Regions:
-    """Read the index lists; what they leave open comes from the head, where one is given.
+@dataclass(frozen=True)
+class RegionFiles:
+    """Where the regions come from: lists of vertex indices (text or ``.npy``), and a head for what they leave open."""
 
-    Args:
-        lips: list of lip vertices (text or ``.npy``).
-        upper_face: list of upper-face vertices.
-        lip_pairs: rows of an upper and the facing lower inner-lip vertex.
-        head: name or file of a head with the meshes' topology.
+    lips: Path | None = None
+    """Lip vertices."""
+    upper_face: Path | None = None
+    """Upper-face vertices."""
+    lip_pairs: Path | None = None
+    """Rows of an upper and the facing lower inner-lip vertex."""
+    head: str | None = None
+    """Name or file of a head with the meshes' topology."""
+
+
+def find_regions(files: RegionFiles) -> Regions:
+    """Read the index lists; what they leave open comes from the head, where one is given.
 
     Raises:
         UsageError: nothing is given that names lip or upper-face vertices.
         InputError: a list cannot be read, or holds something else than vertex indices.
     """
-    if head is None and lips is None and upper_face is None:
+    if files.head is None and files.lips is None and files.upper_face is None:
         raise UsageError("give --lips FILE and --upper-face FILE, or --head NAME|FILE whose regions are used")
-    base = Regions() if head is None else _head_regions(head)
-    lists = {"lips": lips, "upper_face": upper_face, "lip_pairs": lip_pairs}
+    base = Regions() if files.head is None else _head_regions(files.head)
+    lists = {"lips": files.lips, "upper_face": files.upper_face, "lip_pairs": files.lip_pairs}
     read = {name: read_indices(path) for name, path in lists.items() if path is not None}
     gap = base.gap
     if "lip_pairs" in read:
         if len(read["lip_pairs"]) % 2:
-            raise InputError(f"{lip_pairs}: must hold pairs of an upper and a lower vertex")
+            raise InputError(f"{files.lip_pairs}: must hold pairs of an upper and a lower vertex")
         upper, lower = read["lip_pairs"].reshape(-1, 2).T
         gap = _gap_between(upper, lower)
     return Regions(

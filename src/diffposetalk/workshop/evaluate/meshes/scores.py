@@ -11,7 +11,7 @@ import numpy as np
 from diffposetalk import metrics
 from diffposetalk.errors import InputError
 from diffposetalk.progress import Progress
-from diffposetalk.workshop.evaluate.meshes.regions import Regions, find_regions
+from diffposetalk.workshop.evaluate.meshes.regions import RegionFiles, Regions, find_regions
 from diffposetalk.workshop.evaluate.meshes.sequences import MeshPair, pair_names, read_pairs
 from diffposetalk.workshop.evaluate.tables import table
 
@@ -81,23 +81,14 @@ def _sample_scores(pair: MeshPair, regions: Regions, sample: int) -> dict[str, f
 
 
 def evaluate(
-    predicted: Path,
-    truth: Path,
-    lips: Path | None = None,
-    upper_face: Path | None = None,
-    lip_pairs: Path | None = None,
-    head: str | None = None,
-    progress: Progress | None = None,
+    predicted: Path, truth: Path, region_files: RegionFiles, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Compare all sequences of two folders.
 
     Args:
         predicted: folder of generated sequences, ``.npz`` with ``vertices`` ``(T, V, 3)`` or ``(S, T, V, 3)``, metres.
         truth: folder of captured sequences of the same names, ``vertices`` ``(T, V, 3)``.
-        lips: list of lip vertices.
-        upper_face: list of upper-face vertices.
-        lip_pairs: pairs of facing inner-lip vertices.
-        head: head whose regions are used where no list is given.
+        region_files: index lists, or a head, that name the vertices to look at.
         progress: called after each sequence.
 
     Returns:
@@ -108,7 +99,7 @@ def evaluate(
         UsageError: neither index lists nor a head is given.
         InputError: a file does not fit, or a measure could be computed for some of the sequences only.
     """
-    regions = find_regions(lips, upper_face, lip_pairs, head)
+    regions = find_regions(region_files)
     total = len(pair_names(predicted, truth))
     rows: dict[str, dict[str, float]] = {}
     n_frames = n_vertices = 0
