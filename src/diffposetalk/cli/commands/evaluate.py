@@ -46,28 +46,26 @@ class Measure:
     """Whether the generator takes `--style`."""
     recordings: bool = True
     """Whether it needs the folder of recordings."""
-    grouped: tuple[tuple[str, str], ...] = ()
-    """Arguments of `evaluate` that hold several options: name, and `module:class` of the dataclass."""
+    regions: bool = False
+    """Whether its options name regions of the face."""
 
     def together(self) -> dict[str, type]:
         """Return the arguments of `evaluate` that hold several options, by name."""
-        groups = (("generation", "generators:Generation"), *self.grouped) if self.generator else self.grouped
-        where = {name: path.partition(":") for name, path in groups}
-        return {
-            name: getattr(import_module(f"diffposetalk.workshop.evaluate.{module}"), kind)
-            for name, (module, _, kind) in where.items()
-        }
+        from diffposetalk.workshop.evaluate.generators import Generation
+        from diffposetalk.workshop.evaluate.meshes.regions import RegionFiles
+
+        generation = {"generation": Generation} if self.generator else {}
+        return generation | ({"region_files": RegionFiles} if self.regions else {})
+
+
+def _count(parser: argparse.ArgumentParser, option: str, kind: Callable[[str], int], default: int, what: str) -> None:
+    """Declare an option that counts something; its help ends with the default."""
+    parser.add_argument(option, type=kind, default=default, metavar="N", help=f"{what} (default: %(default)s)")
 
 
 def _samples(default: int) -> Declare:
     def declare(parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "--samples",
-            type=values.whole(1, 1000),
-            default=default,
-            metavar="N",
-            help="motions generated for each recording (default: %(default)s)",
-        )
+        _count(parser, "--samples", values.whole(1, 1000), default, "motions generated for each recording")
 
     return declare
 
@@ -106,13 +104,7 @@ def _presets(parser: argparse.ArgumentParser) -> None:
             "--encoder", type=Path, required=True, metavar="FILE", help="style encoder made by `evaluate held-out`"
         )
     )
-    parser.add_argument(
-        "--references",
-        type=values.whole(1, 10000),
-        default=12,
-        metavar="N",
-        help="reference motions of each preset (default: %(default)s)",
-    )
+    _count(parser, "--references", values.whole(1, 10000), 12, "reference motions of each preset")
 
 
 def _held_out(parser: argparse.ArgumentParser) -> None:
@@ -121,16 +113,8 @@ def _held_out(parser: argparse.ArgumentParser) -> None:
             "-o", "--output", metavar="FILE", required=True, help="style encoder to write (.safetensors)"
         )
     )
-    parser.add_argument(
-        "--speakers",
-        type=values.whole(20),
-        default=300,
-        metavar="N",
-        help="synthetic speakers to train on (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--steps", type=values.whole(1), default=1200, metavar="N", help="training steps (default: %(default)s)"
-    )
+    _count(parser, "--speakers", values.whole(20), 300, "synthetic speakers to train on")
+    _count(parser, "--steps", values.whole(1), 1200, "training steps")
 
 
 def _references(parser: argparse.ArgumentParser) -> None:
@@ -156,9 +140,7 @@ def _style_robustness(parser: argparse.ArgumentParser) -> None:
 
 def _seams(parser: argparse.ArgumentParser) -> None:
     _samples(2)(parser)
-    parser.add_argument(
-        "--window", type=values.whole(2), default=100, metavar="N", help="frames between joins (default: %(default)s)"
-    )
+    _count(parser, "--window", values.whole(2), 100, "frames between joins")
 
 
 def _tracking(parser: argparse.ArgumentParser) -> None:
@@ -226,7 +208,7 @@ MEASURES = {
         _meshes,
         generator=False,
         recordings=False,
-        grouped=(("region_files", "meshes.regions:RegionFiles"),),
+        regions=True,
     ),
     "tracking": Measure("tracking", "does the tracker agree with an independent tracker?", _tracking, generator=False),
     "lipsync-plot": Measure("plots.lipsync", "sound, phones and lip gap in one picture", _lipsync_plot),

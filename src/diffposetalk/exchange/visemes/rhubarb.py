@@ -34,14 +34,14 @@ SHAPES: dict[str, tuple[float, float, float]] = {
 """Opening, roundness and drawn-in lower lip of each shape. H, the tongue at the teeth, differs from C by `tongueOut`."""
 PRESTON_BLAIR = {"A": "MBP", "B": "etc", "C": "E", "D": "AI", "E": "O", "F": "U", "G": "FV", "H": "L", "X": "rest"}
 """Names of the shapes in DAT files."""
+DAT_FPS = (24.0, 100.0)
+"""Lowest and highest frame rate of DAT files; motions of other rates use the lowest."""
 SHORTEST_S = 0.06
 """A shorter shape is merged into the shape before it, except A: viewers notice missing lip closures."""
 REST_S = 0.28
 """Lips that stay closed longer than this are at rest."""
 OPENING = 0.6
 """Opening to which the widest mouth of a take is scaled."""
-DAT_FPS = (24.0, 100.0)
-"""Lowest and highest frame rate of DAT files; motions of other rates use the lowest."""
 
 
 @dataclass(frozen=True)

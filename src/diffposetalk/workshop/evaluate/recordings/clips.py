@@ -53,12 +53,15 @@ class TrackedClip:
 class Transcript:
     """A recording with known words."""
 
-    name: str
-    """File name without ending."""
     path: Path
     """The recording."""
     words: str
     """What is said in it."""
+
+    @property
+    def name(self) -> str:
+        """File name without ending."""
+        return self.path.stem
 
 
 def tracked_clips(folder: Path) -> list[TrackedClip]:
@@ -124,13 +127,13 @@ def transcripts(folder: Path) -> list[Transcript]:
     for path in sorted((folder / "speech").glob("*.flac")):
         words = _lj_speech(folder / "speech/ljspeech_metadata.csv").get(path.stem)
         if words:
-            known.append(Transcript(path.stem, path, words))
+            known.append(Transcript(path, words))
     for name, words in _speechbrain(folder / "speech/speechbrain_ASR_train.json").items():
         path = folder / f"speech/{name}.wav"
         if path.exists():
-            known.append(Transcript(name, path, words))
+            known.append(Transcript(path, words))
     for path in sorted((folder / "clips").glob("grid_*")):
-        known.append(Transcript(path.stem, path, grid_sentence(path.stem.rsplit("_", 1)[-1])))
+        known.append(Transcript(path, grid_sentence(path.stem.rsplit("_", 1)[-1])))
     if not known:
         raise InputError(f"{folder}: no recordings with transcripts here; name the folder with --recordings")
     return known
