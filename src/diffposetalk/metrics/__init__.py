@@ -1,7 +1,8 @@
 """How motion is measured: pure functions on numpy arrays, every variant of a measure under a name of its own.
 
 ``vertices`` measures meshes against captured meshes, ``curves`` one or more curves over time (lips, lids,
-head, joins between windows), ``manner`` how somebody speaks and how far samples differ.
+head, joins between windows), ``manner`` how somebody speaks and how far samples differ, ``phones`` what is
+heard against what is said.
 """
 
 from diffposetalk.metrics.curves import (
@@ -26,6 +27,7 @@ from diffposetalk.metrics.manner import (
     retrieval_accuracy,
     statistics_correlation,
 )
+from diffposetalk.metrics.phones import PhoneCounts, phone_counts
 from diffposetalk.metrics.vertices import (
     UpperFaceDeviation,
     lip_vertex_error_max,
@@ -40,6 +42,7 @@ from diffposetalk.metrics.vertices import (
 __all__ = [
     "Closures",
     "LagCorrelation",
+    "PhoneCounts",
     "Seams",
     "UpperFaceDeviation",
     "beat_alignment",
@@ -58,6 +61,7 @@ __all__ = [
     "mouth_opening_difference",
     "mouth_opening_difference_rms",
     "nearest_centroid",
+    "phone_counts",
     "retrieval_accuracy",
     "seams",
     "speech_beats",

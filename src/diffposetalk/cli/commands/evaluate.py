@@ -138,6 +138,35 @@ def _style_robustness(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="lite", help="model whose style encoder is measured (default: %(default)s)")
 
 
+def _hearing(parser: argparse.ArgumentParser) -> None:
+    reads(
+        parser.add_argument(
+            "--recordings",
+            type=Path,
+            metavar="CORPUS",
+            required=True,
+            help="folder made by `diffposetalk corpus --recordings`, with which the model was or could have been trained",
+        )
+    )
+    parser.add_argument(
+        "--model", default="lite", help="model whose speech encoder is measured, name or file (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--hours",
+        type=values.number(0.001, 1000),
+        default=2.0,
+        metavar="H",
+        help="speech that the probes learn from at most (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--validation-share",
+        type=values.number(0.001, 0.999),
+        default=0.08,
+        metavar="SHARE",
+        help="share of speakers held out when the model was trained, as in its recipe (default: %(default)s)",
+    )
+
+
 def _seams(parser: argparse.ArgumentParser) -> None:
     _samples(2)(parser)
     _count(parser, "--window", values.whole(2), 100, "frames between joins")
@@ -200,6 +229,13 @@ MEASURES = {
     ),
     "style-robustness": Measure(
         "style_robustness", "is a style robust to tracking noise?", _style_robustness, generator=False
+    ),
+    "hearing": Measure(
+        "hearing.scores",
+        "how well does the speech encoder hear people it has not met?",
+        _hearing,
+        generator=False,
+        recordings=False,
     ),
     "seams": Measure("seams", "are the joins between windows visible?", _seams),
     "meshes": Measure(
