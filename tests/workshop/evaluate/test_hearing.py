@@ -101,9 +101,13 @@ def test_the_report_names_languages_with_enough_speech(
     }
     text = scores.report(result)
     assert "language fi" in text and "source Booth" in text and "phones at least 0.62: " in text
+    assert "language en-gb" in text and "language en " in text  # parts of English
+    for ear in ("encoder", "log_mels"):
+        result[ear]["languages"] = {"en": result[ear]["english"]}
+    assert "language en" not in scores.report(result)  # the same as English
     monkeypatch.setattr(scores, "FEWEST_STEPS", 10**9)
     text = scores.report(result)
-    assert "language fi" not in text and "all languages" in text
+    assert "source Booth" not in text and "all languages" in text
 
 
 def test_without_english_there_is_no_verdict(tmp_path: Path, tiny_model: Model) -> None:

@@ -156,7 +156,8 @@ def report(result: Mapping[str, Any]) -> str:
     for ear, label in EARS.items():
         groups = result[ear]
         named = {"English": groups["english"], "all languages": groups["all"]}
-        named |= {f"language {name or 'unknown'}": row for name, row in groups["languages"].items()}
+        languages = {name: row for name, row in groups["languages"].items() if row != groups["english"]}
+        named |= {f"language {name or 'unknown'}": row for name, row in languages.items()}
         named |= {f"source {name}": row for name, row in groups["sources"].items()}
         rows = [
             [name, *list(row.values())[: len(header) - 1]]
