@@ -167,8 +167,11 @@ def free_flame_head(free_flame: FreeFlame) -> FlameHead:
     return head
 
 
-def build_tiny_model(seed: int = 0) -> Model:
-    """Return an untrained model of the bundled model's layout: 2 layers, width 16, windows of 4 s."""
+def build_tiny_model(seed: int = 0, n_phones: int = 0) -> Model:
+    """Return an untrained model of the bundled model's layout: 2 layers, width 16, windows of 4 s.
+
+    With ``n_phones`` it takes transcripts.
+    """
     import torch
 
     from diffposetalk.arkit import CHANNELS
@@ -183,7 +186,7 @@ def build_tiny_model(seed: int = 0) -> Model:
     n = len(channels)
     config = ModelConfig(
         name="tiny",
-        speech_encoder=SpeechEncoderConfig(n_mels=16, width=16, dim=16, dropout=0.0),
+        speech_encoder=SpeechEncoderConfig(n_mels=16, width=16, dim=16, dropout=0.0, n_phones=n_phones),
         style_encoder=StyleEncoderConfig(motion_dim=n, dim=16, n_layers=1, n_heads=2, dropout=0.0),
         denoiser=DenoiserConfig(motion_dim=n, speech_dim=16, style_dim=16, dim=16, n_layers=2, n_heads=2, dropout=0.0),
         noise_steps=50,
@@ -192,6 +195,8 @@ def build_tiny_model(seed: int = 0) -> Model:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = build_model(config, space)
+        if n_phones:
+            torch.nn.init.normal_(model.speech_encoder.script.exit.weight)
     for network in model.networks.values():
         network.eval().requires_grad_(False)
     encoder = fingerprint(model.style_encoder)
@@ -214,6 +219,16 @@ def tiny_model_path(tiny_model: Model, tmp_path_factory: pytest.TempPathFactory)
     """The tiny model as a file."""
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     tiny_model.save(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def scripted_model_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that takes transcripts, as a file."""
+    from diffposetalk.speech.transcript.phones import SYMBOLS
+
+    path = tmp_path_factory.mktemp("model") / "scripted.safetensors"
+    build_tiny_model(n_phones=len(SYMBOLS)).save(path)
     return path
 
 

@@ -86,6 +86,14 @@ def _real_lips(parser: argparse.ArgumentParser) -> None:
             help="head on which the lip gap is measured (default: the motion's)",
         )
     )
+    reads(
+        parser.add_argument(
+            "--transcripts",
+            metavar="names|DIR",
+            help="also generate with the words of the clips, and compare: names = words that the names of GRID clips "
+            "tell; DIR = these and files with the names of the clips (.txt, .srt, .TextGrid, ...)",
+        )
+    )
 
 
 def _closures(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from diffposetalk.speech import Speech
 from diffposetalk.style import Style
 
 if TYPE_CHECKING:
+    from diffposetalk.generate.script_of import TranscriptSource
     from diffposetalk.generate.talker import Talker
 
 AnyStyle = str | Style | Motion | None
@@ -62,15 +63,30 @@ class ModelGenerator:
         """Return motion for the speech."""
         return self.talker.generate(speech, style, seed=seed, progress=self.progress, **self.options)
 
-    def samples(self, speech: Speech, n_samples: int, style: AnyStyle = None) -> list[Motion]:
+    def samples(
+        self, speech: Speech, n_samples: int, style: AnyStyle = None, transcript: TranscriptSource | None = None
+    ) -> list[Motion]:
         """Return the motion of seeds ``0..n_samples - 1``, made in one batch."""
-        return self.talker.generate_many(speech, n_samples, style, seed=0, progress=self.progress, **self.options)
+        how = {"transcript": transcript, "progress": self.progress, **self.options}
+        return self.talker.generate_many(speech, n_samples, style, seed=0, **how)
 
 
-def samples_of(generate: Generator, speech: Speech, n_samples: int, style: AnyStyle = None) -> list[Motion]:
-    """Return the motion of seeds ``0..n_samples - 1``; in one batch where the generator can."""
+def samples_of(
+    generate: Generator,
+    speech: Speech,
+    n_samples: int,
+    style: AnyStyle = None,
+    transcript: TranscriptSource | None = None,
+) -> list[Motion]:
+    """Return the motion of seeds ``0..n_samples - 1``; in one batch where the generator can.
+
+    Raises:
+        UsageError: a transcript is given to a generator that is not a model.
+    """
     if isinstance(generate, ModelGenerator):
-        return generate.samples(speech, n_samples, style)
+        return generate.samples(speech, n_samples, style, transcript)
+    if transcript is not None:
+        raise UsageError("only a model takes transcripts; leave out --transcripts")
     return [generate(speech, seed=seed, style=style) for seed in range(n_samples)]
 
 

@@ -13,15 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.files.parsing import parsing
+from diffposetalk.generate.script_of import TranscriptSource
 from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import LagCorrelation, lag_correlation
 from diffposetalk.metrics.lips import mouth_gap, mouth_gap_on
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress, over
+from diffposetalk.speech.transcript import Transcript, read_transcript
+from diffposetalk.speech.transcript.reading import READERS, Phrase
 from diffposetalk.workshop.evaluate.generators import AnyStyle, Generation, Generator, samples_of
 from diffposetalk.workshop.evaluate.recordings.alignment import Phones, aligned
-from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip, tracked_clips, transcripts
+from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip, tracked_clips
+from diffposetalk.workshop.evaluate.recordings.clips import transcripts as spoken_words
 from diffposetalk.workshop.evaluate.recordings.sound_offset import (
     METHODS,
     SoundOffset,
@@ -39,6 +44,8 @@ TARGET_R = 0.42
 """Correlation at their own offsets that the mean of ten samples must pass: a linear map fitted on 42 clips reaches it."""
 TARGET_LAGS = range(4)
 """Frames within which the best lag must lie; above 0 = generated lips later than the real ones."""
+NAMES = "names"
+"""Stands for no folder of transcripts: words come from the names of the clips alone."""
 MAX_LAG = 8
 """Frames of lag that are looked at."""
 
@@ -50,11 +57,23 @@ def generated_apertures(
     gap_of: Callable[[Motion], np.ndarray] = OWN_GAP,
     style: AnyStyle = None,
     progress: Progress | None = None,
+    words: Mapping[str, TranscriptSource] | None = None,
 ) -> list[dict[str, np.ndarray]]:
-    """Return the generated lip gap at `FPS` for each clip's sound, for seeds 0, 1...: by name, ``(T,)`` metres."""
+    """Return the generated lip gap at `FPS` for each clip's sound, for seeds 0, 1...: by name, ``(T,)`` metres.
+
+    Args:
+        generate: the generator.
+        clips: the clips.
+        n_samples: number of seeds.
+        gap_of: lip gap of a motion.
+        style: manner that is spoken in.
+        progress: called after each clip.
+        words: transcripts by the clip's name; clips without one are generated from the speech alone.
+    """
     samples: list[dict[str, np.ndarray]] = [{} for _ in range(n_samples)]
     for clip in over(clips, progress, "generating"):
-        for sample, motion in zip(samples, samples_of(generate, clip.speech, n_samples, style)):
+        transcript = (words or {}).get(clip.name)
+        for sample, motion in zip(samples, samples_of(generate, clip.speech, n_samples, style, transcript)):
             sample[clip.name] = gap_of(motion.resampled(FPS))
     return samples
 
@@ -193,7 +212,25 @@ def report(result: Mapping[str, Any]) -> str:
             f"best lag {baseline['best_lag_at_offset']:+d}"
         )
     lines += [f"{name.replace('_', ' ')}: {verdict(met)}" for name, met in result["targets_met"].items()]
+    if "with_transcripts" in result:
+        lines += ["", *_comparison(result["with_transcripts"])]
     return "\n".join(lines)
+
+
+def _comparison(results: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Lay out r at the offset without and with transcripts, for the same clips."""
+    without, with_ = results["without"], results["with"]
+    header = ["clip with a transcript", "one: without", "with", f"mean of {with_['n_seeds']}: without", "with"]
+
+    def row(name: str, *pair: Mapping[str, Any]) -> list[Any]:
+        return [name, *(values[kind]["r_at_offset"] for kind in ("one", "mean") for values in pair)]
+
+    rows = [row(name, without["per_clip"][name], with_["per_clip"][name]) for name in with_["per_clip"]]
+    gain = with_["mean"]["r_at_offset"] - without["mean"]["r_at_offset"]
+    return [
+        table(header, [*rows, row("pooled", without, with_)]),
+        f"transcripts: r at offset {gain:+.3f} for the mean of {with_['n_seeds']}",
+    ]
 
 
 def evaluate(
@@ -201,6 +238,7 @@ def evaluate(
     generation: Generation,
     baseline: bool = True,
     head: str | None = None,
+    transcripts: str | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Compare generated lips with those of tracked faces.
@@ -210,9 +248,13 @@ def evaluate(
         generation: how motion is made for each clip.
         baseline: whether the linear map from log-mels is reported, too.
         head: head on which the lip gap is measured; None for the one that the motion is for.
+        transcripts: None for speech alone; else clips with known words are also generated with them, and the result
+            under ``with_transcripts`` compares both on these clips. The name of a GRID clip tells its words. Others
+            come from files with the names of the clips in this folder, unless it is "names".
         progress: called after each clip.
     """
     clips = tracked_clips(recordings)
+    words = {} if transcripts is None else known_words(recordings, clips, transcripts)
     gap_of = OWN_GAP if head is None else gap_on(head)
     generate = generation.load()
     phones, notes = known_phones(recordings, clips)
@@ -223,7 +265,37 @@ def evaluate(
         linear, names = linear_baseline(clips, offsets), [clip.name for clip in clips]
         tracked = ({clip.name: clip.aperture for clip in clips}, aligned_apertures(clips, offsets))
         result["baseline"] = summary(*(pooled(linear, apertures, names) for apertures in tracked))
+    if words:
+        worded = [clip for clip in clips if clip.name in words]
+        scripted = generated_apertures(
+            generate, worded, generation.samples, gap_of, generation.style, progress, words=words
+        )
+        result["with_transcripts"] = {
+            "without": compare(curves, worded, offsets),
+            "with": compare(scripted, worded, offsets),
+        }
     return result
+
+
+def known_words(recordings: Path, clips: Sequence[TrackedClip], folder: str) -> dict[str, TranscriptSource]:
+    """Return the transcripts of clips by name: files of ``folder``, else the words that names of GRID clips tell.
+
+    Raises:
+        InputError: there is none.
+    """
+    words: dict[str, TranscriptSource] = {}
+    for one in spoken_words(recordings, required=folder == NAMES):
+        words[one.name] = Transcript(f"the words of {one.name}", (Phrase(one.words),))
+    if folder != NAMES:
+        with parsing(folder, "folder of transcripts"):
+            paths = [path for path in sorted(Path(folder).iterdir()) if path.suffix.lower() in READERS]
+        words |= {path.stem: read_transcript(path) for path in paths}
+    names = [clip.name for clip in clips if clip.name in words]
+    if not names:
+        raise InputError(
+            f"{recordings}: the words of no clip are known; name a folder of transcripts with --transcripts"
+        )
+    return {name: words[name] for name in names}
 
 
 def known_phones(recordings: Path, clips: Sequence[TrackedClip]) -> tuple[dict[str, Phones], list[str]]:
@@ -234,7 +306,7 @@ def known_phones(recordings: Path, clips: Sequence[TrackedClip]) -> tuple[dict[s
     """
     names = {clip.name for clip in clips}
     try:
-        speech_and_phones, left_out = aligned([one for one in transcripts(recordings) if one.name in names])
+        speech_and_phones, left_out = aligned([one for one in spoken_words(recordings) if one.name in names])
     except DiffPoseTalkError as error:
         return {}, [f"Offsets are not fixed by closures: {error}"]
     notes = [f"No closures from {name}: {why}" for name, why in left_out.items()]

@@ -117,11 +117,11 @@ def tracked_aperture(path: Path) -> np.ndarray:
         return np.interp(np.arange(n_frames) / FPS, times[seen], ratio[seen])
 
 
-def transcripts(folder: Path) -> list[Transcript]:
+def transcripts(folder: Path, required: bool = True) -> list[Transcript]:
     """List the English recordings whose words are known: LJ Speech, two SpeechBrain speakers, GRID.
 
     Raises:
-        InputError: the folder has none.
+        InputError: the folder has none, but at least one is required.
     """
     known = []
     for path in sorted((folder / "speech").glob("*.flac")):
@@ -134,7 +134,7 @@ def transcripts(folder: Path) -> list[Transcript]:
             known.append(Transcript(path, words))
     for path in sorted((folder / "clips").glob("grid_*")):
         known.append(Transcript(path, grid_sentence(path.stem.rsplit("_", 1)[-1])))
-    if not known:
+    if required and not known:
         raise InputError(f"{folder}: no recordings with transcripts here; name the folder with --recordings")
     return known
 
