@@ -13,6 +13,7 @@ from diffposetalk.errors import UsageError
 from diffposetalk.generate.speech_of import SpeechStream
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
+from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.speech.transcript import Transcript, read_transcript, timed_phones
 from diffposetalk.speech.transcript.timing import phone_labels
 
@@ -32,14 +33,23 @@ def script_of(
         encoder: the speech encoder.
 
     Raises:
-        UsageError: the encoder takes no transcript.
+        UsageError: the encoder takes no transcript, or the source is none.
         InputError: the transcript cannot be read, or is not said in the speech.
     """
     if not isinstance(encoder, SpeechEncoder) or encoder.script is None:
         raise UsageError("this model takes no transcript; leave it out, or use the bundled model")
-    transcript = source if isinstance(source, Transcript) else read_transcript(os.fspath(source))
+    if isinstance(source, Transcript):
+        transcript = source
+    elif isinstance(source, (str, os.PathLike)):
+        transcript = read_transcript(os.fspath(source))
+    else:
+        raise UsageError(f"a transcript must be a file or a Transcript, not {type(source).__name__}")
     samples = np.concatenate(list(speech.blocks()))
-    phones = timed_phones(transcript, samples)
+    timed = timed_phones(transcript, samples)
     n_frames = -(-len(samples) // FRAME_SAMPLES)
-    numbers = torch.from_numpy(phone_labels(phones, 2 * n_frames))
-    return encoder.scripted(numbers[None].to(next(encoder.parameters()).device))[0]
+    numbers = torch.from_numpy(phone_labels(timed.phones, 2 * n_frames))
+    added = encoder.scripted(numbers[None].to(next(encoder.parameters()).device))[0]
+    middles = (np.arange(n_frames) + 0.5) * (FRAME_SAMPLES / SAMPLE_RATE)
+    for start, end in timed.unknown:
+        added[torch.from_numpy((middles >= start) & (middles < end))] = 0  # the sound alone counts there
+    return added

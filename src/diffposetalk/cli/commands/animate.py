@@ -101,8 +101,13 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     jobs = batch.jobs(args, tuple(sheet))
     if args.compat and args.transcript is not None:
         raise UsageError("--compat does as the authors' demo, which takes no transcript; leave out --transcript")
-    for job in jobs:
-        transcript_of(args, job.speech)  # a missing one is refused before the model is loaded
+    transcripts = [
+        transcript_of(args, job.speech) for job in jobs
+    ]  # a missing one is refused before the model is loaded
+    if transcripts[0] is not None and not batch.has_several(args):
+        from diffposetalk.speech.transcript import read_transcript
+
+        read_transcript(transcripts[0])  # so is a bad one
     options = sampling_options(args)
     if not batch.has_several(args):
         speech = _speech(jobs[0].speech, args)  # bad speech is refused before the model is loaded

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from diffposetalk.errors import InputError
-from diffposetalk.files.limits import read_bytes
 from diffposetalk.files.parsing import parsing
+from diffposetalk.speech.transcript.decoding import text_of
 
 GRID_TICKS = 25000
 """Units a second of GRID's word times."""
 HTK_TICKS = 10_000_000
 """Units a second of HTK's label times (100 ns)."""
-PAUSES = frozenset({"", "sil", "sp", "spn", "pau", "<eps>", "#", "_"})
-"""Labels that mean no word."""
+PAUSES = frozenset({"", "sil", "sp", "pau", "<eps>", "<sil>", "<p:>", "<p>", "#", "_", "-"})
+"""Labels that mean silence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def read_textgrid(path: Path) -> dict[str, tuple[Word, ...]]:
         InputError: the file is no TextGrid.
     """
     with parsing(path, "TextGrid"):
-        text = _text(path)
+        text = text_of(path, "TextGrid")
         if "ooTextFile" not in text[:200] or "TextGrid" not in text[:400]:
             raise InputError(f"{path}: not a TextGrid")
         # the values in order: quoted strings, numbers and <exists> flags; the long form's names are left out
@@ -100,12 +100,7 @@ def _in_order(path: Path, words: list[Word]) -> tuple[Word, ...]:
 
 
 def _lines(path: Path) -> list[str]:
-    return [line for line in _text(path).splitlines() if line.strip()]
-
-
-def _text(path: Path) -> str:
-    data = read_bytes(path, "label file")
-    return data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+    return [line for line in text_of(path, "label file").splitlines() if line.strip()]
 
 
 def _number(text: str) -> bool:

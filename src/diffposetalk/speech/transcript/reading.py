@@ -9,28 +9,34 @@
 
 from __future__ import annotations
 
-import html
 import json
+import math
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from diffposetalk.errors import InputError
-from diffposetalk.files.limits import read_bytes
 from diffposetalk.files.parsing import parsing
 from diffposetalk.speech.transcript import labels
+from diffposetalk.speech.transcript.alphabets import UNTRANSCRIBED, are_phones, phones_of_labels
+from diffposetalk.speech.transcript.captions import read_captions
+from diffposetalk.speech.transcript.decoding import text_of
 from diffposetalk.speech.transcript.labels import Word
-from diffposetalk.speech.transcript.phone_maps import from_ipa, from_radio
 from diffposetalk.speech.transcript.phones import Phone
 
 PHRASE_GAP_S = 0.3
 """Pause that ends a phrase of words with times, seconds."""
 LONGEST_PHRASE_S = 12.0
 """Length at which a phrase of words with times is cut, seconds."""
-_TIME = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{2})[.,](\d{1,3})")
-"""A time of a caption: hours may be missing."""
+OVERLAP_S = 0.02
+"""Largest overlap of two labels that is taken for rounding, seconds."""
+_PHONE_TIER = re.compile(r"phone(?!tic)|^(mau|phn|segments?|ipa|x?-?sampa)$")
+"""Names of tiers of phones: of the Montreal Forced Aligner, WebMAUS (`MAU`) and others."""
+_WORD_TIER = re.compile(r"word|^ort|^(text|transcript|transcription|utterances?|sentences?)$")
+"""Names of tiers of words or sentences."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,8 @@ class Transcript:
     """In order of time."""
     phones: tuple[Phone, ...] = ()
     """In order of time; where they are given, phrases are not used."""
+    unknown: tuple[tuple[float, float], ...] = ()
+    """Seconds from and to which something is said that is not transcribed, beside phones."""
 
     @staticmethod
     def of_text(text: str) -> Transcript:
@@ -70,75 +78,84 @@ def read_transcript(path: str | Path) -> Transcript:
     path = Path(path)
     read = READERS.get(path.suffix.lower())
     if read is None:
-        raise InputError(f"{path}: not a transcript; give {', '.join(READERS)}")
+        raise InputError(
+            f"{path}: not a transcript; give {', '.join(READERS)}, in Python also Transcript.of_text() with the words"
+        )
     transcript = read(path)
     if not transcript.phones and not any(re.search(r"\w", phrase.text) for phrase in transcript.phrases):
         raise InputError(f"{path}: the transcript has no words")
     return transcript
 
 
-def phones_of_labels(labels_read: Sequence[Word]) -> tuple[Phone, ...]:
-    """Translate phone labels, ARPAbet (``AH0``) or IPA, to the inventory of `transcript.phones`."""
-    phones: list[Phone] = []
-    for label in labels_read:
-        arpabet = label.text.isascii() and label.text.rstrip("012").isalpha()
-        phones += (from_radio if arpabet else from_ipa)(label.text, label.start, label.end)
-    return tuple(phones)
-
-
 def _text(path: Path) -> Transcript:
-    return Transcript(str(path), (Phrase(_decoded(path)),))
+    return Transcript(str(path), (Phrase(text_of(path, "transcript")),))
 
 
 def _captions(path: Path) -> Transcript:
-    """Read SubRip and WebVTT: blocks of lines after a line ``from --> to``."""
-    phrases = []
-    for block in re.split(r"\n\s*\n", _decoded(path)):
-        lines = block.strip().splitlines()
-        for number, line in enumerate(lines):
-            start, arrow, end = line.partition("-->")
-            if arrow:
-                words = " ".join(re.sub(r"<[^>]*>|\{[^}]*\}", "", each) for each in lines[number + 1 :])
-                phrases.append(Phrase(html.unescape(words), _seconds(path, start), _seconds(path, end)))
-                break
-    if not phrases:
-        raise InputError(f"{path}: no captions (no line with -->)")
-    return Transcript(str(path), tuple(phrases))
+    captions = read_captions(path)
+    return Transcript(str(path), tuple(Phrase(each.text, each.start, each.end) for each in captions))
 
 
 def _word_times(path: Path) -> Transcript:
     """Read words with times: a list of words, or Whisper's segments."""
     with parsing(path, "transcript"):
-        content: Any = json.loads(_decoded(path))
+        content: Any = json.loads(text_of(path, "transcript"))
         if isinstance(content, dict):
             content = content.get("words") or content.get("segments")
         if not isinstance(content, list):
             raise InputError(f"{path}: neither words nor segments in it")
-        entries = [word for entry in content for word in (entry.get("words") or [entry])]
-        words = [
-            Word(str(entry.get("word") or entry.get("text") or "").strip(), float(entry["start"]), float(entry["end"]))
-            for entry in entries
-        ]
-        return Transcript(str(path), _phrases(words))
+        words: list[Word] = []
+        waiting = ""
+        for entry in (word for part in content for word in (part.get("words") or [part])):
+            text = str(entry.get("word") or entry.get("text") or "").strip()
+            if entry.get("start") is None or entry.get("end") is None:  # a word that the recogniser could not place
+                if words:
+                    words[-1] = replace(words[-1], text=f"{words[-1].text} {text}")
+                else:
+                    waiting += text + " "
+                continue
+            start, end = float(entry["start"]), float(entry["end"])
+            if not 0 <= start <= end < math.inf:
+                raise InputError(f"{path}: the times of {text!r} ({start:g} to {end:g} s) are not in order")
+            words.append(Word(waiting + text, start, end))
+            waiting = ""
+        if waiting:
+            raise InputError(f"{path}: the words have no times (start, end)")
+        return Transcript(str(path), _phrases(sorted(words, key=lambda word: word.start)))
 
 
 def _textgrid(path: Path) -> Transcript:
     """Read a TextGrid: the tier of phones if there is one, else that of words, else the first."""
-    tiers = labels.read_textgrid(path)
-    for name, tier in tiers.items():
-        if "phone" in name and tier:
-            return Transcript(str(path), phones=phones_of_labels(tier))
-    named = [tier for name, tier in tiers.items() if "word" in name and tier] or [
-        tier for tier in tiers.values() if tier
-    ]
-    if not named:
+    tiers = {name: tier for name, tier in labels.read_textgrid(path).items() if tier}
+    if not tiers:
         raise InputError(f"{path}: the transcript has no words")
-    return Transcript(str(path), _phrases(named[0]))
+    by_phones = {name: tier for name, tier in tiers.items() if _PHONE_TIER.search(name)}
+    by_words = {name: tier for name, tier in tiers.items() if _WORD_TIER.search(name)}
+    if not by_phones and not by_words:
+        by_phones = {name: tier for name, tier in list(tiers.items())[:1] if are_phones(tier)}
+    chosen = by_phones or by_words or dict(list(tiers.items())[:1])
+    labelled = sorted((label for tier in chosen.values() for label in tier), key=lambda label: label.start)
+    for one, following in pairwise(labelled):
+        if following.start < one.end - OVERLAP_S:
+            raise InputError(
+                f"{path}: {following.text!r} begins at {following.start:.2f} s, before {one.text!r} has ended; give the "
+                f"tier of one speaker alone (tiers: {', '.join(chosen)})"
+            )
+    return _by_phones(path, labelled) if by_phones else Transcript(str(path), _phrases(labelled))
+
+
+def _by_phones(path: Path, labelled: Sequence[Word]) -> Transcript:
+    with parsing(path, "transcript"):
+        unknown = [label for label in labelled if UNTRANSCRIBED.fullmatch(label.text)]
+        phones = phones_of_labels(labelled)
+        return Transcript(str(path), phones=phones, unknown=tuple((label.start, label.end) for label in unknown))
 
 
 def _lab(path: Path) -> Transcript:
     content = labels.read_lab(path)
-    return Transcript(str(path), (Phrase(content),) if isinstance(content, str) else _phrases(content))
+    if isinstance(content, str):
+        return Transcript(str(path), (Phrase(content),))
+    return _by_phones(path, content) if are_phones(content) else Transcript(str(path), _phrases(content))
 
 
 def _grid(path: Path) -> Transcript:
@@ -158,27 +175,17 @@ READERS: dict[str, Callable[[Path], Transcript]] = {
 
 
 def _phrases(words: Sequence[Word]) -> tuple[Phrase, ...]:
-    """Group words with times to phrases between pauses."""
+    """Group words with times to phrases between pauses and between what is not transcribed."""
     groups: list[list[Word]] = []
+    ended = True
     for word in words:
-        last = groups[-1] if groups else None
+        if UNTRANSCRIBED.fullmatch(word.text):
+            ended = True
+            continue
+        last = None if ended else groups[-1]
         if last and word.start - last[-1].end < PHRASE_GAP_S and word.end - last[0].start < LONGEST_PHRASE_S:
             last.append(word)
         else:
             groups.append([word])
+        ended = False
     return tuple(Phrase(" ".join(word.text for word in group), group[0].start, group[-1].end) for group in groups)
-
-
-def _seconds(path: Path, text: str) -> float:
-    match = _TIME.search(text)
-    if match is None:
-        raise InputError(f"{path}: {text.strip()!r} is not a time of a caption (00:00:01,500)")
-    hours, minutes, seconds, fraction = match.groups(default="0")
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + float(f"0.{fraction}")
-
-
-def _decoded(path: Path) -> str:
-    data = read_bytes(path, "transcript")
-    with parsing(path, "transcript"):
-        text = data.decode("utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
-    return text.replace("\r\n", "\n").replace("\r", "\n")
