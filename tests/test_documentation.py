@@ -59,6 +59,7 @@ def prepared(
     folder = tmp_path_factory.mktemp("tour")
     speech = Speech.load(sample_path)
     speech.slice(3.0, 4.2).save(folder / "talk.wav")
+    (folder / "talk.txt").write_text("A voice and a manner of")
     (folder / "sounds").mkdir()
     speech.slice(3.0, 3.4).save(folder / "sounds" / "short.wav")
     somebody = talker.generate(speech.slice(3.0, 5.2), style="lively")
@@ -126,9 +127,10 @@ def test_python_of_the_docs_on_a_flame_head_runs(prepared: dict[str, Any], monke
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_command_line_tour_of_the_readme_runs(
-    prepared: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    prepared: dict[str, Any], talker: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every line of the section, with small pictures."""
+    pytest.importorskip("pocketsphinx", reason="PocketSphinx is not installed")
     section = PAGES["README.md"].read_text().partition("## On the command line")[2].partition("\n## ")[0]
     (tour,) = re.findall(r"^```\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
     monkeypatch.chdir(prepared["folder"])
@@ -137,6 +139,8 @@ def test_the_command_line_tour_of_the_readme_runs(
     for line in lines:
         words = shlex.split(line, comments=True)
         assert words.pop(0) == "diffposetalk"
+        if "--transcript" in words and talker.model.speech_encoder.script is None:
+            continue
         small = ["--size", "64"] if words[0] in ("animate", "render") else []
         assert run([*words, *small, "--quiet"]) == 0, (line, capsys.readouterr().err)
 

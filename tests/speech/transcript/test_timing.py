@@ -63,6 +63,9 @@ def test_unknown_words_are_guessed_with_a_warning(said: tuple[np.ndarray, str]) 
         (Phrase("Привет"), "only English words"),
         (Phrase("I have 3 apples"), "numbers as words"),
         (Phrase("hello", 100.0, 101.0), "after the speech ends"),
+        (Phrase("hello " * 10), "too many words for 1.0 s"),
+        (Phrase("a" * 10_000_000), "too many words for 1.0 s"),
+        (Phrase("... [music]"), "no words"),
     ],
 )
 def test_what_cannot_be_found_is_one_line(phrase: Phrase, message: str) -> None:

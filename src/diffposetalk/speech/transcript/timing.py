@@ -11,7 +11,7 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, DiffPoseTalkWarning, InputError
 from diffposetalk.files.parsing import parsing
-from diffposetalk.speech.activity.voice import voice_probabilities, voice_spans
+from diffposetalk.speech.activity.voice import VoiceDetector, voice_spans
 from diffposetalk.speech.transcript import alignment
 from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, Phone, check_phones, fill_silence, shift_phones
 from diffposetalk.speech.transcript.reading import PHRASE_GAP_S, Phrase, Transcript
@@ -35,12 +35,16 @@ LONGEST_PHONE_S = 1.0
 """A longer phone covers sound that the words do not explain, seconds."""
 WORST_FIT = -28.0
 """Words that fit worse (`Alignment.fit`) are not those of the sound: right ones reach -18, or -27 with noise of 5 dB."""
+MOST_LETTERS_PER_S = 40.0
+"""More letters a second than this nobody says; 14 are usual."""
 UNTOLD_S = 0.5
 """Voice in a pause of the transcript that is longer is speech that the transcript lacks, seconds."""
 WARNED_S = 1.0
 """Such speech of this length together gives a warning, seconds."""
 BEYOND_S = 0.5
 """Phones that go on longer than this after the speech give a warning, seconds."""
+_PIECE = 60 * SAMPLE_RATE
+"""Samples that the voice detector sees at a time."""
 SHOWN = 8
 """Most words that a message names."""
 
@@ -198,6 +202,8 @@ def _phrase_phones(aligner: alignment.Aligner, phrase: Phrase, samples: np.ndarr
         words = words_of(phrase.text, aligner.knows)
     except InputError as error:
         return str(error)
+    if sum(map(len, words)) > MOST_LETTERS_PER_S * (end - start):
+        return f"too many words for {end - start:.1f} s"
     for word in dict.fromkeys(words):
         if not aligner.knows(word):
             aligner.guess(word)
@@ -216,10 +222,17 @@ def _voice_in_pauses(timed: TimedPhones, samples: np.ndarray) -> list[tuple[floa
         (phone.start, phone.end) for phone in timed.phones if phone.symbol != "sil" and phone.duration > LONGEST_PHONE_S
     ]
     if pauses:
-        spoken = voice_spans(voice_probabilities(samples))
+        spoken = voice_spans(_voice(samples))
         both = ((max(start, first), min(end, last)) for start, end in pauses for first, last in spoken)
         untold += [(start, end) for start, end in both if end - start > UNTOLD_S]
     return sorted(untold)
+
+
+def _voice(samples: np.ndarray) -> np.ndarray:
+    """Return `voice_probabilities`, found piece by piece, so that hours of speech fit into memory."""
+    detector = VoiceDetector()
+    pieces = (samples[first : first + _PIECE] for first in range(0, len(samples), _PIECE))
+    return np.concatenate([*map(detector.push, pieces), detector.finish()])
 
 
 def _whole(group: Sequence[Phrase]) -> Phrase:
