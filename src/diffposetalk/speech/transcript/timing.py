@@ -40,7 +40,9 @@ MOST_LETTERS_PER_S = 40.0
 UNTOLD_S = 0.5
 """Voice in a pause of the transcript that is longer is speech that the transcript lacks, seconds."""
 WARNED_S = 1.0
-"""Such speech of this length together gives a warning, seconds."""
+"""Such speech of this length together gives a warning, seconds, ..."""
+WARNED_SHARE = 0.1
+"""... if it is this share of the whole."""
 BEYOND_S = 0.5
 """Phones that go on longer than this after the speech give a warning, seconds."""
 _PIECE = 60 * SAMPLE_RATE
@@ -81,7 +83,7 @@ def timed_phones(transcript: Transcript, samples: np.ndarray) -> TimedPhones:
         timed = _aligned(transcript, samples)
     untold = _voice_in_pauses(timed, samples)
     missing_s = sum(end - start for start, end in untold)
-    if missing_s > WARNED_S:
+    if missing_s > max(WARNED_S, WARNED_SHARE * duration):
         _warn(
             f"{transcript.name}: {missing_s:.1f} of {duration:.1f} s of speech are not in the transcript; the lips follow "
             "the sound alone there"
