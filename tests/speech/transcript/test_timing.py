@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.speech import Speech
+from diffposetalk.speech.transcript import alignment
 from diffposetalk.speech.transcript.alphabets import phones_of_labels
 from diffposetalk.speech.transcript.labels import Word
 from diffposetalk.speech.transcript.phones import Phone, check_phones
@@ -77,6 +80,34 @@ def test_other_words_are_refused(said: tuple[np.ndarray, str]) -> None:
     samples, _ = said
     with pytest.raises(InputError, match=r"talk\.txt: the words (do not fit|are not found in) the sound"):
         timed_phones(Transcript("talk.txt", (Phrase("She sells sea shells on the shore."),)), samples)
+
+
+def test_speech_that_the_text_lacks_is_left_to_the_sound(said: tuple[np.ndarray, str]) -> None:
+    samples, text = said
+    twice = np.concatenate([samples, np.zeros(8000, np.float32), samples])
+    half = len(samples) / 16000
+    with pytest.warns(DiffPoseTalkWarning, match="of speech are not in the transcript"):
+        timed = timed_phones(Transcript.of_text(text), twice)
+    assert sum(end - start for start, end in timed.unknown) == pytest.approx(half, abs=0.5)
+
+
+def test_noise_is_warned_of(said: tuple[np.ndarray, str]) -> None:
+    samples, text = said
+    noise = np.random.default_rng(0).normal(0, 1, len(samples)).astype(np.float32)
+    quiet, loud = (samples + noise * samples.std() * level for level in (0.01, 0.4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        timed_phones(Transcript.of_text(text), quiet)
+    with pytest.warns(DiffPoseTalkWarning, match="fit the sound poorly"):
+        timed_phones(Transcript.of_text(text), loud)
+
+
+def test_phones_that_score_badly_together_are_doubtful() -> None:
+    scores = [-10] * 15 + [-60] * 15 + [-10] * 15
+    entries = [SimpleNamespace(start=20 + 10 * k, duration=10, score=10 * score) for k, score in enumerate(scores)]
+    ((start, end),) = alignment._doubtful(entries)
+    assert (start, end) == (pytest.approx(1.5, abs=0.3), pytest.approx(3.0, abs=0.3))
+    assert alignment._doubtful(entries[:15]) == ()
 
 
 def test_what_is_not_found_is_left_out_with_a_warning(said: tuple[np.ndarray, str]) -> None:

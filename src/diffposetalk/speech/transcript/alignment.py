@@ -18,6 +18,8 @@ FRAME_S = 0.01
 """Seconds of a frame of PocketSphinx."""
 _MARGIN_S = 0.2
 """Seconds of faint noise added at both ends before the alignment."""
+WORST_SECOND = -45.0
+"""Mean score of the frames of speech in a second, below which the words do not explain the sound there."""
 _LETTERS = {
     "a": "AE", "b": "B", "c": "K", "d": "D", "e": "EH", "f": "F", "g": "G", "h": "HH", "i": "IH", "j": "JH", "k": "K",
     "l": "L", "m": "M", "n": "N", "o": "AO", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V",
@@ -36,7 +38,9 @@ class Alignment:
     phones: tuple[Phone, ...]
     """Tile the sound; a short `ah` is taken for schwa."""
     fit: float
-    """Mean acoustic score of the frames of speech: about -8 to -18, in noise down to -27; other words -29 to -60."""
+    """Mean acoustic score of the frames of speech: about -8 to -22, in noise down to -30; other words -29 to -60."""
+    doubtful: tuple[tuple[float, float], ...] = ()
+    """Seconds from and to which the words explain the sound badly (`WORST_SECOND`)."""
 
 
 class Aligner:
@@ -101,7 +105,7 @@ class Aligner:
                 continue
             said = [entry for entry in entries if entry.name != "SIL" and not entry.name.startswith("+")]
             fit = sum(entry.score for entry in said) / sum(entry.duration for entry in said)
-            return Alignment(fill_silence(phones, len(samples) / 16000), fit)
+            return Alignment(fill_silence(phones, len(samples) / 16000), fit, _doubtful(said))
         return None
 
     def _teach(self, word: str, sounds: str) -> None:
@@ -172,6 +176,19 @@ def aligned_phones(decoder: Any, pcm: bytes, words: Sequence[str]) -> list[Any] 
     except RuntimeError:
         return None
     return None if alignment is None else [phone for word in alignment for phone in word]
+
+
+def _doubtful(entries: Sequence[Any]) -> tuple[tuple[float, float], ...]:
+    """Return where phones score badly together with their neighbours within half a second: seconds from and to."""
+    scores = np.full((2, max(entry.start + entry.duration for entry in entries)), 0.0)
+    for entry in entries:
+        scores[:, entry.start : entry.start + entry.duration] = [[entry.score / entry.duration], [1.0]]
+    half = round(0.5 / FRAME_S)
+    sums = np.cumsum(np.pad(scores, ((0, 0), (half + 1, half))), axis=1)
+    total, n_frames = sums[:, 2 * half + 1 :] - sums[:, : -2 * half - 1]
+    bad = (total < WORST_SECOND * n_frames) & (scores[1] > 0)
+    edges = np.flatnonzero(np.diff(np.pad(bad.astype(np.int8), 1)))
+    return tuple((a * FRAME_S - _MARGIN_S, b * FRAME_S - _MARGIN_S) for a, b in edges.reshape(-1, 2).tolist())
 
 
 def _spelled(word: str) -> list[str]:

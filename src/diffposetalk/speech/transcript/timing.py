@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -33,8 +33,10 @@ ONSET_S = 0.09
 """Length that such a stop keeps, seconds."""
 LONGEST_PHONE_S = 1.0
 """A longer phone covers sound that the words do not explain, seconds."""
-WORST_FIT = -28.0
-"""Words that fit worse (`Alignment.fit`) are not those of the sound: right ones reach -18, or -27 with noise of 5 dB."""
+WORST_FIT = -32.0
+"""Words that fit worse (`Alignment.fit`) are not those of the sound."""
+POOR_FIT = -26.0
+"""Words that fit worse are perhaps those of another sound, or the sound is noisy."""
 MOST_LETTERS_PER_S = 40.0
 """More letters a second than this nobody says; 14 are usual."""
 UNTOLD_S = 0.5
@@ -155,15 +157,20 @@ def _aligned(transcript: Transcript, samples: np.ndarray) -> TimedPhones:
     aligner = alignment.Aligner()  # a fresh one, so that the same transcript always gives the same phones
     phones: list[Phone] = []
     known: list[tuple[float, float]] = []
+    doubtful: list[tuple[float, float]] = []
     left_out: list[tuple[Phrase, str]] = []
+    poor: list[Phrase] = []
     for group in groups_of(transcript.phrases):
         for phrase, result in _group_phones(aligner, group, samples):
             if isinstance(result, str):
                 left_out.append((phrase, result))
                 continue
-            phones += result
+            phones += result.phones
+            doubtful += result.doubtful
+            if result.fit < POOR_FIT:
+                poor.append(phrase)
             start, end = phrase.start or 0.0, duration if phrase.end is None else phrase.end
-            known.append((min(start, result[0].start), max(end, result[-1].end)))
+            known.append((min(start, result.phones[0].start), max(end, result.phones[-1].end)))
     if not phones:
         phrase, reason = left_out[0] if left_out else (Phrase(""), "the transcript has no words")
         raise InputError(f"{name}: {reason}: {_shown(phrase)}" if left_out else f"{name}: {reason}")
@@ -171,16 +178,20 @@ def _aligned(transcript: Transcript, samples: np.ndarray) -> TimedPhones:
         phrase, reason = left_out[0]
         counted = "1 phrase is" if len(left_out) == 1 else f"{len(left_out)} phrases are"
         _warn(f"{name}: {counted} left out, the lips follow the sound alone there: {reason}: {_shown(phrase)}")
+    if poor:
+        counted = "words" if len(poor) == 1 else f"the words of {len(poor)} phrases"
+        _warn(f"{name}: {counted} fit the sound poorly; is it noisy, or another recording? {_shown(poor[0])}")
     if aligner.guessed:
         more = len(aligner.guessed) - SHOWN
         guessed = ", ".join(aligner.guessed[:SHOWN]) + (f" and {more} more" if more > 0 else "")
         _warn(f"{name}: the sounds of {guessed} are guessed from the letters")
-    return TimedPhones(fill_silence(_in_order(phones), duration), _gaps(_joined(known), duration))
+    unknown = (*_gaps(_joined(known), duration), *doubtful)
+    return TimedPhones(fill_silence(_in_order(phones), duration), _joined(unknown))
 
 
 def _group_phones(
     aligner: alignment.Aligner, group: Sequence[Phrase], samples: np.ndarray
-) -> list[tuple[Phrase, list[Phone] | str]]:
+) -> list[tuple[Phrase, alignment.Alignment | str]]:
     """Find the phones of a group together; if that fails, of each phrase alone. A text says why one is not found."""
     result = _phrase_phones(aligner, _whole(group), samples)
     if isinstance(result, str) and len(group) > 1:
@@ -188,8 +199,8 @@ def _group_phones(
     return [(_whole(group), result)]
 
 
-def _phrase_phones(aligner: alignment.Aligner, phrase: Phrase, samples: np.ndarray) -> list[Phone] | str:
-    """Find the phones of a phrase; return the reason where they are not found."""
+def _phrase_phones(aligner: alignment.Aligner, phrase: Phrase, samples: np.ndarray) -> alignment.Alignment | str:
+    """Find the phones of a phrase, without pauses; return the reason where they are not found."""
     whole = len(samples) / SAMPLE_RATE
     if phrase.start is None and whole > LONGEST_TEXT_S:
         return (
@@ -214,7 +225,8 @@ def _phrase_phones(aligner: alignment.Aligner, phrase: Phrase, samples: np.ndarr
         return "the words are not found in the sound"
     if found.fit < WORST_FIT:
         return "the words do not fit the sound"
-    return list(shift_phones(without_swallowed_pauses(found.phones), start))
+    doubtful = tuple((first + start, last + start) for first, last in found.doubtful)
+    return replace(found, phones=shift_phones(without_swallowed_pauses(found.phones), start), doubtful=doubtful)
 
 
 def _voice_in_pauses(timed: TimedPhones, samples: np.ndarray) -> list[tuple[float, float]]:
