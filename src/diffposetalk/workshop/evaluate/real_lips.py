@@ -259,6 +259,11 @@ def evaluate(
     generate = generation.load()
     phones, notes = known_phones(recordings, clips)
     offsets = sound_offsets(clips, phones)
+    worded = [clip for clip in clips if clip.name in words]
+    if words:  # first, because a model that takes none is refused there
+        scripted = generated_apertures(
+            generate, worded, generation.samples, gap_of, generation.style, progress, words=words
+        )
     curves = generated_apertures(generate, clips, generation.samples, gap_of, generation.style, progress)
     result = compare(curves, clips, offsets) | {"generator": generation.generator, "notes": notes}
     if baseline:
@@ -266,10 +271,6 @@ def evaluate(
         tracked = ({clip.name: clip.aperture for clip in clips}, aligned_apertures(clips, offsets))
         result["baseline"] = summary(*(pooled(linear, apertures, names) for apertures in tracked))
     if words:
-        worded = [clip for clip in clips if clip.name in words]
-        scripted = generated_apertures(
-            generate, worded, generation.samples, gap_of, generation.style, progress, words=words
-        )
         result["with_transcripts"] = {
             "without": compare(curves, worded, offsets),
             "with": compare(scripted, worded, offsets),
