@@ -10,7 +10,7 @@ from diffposetalk.errors import UsageError
 
 ASSETS = Path(__file__).parents[1] / "assets"
 """Folder of the files that come with the package."""
-BUNDLED = ("lite",)
+BUNDLED = ("lite", "base")
 """Names of the models that come with the package."""
 
 

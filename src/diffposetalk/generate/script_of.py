@@ -11,8 +11,9 @@ from torch import Tensor
 
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.speech_of import SpeechStream
+from diffposetalk.model.encoders import AnySpeechEncoder
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
+from diffposetalk.model.speech_encoder import FRAME_SAMPLES
 from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.speech.transcript import Transcript, read_transcript, timed_phones
 from diffposetalk.speech.transcript.timing import phone_labels
@@ -22,9 +23,7 @@ TranscriptSource: TypeAlias = str | os.PathLike[str] | Transcript
 
 
 @torch.inference_mode()
-def script_of(
-    source: TranscriptSource, speech: SpeechStream, encoder: SpeechEncoder | PretrainedSpeechEncoder
-) -> Tensor:
+def script_of(source: TranscriptSource, speech: SpeechStream, encoder: AnySpeechEncoder) -> Tensor:
     """Return what a transcript adds to the features of its speech: ``(F, dim)``.
 
     Args:
@@ -36,7 +35,7 @@ def script_of(
         UsageError: the encoder takes no transcript, or the source is none.
         InputError: the transcript cannot be read, or is not said in the speech.
     """
-    if not isinstance(encoder, SpeechEncoder) or encoder.script is None:
+    if isinstance(encoder, PretrainedSpeechEncoder) or encoder.script is None:
         raise UsageError("this model takes no transcript; leave it out, or use the bundled model")
     if isinstance(source, Transcript):
         transcript = source

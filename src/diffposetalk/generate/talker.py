@@ -26,6 +26,7 @@ from diffposetalk.model.denoiser import WindowInput
 from diffposetalk.model.packed import packed
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES
 from diffposetalk.model.style_reader import StyleReader
+from diffposetalk.model.whisper_speech import WhisperSpeechEncoder
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.speech.activity import SpeechMeter, SpeechOnly
@@ -70,20 +71,27 @@ class Talker:
         return f"Talker({self.model.config.name!r} on {self.device}, head {self.space.head!r}, {presets})"
 
     @staticmethod
-    def from_pretrained(name: str | Path = "lite", device: str = "cpu") -> Talker:
+    def from_pretrained(name: str | Path = "lite", device: str = "cpu", whisper: str | Path | None = None) -> Talker:
         """Load a bundled model by name, or a model file.
 
         Args:
             name: the name of a bundled model, or a model file.
             device: device of the networks: "cpu", "cuda", "cuda:1", "mps".
+            whisper: for the model `base`: folder of Whisper base for faster-whisper; None for the installed packages.
 
         Raises:
-            UsageError: there is neither a bundled model nor a file of this name, or the machine has no such device.
+            UsageError: there is neither a bundled model nor a file of this name, the machine has no such device, or a
+                Whisper model is named for a model that needs none.
             ModelError: the file is not a DiffPoseTalk model.
+            DiffPoseTalkError: the model needs Whisper, and it is not there.
         """
         path = model_path(name)
         torch_device = usable_device(device)
         model = load_model(path)
+        if isinstance(model.speech_encoder, WhisperSpeechEncoder):
+            model.speech_encoder.load_whisper(whisper)
+        elif whisper is not None:
+            raise UsageError(f"the model {model.config.name!r} hears by itself; leave Whisper out")
         for network in model.networks.values():
             network.to(torch_device)
         return Talker(model)

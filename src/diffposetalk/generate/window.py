@@ -18,8 +18,8 @@ from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.sides import evened, uneven_part
 from diffposetalk.model.checkpoint import Model, Padding
 from diffposetalk.model.denoiser import WindowInput
-from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
+from diffposetalk.model.encoders import AnySpeechEncoder
+from diffposetalk.model.speech_encoder import FRAME_SAMPLES
 
 if TYPE_CHECKING:
     from diffposetalk.diffusion.samplers import Generators, OnStep
@@ -142,7 +142,7 @@ def fading(n_frames: int, fade_frames: int, device: torch.device | None = None) 
 
 
 def windows_of_features(
-    encoder: SpeechEncoder | PretrainedSpeechEncoder,
+    encoder: AnySpeechEncoder,
     blocks: Iterable[np.ndarray],
     window: int,
     padding: Padding = "features",

@@ -17,9 +17,8 @@ from diffposetalk.files.atomic import HEADER_KEY, write_atomically
 from diffposetalk.files.parsing import parsing
 from diffposetalk.files.tensor_files import header_lines, header_table, read_header
 from diffposetalk.model.denoiser import Denoiser, DenoiserConfig
+from diffposetalk.model.encoders import AnySpeechConfig, AnySpeechEncoder, build_speech_encoder
 from diffposetalk.model.fitting import check_shapes, check_sizes, compare_shapes
-from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
-from diffposetalk.model.speech_encoder import SpeechEncoder, SpeechEncoderConfig
 from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
 from diffposetalk.motion import IdentitySpace, MotionSpace
 from diffposetalk.style import Style
@@ -68,7 +67,7 @@ class ModelConfig:
 
     name: str
     """What `info` shows."""
-    speech_encoder: SpeechEncoderConfig | PretrainedSpeechConfig
+    speech_encoder: AnySpeechConfig
     denoiser: DenoiserConfig
     style_encoder: StyleEncoderConfig | None = None
     """None for a model that comes without: it takes style vectors that were read elsewhere, or none at all."""
@@ -106,7 +105,7 @@ class Model:
 
     config: ModelConfig
     space: MotionSpace
-    speech_encoder: SpeechEncoder | PretrainedSpeechEncoder
+    speech_encoder: AnySpeechEncoder
     denoiser: Denoiser
     style_encoder: StyleEncoder | None = None
     presets: Mapping[str, Style] = field(default_factory=dict)
@@ -169,13 +168,6 @@ def build_model(config: ModelConfig, space: MotionSpace, identity_space: Identit
         StyleEncoder(config.style_encoder) if config.style_encoder else None,
         identity_space=identity_space,
     )
-
-
-def build_speech_encoder(
-    config: SpeechEncoderConfig | PretrainedSpeechConfig,
-) -> SpeechEncoder | PretrainedSpeechEncoder:
-    """Return a speech encoder of either kind with freshly initialised weights."""
-    return SpeechEncoder(config) if isinstance(config, SpeechEncoderConfig) else PretrainedSpeechEncoder(config)
 
 
 def load_model(path: str | Path) -> Model:

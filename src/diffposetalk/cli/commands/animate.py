@@ -79,7 +79,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     reads(
         parser.add_argument(
-            "--model", default="lite", metavar="NAME|FILE", help="model (default: lite, the bundled one)"
+            "--model",
+            default="lite",
+            metavar="NAME|FILE",
+            help="model: lite, base (hears by Whisper), or a file (default: lite)",
+        )
+    )
+    reads(
+        parser.add_argument(
+            "--whisper",
+            metavar="FOLDER",
+            help="with --model base: Whisper base for faster-whisper (default: the installed packages of Whisper base)",
         )
     )
     parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda, cuda:1 or mps (default: cpu)")
@@ -145,7 +155,7 @@ class Animator:
 
         self.args, self.options, self.console = args, options, console
         self.renderer = picture.Picture(args, console)
-        self.talker = Talker.from_pretrained(args.model, args.device)
+        self.talker = Talker.from_pretrained(args.model, args.device, args.whisper)
         with console.progress("tracking", "s") as progress:
             self.style = self.talker.style(args.style, head=args.head, landmarker=args.landmarker, progress=progress)
         if any(job.outputs.rendered for job in jobs):

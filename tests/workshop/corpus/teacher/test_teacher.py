@@ -9,6 +9,7 @@ import pytest
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.media import save_audio
+from diffposetalk.model.whisper import WhisperEncoder, whisper_folder
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, SYMBOLS
 from diffposetalk.workshop.corpus import listening
@@ -18,7 +19,6 @@ from diffposetalk.workshop.corpus.teacher.fit import fit_teacher
 from diffposetalk.workshop.corpus.teacher.lips import LipMap, at_rate, fit_lips
 from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier, aligned, decoded, in_context
 from diffposetalk.workshop.corpus.teacher.teacher import Ear, Heard, Teacher
-from diffposetalk.workshop.corpus.teacher.whisper import WhisperEncoder, whisper_folder
 
 WIDTH = 8
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.files.atomic import write_atomically
+from diffposetalk.model.whisper import FEATURE_HZ
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech.transcript import alignment
 from diffposetalk.speech.transcript.alphabets import phones_of_labels
@@ -29,7 +30,6 @@ from diffposetalk.workshop.corpus.recordings.layouts import read_recordings
 from diffposetalk.workshop.corpus.recordings.recording import Recording
 from diffposetalk.workshop.corpus.teacher.phones import aligned, decoded
 from diffposetalk.workshop.corpus.teacher.teacher import Heard
-from diffposetalk.workshop.corpus.teacher.whisper import FEATURE_HZ
 
 LONGEST_CLIP_S = 20.0
 """Length that a clip of joined recordings does not exceed, seconds."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.model.whisper import WhisperEncoder
 from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, SYMBOLS
@@ -21,7 +22,6 @@ from diffposetalk.workshop.corpus.teacher.footage import filmed_clips, load_gaps
 from diffposetalk.workshop.corpus.teacher.lips import LipMap, fit_lips
 from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier
 from diffposetalk.workshop.corpus.teacher.teacher import Teacher
-from diffposetalk.workshop.corpus.teacher.whisper import WhisperEncoder
 
 COMPONENTS = 96
 """Components of the Whisper features that the speech encoder learns."""

@@ -19,10 +19,10 @@ from diffposetalk.files.parsing import parsing
 from diffposetalk.head.shared import shared_head
 from diffposetalk.media import VIDEOS
 from diffposetalk.metrics.lips import mouth_gap
+from diffposetalk.model.whisper import FEATURE_HZ, WhisperEncoder
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.workshop.corpus.teacher.lips import at_rate
-from diffposetalk.workshop.corpus.teacher.whisper import FEATURE_HZ, WhisperEncoder
 
 TRACKS = "tracks.npz"
 """File with the lip gaps of a whole folder."""

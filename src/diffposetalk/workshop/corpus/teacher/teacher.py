@@ -11,10 +11,10 @@ from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import replacing
 from diffposetalk.files.limits import check_file
 from diffposetalk.files.parsing import parsing
+from diffposetalk.model.whisper import WhisperEncoder
 from diffposetalk.speech.transcript.phones import SYMBOLS
 from diffposetalk.workshop.corpus.teacher.lips import LipMap
 from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier
-from diffposetalk.workshop.corpus.teacher.whisper import WhisperEncoder
 
 KIND = "diffposetalk.teacher"
 """What the header of a teacher's file calls it."""

@@ -15,6 +15,7 @@ from diffposetalk.data.shards import ShardReader
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import write_atomically
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
+from diffposetalk.model.whisper_speech import WhisperSpeechEncoder
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.parallel import Processes
 from diffposetalk.progress import Progress
@@ -24,6 +25,7 @@ from diffposetalk.workshop.corpus.motion.articulation import articulate
 from diffposetalk.workshop.corpus.motion.manner import PRESETS, Manner
 from diffposetalk.workshop.corpus.shards import iter_clips, list_speakers, load_shard
 from diffposetalk.workshop.train.lite.augment import SAMPLE_RATE, augment
+from diffposetalk.workshop.train.lite.ear import components_of
 from diffposetalk.workshop.train.lite.speech import SpeechClip
 from diffposetalk.workshop.train.lite.windows import EncodedClip
 
@@ -160,40 +162,66 @@ def read_motions(corpus: Path, speakers: Sequence[str]) -> list[MovingClip]:
 
 
 @torch.inference_mode()
+def speech_features(
+    encoder: SpeechEncoder, speech: Sequence[Versions], phones: Sequence[np.ndarray], progress: Progress | None = None
+) -> list[np.ndarray]:
+    """Encode every version of each clip's speech: ``(K, T, F)`` float16.
+
+    Args:
+        encoder: trained speech encoder.
+        speech: of each clip.
+        phones: ``(2 T,)`` of each clip; with them, one more version is speech with its transcript. Empty for none.
+        progress: called after each clip.
+    """
+    clips = []
+    for done, versions in enumerate(speech, 1):
+        n_frames = len(versions[0]) // FRAME_SAMPLES
+        wave = np.stack([version[: n_frames * FRAME_SAMPLES] for version in versions])
+        features = encoder(torch.from_numpy(wave.astype(np.float32) / 32768))
+        if len(phones):
+            script = torch.from_numpy(phones[done - 1][None, : 2 * n_frames])
+            features = torch.cat([features, features[:1] + encoder.scripted(script)])
+        clips.append(features.numpy().astype(np.float16))
+        if progress:
+            progress(done, len(speech))
+    return clips
+
+
+@torch.inference_mode()
+def heard_features(
+    encoder: WhisperSpeechEncoder, clips: Sequence[SpeechClip], progress: Progress | None = None
+) -> list[np.ndarray]:
+    """Encode what the teacher heard in each clip, without and, where the encoder takes one, with its transcript."""
+    encoded = []
+    for done, clip in enumerate(clips, 1):
+        components = torch.from_numpy(components_of(clip))[None]
+        features = encoder.features(encoder.hidden(components))
+        if encoder.script is not None:
+            features = torch.cat([features, features + encoder.scripted(torch.from_numpy(clip.phones)[None])])
+        encoded.append(features.numpy().astype(np.float16))
+        if progress:
+            progress(done, len(clips))
+    return encoded
+
+
 def encode_clips(
-    clips: Sequence[MovingClip],
-    speech: Sequence[Versions],
-    encoder: SpeechEncoder,
-    space: MotionSpace,
-    first_speaker: int,
-    progress: Progress | None = None,
-    phones: Sequence[np.ndarray] = (),
+    clips: Sequence[MovingClip], features: Sequence[np.ndarray], space: MotionSpace, first_speaker: int
 ) -> list[EncodedClip]:
-    """Normalise motion and encode every version of the speech.
+    """Normalise motion and put it together with the features of its speech.
 
     Args:
         clips: with motion.
-        speech: of the same clips, in the same order.
-        encoder: trained speech encoder.
+        features: ``(K, T, F)`` of the same clips, in the same order.
         space: of the motion.
         first_speaker: number given to the first speaker.
-        progress: called after each clip.
-        phones: ``(2 T,)`` of the same clips; with them, one more version is speech with its transcript.
     """
     numbers: dict[str, int] = {}
     encoded = []
-    for done, (clip, versions) in enumerate(zip(clips, speech, strict=True), 1):
-        n_frames = min(len(clip.motion), len(versions[0]) // FRAME_SAMPLES)
-        wave = np.stack([version[: n_frames * FRAME_SAMPLES] for version in versions])
-        encoded_speech = encoder(torch.from_numpy(wave.astype(np.float32) / 32768))
-        if len(phones):
-            script = torch.from_numpy(phones[done - 1][None, : 2 * n_frames])
-            encoded_speech = torch.cat([encoded_speech, encoded_speech[:1] + encoder.scripted(script)])
-        features = encoded_speech.numpy().astype(np.float16)
+    for clip, versions in zip(clips, features, strict=True):
+        n_frames = min(len(clip.motion), versions.shape[1])
         number = numbers.setdefault(clip.speaker, first_speaker + len(numbers))
-        encoded.append(EncodedClip(space.encode(clip.motion)[:n_frames], features, number, clip.manner))
-        if progress:
-            progress(done, len(clips))
+        motion = space.encode(clip.motion)[:n_frames]
+        encoded.append(EncodedClip(motion, versions[:, :n_frames], number, clip.manner))
     return encoded
 
 

@@ -22,21 +22,25 @@ from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, 
 from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder
+from diffposetalk.model.whisper_speech import WhisperSpeechEncoder
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.progress import Progress
 from diffposetalk.style import Style
 from diffposetalk.workshop.corpus.sources import sources_of
 from diffposetalk.workshop.train.lite.denoiser import DenoiserStage, train_denoiser
+from diffposetalk.workshop.train.lite.ear import EarStage, train_ear
 from diffposetalk.workshop.train.lite.material import (
     HEAD_CHANNELS,
     MovingClip,
     Versions,
     encode_clips,
+    heard_features,
     make_copies,
     preset_motions,
     read_motions,
     shard_clips,
     speech_clips,
+    speech_features,
     split_speakers,
 )
 from diffposetalk.workshop.train.lite.speech import SpeechClip, SpeechStage, phone_accuracy, train_speech
@@ -55,6 +59,8 @@ class Recipe:
     denoiser: DenoiserStage
     speech: SpeechStage | None = None
     """Left out: the speech encoder of ``start`` stays as it is. Needs a corpus, which knows its phones."""
+    ear: EarStage | None = None
+    """In place of ``speech``: a speech encoder on top of Whisper, as the model `base` has. Needs a corpus with a teacher."""
     style: StyleStage | None = None
     """Left out: the style encoder of ``start`` stays as it is."""
     corpus: Path | None = None
@@ -88,7 +94,9 @@ class Recipe:
             raise UsageError("recipe: give either corpus or data, for example with --set data=FOLDER")
         if self.speech is not None and self.corpus is None:
             raise UsageError("recipe: the speech encoder learns only from a corpus; remove the table speech")
-        if not self.start and (self.speech is None or self.style is None):
+        if self.ear is not None and (self.speech is not None or self.corpus is None):
+            raise UsageError("recipe: ear takes the place of speech and learns from a corpus; remove one table")
+        if not self.start and ((self.speech is None and self.ear is None) or self.style is None):
             raise UsageError(
                 "recipe: without a model to start from, speech and style must be trained; a table is missing"
             )
@@ -157,8 +165,11 @@ def _train_stages(recipe: Recipe, start: Model | None, run: Run) -> tuple[Model,
 
 def _speech_encoder(
     recipe: Recipe, start: Model | None, training: Material, held_out: Material, run: Run
-) -> tuple[SpeechEncoder, dict[str, float]]:
+) -> tuple[SpeechEncoder | WhisperSpeechEncoder, dict[str, float]]:
     """Train the speech encoder, or take that of ``start``; return it with its figures."""
+    if recipe.ear is not None:
+        stage_run = run.stage("ear", to_dict(recipe.ear))
+        return train_ear(recipe.ear, training.labelled, held_out.labelled, stage_run), {}
     if recipe.speech is None:
         assert start is not None and isinstance(start.speech_encoder, SpeechEncoder)
         return start.speech_encoder, {}
@@ -168,14 +179,22 @@ def _speech_encoder(
 
 
 def _encoded(
-    training: Material, held_out: Material, encoder: SpeechEncoder, space: MotionSpace, run: Run
+    training: Material,
+    held_out: Material,
+    encoder: SpeechEncoder | WhisperSpeechEncoder,
+    space: MotionSpace,
+    run: Run,
 ) -> EncodedSplits:
     """Encode the clips of both splits; speakers are numbered on from split to split."""
     encoded, n_speakers = [], 0
     for part in (training, held_out):
-        phones = [clip.phones for clip in part.labelled] if encoder.script is not None else []
         report = run.report("encoding")
-        encoded.append(encode_clips(part.motions, part.versions, encoder, space, n_speakers, report, phones))
+        if isinstance(encoder, WhisperSpeechEncoder):
+            features = heard_features(encoder, part.labelled, report)
+        else:
+            phones = [clip.phones for clip in part.labelled] if encoder.script is not None else []
+            features = speech_features(encoder, part.versions, phones, report)
+        encoded.append(encode_clips(part.motions, features, space, n_speakers))
         n_speakers += len({clip.speaker for clip in part.motions})
     return EncodedSplits(*encoded)
 

