@@ -98,7 +98,7 @@ class Teacher:
         with parsing(path, "teacher"), safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
             if header.get("kind") != KIND:
-                raise InputError(f"{path}: not a teacher; make one with `diffposetalk corpus fit`")
+                raise InputError(f"{path}: not a teacher; make one with `diffposetalk corpus --fit`")
             if header.get("symbols") != " ".join(SYMBOLS):
                 raise InputError(f"{path}: the teacher knows other phones than this version; fit it again")
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (no mapping)
