@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder, resample_linear
+from diffposetalk.model.encoders import AnySpeechEncoder
+from diffposetalk.model.pretrained_speech import resample_linear
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SILENCE, SpeechEncoder, SpeechEncoderConfig
 
 ENCODER_REACH = 1
@@ -57,7 +58,7 @@ class Inputs:
 
 
 @torch.inference_mode()
-def encoder_inputs(encoder: SpeechEncoder | PretrainedSpeechEncoder, samples: np.ndarray) -> Inputs:
+def encoder_inputs(encoder: AnySpeechEncoder, samples: np.ndarray) -> Inputs:
     """Return what an encoder makes of speech.
 
     The compact encoder gives its hidden layer, after the non-linearity that follows it in the model. Of a pretrained

@@ -15,8 +15,8 @@ import torch
 
 from diffposetalk.errors import InputError
 from diffposetalk.metrics import PhoneCounts, phone_counts
-from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
+from diffposetalk.model.encoders import AnySpeechEncoder
+from diffposetalk.model.speech_encoder import FRAME_SAMPLES
 from diffposetalk.progress import Progress, labelled, over
 from diffposetalk.speech.transcript.phones import SYMBOLS
 from diffposetalk.speech.transcript.timing import phone_labels
@@ -70,7 +70,7 @@ def chosen_speakers(seconds: Mapping[str, float], hours: float) -> list[str]:
 def heard_clips(
     corpus: Path,
     speakers: Sequence[str],
-    encoder: SpeechEncoder | PretrainedSpeechEncoder,
+    encoder: AnySpeechEncoder,
     longest_s: float = float("inf"),
     progress: Progress | None = None,
 ) -> Iterator[HeardClip]:
