@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
+from diffposetalk.model.chunks import chunks
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, in_frames
 
 FAMILIES = ("hubert", "wav2vec2", "wavlm")
@@ -218,21 +219,8 @@ class PretrainedSpeechEncoder(nn.Module):
             ``(t, dim)`` features, together one for every 40 ms of speech.
         """
         device = self.projection.weight.device
-        known = np.zeros(0, np.float32)  # from OVERLAP_FRAMES before the first frame not yet given out
-        n_given = 0  # frames given out
-        n_before = 0  # frames of `known` that were given out already
-        for block in blocks:
-            known = np.concatenate([known, block])
-            while len(known) > (n_before + CHUNK_FRAMES + OVERLAP_FRAMES) * FRAME_SAMPLES:
-                piece = known[: (n_before + CHUNK_FRAMES + OVERLAP_FRAMES) * FRAME_SAMPLES]
-                yield self._encoded(piece, device)[n_before : n_before + CHUNK_FRAMES]
-                known = known[(n_before + CHUNK_FRAMES - OVERLAP_FRAMES) * FRAME_SAMPLES :]
-                n_before = OVERLAP_FRAMES
-                n_given += CHUNK_FRAMES
-        if len(known) > n_before * FRAME_SAMPLES:
-            n_frames = math.ceil(len(known) / FRAME_SAMPLES)
-            n_frames += -(n_given + n_frames - n_before) % multiple
-            yield self._encoded(known, device, n_frames * FRAME_SAMPLES, replicate)[n_before:]
+        for chunk in chunks(blocks, CHUNK_FRAMES, OVERLAP_FRAMES, multiple):
+            yield self._encoded(chunk.samples, device, chunk.n_frames * FRAME_SAMPLES, replicate)[chunk.counted]
 
     @torch.inference_mode()
     def _encoded(self, piece: np.ndarray, device: torch.device, length: int = 0, replicate: bool = False) -> Tensor:

@@ -6,7 +6,6 @@ stream.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.errors import UsageError
+from diffposetalk.model.chunks import chunks
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, ScriptEncoder, in_frames
 from diffposetalk.model.whisper import WhisperEncoder, whisper_folder
 
@@ -151,23 +151,11 @@ class WhisperSpeechEncoder(nn.Module):
         Yields:
             ``(t, dim)`` features, together one for every 40 ms of speech.
         """
-        known = np.zeros(0, np.float32)  # from OVERLAP_FRAMES before the first frame not yet given out
-        n_given = n_before = 0
-        ahead = CHUNK_FRAMES + OVERLAP_FRAMES
-        for block in blocks:
-            known = np.concatenate([known, block])
-            while len(known) > (n_before + ahead) * FRAME_SAMPLES:
-                piece = known[: (n_before + ahead) * FRAME_SAMPLES]
-                yield self._encoded(piece, n_before + ahead)[n_before : n_before + CHUNK_FRAMES]
-                known = known[(n_before + CHUNK_FRAMES - OVERLAP_FRAMES) * FRAME_SAMPLES :]
-                n_before = OVERLAP_FRAMES
-                n_given += CHUNK_FRAMES
-        if len(known) > n_before * FRAME_SAMPLES:
-            n_frames = math.ceil(len(known) / FRAME_SAMPLES)
-            n_frames += -(n_given + n_frames - n_before) % multiple
-            last = known[-1] if replicate else np.float32(0)
-            known = np.concatenate([known, np.full(n_frames * FRAME_SAMPLES - len(known), last, np.float32)])
-            yield self._encoded(known, n_frames)[n_before:]
+        for chunk in chunks(blocks, CHUNK_FRAMES, OVERLAP_FRAMES, multiple):
+            last = chunk.samples[-1] if replicate else np.float32(0)
+            missing = chunk.n_frames * FRAME_SAMPLES - len(chunk.samples)
+            samples = np.concatenate([chunk.samples, np.full(missing, last, np.float32)])
+            yield self._encoded(samples, chunk.n_frames)[chunk.counted]
 
     def _encoded(self, samples: np.ndarray, n_frames: int) -> Tensor:
         """Return ``(n_frames, dim)`` features of ``640 n_frames`` samples."""
