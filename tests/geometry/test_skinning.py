@@ -11,17 +11,28 @@ import roma
 import torch
 
 from diffposetalk.geometry import rotations, skinning
+from diffposetalk.head.anny import lids
 from diffposetalk.head.anny.head import AnnyHead
 
 
-def tiny_head(n_vertices: int = 30, seed: int = 0) -> AnnyHead:
-    """A head of random numbers with two eyeballs of four vertices."""
+def tiny_head(seed: int = 0) -> AnnyHead:
+    """A head of random numbers with two eyeballs of four vertices, and margins of the lids that mirror each other."""
     rng = np.random.default_rng(seed)
+    names = [*lids.UPPER, *lids.LOWER]
+    n_vertices = 18 + 2 * len(names)
+    vertices = 0.1 * rng.standard_normal((n_vertices, 3))
+    left = slice(18, 18 + len(names))
+    vertices[left, 0] = np.concatenate([0.01 + np.linspace(0, 0.03, len(each)) for each in (lids.UPPER, lids.LOWER)])
+    vertices[18 + len(names) :] = vertices[left] * [-1, 1, 1]
+    base_index = np.full(n_vertices, -1, np.int32)
+    base_index[left] = names
     eye = np.full(n_vertices, -1, np.int8)
     eye[10:14], eye[14:18] = 0, 1
     weights = rng.uniform(0, 0.5, (n_vertices, 2))
     data = {
-        "vertices": 0.1 * rng.standard_normal((n_vertices, 3)),
+        "vertices": vertices,
+        "base_index": base_index,
+        "parts": np.array([[0, n_vertices], *[[0, 0]] * 12]),
         "faces": rng.integers(0, n_vertices, (20, 3)).astype(np.int32),
         "expression": 0.01 * rng.standard_normal((52, n_vertices, 3)),
         "identity": 0.01 * rng.standard_normal((3, n_vertices, 3)),
@@ -107,7 +118,7 @@ def test_leading_dimensions_broadcast(lead: tuple[int, ...], who: tuple[int, ...
     expression, pose = rng.uniform(0, 1, (*lead, 52)), rng.standard_normal((*lead, 3))
     identity = rng.standard_normal(who)
     all_at_once = head.vertices(expression, pose, identity=identity)
-    assert all_at_once.shape == (*lead, 30, 3)
+    assert all_at_once.shape == (*lead, head.n_vertices, 3)
     whose = np.broadcast_to(identity, (*lead, 3))
     for index in np.ndindex(*lead):
         one = head.vertices(expression[index], pose[index], identity=whose[index])
@@ -117,7 +128,7 @@ def test_leading_dimensions_broadcast(lead: tuple[int, ...], who: tuple[int, ...
 @pytest.mark.parametrize("make", [lambda: np.zeros(52, int), lambda: torch.zeros(52, dtype=torch.int64)])
 def test_whole_numbers_are_taken_as_numbers(make: Callable[[], Any]) -> None:
     head = tiny_head()
-    np.testing.assert_allclose(np.asarray(head.vertices(make())), head.data["vertices"], rtol=1e-6)
+    np.testing.assert_allclose(np.asarray(head.vertices(make())), head.data["vertices"], rtol=1e-6, atol=1e-8)
 
 
 def test_single_precision_stays_single() -> None:
