@@ -74,8 +74,9 @@ def sample_window(
     denoiser, n = model.denoiser, len(x_T)
     mode = options.guidance or model.config.sampling.guidance
     entries = guidance_entries(options.speech_scale, options.style_scale, mode)
-    uneven, entries_at_one = uneven_part(model.space), entries
-    if uneven is not None and options.style_scale is not None and options.style_scale > 1:
+    exaggerated = options.style_scale is not None and options.style_scale > 1
+    uneven, entries_at_one = uneven_part(model.space) if exaggerated else None, entries
+    if uneven is not None:
         entries, entries_at_one = with_same_evaluations(entries, guidance_entries(options.speech_scale, 1.0, mode))
     k = len(entries)
     if options.threshold is not None and model.config.target == "noise" and not quirks.threshold_each:
@@ -102,7 +103,7 @@ def sample_window(
             )
 
         result = combined(entries)
-        if uneven is not None and entries_at_one is not entries:
+        if uneven is not None:
             result = evened(result, combined(entries_at_one), uneven)
         return result if adjust is None else adjust(result)
 

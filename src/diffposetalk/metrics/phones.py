@@ -8,10 +8,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from diffposetalk.metrics.curves import PRESSED
-from diffposetalk.speech.transcript.phones import SYMBOL_INDEX
+from diffposetalk.speech.transcript.phones import SILENCE, SYMBOL_INDEX
 
-SILENCE = SYMBOL_INDEX["sil"]
-"""Number of the phone that means silence."""
 BILABIAL = tuple(SYMBOL_INDEX[symbol] for symbol in sorted(PRESSED))
 """Numbers of p, b and m."""
 SHORTEST_CLOSURE = 2

@@ -138,14 +138,42 @@ class ScriptEncoder(nn.Module):
         return self.exit(functional.gelu(self.entry(known))).mT
 
 
-class SpeechEncoder(nn.Module):
+class ScriptedEncoder(nn.Module):
+    """A small speech encoder of ours that may take the phones of a transcript beside the speech."""
+
+    def __init__(self, n_phones: int, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        """Width of a feature."""
+        self.script = ScriptEncoder(n_phones, dim) if n_phones else None
+
+    def scripted(self, phones: Tensor) -> Tensor:
+        """Return what the phones of a transcript ``(B, 2 F)`` add to the features ``(B, F, dim)``.
+
+        Raises:
+            UsageError: the encoder was not trained with phones.
+        """
+        if self.script is None:
+            raise UsageError("the model's speech encoder takes no transcript; use a model that was trained with phones")
+        return self.script(phones)
+
+    def freeze(self) -> None:
+        """Switch off no learning: the whole encoder is small enough to learn on."""
+
+    @staticmethod
+    def standardise(samples: Tensor) -> Tensor:
+        """Return samples ``(..., n)`` as they are: the encoder takes care of the level itself."""
+        return samples
+
+
+class SpeechEncoder(ScriptedEncoder):
     """Log-mels, running mean, dilated convolutions at 100, 50 and 25 frames a second; about 1 M parameters."""
 
     filters: Tensor
     window: Tensor
 
     def __init__(self, config: SpeechEncoderConfig) -> None:
-        super().__init__()
+        super().__init__(config.n_phones, config.dim)
         self.config = config
         width = config.width
         self.register_buffer("filters", mel_filters(config.n_mels), persistent=False)
@@ -154,7 +182,6 @@ class SpeechEncoder(nn.Module):
         self.entry = nn.Conv1d(config.n_mels, width, 5, stride=2)
         self.blocks = nn.ModuleList(_Block(width, dilation, ahead, config.dropout) for dilation, ahead in config.blocks)
         self.exit = nn.Conv1d(width, config.dim, 4, stride=2)
-        self.script = ScriptEncoder(config.n_phones, config.dim) if config.n_phones else None
 
     def log_mels(self, samples: Tensor, before: Tensor | None = None) -> Tensor:
         """Return log-mel energies ``(B, n_mels, n // HOP)``; frame k sees hop k and the `OVERLAP` samples before it.
@@ -225,19 +252,6 @@ class SpeechEncoder(nn.Module):
         """Return the features ``(B, T, dim)`` of the hidden layer ``(B, width, 2 T + 2)``."""
         return self.exit(functional.gelu(hidden)).mT
 
-    @property
-    def dim(self) -> int:
-        """Width of a feature."""
-        return self.config.dim
-
-    def freeze(self) -> None:
-        """Switch off no learning: the whole encoder is small enough to learn on."""
-
-    @staticmethod
-    def standardise(samples: Tensor) -> Tensor:
-        """Return samples ``(..., n)`` as they are: the running mean of the log-mels takes care of the level."""
-        return samples
-
     def forward(self, samples: Tensor, n_frames: int | None = None, phones: Tensor | None = None) -> Tensor:
         """Return the features of speech.
 
@@ -259,16 +273,6 @@ class SpeechEncoder(nn.Module):
         normalised, _ = self.normalise(self.log_mels(samples))
         features = self.features(self.hidden(self.surround(normalised)))
         return features if phones is None else features + self.scripted(phones)
-
-    def scripted(self, phones: Tensor) -> Tensor:
-        """Return what the phones of a transcript ``(B, 2 F)`` add to the features ``(B, F, dim)``.
-
-        Raises:
-            UsageError: the encoder was not trained with phones.
-        """
-        if self.script is None:
-            raise UsageError("the model's speech encoder takes no transcript; use a model that was trained with phones")
-        return self.script(phones)
 
     def stream(self, blocks: Iterable[np.ndarray], multiple: int = 1, replicate: bool = False) -> Iterator[Tensor]:
         """Encode speech of any length piece by piece; equal to encoding it whole.

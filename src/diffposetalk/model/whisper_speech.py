@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from diffposetalk.errors import UsageError
 from diffposetalk.model.chunks import chunks
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, ScriptEncoder, in_frames
+from diffposetalk.model.speech_encoder import FRAME_SAMPLES, ScriptedEncoder, in_frames
 from diffposetalk.model.whisper import WhisperEncoder, whisper_folder
 
 CHUNK_FRAMES = 600
@@ -49,7 +49,7 @@ class WhisperSpeechConfig:
     """Tells it from the configurations of the other encoders."""
 
 
-class WhisperSpeechEncoder(nn.Module):
+class WhisperSpeechEncoder(ScriptedEncoder):
     """Standardised Whisper features, their leading components, and convolutions at 50 and 25 frames a second."""
 
     mean: Tensor
@@ -57,7 +57,7 @@ class WhisperSpeechEncoder(nn.Module):
     projection: Tensor
 
     def __init__(self, config: WhisperSpeechConfig) -> None:
-        super().__init__()
+        super().__init__(config.n_phones, config.dim)
         self.config = config
         width = config.width
         self.register_buffer("mean", torch.zeros(config.n_features))
@@ -67,13 +67,7 @@ class WhisperSpeechEncoder(nn.Module):
         self.blocks = nn.ModuleList(nn.Conv1d(width, width, 5, padding=2) for _ in range(2))
         self.dropout = nn.Dropout(config.dropout)
         self.exit = nn.Conv1d(width, config.dim, 4, stride=2, padding=1)
-        self.script = ScriptEncoder(config.n_phones, config.dim) if config.n_phones else None
         self._whisper: WhisperEncoder | None = None
-
-    @property
-    def dim(self) -> int:
-        """Width of a feature."""
-        return self.config.dim
 
     def load_whisper(self, folder: str | Path | None = None) -> None:
         """Load the Whisper model.
@@ -115,29 +109,11 @@ class WhisperSpeechEncoder(nn.Module):
         """Return the features ``(B, T, dim)`` of the hidden layer ``(B, width, 2 T)``."""
         return self.exit(hidden).mT
 
-    def scripted(self, phones: Tensor) -> Tensor:
-        """Return what the phones of a transcript ``(B, 2 F)`` add to the features ``(B, F, dim)``.
-
-        Raises:
-            UsageError: the encoder was not trained with phones.
-        """
-        if self.script is None:
-            raise UsageError("the model's speech encoder takes no transcript; use a model that was trained with phones")
-        return self.script(phones)
-
     def forward(self, samples: Tensor, n_frames: int | None = None, phones: Tensor | None = None) -> Tensor:
         """Return the features of speech; arguments and result as for `SpeechEncoder.forward`."""
         samples = in_frames(samples, n_frames)
         features = torch.stack([torch.cat(list(self.stream([wave.cpu().numpy()]))) for wave in samples])
         return features if phones is None else features + self.scripted(phones)
-
-    def freeze(self) -> None:
-        """Switch off no learning: Whisper is not part of this network."""
-
-    @staticmethod
-    def standardise(samples: Tensor) -> Tensor:
-        """Return samples ``(..., n)`` as they are; Whisper takes care of the level."""
-        return samples
 
     @torch.inference_mode()
     def stream(self, blocks: Iterable[np.ndarray], multiple: int = 1, replicate: bool = False) -> Iterator[Tensor]:

@@ -13,6 +13,7 @@ from torch import nn
 from diffposetalk.errors import ModelError, UsageError
 from diffposetalk.model.checkpoint import weights
 from diffposetalk.workshop.train.loop import LoopConfig, Turn, total_loss, train
+from diffposetalk.workshop.train.run import StageRun
 
 HEADER = {"config": "a test"}
 
@@ -43,7 +44,7 @@ def run(out: Path, steps: int = 12, stop_at: int | None = None, **changes: objec
     config = LoopConfig(
         **{"steps": steps, "batch": 8, "warmup": 2, "validate_every": 4, "checkpoint_every": 3, **changes}
     )  # type: ignore[arg-type]
-    return train(network(), losses, losses, FACTORS, config, out, HEADER, progress)
+    return train(network(), losses, losses, FACTORS, config, StageRun(out, HEADER, progress=progress))
 
 
 def log(out: Path) -> list[dict[str, float]]:
@@ -70,7 +71,7 @@ def test_loss_falls_and_validation_is_logged(tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
     run(tmp_path)
     with pytest.raises(UsageError, match="another config"):
-        train(network(), losses, losses, FACTORS, LoopConfig(12, 8), tmp_path, {"config": "other"})
+        train(network(), losses, losses, FACTORS, LoopConfig(12, 8), StageRun(tmp_path, {"config": "other"}))
     (tmp_path / "state.safetensors").write_bytes(b"junk" * 10)
     with pytest.raises(ModelError, match=r"state\.safetensors"):
         run(tmp_path)
@@ -111,7 +112,7 @@ def test_accumulated_batches_count_as_one_larger_batch(tmp_path: Path) -> None:
         torch.manual_seed(0)
         learner = nn.Linear(4, 1)
         config = LoopConfig(**{"steps": 3, "warmup": 0, "ema": 0.0, **changes})  # type: ignore[arg-type]
-        train(learner, halves, halves, {"fit": 1.0}, config, tmp_path / name, HEADER)
+        train(learner, halves, halves, {"fit": 1.0}, config, StageRun(tmp_path / name, HEADER))
         results.append(learner.weight.detach())
         assert [row["step"] for row in log(tmp_path / name)] == [1, 2, 3]
     torch.testing.assert_close(results[0], results[1], rtol=1e-5, atol=1e-7)

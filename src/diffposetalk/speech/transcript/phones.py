@@ -196,6 +196,9 @@ SYMBOLS: tuple[str, ...] = tuple(FEATURES)
 SYMBOL_INDEX: dict[str, int] = {symbol: index for index, symbol in enumerate(SYMBOLS)}
 """Number of each symbol."""
 
+SILENCE = SYMBOL_INDEX["sil"]
+"""Number of the phone that means silence."""
+
 VISUAL_INDEX: dict[str, int] = {name: index for index, name in enumerate(VISUAL_CLASSES)}
 """Number of each visual class."""
 

@@ -258,7 +258,7 @@ def make_motion(folder: Path, speaker: str, seed: int) -> None:
             clip.phones,
             manner,
             np.random.default_rng([seed, index, 3, number]),
-            gap=heard[f"{number:03d}"]["gap"] if heard else None,
+            gap=heard[clip.number]["gap"] if heard else None,
         )
         for number, clip in enumerate(shards.load_shard(folder, speaker))
     ]

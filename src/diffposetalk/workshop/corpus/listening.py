@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from diffposetalk.errors import DiffPoseTalkError
 from diffposetalk.files.atomic import replacing
 from diffposetalk.files.parsing import parsing
 from diffposetalk.progress import Progress
@@ -22,9 +23,6 @@ from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.workshop.corpus import shards
 from diffposetalk.workshop.corpus.recordings.recording import Recording
 from diffposetalk.workshop.corpus.teacher.teacher import Ear, Heard
-
-NAMES = ("features", "phones", "gap")
-"""Arrays of what is heard."""
 
 
 def clips_path(folder: Path, speaker: str) -> Path:
@@ -56,8 +54,7 @@ def listen_to_clips(folder: Path, speakers: Iterable[str], ear: Ear, jobs: int, 
     def listen(speaker: str) -> None:
         clips = {}
         for clip in shards.load_shard(folder, speaker):
-            heard = ear.hear(clip.speech.samples)
-            clips[clip.name.rpartition("/")[2]] = {"features": heard.features, "gap": heard.gap}
+            clips[clip.number] = ear.hear(clip.speech.samples).of_clip
         _save(clips_path(folder, speaker), clips)
 
     missing = [speaker for speaker in speakers if not clips_path(folder, speaker).exists()]
@@ -66,8 +63,6 @@ def listen_to_clips(folder: Path, speakers: Iterable[str], ear: Ear, jobs: int, 
 
 def hear_recording(ear: Ear, recording: Recording) -> Heard | None:
     """Listen to a recording; None where its sound cannot be read or is too short."""
-    from diffposetalk.errors import DiffPoseTalkError
-
     try:
         return ear.hear(Speech.load(recording.path, SAMPLE_RATE).samples)
     except DiffPoseTalkError:

@@ -76,6 +76,11 @@ class CorpusClip:
     """``(M,)`` float32 manner of the speaker; None before the motion stage."""
 
     @property
+    def number(self) -> str:
+        """Its number among the speaker's clips, such as "000"."""
+        return self.name.rpartition("/")[2]
+
+    @property
     def duration(self) -> float:
         """Length in seconds."""
         return len(self.speech.samples) / self.speech.sample_rate

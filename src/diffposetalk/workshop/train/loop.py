@@ -17,8 +17,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.model.checkpoint import load_weights, read_tensors, weights, write_tensors
-from diffposetalk.progress import Progress
 from diffposetalk.workshop.train.rates import RateSchedule, learning_rate
+from diffposetalk.workshop.train.run import StageRun
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,12 @@ def train(
     validation: Losses,
     factors: Mapping[str, float],
     config: LoopConfig,
-    out: Path,
-    header: Mapping[str, str],
-    progress: Progress | None = None,
+    run: StageRun,
 ) -> nn.Module:
     """Train ``network`` in place and return it with the averaged weights, in evaluation mode.
 
-    Starts from ``out/state.safetensors`` where one of the same header exists. Every random draw of step s comes from
-    ``(seed, s)``, so a resumed run continues with the very losses of an uninterrupted one.
+    Starts from ``state.safetensors`` in the run's folder where one of the same header exists. Every random draw of step s
+    comes from ``(seed, s)``, so a resumed run continues with the very losses of an uninterrupted one.
 
     Args:
         network: to train; already on its device.
@@ -121,10 +119,10 @@ def train(
         validation: the same on held-out data; called with the same turns every time.
         factors: weight of each term.
         config: lengths and rates.
-        out: folder for ``state.safetensors``, ``log.jsonl`` and ``tensorboard``.
-        header: the resolved configuration; a checkpoint of another configuration is refused.
-        progress: called after each step with the step, the number of steps and the loss.
+        run: its folder receives ``state.safetensors``, ``log.jsonl`` and ``tensorboard``; a checkpoint with another header
+            is refused; its progress is called after each step with the step, the number of steps and the loss.
     """
+    out, header, progress = run.folder, run.header, run.progress
     out.mkdir(parents=True, exist_ok=True)
     average = averaged_copy(network)
     optimizer = _optimizer(network, config)

@@ -130,7 +130,7 @@ def learn_style(
     initialise(learner.encoder, stage.initialisation)
     learner.to(run.device)
     losses = (StyleLosses(stage, training, scale, True), StyleLosses(stage, validation, scale, False))
-    train(learner, *losses, stage.weights, stage.loop, run.folder, run.header, run.progress)
+    train(learner, *losses, stage.weights, stage.loop, run)
     return learner.encoder
 
 

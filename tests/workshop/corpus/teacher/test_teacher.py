@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.geometry.curves import at_times
 from diffposetalk.media import save_audio
 from diffposetalk.model.whisper import WhisperEncoder, whisper_folder
 from diffposetalk.speech import SAMPLE_RATE, Speech
@@ -16,7 +17,7 @@ from diffposetalk.workshop.corpus import listening
 from diffposetalk.workshop.corpus.build import build_corpus
 from diffposetalk.workshop.corpus.shards import load_shard
 from diffposetalk.workshop.corpus.teacher.fit import fit_teacher
-from diffposetalk.workshop.corpus.teacher.lips import LipMap, at_rate, fit_lips
+from diffposetalk.workshop.corpus.teacher.lips import LipMap, fit_lips
 from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier, aligned, decoded, in_context
 from diffposetalk.workshop.corpus.teacher.teacher import Ear, Heard, Teacher
 
@@ -64,7 +65,7 @@ def test_a_linear_lip_map_is_recovered() -> None:
 
 def test_resampling_keeps_times() -> None:
     curve = np.arange(10.0)
-    assert at_rate(curve, 50, np.array([0.01, 0.03, 0.11, 9.0])) == pytest.approx([0, 1, 5, 9])
+    assert at_times(np.arange(10) / 50, curve, np.array([0.0, 0.02, 0.1, 9.0])) == pytest.approx([0, 1, 5, 9])
 
 
 def test_context_repeats_the_ends() -> None:

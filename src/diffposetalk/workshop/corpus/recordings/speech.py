@@ -208,9 +208,9 @@ class Piece:
 
     @property
     def heard(self) -> dict[str, np.ndarray]:
-        """Return what a clip keeps of what the teacher hears: components of the features, and the lip gap."""
+        """Return what a clip keeps of what the teacher hears."""
         assert self.hearing is not None
-        return {"features": self.hearing.features, "gap": self.hearing.gap}
+        return self.hearing.of_clip
 
 
 def joined(pieces: Sequence[Piece], rng: np.random.Generator) -> list[Piece]:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.metrics.phones import PhoneCounts, phone_counts
 from diffposetalk.model.whisper import WhisperEncoder
 from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, SYMBOLS
+from diffposetalk.speech.transcript.phones import SYMBOLS
 from diffposetalk.speech.transcript.timing import phone_labels
 from diffposetalk.workshop.corpus.recordings.layouts import read_recordings
 from diffposetalk.workshop.corpus.recordings.recording import Recording
@@ -21,7 +22,7 @@ from diffposetalk.workshop.corpus.teacher import phones as phone_reader
 from diffposetalk.workshop.corpus.teacher.footage import filmed_clips, load_gaps
 from diffposetalk.workshop.corpus.teacher.lips import LipMap, fit_lips
 from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier
-from diffposetalk.workshop.corpus.teacher.teacher import Teacher
+from diffposetalk.workshop.corpus.teacher.teacher import Teacher, standardised
 
 COMPONENTS = 96
 """Components of the Whisper features that the speech encoder learns."""
@@ -87,16 +88,13 @@ def fit_teacher(
     everything = np.concatenate([*features, *(feature for clips in people for feature, _ in clips)]).astype(np.float32)
     mean, scale = everything.mean(0), everything.std(0) + 1e-3
     projection = _components((everything - mean) / scale)
-    standard = [np.clip((each - mean) / scale, -8, 8).astype(np.float32) for each in features]
+    standard = [standardised(each, mean, scale) for each in features]
     training = [index for index, aside in enumerate(kept_aside) if not aside]
     held_out = [index for index, aside in enumerate(kept_aside) if aside]
     classifier = _classifier([standard[k] for k in training], [labels[k] for k in training], progress)
     figures = phone_figures(classifier, [standard[k] for k in held_out], [labels[k] for k in held_out])
     weights = fit_lips(
-        [
-            ([np.clip((feature - mean) / scale, -8, 8) for feature, _ in clips], [gap for _, gap in clips])
-            for clips in people
-        ]
+        [([standardised(feature, mean, scale) for feature, _ in clips], [gap for _, gap in clips]) for clips in people]
     )
     return Teacher(mean, scale, projection, classifier, _on_scale(LipMap(weights, 0.0, 1.0), standard)), figures
 
@@ -114,15 +112,11 @@ def phone_figures(
     """Measure a classifier: share of right phones, and of bilabial steps found and right; empty without clips."""
     if not features:
         return {}
-    guessed = np.concatenate([classifier.log_probabilities(each).argmax(1) for each in features])
-    true = np.concatenate(labels)
-    lips = [SYMBOL_INDEX[symbol] for symbol in ("p", "b", "m")]
-    is_guessed, is_true = np.isin(guessed, lips), np.isin(true, lips)
-    return {
-        "phones": float((guessed == true).mean()),
-        "bilabials_found": float(is_guessed[is_true].mean()) if is_true.any() else 0.0,
-        "bilabials_right": float(is_true[is_guessed].mean()) if is_guessed.any() else 0.0,
-    }
+    counts = PhoneCounts.pooled(
+        phone_counts(classifier.log_probabilities(each).argmax(1), said) for each, said in zip(features, labels)
+    )
+    shares = {name: getattr(counts, name) for name in ("phones", "bilabials_found", "bilabials_right")}
+    return {name: float(np.nan_to_num(share)) for name, share in shares.items()}
 
 
 def _aligned_features(recording: Recording, whisper: WhisperEncoder) -> tuple[np.ndarray, np.ndarray] | None:

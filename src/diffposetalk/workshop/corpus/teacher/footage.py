@@ -16,13 +16,13 @@ import numpy as np
 from diffposetalk.errors import InputError
 from diffposetalk.files.npz import read_npz
 from diffposetalk.files.parsing import parsing
+from diffposetalk.geometry.curves import at_times
 from diffposetalk.head.shared import shared_head
 from diffposetalk.media import VIDEOS
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.model.whisper import FEATURE_HZ, WhisperEncoder
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.workshop.corpus.teacher.lips import at_rate
 
 TRACKS = "tracks.npz"
 """File with the lip gaps of a whole folder."""
@@ -83,7 +83,7 @@ def read_motion_gap(path: Path) -> np.ndarray:
         start_s = float(arrays.get("start_s", 0.0))
         gap[~seen] = np.nan
         times = np.arange(int((start_s + motion.duration) * TRACK_HZ)) / TRACK_HZ
-        whole = at_rate(gap, motion.fps, times - start_s + 0.5 / motion.fps)
+        whole = at_times(np.arange(len(gap)) / motion.fps, gap, times - start_s)
         whole[times < start_s - 0.5 / TRACK_HZ] = np.nan
     return whole
 
@@ -98,7 +98,7 @@ def filmed_clips(
             continue
         features = whisper.features(Speech.load(videos[name], SAMPLE_RATE).samples).astype(np.float16)
         times = (np.arange(len(features)) + 0.5) / FEATURE_HZ
-        yield features, at_rate(gap, TRACK_HZ, times + 0.5 / TRACK_HZ)
+        yield features, at_times(np.arange(len(gap)) / TRACK_HZ, gap, times)
 
 
 def _videos(folder: Path) -> dict[str, Path]:

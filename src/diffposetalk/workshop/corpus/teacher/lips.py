@@ -59,18 +59,3 @@ def fit_lips(people: Sequence[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]
     squares[np.diag_indices(len(squares))] += DAMPING * np.trace(squares)
     weights = np.linalg.solve(squares.astype(np.float64), (matrix.T @ target).astype(np.float64))
     return (weights / (matrix @ weights).std()).astype(np.float32)
-
-
-def at_rate(curve: np.ndarray, rate_hz: float, times: np.ndarray) -> np.ndarray:
-    """Return values ``(N, ...)`` of a curve at other times.
-
-    Args:
-        curve: values whose k-th belongs to the time ``(k + 0.5) / rate_hz``.
-        rate_hz: values per second.
-        times: ``(M,)`` seconds.
-    """
-    position = np.clip(times * rate_hz - 0.5, 0, len(curve) - 1)
-    before = np.floor(position).astype(int)
-    after = np.minimum(before + 1, len(curve) - 1)
-    share = (position - before).reshape(-1, *[1] * (curve.ndim - 1))
-    return curve[before] * (1 - share) + curve[after] * share

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffposetalk.model.whisper import FEATURE_HZ
-from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, SYMBOLS, Phone
+from diffposetalk.speech.transcript.phones import SILENCE, SYMBOL_INDEX, SYMBOLS, Phone
 
 CONTEXT = (-2, -1, 0, 1, 2)
 """Steps around a feature that the classifier sees."""
@@ -18,8 +18,6 @@ PAUSE = -2.0
 """Log-probability of a pause between two phones of a known string."""
 UNLIKELY = -30.0
 """Log-probability that stands for impossible."""
-SILENCE = SYMBOL_INDEX["sil"]
-"""Number of the phone that means silence."""
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,18 @@ from diffposetalk.files.atomic import replacing
 from diffposetalk.files.limits import check_file
 from diffposetalk.files.parsing import parsing
 from diffposetalk.model.whisper import WhisperEncoder
+from diffposetalk.model.whisper_speech import LARGEST
 from diffposetalk.speech.transcript.phones import SYMBOLS
 from diffposetalk.workshop.corpus.teacher.lips import LipMap
 from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier
 
 KIND = "diffposetalk.teacher"
 """What the header of a teacher's file calls it."""
+
+
+def standardised(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """Return features ``(N, D)`` in units of ``scale`` around ``mean``, within `LARGEST`; float32."""
+    return np.clip((features - mean) / scale, -LARGEST, LARGEST).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,11 @@ class Heard:
     """``(N, P)`` log-probabilities of the phones of `SYMBOLS`."""
     gap: np.ndarray
     """``(N,)`` lip gap on the scale of the articulation model."""
+
+    @property
+    def of_clip(self) -> dict[str, np.ndarray]:
+        """What a corpus keeps of it for a clip, by name; the phones are in the clip's own labels."""
+        return {"features": self.features, "gap": self.gap}
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class Teacher:
 
     def standardised(self, features: np.ndarray) -> np.ndarray:
         """Return Whisper features ``(N, D)`` with a mean of 0 and a standard deviation of 1."""
-        return np.clip((features - self.mean) / self.scale, -8, 8).astype(np.float32)
+        return standardised(features, self.mean, self.scale)
 
     def hear(self, features: np.ndarray) -> Heard:
         """Read phones, lip gap and components from Whisper features ``(N, D)``.
@@ -62,12 +73,8 @@ class Teacher:
                 f"the teacher was fitted on a Whisper model with features of {len(self.mean)} numbers, "
                 f"not {features.shape[1]}; name the same model"
             )
-        standardised = self.standardised(features)
-        return Heard(
-            standardised @ self.projection,
-            self.classifier.log_probabilities(standardised),
-            self.lips.gap(standardised),
-        )
+        standard = self.standardised(features)
+        return Heard(standard @ self.projection, self.classifier.log_probabilities(standard), self.lips.gap(standard))
 
     def save(self, path: Path) -> None:
         """Write the teacher's file."""

@@ -133,5 +133,5 @@ def train_denoiser(
         DenoiserLosses(stage, Windows(clips, stage.windows, space), style_encoder, geometry)
         for clips in (training, validation)
     ]
-    train(denoiser, losses[0], losses[1], stage.weights, stage.loop, run.folder, run.header, run.progress)
+    train(denoiser, losses[0], losses[1], stage.weights, stage.loop, run)
     return denoiser

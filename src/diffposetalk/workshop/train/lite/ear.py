@@ -130,14 +130,5 @@ def train_ear(
 
         return terms
 
-    train(
-        learner,
-        losses(training, True),
-        losses(validation, False),
-        stage.weights,
-        stage.loop,
-        run.folder,
-        run.header,
-        run.progress,
-    )
+    train(learner, losses(training, True), losses(validation, False), stage.weights, stage.loop, run)
     return learner.encoder.cpu()

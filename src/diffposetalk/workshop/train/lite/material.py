@@ -90,7 +90,7 @@ def _copy_speaker(corpus: Path, speaker: str, folder: Path, n_copies: int) -> No
     tensors = {}
     heard = listening.load_clips(corpus, speaker)
     for clip in load_shard(corpus, speaker):
-        gap = heard[clip.name.rpartition("/")[2]]["gap"] if heard else None
+        gap = heard[clip.number]["gap"] if heard else None
         motion = articulate(clip.speech, clip.phones, Manner(), np.random.default_rng(0), FPS, gap)
         mouth = [name.startswith(MOUTH_PREFIXES) for name in motion.expression_names]
         tensors[f"{clip.name}/curves"] = np.ascontiguousarray(motion.expression[:, mouth])  # or its bytes are mixed up
@@ -137,7 +137,7 @@ def speech_clips(corpus: Path, speakers: Sequence[str], copies: Path, n_copies: 
         for clip in load_shard(corpus, speaker):
             n_frames = len(clip.speech.samples) // FRAME_SAMPLES
             versions = (_to_int16(clip.speech.samples), *(made[f"{clip.name}/{k}"] for k in range(n_copies)))
-            heard = listened.get(clip.name.rpartition("/")[2], {}).get("features", np.zeros((0, 0)))
+            heard = listened.get(clip.number, {}).get("features", np.zeros((0, 0)))
             whole = np.full((2 * n_frames, heard.shape[1]), np.nan, np.float16)
             whole[: len(heard)] = heard[: 2 * n_frames]
             curves = made[f"{clip.name}/curves"][:n_frames]

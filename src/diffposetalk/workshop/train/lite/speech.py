@@ -133,16 +133,7 @@ def train_speech(
 
         return terms
 
-    train(
-        learner,
-        losses(training, True),
-        losses(validation, False),
-        stage.weights,
-        stage.loop,
-        run.folder,
-        run.header,
-        run.progress,
-    )
+    train(learner, losses(training, True), losses(validation, False), stage.weights, stage.loop, run)
     return learner
 
 

@@ -182,7 +182,7 @@ def train_paper_denoiser(
 
     training = losses("train", stage.loop.seed, recipe.workers)
     validation = losses("val", stage.loop.seed + VALIDATION_SEED, 0)
-    train(speaker, training, validation, weights, stage.loop, run.folder, run.header, run.progress)
+    train(speaker, training, validation, weights, stage.loop, run)
     return speaker.cpu()
 
 
