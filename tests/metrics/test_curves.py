@@ -1,127 +1,121 @@
-"""Curves over time: shifts, closures, blinks, beats and joins with known answers."""
+"""Curves: what they accept, resampling, and curves of a motion on its head."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from diffposetalk import metrics
-from diffposetalk.errors import InputError
-
-FPS = 25.0
-
-
-def smooth(rng: np.random.Generator, n: int) -> np.ndarray:
-    return np.convolve(rng.normal(size=n + 10), np.hanning(9), "same")[5:-5]
-
-
-@pytest.mark.parametrize("shift", [-3, 0, 2])
-def test_a_later_generated_curve_has_a_positive_lag(shift):
-    rng = np.random.default_rng(0)
-    predicted, reference = [], []
-    for n in (90, 140):
-        base = smooth(rng, n + 20)
-        reference.append(base[10 : 10 + n] * rng.uniform(0.1, 9) + rng.normal())
-        predicted.append(base[10 - shift : 10 - shift + n + 3])
-    found = metrics.lag_correlation(predicted, reference)
-    assert found.best_lag == shift
-    assert found.best_r == pytest.approx(1, abs=0.03)
-    assert found.lags == tuple(range(-8, 9))
+from diffposetalk.arkit import CHANNELS, INDEX
+from diffposetalk.errors import InputError, UsageError
+from diffposetalk.geometry.rotations import angles_between
+from diffposetalk.head import load_head
+from diffposetalk.head.anny.head import AnnyHead
+from diffposetalk.metrics import Curves
+from diffposetalk.metrics.lips import curves_of, landmark_curves, mouth_gap
+from diffposetalk.motion import Motion
 
 
-def test_lag_zero_is_pearson():
-    rng = np.random.default_rng(1)
-    a, b = smooth(rng, 100), smooth(rng, 100)
-    assert metrics.lag_correlation([a], [b]).r0 == pytest.approx(np.corrcoef(a, b)[0, 1])
+@pytest.fixture(scope="module")
+def head() -> AnnyHead:
+    return load_head("anny")
 
 
-def test_a_still_curve_correlates_with_nothing():
-    found = metrics.lag_correlation([np.full(50, 0.3)], [np.sin(np.arange(50))])
-    assert found.r == (0.0,) * 17
+def motion_with(**weights: float) -> Motion:
+    """Ten frames in which channels rise from 0 to a weight, and the head turns by 0.3."""
+    expression, pose = np.zeros((10, 52), np.float32), np.zeros((10, 3), np.float32)
+    for name, weight in weights.items():
+        expression[:, INDEX[name]] = np.linspace(0, weight, 10)
+    pose[:, 1] = np.linspace(0, 0.3, 10)
+    return Motion(expression, CHANNELS, pose, 25.0)
 
 
-def test_lag_correlation_refuses_short_and_missing():
-    for predicted, reference in (([], []), ([np.zeros(9)], [np.zeros(9)]), ([np.zeros(30)], [])):
-        with pytest.raises(InputError):
-            metrics.lag_correlation(predicted, reference)
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "at least one curve"),
+        ({"gap": np.zeros(3), "width": np.zeros(4)}, "width must be"),
+        ({"gap": np.zeros((3, 1))}, "gap must be"),
+        ({"lids": np.zeros(3)}, "lids must be"),
+        ({"head": np.zeros((3, 6))}, "head must be"),
+        ({"channels": np.zeros((3, 2)), "channel_names": ("a",)}, "channels must be"),
+        ({"gap": np.array([0.0, np.nan])}, "gap holds numbers that are not finite"),
+        ({"gap": np.zeros(3), "fps": 0.0}, "fps above 0"),
+        ({"gap": np.zeros(3), "unit": "mm"}, "'m' or 'share'"),
+    ],
+)
+def test_refuses_what_are_no_curves(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Curves(**{"fps": 25.0, **fields})
 
 
-def test_closures_by_hand():
-    gap = np.ones(50)
-    gap[10] = 0.0  # sealed at 0.40 s
-    phones = [("b", 0.36, 0.39), ("p", 0.80, 0.90), ("aa", 1.0, 1.2), ("ah", 0.36, 0.44), ("s", 0.4, 0.41)]
-    found = metrics.closures(gap, FPS, phones)
-    assert (found.n_pressed, found.n_sealed, found.n_open, found.n_open_sealed) == (2, 1, 2, 1)
-    assert metrics.closures(gap, FPS, phones, tolerance=0.0).n_sealed == 0
-    assert metrics.closures(gap, FPS, [("b", 0.36, 0.38)]).n_sealed == 1  # reached only by the tolerance
-    assert found.share == 0.5 and found.gap_ratio == pytest.approx(found.pressed_gap / found.open_gap)
-    later = metrics.closures(gap, FPS, [("p", 5.0, 5.1)])
-    assert later.n_pressed == 0 and np.isnan(later.share)
+def test_names_slices_and_channels() -> None:
+    curves = Curves(25.0, gap=np.arange(5.0), channels=np.eye(5)[:, :2], channel_names=("a", "b"))
+    assert curves.names == ["gap", "channels"] and len(curves) == 5 and curves.duration == 0.2
+    assert curves.slice(1, 3).gap.tolist() == [1, 2]
+    assert curves.channel("b").tolist() == [0, 1, 0, 0, 0]
+    assert repr(curves) == "Curves(5 frames, 0.20 s at 25 fps: gap, channels)"
+    with pytest.raises(UsageError, match="head is not known"):
+        curves.curve("head")
+    with pytest.raises(UsageError, match="no channel 'c'"):
+        curves.channel("c")
 
 
-def test_pooled_closures_weigh_intervals():
-    a = metrics.Closures(3, 3, 1, 0, 0.1, 1.0)
-    b = metrics.Closures(1, 0, 0, 0, 0.5, float("nan"))
-    both = metrics.Closures.pooled([a, b])
-    assert both.share == 0.75
-    assert both.pressed_gap == pytest.approx(0.2) and both.open_gap == 1.0
+def test_resampling_keeps_duration_and_turns_along_the_shortest_path() -> None:
+    pose = np.zeros((50, 3))
+    pose[:, 1] = np.linspace(0, 2, 50)
+    curves = Curves(50.0, gap=np.linspace(0, 1, 50), head=pose)
+    half = curves.resampled(25.0)
+    assert len(half) == 25 and half.fps == 25 and half.duration == curves.duration
+    assert half.gap == pytest.approx(curves.gap[::2])
+    assert angles_between(half.head, pose[::2]) == pytest.approx(np.zeros(25), abs=1e-6)
+    assert curves.resampled(50.0).gap is curves.gap
 
 
-def test_closing_time():
-    gap = np.array([1, 1, 1, 0.5, 0.2, 0.05, 0.0, 0.0])
-    assert metrics.closing_time(gap, FPS, silent_from=3 / FPS, limit=0.1) == pytest.approx(2 / FPS)
-    assert metrics.closing_time(gap, FPS, 0.28, 0.1) == 0
-    assert metrics.closing_time(np.ones(5), FPS, 0, 0.1) == float("inf")
+def test_share_of_opening_forgets_the_size_of_the_face() -> None:
+    small = Curves(25.0, gap=np.linspace(0, 0.01, 21), width=np.full(21, 0.04))
+    large = replace(small, gap=small.gap * 3, width=small.width * 3)
+    assert small.share_of_opening().gap == pytest.approx(large.share_of_opening().gap)
+    assert small.share_of_opening().width[0] == pytest.approx(0.04 / 0.0095)
+    assert small.share_of_opening().unit == "share"
+    with pytest.raises(InputError, match="never opens"):
+        Curves(25.0, gap=np.zeros(4)).share_of_opening()
 
 
-def test_blinks():
-    lid = np.zeros(200)
-    for centre in (20, 60, 61, 150):
-        lid[centre - 2 : centre + 3] = np.maximum(lid[centre - 2 : centre + 3], [0.3, 0.7, 1, 0.7, 0.3])
-    lid[199] = 0.9
-    lid[100:110] = 0.4  # a half-lowered lid is no blink
-    assert metrics.blink_frames(lid).tolist() == [20, 60, 150, 199]
+def test_curves_of_a_motion(head: AnnyHead) -> None:
+    motion = motion_with(jawOpen=0.5, browOuterUpLeft=0.8, eyeBlinkRight=1.0)
+    curves = curves_of(motion, head)
+    assert curves.names == ["gap", "width", "jaw", "lids", "brow", "head", "channels"]
+    assert curves.gap == pytest.approx(mouth_gap(motion, head), abs=1e-9) and curves.gap[-1] > 0.005
+    assert curves.jaw == pytest.approx(motion.channel("jawOpen"))
+    assert curves.head == pytest.approx(motion.head_pose)
+    assert curves.lids[-1].tolist() == [0, 1]
+    raised = curves.brow[-1] - curves.brow[0]
+    assert raised[0] > 0.002 > abs(raised[1])  # the left brow only
+    with pytest.raises(InputError, match="without frames"):
+        curves_of(motion.slice(0, 0), head)
 
 
-def test_head_speed_is_the_angle_of_the_relative_turn():
-    roma, torch = pytest.importorskip("roma"), pytest.importorskip("torch")
-    pose = np.random.default_rng(2).normal(size=(30, 3)) * 0.7
-    turns = roma.rotvec_to_rotmat(torch.tensor(pose))
-    angle = roma.rotmat_to_rotvec(turns[:-1].mT @ turns[1:]).norm(dim=-1).numpy()
-    assert metrics.head_angular_speed(pose, FPS) == pytest.approx(angle * FPS, abs=1e-9)
-    assert metrics.head_angular_speed(np.zeros((4, 3)), FPS).tolist() == [0, 0, 0]
+def test_a_smile_widens_the_mouth_and_a_pucker_narrows_it(head: AnnyHead) -> None:
+    smile = curves_of(motion_with(mouthSmileLeft=1, mouthSmileRight=1), head).width
+    pucker = curves_of(motion_with(mouthPucker=1), head).width
+    assert smile[-1] - smile[0] > 0.002 and pucker[-1] - pucker[0] < -0.002
 
 
-def test_head_beats_fall_where_a_nod_turns():
-    t = np.arange(200) / FPS
-    pose = np.zeros((200, 3))
-    pose[:, 0] = 0.1 * np.sin(2 * np.pi * 0.5 * t)  # turns at 0.5, 1.5, 2.5... s
-    beats = metrics.head_beats(pose, FPS)
-    assert len(beats) == 8
-    assert beats == pytest.approx(np.arange(8) + 0.5, abs=0.5 / FPS + 1e-9)
+def test_lids_of_landmarks_follow_the_blink(head: AnnyHead) -> None:
+    """Without the channel, the closure comes from the points of the lids."""
+    motion = motion_with(eyeBlinkLeft=1.0)
+    points = np.stack([head.landmarks.of(head.vertices(frame)) for frame in motion.expression])
+    lids = landmark_curves(points, head.mediapipe_indices, 25.0).lids
+    assert lids[-1, 0] > 0.6 and lids[-1, 1] == pytest.approx(0, abs=0.01)
+    assert (np.diff(lids[2:, 0]) > 0).all()
 
 
-def test_speech_beats_fall_on_bursts():
-    rng = np.random.default_rng(3)
-    samples = rng.normal(size=32000) * 1e-3
-    for start in (0.5, 1.0, 1.6):
-        samples[int(start * 16000) :][:3000] += rng.normal(size=3000) * 0.2
-    assert metrics.speech_beats(samples, 16000) == pytest.approx([0.5, 1.0, 1.6], abs=0.05)
-    assert len(metrics.speech_beats(np.zeros(100), 16000)) == 0
-
-
-def test_beat_alignment():
-    reference = np.array([1.0, 2.0])
-    assert metrics.beat_alignment(reference, reference, FPS) == 1
-    off = metrics.beat_alignment(np.array([1.0 + 3 / FPS]), reference, FPS)
-    assert off == pytest.approx(np.exp(-0.5))
-    assert metrics.beat_alignment(np.zeros(0), reference, FPS) == 0
-
-
-def test_seams_see_a_jump_at_the_join_and_only_there():
-    rng = np.random.default_rng(4)
-    values = np.cumsum(rng.normal(size=(400, 2)), axis=0)
-    assert metrics.seams(values, FPS, 100).beyond == 0
-    jumping = values + 30.0 * (np.arange(400) // 100)[:, None]
-    found = metrics.seams(jumping, FPS, 100)
-    assert found.beyond == 1 and found.at_joins > 5 * found.inside_p99 and found.acceleration_ratio > 5
-    with pytest.raises(InputError):
-        metrics.seams(values[:100], FPS, 100)
+def test_landmarks_that_are_missing_leave_curves_out() -> None:
+    points = np.random.default_rng(0).normal(size=(4, 2, 3))
+    curves = landmark_curves(points, (61, 291), 25.0)
+    assert curves.names == ["width"]
+    assert curves.width == pytest.approx(np.linalg.norm(points[:, 0] - points[:, 1], axis=-1))
+    with pytest.raises(InputError, match="no curve can be measured"):
+        landmark_curves(points, (1, 2), 25.0)
+    with pytest.raises(InputError, match="landmarks must be"):
+        landmark_curves(points[:, :1], (61, 291), 25.0)

@@ -1,26 +1,17 @@
 """How motion is measured: pure functions on numpy arrays, every variant of a measure under a name of its own.
 
-``vertices`` measures meshes against captured meshes, ``curves`` one or more curves over time (lips, lids,
-head, joins between windows), ``manner`` how somebody speaks and how far samples differ, ``phones`` what is
-heard against what is said.
+`Curves` describe a face without a mesh, so that systems with different meshes compare; ``lips`` measures them on a head.
+``closures``: lips on p, b, m. ``timing``: shifts and misalignment. ``agreement``: errors and correlations. ``head``: head
+motion and beats. ``distributions``: how alike many frames or clips are. ``samples``: several samples for one input.
+``manner``: how somebody speaks. ``vertices``: meshes against captured meshes. ``seams``: joins between windows.
+``phones``: what is heard against what is said. ``intervals``: how certain a figure is. docs/metrics.md has the formulas.
 """
 
-from diffposetalk.metrics.curves import (
-    Closures,
-    LagCorrelation,
-    Seams,
-    beat_alignment,
-    blink_frames,
-    closing_time,
-    closures,
-    head_angular_speed,
-    head_beats,
-    lag_correlation,
-    seams,
-    speech_beats,
-    standardised,
-)
+from diffposetalk.metrics.closures import Closures, closing_time, closures
+from diffposetalk.metrics.curves import Curves, standardised
+from diffposetalk.metrics.head import beat_alignment, head_angular_speed, head_beats, speech_beats
 from diffposetalk.metrics.manner import (
+    blink_frames,
     diversity,
     manner_statistics,
     nearest_centroid,
@@ -28,6 +19,8 @@ from diffposetalk.metrics.manner import (
     statistics_correlation,
 )
 from diffposetalk.metrics.phones import PhoneCounts, phone_counts
+from diffposetalk.metrics.seams import Seams, seams
+from diffposetalk.metrics.timing import LagCorrelation, lag_correlation
 from diffposetalk.metrics.vertices import (
     UpperFaceDeviation,
     lip_vertex_error_max,
@@ -41,6 +34,7 @@ from diffposetalk.metrics.vertices import (
 
 __all__ = [
     "Closures",
+    "Curves",
     "LagCorrelation",
     "PhoneCounts",
     "Seams",

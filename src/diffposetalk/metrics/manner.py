@@ -7,8 +7,35 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.metrics.curves import blink_frames, head_angular_speed
+from diffposetalk.metrics.head import head_angular_speed
 from diffposetalk.motion import Motion
+
+
+def blink_frames(lid: np.ndarray, closed: float = 0.5, reopened: float = 0.25) -> np.ndarray:
+    """Find blinks in an eyelid curve.
+
+    Args:
+        lid: ``(T,)`` lid closure, 0 open to 1 shut (mean of the two ``eyeBlink`` channels).
+        closed: a blink begins when the curve rises to this.
+        reopened: the next one can begin only after the curve has fallen below this.
+
+    Returns:
+        Frame of the deepest closure of each blink.
+    """
+    blinks: list[int] = []
+    peak = -1
+    for frame, value in enumerate(np.asarray(lid)):
+        if peak < 0 and value >= closed:
+            peak = frame
+        elif peak >= 0:
+            if value > lid[peak]:
+                peak = frame
+            if value < reopened:
+                blinks.append(peak)
+                peak = -1
+    if peak >= 0:
+        blinks.append(peak)
+    return np.array(blinks, int)
 
 
 def diversity(samples: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from diffposetalk.metrics.curves import PRESSED
+from diffposetalk.metrics.closures import PRESSED
 from diffposetalk.speech.transcript.phones import SILENCE, SYMBOL_INDEX
 
 BILABIAL = tuple(SYMBOL_INDEX[symbol] for symbol in sorted(PRESSED))

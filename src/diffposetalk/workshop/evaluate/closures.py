@@ -10,7 +10,7 @@ import numpy as np
 
 from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import Closures, blink_frames, closing_time, closures
-from diffposetalk.metrics.curves import OPEN, PRESSED
+from diffposetalk.metrics.closures import OPEN, PRESSED
 from diffposetalk.metrics.lips import mouth_gap_on
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress, over

@@ -12,7 +12,7 @@ from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import check_output, replacing
 from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import blink_frames
-from diffposetalk.metrics.curves import OPEN, PRESSED
+from diffposetalk.metrics.closures import OPEN, PRESSED
 from diffposetalk.metrics.lips import mouth_gap
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from diffposetalk.metrics import standardised
-from diffposetalk.metrics.curves import PRESSED
+from diffposetalk.metrics.closures import PRESSED
 from diffposetalk.workshop.evaluate.recordings.alignment import Phones
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip
 
