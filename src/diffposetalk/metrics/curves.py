@@ -114,8 +114,8 @@ class Curves:
         if fps == self.fps or len(self) == 0:
             return replace(self, fps=float(fps))
         place = np.clip(np.arange(max(1, round(self.duration * fps))) * self.fps / fps, 0, len(self) - 1)
-        head = {} if self.head is None else {"head": slerp(self.head, place)}
-        return replace(self._map(lambda values: lerp(values, place)), fps=float(fps), **head)
+        head = None if self.head is None else slerp(self.head, place)
+        return replace(self._map(lambda values: lerp(values, place)), fps=float(fps), head=head)
 
     def share_of_opening(self) -> Curves:
         """Return gap and width as shares of the 95th percentile of this clip's gap.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def curves_of(motion: Motion, head: HeadModel) -> Curves:
     if len(motion) == 0:
         raise InputError("a motion without frames has no curves")
     still = replace(motion, head_pose=np.zeros_like(motion.head_pose))
-    marks = None if head.mediapipe is None else (head.landmarks, [int(i) for i in head.mediapipe_indices])
+    marks = _landmarks(head)
     gaps: list[np.ndarray] = []
     points: list[np.ndarray] = []
     for vertices in head.iter_vertices(still, chunk=CHUNK):
@@ -103,7 +104,7 @@ def curves_of(motion: Motion, head: HeadModel) -> Curves:
     return curves
 
 
-def landmark_curves(points: np.ndarray, indices: Sequence[int], fps: float) -> Curves:
+def landmark_curves(points: np.ndarray, indices: Sequence[int] | np.ndarray, fps: float) -> Curves:
     """Return mouth width, lid closure and brow height of MediaPipe's landmarks on any mesh.
 
     The closure of an eye is 1 minus its lid opening over the clip's `OPEN_PERCENTILE` of it, in 0 to 1; a shut eye reads
@@ -131,7 +132,7 @@ def landmark_curves(points: np.ndarray, indices: Sequence[int], fps: float) -> C
     def apart(one: int, other: int) -> np.ndarray:
         return np.linalg.norm(at(one) - at(other), axis=-1)
 
-    measured: dict[str, np.ndarray] = {}
+    measured: dict[str, Any] = {}
     if known(*MOUTH_CORNERS):
         measured["width"] = apart(*MOUTH_CORNERS)
     if known(*EYES["left"], *EYES["right"]):
@@ -145,6 +146,14 @@ def landmark_curves(points: np.ndarray, indices: Sequence[int], fps: float) -> C
     if not measured:
         raise InputError("the landmarks have neither the mouth's corners nor the lids, so no curve can be measured")
     return Curves(fps, **measured)
+
+
+def _landmarks(head: HeadModel) -> tuple[Landmarks, np.ndarray] | None:
+    """Return MediaPipe's landmarks on the head and their numbers; None if the head has none."""
+    try:
+        return head.landmarks, head.mediapipe_indices
+    except ModelError:
+        return None
 
 
 def _lip_gap(vertices: np.ndarray, head: HeadModel) -> np.ndarray | None:
