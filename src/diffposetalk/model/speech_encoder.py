@@ -31,8 +31,6 @@ LOOKAHEAD = 6
 """Motion frames of speech, after a frame's own, that its feature depends on."""
 SILENCE = -8 / 3
 """Normalised log-mel of silence, which is taken to surround a recording."""
-MEL_RANGE_HZ = (50.0, 7600.0)
-"""Lowest and highest frequency of the mel bands."""
 _FLOOR = 1e-5
 """Added to mel energies; about the level of noise at -55 dB below full scale."""
 _BLOCKS_AHEAD = 2 * LOOKAHEAD - 2
@@ -340,20 +338,13 @@ def filled_up(blocks: Iterable[np.ndarray], multiple: int, replicate: bool = Fal
         yield np.full(multiple - n_samples % multiple, last if replicate else 0, np.float32)
 
 
-def hz_to_mel(hz: np.ndarray | float) -> np.ndarray:
-    """Return the HTK mel scale at frequencies in Hz."""
-    return 2595 * np.log10(1 + np.asarray(hz) / 700)
-
-
-def mel_to_hz(mel: np.ndarray | float) -> np.ndarray:
-    """Return the frequencies in Hz of values on the HTK mel scale."""
-    return 700 * (10 ** (np.asarray(mel) / 2595) - 1)
-
-
-def mel_filters(n_mels: int) -> Tensor:
+def mel_filters(n_mels: int, low_hz: float = 50.0, high_hz: float = 7600.0) -> Tensor:
     """Return triangular mel filters ``(257, n_mels)`` over a 512-point spectrum (HTK mel scale, unit peak)."""
-    low, high = (float(hz_to_mel(hz)) for hz in MEL_RANGE_HZ)
-    points = torch.from_numpy(mel_to_hz(np.linspace(low, high, n_mels + 2)))
+
+    def to_mel(hz: float) -> float:
+        return 2595 * math.log10(1 + hz / 700)
+
+    points = 700 * (10 ** (torch.linspace(to_mel(low_hz), to_mel(high_hz), n_mels + 2, dtype=torch.float64) / 2595) - 1)
     hz = torch.linspace(0, SAMPLE_RATE / 2, 257, dtype=torch.float64)[:, None]
     rise = (hz - points[:-2]) / (points[1:-1] - points[:-2])
     fall = (points[2:] - hz) / (points[2:] - points[1:-1])

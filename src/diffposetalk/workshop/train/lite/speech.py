@@ -15,7 +15,6 @@ from torch.nn import functional
 
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder, SpeechEncoderConfig
-from diffposetalk.workshop.train.lite.augment_batch import masked, mixed, warped
 from diffposetalk.workshop.train.loop import LoopConfig, Losses, Turn, train
 from diffposetalk.workshop.train.run import StageRun
 
@@ -47,16 +46,7 @@ class SpeechStage:
     scripted: float = 0.0
     """Share of crops that come with their phones; needs ``encoder.n_phones``."""
     mel_masked: float = 0.5
-    """Share of crops in which bands and stretches of log-mels are hidden."""
-    masks: int = 1
-    """Bands hidden in each of those crops, and stretches."""
-    warped: float = 0.0
-    """Largest change of the vocal tract's length: log-mels are read at frequencies scaled by up to so much
-    (Jaitly and Hinton 2013), so that a voice sounds like another person."""
-    mixed: float = 0.0
-    """Share of crops that get the speech of another crop behind them, 3 to 20 dB below."""
-    label_smoothing: float = 0.0
-    """Share of each phone's probability that is spread over all phones, since labels have errors, too."""
+    """Share of crops in which a band and a stretch of log-mels are hidden."""
 
     def __post_init__(self) -> None:
         if self.scripted and not self.encoder.n_phones:
@@ -126,19 +116,13 @@ def train_speech(
             assert isinstance(network, SpeechLearner)
             crops = _crops(long_enough, stage.crop_frames, turn.rng, turn.n, augmented)
             samples, phones, curves, heard = (each.to(run.device) for each in crops)
-            if augmented:
-                samples = mixed(samples, stage.mixed, turn.rng)
             mels, _ = network.encoder.normalise(network.encoder.log_mels(samples))
             if augmented:
-                mels = masked(warped(mels, stage.warped, turn.rng), stage.mel_masked, turn.rng, stage.masks)
+                mels = _masked(mels, stage.mel_masked, turn.rng)
             scripted = torch.from_numpy(turn.rng.random(turn.n) < stage.scripted).to(run.device)
             guesses = network(mels, phones if stage.scripted else None, scripted)
             losses = {
-                "phones": functional.cross_entropy(
-                    guesses.phones.float().flatten(0, 1),
-                    phones.flatten(),
-                    label_smoothing=stage.label_smoothing if augmented else 0.0,
-                ),
+                "phones": functional.cross_entropy(guesses.phones.float().flatten(0, 1), phones.flatten()),
                 "curves": (guesses.curves.float() - curves).square().mean(),
             }
             if guesses.heard is not None:
@@ -186,3 +170,13 @@ def _crops(
         wave = wave.clip(-1, 1)
     whole = [torch.from_numpy(np.stack(each)) for each in (phones, curves, heard)]
     return torch.from_numpy(wave), whole[0], whole[1], whole[2]
+
+
+def _masked(mels: Tensor, share: float, rng: np.random.Generator) -> Tensor:
+    """Hide up to 12 bands and up to 120 ms of some crops of ``(B, n_mels, T)``."""
+    mels = mels.clone()
+    for row in np.flatnonzero(rng.random(len(mels)) < share):
+        band, step = int(rng.integers(0, mels.shape[1] - 12)), int(rng.integers(0, mels.shape[2] - 12))
+        mels[row, band : band + int(rng.integers(1, 13))] = 0
+        mels[row, :, step : step + int(rng.integers(1, 13))] = 0
+    return mels

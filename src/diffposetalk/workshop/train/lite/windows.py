@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from diffposetalk.errors import InputError, UsageError
+from diffposetalk.errors import InputError
 from diffposetalk.motion import MotionSpace
 from diffposetalk.workshop.train.lite.views import Disturbance, Variation, there_and_back, varied
 
@@ -63,9 +63,7 @@ class WindowConfig:
     start_share: float = 0.4
     """Share of windows that begin without context."""
     truncated_share: float = 0.2
-    """Share of windows that end early, as a speech's last window and the windows of a stream do."""
-    shortest: float = 0.2
-    """Length of the shortest of them, as a share of the window."""
+    """Share of windows that end early, as a speech's last window does."""
     context_noise: float = 0.1
     """Largest standard deviation of noise on the context's motion (normalised units), against drift."""
     variation: Variation = field(default_factory=Variation)
@@ -74,10 +72,6 @@ class WindowConfig:
     """What else happens to style references."""
     own_reference: float = 0.0
     """Share of windows that are their own style reference."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.shortest < 1:
-            raise UsageError(f"recipe: windows.shortest must lie between 0 and 1, got {self.shortest}")
 
 
 SHORTEST = 50
@@ -120,8 +114,9 @@ class Windows:
             varied(_stack(windows), factors, self.space) for windows in (motions, before_motion, references)
         )
         feature = _stack(features)
-        shortest = max(1, round(config.shortest * config.window))
-        ends = np.where(rng.random(n) < config.truncated_share, rng.integers(shortest, config.window, n), config.window)
+        ends = np.where(
+            rng.random(n) < config.truncated_share, rng.integers(config.window // 5, config.window, n), config.window
+        )
         ends = np.minimum(ends, lengths)
         valid = torch.from_numpy(np.arange(config.window)[None] < ends[:, None])
         noise = rng.standard_normal((n, config.context, motion.shape[-1]), np.float32)
