@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from diffposetalk.generate.options import SamplingOptions
+    from diffposetalk.generate.stream import Chunk, Stream
     from diffposetalk.generate.talker import Talker
 
-__all__ = ["SamplingOptions", "Talker"]
+__all__ = ["Chunk", "SamplingOptions", "Stream", "Talker"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,4 +22,8 @@ def __getattr__(name: str) -> Any:
         from diffposetalk.generate.talker import Talker
 
         return Talker
+    if name in ("Chunk", "Stream"):
+        from diffposetalk.generate import stream
+
+        return getattr(stream, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -57,7 +57,7 @@ def speech_of(source: SpeechSource, rate: int, sample_rate: int | None = None) -
             raise UsageError(
                 "an array of samples needs its rate: pass sample_rate=44100, or whatever it was recorded at"
             )
-        return Speech.from_array(_mono(np.asarray(source)), sample_rate).resampled(rate)
+        return Speech.from_array(mono(np.asarray(source)), sample_rate).resampled(rate)
     known = isinstance(source, (str, os.PathLike)) or (hasattr(source, "blocks") and hasattr(source, "sample_rate"))
     if not known:
         raise UsageError(
@@ -91,7 +91,7 @@ def warn_of_non_speech(speech: SpeechMeter) -> None:
     warnings.warn(f"{name}: {seconds} do not sound like speech, {consequence}", DiffPoseTalkWarning, stacklevel=2)
 
 
-def _mono(samples: np.ndarray) -> np.ndarray:
+def mono(samples: np.ndarray) -> np.ndarray:
     """Mix channels down to ``(n,)``; integers of several channels become floats in [-1, 1]."""
     if samples.size == 0:
         return samples.ravel()

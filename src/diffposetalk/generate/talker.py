@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.pretrained import model_path, usable_device
 from diffposetalk.generate.script_of import TranscriptSource, script_of
 from diffposetalk.generate.speech_of import SpeechSource, SpeechStream, speech_of, warn_of_non_speech
+from diffposetalk.generate.stream import HOP_MS, LOOKAHEAD_MS, Stream, hop_sizes, stream_hopper
 from diffposetalk.generate.style_of import StyleSource, style_of
 from diffposetalk.generate.window import continued, fading, sample_window, windows_of_features
 from diffposetalk.model.checkpoint import Model, load_model
@@ -235,6 +236,34 @@ class Talker:
             stream = SpeechMeter(stream)
         windows = self._sampled_windows(stream, n_samples, resolved, options, person, script)
         return reported(windows, getattr(stream, "duration", None), progress)
+
+    def stream(
+        self, style: StyleSource | None = None, options: SamplingOptions | None = None,
+        identity: np.ndarray | None = None, *, lookahead_ms: float = LOOKAHEAD_MS, hop_ms: float = HOP_MS,
+        state: Mapping[str, np.ndarray] | None = None, **changes: object,
+    ) -> Stream:  # fmt: skip
+        """Return a stream: sound goes in as it comes, motion comes out hop by hop (see `generate.stream`).
+
+        Args:
+            style: see `generate`.
+            options: see `generate`.
+            identity: see `generate`.
+            lookahead_ms: sound that is waited for after a frame, 0 to 1000 ms. Less comes sooner, more follows better.
+            hop_ms: motion that comes out at a time, 40 to 1000 ms.
+            state: of an earlier stream (`Stream.state`) with the same arguments, to go on with it.
+            changes: fields of `SamplingOptions`.
+
+        Raises:
+            UsageError: an argument is out of range, or the model cannot stream.
+            InputError: the state is damaged.
+        """
+        resolved = self.style(style)
+        options = self._merged_options(options, changes, resolved is not None)
+        hopper = stream_hopper(
+            self.model, self.schedule, options, hop_sizes(lookahead_ms, hop_ms, self.space.fps), resolved,
+            self.identity(identity), self._initial_noise,
+        )  # fmt: skip
+        return Stream(hopper, options.seed, state)
 
     def _sampled_windows(
         self, speech: SpeechStream, n_samples: int, style: Style | None, options: SamplingOptions, person: Tensor | None,
