@@ -194,6 +194,18 @@ def identity(path: Path) -> Any:
     return read_identity(str(path))
 
 
+def protocol(path: Path) -> Any:
+    from diffposetalk.workshop.evaluate.protocol.toml_file import read_protocol
+
+    return read_protocol(path).hash
+
+
+def output_vertices(path: Path) -> Any:
+    from diffposetalk.workshop.evaluate.systems.vertex_files import read_vertices
+
+    return read_vertices(path, 25.0)
+
+
 def recipe(path: Path) -> Any:
     from diffposetalk.config import load_config
     from diffposetalk.errors import DiffPoseTalkError

@@ -92,11 +92,15 @@ class Motion:
         n_frames = max(1, round(self.duration * fps))
         if 8 * n_frames * (self.expression.shape[1] + 12) > max_bytes():
             raise InputError(f"{self.duration:g} s of motion at {fps:g} fps are {n_frames} frames, too many for memory")
-        position = np.clip(np.arange(n_frames) * self.fps / fps, 0, len(self) - 1)
+        return self.at(np.clip(np.arange(n_frames) * self.fps / fps, 0, len(self) - 1), fps)
+
+    def at(self, position: np.ndarray, fps: float) -> Motion:
+        """Return the motion at fractional frame numbers ``(m,)`` between 0 and the last frame, as frames of rate ``fps``."""
 
         def poses(value: np.ndarray) -> np.ndarray:
             joints = value.reshape(len(value), -1, 3)
-            return np.stack([slerp(joints[:, j], position) for j in range(joints.shape[1])], 1).reshape(n_frames, -1)
+            turned = [slerp(joints[:, j], position) for j in range(joints.shape[1])]
+            return np.stack(turned, 1).reshape(len(position), -1)
 
         rotations: dict[str, Any] = {name: poses(getattr(self, name)) for name in self._poses()}
         return replace(self, expression=lerp(self.expression, position), fps=float(fps), **rotations)

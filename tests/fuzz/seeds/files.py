@@ -58,3 +58,13 @@ def tar_of(files: dict[str, bytes]) -> bytes:
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
     return buffer.getvalue()
+
+
+def protocol() -> bytes:
+    """A protocol with one clip."""
+    digest = "0" * 64
+    return (
+        f'name = "one"\nformat = 1\nfps = 25.0\nseeds = [0, 1]\n\n[[topologies]]\nvertices = 8\nlip_pairs = [[0, 1]]\n\n'
+        f'[[clips]]\nname = "a"\nspeaker = "a"\nseconds = 2.0\nsound = {{ file = "a.wav", sha256 = "{digest}" }}\n'
+        f'truth = {{ file = "a.npz", sha256 = "{digest}", start = 0.04 }}\nphones = [["p", 0.0, 0.1], ["aa", 0.1, 2.0]]\n'
+    ).encode()

@@ -8,7 +8,8 @@ import pytest
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.cli import run
-from diffposetalk.cli.commands.evaluate import MEASURES, read_options
+from diffposetalk.cli.commands.evaluate import read_options
+from diffposetalk.cli.commands.evaluate.measures import MEASURES
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech

@@ -1,30 +1,14 @@
-"""Measure a model on real recordings, or plot its results.
-
-  diffposetalk evaluate real-lips --recordings FOLDER
-  diffposetalk evaluate closures --recordings FOLDER --generator runs/mine/lite.safetensors
-  diffposetalk evaluate lipsync-plot talk.wav --words "what is said" -o talk.png
-
-FOLDER holds clips/, tracks/ and speech/. docs/evaluation.md describes it and the measures.
-"""
+"""The table of the sub-commands of `evaluate`: the module of each, and its options."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from importlib import import_module
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
 from diffposetalk.cli.files import reads, writes
-from diffposetalk.errors import UsageError
-from diffposetalk.files.parsing import first_line
-
-if TYPE_CHECKING:
-    from diffposetalk.cli.console import Console
 
 Declare = Callable[[argparse.ArgumentParser], None]
 
@@ -56,6 +40,54 @@ class Measure:
 
         generation = {"generation": Generation} if self.generator else {}
         return generation | ({"region_files": RegionFiles} if self.regions else {})
+
+
+def _protocol(parser: argparse.ArgumentParser) -> None:
+    reads(
+        parser.add_argument(
+            "data",
+            type=Path,
+            metavar="FOLDER",
+            help="videos, or sounds with motion files of the same names; or a folder made by `diffposetalk corpus`",
+        )
+    )
+    writes(
+        parser.add_argument(
+            "-o", "--output", type=Path, required=True, metavar="FILE", help="protocol to write (.toml)"
+        )
+    )
+    parser.add_argument(
+        "--clips",
+        type=values.whole(1, 100_000),
+        metavar="N",
+        help="most clips, evenly spread (default: all of a folder, 24 of a corpus)",
+    )
+    parser.add_argument(
+        "--style",
+        choices=("other", "self", "none"),
+        default="other",
+        help="source of each style: another clip of the same speaker (who is the subfolder), the clip itself, or none "
+        "(default: other)",
+    )
+    _samples(3)(parser)
+    parser.add_argument(
+        "--longest",
+        type=values.number(2, 3600),
+        default=20.0,
+        metavar="S",
+        help="longer clips are cut to S seconds (default: 20)",
+    )
+    _validation_share(parser)
+
+
+def _validation_share(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--validation-share",
+        type=values.number(0.001, 0.999),
+        default=0.08,
+        metavar="SHARE",
+        help="of a corpus: share of speakers held out when the model was trained, as in its recipe (default: %(default)s)",
+    )
 
 
 def _count(parser: argparse.ArgumentParser, option: str, kind: Callable[[str], int], default: int, what: str) -> None:
@@ -166,13 +198,7 @@ def _hearing(parser: argparse.ArgumentParser) -> None:
         metavar="H",
         help="speech that the probes learn from at most (default: %(default)s)",
     )
-    parser.add_argument(
-        "--validation-share",
-        type=values.number(0.001, 0.999),
-        default=0.08,
-        metavar="SHARE",
-        help="share of speakers held out when the model was trained, as in its recipe (default: %(default)s)",
-    )
+    _validation_share(parser)
 
 
 def _seams(parser: argparse.ArgumentParser) -> None:
@@ -226,6 +252,13 @@ def _meshes(parser: argparse.ArgumentParser) -> None:
 
 
 MEASURES = {
+    "protocol": Measure(
+        "protocol.make",
+        "pin the clips, styles and seeds of a comparison in a file",
+        _protocol,
+        generator=False,
+        recordings=False,
+    ),
     "real-lips": Measure("real_lips", "do the lips follow real speech, clip by clip?", _real_lips),
     "closures": Measure("closures", "do lips seal on p b m, open on vowels, rest in silence?", _closures),
     "presets": Measure("presets", "does another style encoder recognise each preset?", _presets, style=False),
@@ -263,92 +296,3 @@ MEASURES = {
 """Name on the command line -> measure."""
 OPTIONAL_RECORDINGS = {"lipsync-plot"}
 """Measures that also work without the folder of recordings."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the measures with their options."""
-    measures = parser.add_subparsers(dest="measure", metavar="MEASURE", required=True)
-    for name, measure in MEASURES.items():
-        question = measure.question[0].upper() + measure.question[1:]
-        options = measures.add_parser(name, help=measure.question, description=question)
-        measure.declare(options)
-        if measure.recordings:
-            reads(
-                options.add_argument(
-                    "--recordings",
-                    type=Path,
-                    metavar="DIR",
-                    required=name not in OPTIONAL_RECORDINGS,
-                    help="folder of clips/, tracks/ and speech/",
-                )
-            )
-        if measure.generator:
-            options.add_argument(
-                "--generator",
-                default="lite",
-                metavar="WHAT",
-                help="a model (name or file), energy (baseline: the jaw follows the loudness), or MODULE:FUNCTION "
-                "(default: %(default)s)",
-            )
-            if measure.style:
-                reads(
-                    options.add_argument(
-                        "--style", metavar="NAME|FILE", help="preset or style file (default: the generator's own)"
-                    )
-                )
-            options.add_argument(
-                "--option",
-                action="append",
-                default=[],
-                metavar="NAME=VALUE",
-                help="sampling option such as steps=8 or style_scale=1.2; may be repeated",
-            )
-        values.add_general(options)
-
-
-def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Measure and print the report; return the result for `--json`."""
-    measure = MEASURES[args.measure]
-    shared = {"command", "run", "measure", "json", "quiet", "debug", "option", "file_set"}
-    options = {name: value for name, value in vars(args).items() if name not in shared}
-    if measure.generator:
-        options["options"] = read_options(args.option)
-    for name, together in measure.together().items():
-        parts = {part.name: options.pop(part.name) for part in fields(together) if part.name in options}
-        options[name] = together(**parts)
-    module = import_module(f"diffposetalk.workshop.evaluate.{measure.module}")
-    with console.progress("measuring") as progress:
-        result = module.evaluate(**options, progress=progress)
-    console.say(module.report(result))
-    return _finite(result)
-
-
-def read_options(pairs: Sequence[str]) -> dict[str, Any]:
-    """Read ``name=value`` pairs; numbers become numbers.
-
-    Raises:
-        UsageError: a pair has no ``=``, or its value is nested too deep or a number of too many digits.
-    """
-    options: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--option {pair}: must be NAME=VALUE")
-        try:
-            options[name] = json.loads(value)
-        except json.JSONDecodeError:
-            options[name] = value
-        except (RecursionError, ValueError) as error:
-            raise UsageError(f"--option {name}: its value is not readable ({first_line(error)})") from None
-    return options
-
-
-def _finite(value: Any) -> Any:
-    """Convert numpy values to plain ones; NaN and infinities become None, because JSON has no such numbers."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if hasattr(value, "tolist"):
-        return _finite(value.tolist())
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,87 @@
+"""Models and baselines that speak the clips themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from diffposetalk.errors import InputError
+from diffposetalk.workshop.evaluate.generators import Generator, ModelGenerator, load_generator, samples_of
+from diffposetalk.workshop.evaluate.protocol.contents import PinnedClip, hash_of, n_frames
+from diffposetalk.workshop.evaluate.protocol.material import EvaluationClip, sha256_of
+from diffposetalk.workshop.evaluate.systems.base import Output
+from diffposetalk.workshop.evaluate.systems.checks import check_length
+
+
+@dataclass(frozen=True)
+class GeneratedSystem:
+    """A generator as a system."""
+
+    name: str
+    generator: Generator
+    key: str
+    """Hash of the generator: its weights and its options."""
+    about: str
+    fps: float
+    """Frame rate of the protocol."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def fingerprint(self, clip: PinnedClip) -> str:
+        """Return the hash of the generator; it gives the same for the same clip."""
+        return self.key
+
+    def outputs(self, clip: EvaluationClip, seeds: Sequence[int]) -> list[Output]:
+        """Speak the clip, once for each seed."""
+        if list(seeds) == list(range(len(seeds))):
+            motions = samples_of(self.generator, clip.speech, len(seeds), clip.style)
+        else:
+            motions = [self.generator(clip.speech, seed=seed, style=clip.style) for seed in seeds]
+        for motion in motions:
+            check_length(motion, n_frames(clip.pinned, self.fps) / self.fps, Path(self.name))
+        return list(motions)
+
+
+def open_generator(what: str, fps: float, options: Mapping[str, Any] | None = None, name: str = "") -> GeneratedSystem:
+    """Load a model or a baseline by name or file; see `load_generator`.
+
+    Args:
+        what: as for `load_generator`.
+        fps: frame rate of the protocol.
+        options: sampling options of a model.
+        name: name in the report; by default that of the model.
+
+    Raises:
+        UsageError, ModelError: see `load_generator`.
+    """
+    generator = load_generator(what, options)
+    weights = ""
+    about = "baseline"
+    if isinstance(generator, ModelGenerator):
+        from diffposetalk.generate.pretrained import model_path
+
+        weights = sha256_of(model_path(what))
+        about = f"model, head {generator.talker.space.head}, weights {weights[:12]}"
+        if options:
+            about += ", " + ", ".join(f"{key} {value}" for key, value in options.items())
+    key = hash_of([what if not weights else "", weights, dict(options or {})])
+    return GeneratedSystem(name or Path(what).stem, generator, key, about, fps, options or {})
+
+
+@dataclass(frozen=True)
+class TruthSystem:
+    """The true motion as a system: the best that each measure can give."""
+
+    name: str = "truth"
+    about: str = "the true motion, measured like a system"
+
+    def fingerprint(self, clip: PinnedClip) -> str:
+        """Return the hash of the true motion."""
+        return clip.truth.sha256
+
+    def outputs(self, clip: EvaluationClip, seeds: Sequence[int]) -> list[Output]:
+        """Return the true motion."""
+        if not seeds:
+            raise InputError("no seeds")
+        return [clip.truth]
