@@ -18,7 +18,7 @@ PACKAGE = ROOT / "src" / "diffposetalk"
 LAYERS = """
 errors progress arkit files config pages parallel geometry media speech motion style
 diffusion head model
-metrics render retarget exchange track generate data released_weights
+metrics render retarget exchange track generate live data released_weights
 workshop.corpus workshop.footage workshop.train workshop.evaluate workshop
 cli __init__ __main__
 """.split()  # noqa: SIM905 (in groups, as documented)
