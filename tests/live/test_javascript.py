@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.live.loudness import LoudnessVoices
 
 from diffposetalk.arkit import CHANNELS
 from diffposetalk.live.server import LiveServer
 from diffposetalk.live.server.session import Session
-from tests.live.loudness import LoudnessVoices
 
 
 @pytest.fixture(scope="module")
