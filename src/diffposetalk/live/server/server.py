@@ -14,7 +14,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from diffposetalk import __version__
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.live.protocol import PATH, PROTOCOL
 from diffposetalk.live.server.connection import Connection, same_token
@@ -206,7 +205,7 @@ class LiveServer:
         """Return what `/health` says: whether it is well, and how much room there is."""
         n = len(self.sessions)
         return {
-            "status": "ok", "protocol": PROTOCOL, "version": __version__, "model": self._voices.name,
+            "status": "ok", "protocol": PROTOCOL, "model": self._voices.name,
             "sessions": self.sessions.n_connected, "resumable": n - self.sessions.n_connected,
             "free": max(0, self.limits.sessions - self.sessions.n_connected),
         }  # fmt: skip
