@@ -19,7 +19,7 @@ LAYERS = """
 errors progress arkit files config pages parallel geometry media speech motion style
 diffusion head model
 metrics render retarget exchange track generate live data released_weights
-workshop.corpus workshop.footage workshop.train workshop.evaluate workshop
+workshop.corpus workshop.footage workshop.train workshop.baselines workshop.evaluate workshop
 cli __init__ __main__
 """.split()  # noqa: SIM905 (in groups, as documented)
 """A module imports only what is named before it; the modules of a package one another, but without cycles."""

@@ -5,6 +5,7 @@ A run that was stopped continues when it is started again.
   diffposetalk train lite -o runs/lite --set corpus=corpus
   diffposetalk train people -o runs/people --set data=people
   diffposetalk train paper/denoiser -o runs/paper --set data=HDTF_TFHP/lmdb --set head=flame.pkl
+  diffposetalk train baselines/faceformer -o runs/faceformer --set corpus=corpus
 """
 
 from __future__ import annotations
@@ -36,13 +37,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Train all stages; return the result for `--json`."""
     try:
+        from diffposetalk.workshop.baselines.recipe import train_baseline
         from diffposetalk.workshop.train.lite.recipe import train_recipe
         from diffposetalk.workshop.train.paper.run import train_paper
     except ModuleNotFoundError as error:
         raise DiffPoseTalkError(f"training needs {error.name}: pip install 'diffposetalk[train]'") from error
     from diffposetalk.files.atomic import check_run_folder
 
-    trainings = {"lite": train_recipe, "paper": train_paper}
+    trainings = {"lite": train_recipe, "paper": train_paper, "baseline": train_baseline}
     kind = read_config(args.recipe, args.set).get("kind", "lite")
     if kind == "corpus":
         raise UsageError(f"{args.recipe}: the kind 'corpus' is now called 'lite'")

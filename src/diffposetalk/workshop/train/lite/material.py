@@ -102,7 +102,7 @@ def _copy_speaker(corpus: Path, speaker: str, folder: Path, n_copies: int) -> No
 def versions_of(name: str, samples: np.ndarray, n_copies: int) -> Versions:
     """Return speech ``(n,)`` at 16 kHz and ``n_copies`` augmented at random; the seed is the clip's name."""
     copies = (augment(samples, np.random.default_rng([*name.encode(), k])) for k in range(n_copies))
-    return tuple(_to_int16(version) for version in (samples, *copies))
+    return tuple(to_int16(version) for version in (samples, *copies))
 
 
 def shard_clips(
@@ -136,7 +136,7 @@ def speech_clips(corpus: Path, speakers: Sequence[str], copies: Path, n_copies: 
         listened = listening.load_clips(corpus, speaker)
         for clip in load_shard(corpus, speaker):
             n_frames = len(clip.speech.samples) // FRAME_SAMPLES
-            versions = (_to_int16(clip.speech.samples), *(made[f"{clip.name}/{k}"] for k in range(n_copies)))
+            versions = (to_int16(clip.speech.samples), *(made[f"{clip.name}/{k}"] for k in range(n_copies)))
             heard = listened.get(clip.number, {}).get("features", np.zeros((0, 0)))
             whole = np.full((2 * n_frames, heard.shape[1]), np.nan, np.float16)
             whole[: len(heard)] = heard[: 2 * n_frames]
@@ -241,5 +241,6 @@ def preset_motions(corpus: Path, speakers: Sequence[str], seconds: float) -> dic
     }
 
 
-def _to_int16(samples: np.ndarray) -> np.ndarray:
+def to_int16(samples: np.ndarray) -> np.ndarray:
+    """Return samples in [-1, 1] as int16."""
     return np.round(np.clip(samples, -1, 1) * 32767).astype(np.int16)

@@ -46,6 +46,8 @@ class WindowBatch:
     """``(B, L)`` True where the frame is real."""
     reference: Tensor
     """``(B, L, D)`` another window of the same speaker, for the style."""
+    speaker: Tensor
+    """``(B,)`` number of the speaker, as in `EncodedClip`."""
 
     def to(self, device: torch.device) -> WindowBatch:
         """Return the batch on a device."""
@@ -129,6 +131,7 @@ class Windows:
             torch.from_numpy((rng.random(n) >= config.start_share) & long_enough),
             valid,
             config.disturbance(reference, rng),
+            torch.tensor([self.clips[index].speaker for index in chosen]),
         )
 
     def draw_pairs(self, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

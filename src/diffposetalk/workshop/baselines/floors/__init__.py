@@ -1,0 +1,1 @@
+"""Floors: what little learning, or none, reaches. A trained system must pass them."""
