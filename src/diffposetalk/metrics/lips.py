@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,32 +76,51 @@ def curves_of(motion: Motion, head: HeadModel) -> Curves:
     if len(motion) == 0:
         raise InputError("a motion without frames has no curves")
     still = replace(motion, head_pose=np.zeros_like(motion.head_pose))
-    marks = _landmarks(head)
-    gaps: list[np.ndarray] = []
-    points: list[np.ndarray] = []
-    for vertices in head.iter_vertices(still, chunk=CHUNK):
-        gap = _lip_gap(vertices, head)
-        if gap is not None:
-            gaps.append(gap)
-        if marks is not None:
-            points.append(np.asarray(marks[0].of(vertices)))
     names = motion.expression_names
     jaw = motion.channel("jawOpen") if "jawOpen" in names else motion.jaw_pose
-    curves = Curves(
+    measured = _measured(head.iter_vertices(still, chunk=CHUNK), head, motion.fps)
+    if {"eyeBlinkLeft", "eyeBlinkRight"} <= set(names):
+        measured["lids"] = np.stack([motion.channel("eyeBlinkLeft"), motion.channel("eyeBlinkRight")], 1)
+    return Curves(
         motion.fps,
-        gap=np.maximum(np.concatenate(gaps), 0.0) if gaps else None,
         jaw=jaw if jaw is None or jaw.ndim == 1 else jaw[:, 0],
         head=motion.head_pose,
         channels=motion.expression,
         channel_names=names,
+        **measured,
     )
-    if marks is not None:
-        measured = landmark_curves(np.concatenate(points), marks[1], motion.fps)
-        curves = replace(curves, **{name: getattr(measured, name) for name in measured.names if name != "gap"})
-    if {"eyeBlinkLeft", "eyeBlinkRight"} <= set(names):
-        blinks = [motion.channel("eyeBlinkLeft"), motion.channel("eyeBlinkRight")]
-        curves = replace(curves, lids=np.stack(blinks, 1))
-    return curves
+
+
+def vertex_curves(vertices: Iterable[np.ndarray], head: HeadModel, fps: float) -> Curves:
+    """Return lip gap, mouth width, lid closure and brow height of vertices with the topology of a head.
+
+    Args:
+        vertices: pieces ``(n, V, 3)`` of one or more frames, metres, without head rotation.
+        head: gives the points of the face.
+        fps: frames per second.
+
+    Raises:
+        InputError: nothing can be measured on the head.
+    """
+    return Curves(fps, **_measured(vertices, head, fps))
+
+
+def _measured(vertices: Iterable[np.ndarray], head: HeadModel, fps: float) -> dict[str, np.ndarray]:
+    """Return the curves of vertices by name, as far as the head has points for them."""
+    marks = _landmarks(head)
+    gaps: list[np.ndarray] = []
+    points: list[np.ndarray] = []
+    for piece in vertices:
+        gap = _lip_gap(piece, head)
+        if gap is not None:
+            gaps.append(gap)
+        if marks is not None:
+            points.append(np.asarray(marks[0].of(piece)))
+    curves: dict[str, np.ndarray] = {}
+    if points and marks is not None:
+        known = landmark_curves(np.concatenate(points), marks[1], fps)
+        curves = {name: getattr(known, name) for name in known.names}
+    return curves | ({"gap": np.maximum(np.concatenate(gaps), 0.0)} if gaps else {})
 
 
 def landmark_curves(points: np.ndarray, indices: Sequence[int] | np.ndarray, fps: float) -> Curves:

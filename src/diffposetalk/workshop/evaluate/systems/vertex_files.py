@@ -8,6 +8,7 @@ import numpy as np
 
 from diffposetalk.errors import InputError
 from diffposetalk.files.npz import npz_names, read_npz
+from diffposetalk.files.parsing import parsing
 from diffposetalk.workshop.evaluate.systems.base import VertexMotion
 from diffposetalk.workshop.evaluate.systems.checks import check_angles, check_units
 
@@ -31,29 +32,35 @@ def read_vertices(path: Path, default_fps: float) -> list[VertexMotion]:
     Raises:
         InputError: an array is missing, misshapen, not finite, or in other units.
     """
-    arrays = read_npz(path, "file of vertices")
-    vertices = _numbers(arrays["vertices"], "vertices", path)
-    if vertices.ndim == 2 and vertices.shape[1] % 3 == 0:
-        vertices = vertices.reshape(len(vertices), -1, 3)
-    if vertices.ndim == 3:
-        vertices = vertices[None]
-    if vertices.ndim != 4 or vertices.shape[3] != 3 or 0 in vertices.shape:
-        raise InputError(
-            f"{path}: vertices must be (T, V, 3) or (S, T, V, 3), not empty, got {arrays['vertices'].shape}"
-        )
+    with parsing(path, "file of vertices"):
+        arrays = read_npz(path, "file of vertices")
+        vertices = _numbers(arrays["vertices"], "vertices", path)
+        if vertices.ndim == 2 and vertices.shape[1] % 3 == 0:
+            vertices = vertices.reshape(len(vertices), -1, 3)
+        if vertices.ndim == 3:
+            vertices = vertices[None]
+        if vertices.ndim != 4 or vertices.shape[3] != 3 or 0 in vertices.shape:
+            raise InputError(
+                f"{path}: vertices must be (T, V, 3) or (S, T, V, 3), not empty, got {arrays['vertices'].shape}"
+            )
+        fps = next((_rate(arrays[key], path) for key in FPS_KEYS if key in arrays), default_fps)
+        poses = _head_poses(arrays, vertices, path)
+        samples = [VertexMotion(one, fps, pose) for one, pose in zip(vertices, poses)]
+        for sample in samples:
+            check_units(sample, path)
+            check_angles(sample.head_pose, "head_pose", path)
+        return samples
+
+
+def _head_poses(arrays: dict[str, np.ndarray], vertices: np.ndarray, path: Path) -> list[np.ndarray] | list[None]:
+    """Return the head pose of each sample; None without any."""
     n_samples, n_frames = vertices.shape[:2]
-    fps = next((_rate(arrays[key], path) for key in FPS_KEYS if key in arrays), default_fps)
-    poses: list[np.ndarray | None] = [None] * n_samples
-    if "head_pose" in arrays:
-        head = _numbers(arrays["head_pose"], "head_pose", path)
-        if head.shape not in ((n_frames, 3), (n_samples, n_frames, 3)):
-            raise InputError(f"{path}: head_pose must be ({n_frames}, 3), got {head.shape}")
-        poses = list(np.broadcast_to(head, (n_samples, n_frames, 3)))
-    samples = [VertexMotion(one, fps, pose) for one, pose in zip(vertices, poses)]
-    for sample in samples:
-        check_units(sample, path)
-        check_angles(sample.head_pose, "head_pose", path)
-    return samples
+    if "head_pose" not in arrays:
+        return [None] * n_samples
+    head = _numbers(arrays["head_pose"], "head_pose", path)
+    if head.shape not in ((n_frames, 3), (n_samples, n_frames, 3)):
+        raise InputError(f"{path}: head_pose must be ({n_frames}, 3), got {head.shape}")
+    return list(np.broadcast_to(head, (n_samples, n_frames, 3)))
 
 
 def _rate(array: np.ndarray, path: Path) -> float:
