@@ -105,7 +105,7 @@ def vertex_curves(vertices: Iterable[np.ndarray], head: HeadModel, fps: float) -
     return Curves(fps, **_measured(vertices, head, fps))
 
 
-def _measured(vertices: Iterable[np.ndarray], head: HeadModel, fps: float) -> dict[str, np.ndarray]:
+def _measured(vertices: Iterable[np.ndarray], head: HeadModel, fps: float) -> dict[str, Any]:
     """Return the curves of vertices by name, as far as the head has points for them."""
     marks = _landmarks(head)
     gaps: list[np.ndarray] = []
@@ -116,7 +116,7 @@ def _measured(vertices: Iterable[np.ndarray], head: HeadModel, fps: float) -> di
             gaps.append(gap)
         if marks is not None:
             points.append(np.asarray(marks[0].of(piece)))
-    curves: dict[str, np.ndarray] = {}
+    curves: dict[str, Any] = {}
     if points and marks is not None:
         known = landmark_curves(np.concatenate(points), marks[1], fps)
         curves = {name: getattr(known, name) for name in known.names}
