@@ -107,7 +107,7 @@ def paper_model(noise_steps: int) -> Model:
     config = ModelConfig(
         "paper",
         PretrainedSpeechConfig(512),
-        DenoiserConfig(dim, 512, 128, 100, out_hidden=256, dropout=0.0),
+        DenoiserConfig(motion_dim=dim, speech_dim=512, style_dim=128, identity_dim=100, out_hidden=256, dropout=0.0),
         noise_steps=noise_steps,
     )
     space = MotionSpace("flame", 25.0, channels, np.zeros(dim), np.ones(dim))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +13,42 @@ import numpy as np
 from .seeds import datasets
 
 
-def motion(path: Path) -> Any:
-    from diffposetalk.exchange import load_motion
+def reader(where: str) -> Callable[[Path], Any]:
+    """Return a function that reads a file.
 
-    return load_motion(path)
+    Args:
+        where: ``module:function`` below ``diffposetalk``; imported when it is called.
+    """
+    module, _, name = where.partition(":")
+
+    def read(path: Path) -> Any:
+        return attrgetter(name)(import_module(f"diffposetalk.{module}"))(path)
+
+    return read
+
+
+motion = reader("exchange:load_motion")
+flame = reader("head.flame.head:FlameHead.load")
+style_vector = reader("style:Style.load_vector")
+style = reader("style:Style.load")
+model = reader("model.checkpoint:load_model")
+style_model = reader("model.style_reader:StyleReader.load")
+checkpoint = reader("released_weights.files:read_released")
+flame_statistics = reader("data.flame_statistics:Statistics.load")
+asset = reader("cli.commands.assets:examine")
+tracked_aperture = reader("workshop.evaluate.recordings.clips:tracked_aperture")
+tracking_reference = reader("workshop.evaluate.tracking:Reference.load")
+vertex_indices = reader("workshop.evaluate.meshes.regions:read_indices")
+transcript = reader("speech.transcript:read_transcript")
+teacher = reader("workshop.corpus.teacher.teacher:Teacher.load")
+face_tracks = reader("workshop.corpus.teacher.footage:read_tracks")
+training_log = reader("workshop.evaluate.plots.learning:read_log")
 
 
 def head(path: Path) -> Any:
     from diffposetalk.head import load_head
 
     return load_head(str(path)).mesh()
-
-
-def flame(path: Path) -> Any:
-    from diffposetalk.head.flame.head import FlameHead
-
-    return FlameHead.load(path)
 
 
 def flame_embedding(path: Path) -> Any:
@@ -59,30 +81,6 @@ def unpickled_npy(path: Path) -> Any:
     return unpickle_npy(path.read_bytes(), str(path), ("scipy", "chumpy", "torch"))
 
 
-def style_vector(path: Path) -> Any:
-    from diffposetalk.style import Style
-
-    return Style.load_vector(path)
-
-
-def style(path: Path) -> Any:
-    from diffposetalk.style import Style
-
-    return Style.load(path)
-
-
-def model(path: Path) -> Any:
-    from diffposetalk.model.checkpoint import load_model
-
-    return load_model(path)
-
-
-def style_model(path: Path) -> Any:
-    from diffposetalk.model.style_reader import StyleReader
-
-    return StyleReader.load(path)
-
-
 class _Silent:
     """A console that shows nothing."""
 
@@ -96,12 +94,6 @@ def info(path: Path) -> Any:
     from diffposetalk.cli.commands.info import run
 
     return run(argparse.Namespace(files=[str(path)]), _Silent())  # type: ignore[arg-type]
-
-
-def checkpoint(path: Path) -> Any:
-    from diffposetalk.released_weights.files import read_released
-
-    return read_released(path)
 
 
 def converted(path: Path) -> Any:
@@ -175,12 +167,6 @@ def channel_statistics(path: Path) -> Any:
     return statistics.motion_space(), statistics.identity_space()
 
 
-def flame_statistics(path: Path) -> Any:
-    from diffposetalk.data.flame_statistics import Statistics
-
-    return Statistics.load(path)
-
-
 def manifest(path: Path) -> Any:
     from diffposetalk.data.report.manifest import read_manifest
 
@@ -242,38 +228,14 @@ def footage_cut(path: Path) -> Any:
     return decode_cut(path.read_bytes(), str(path))
 
 
-def asset(path: Path) -> Any:
-    from diffposetalk.cli.commands.assets import examine
-
-    return examine(path)
-
-
 def asset_folder(path: Path) -> Any:
     return asset(path.parent)
-
-
-def tracked_aperture(path: Path) -> Any:
-    from diffposetalk.workshop.evaluate.recordings.clips import tracked_aperture as read
-
-    return read(path)
-
-
-def tracking_reference(path: Path) -> Any:
-    from diffposetalk.workshop.evaluate.tracking import Reference
-
-    return Reference.load(path)
 
 
 def sound_bytes(path: Path) -> Any:
     from diffposetalk.media.memory import decode_bytes
 
     return decode_bytes(path.read_bytes(), str(path))
-
-
-def vertex_indices(path: Path) -> Any:
-    from diffposetalk.workshop.evaluate.meshes.regions import read_indices
-
-    return read_indices(path)
 
 
 def mesh_pair(path: Path) -> Any:
@@ -286,27 +248,3 @@ def recordings(path: Path) -> Any:
     from diffposetalk.workshop.corpus.recordings.layouts import read_table
 
     return read_table(path.parent)
-
-
-def transcript(path: Path) -> Any:
-    from diffposetalk.speech.transcript import read_transcript
-
-    return read_transcript(path)
-
-
-def teacher(path: Path) -> Any:
-    from diffposetalk.workshop.corpus.teacher.teacher import Teacher
-
-    return Teacher.load(path)
-
-
-def face_tracks(path: Path) -> Any:
-    from diffposetalk.workshop.corpus.teacher.footage import read_tracks
-
-    return read_tracks(path)
-
-
-def training_log(path: Path) -> Any:
-    from diffposetalk.workshop.evaluate.plots.learning import read_log
-
-    return read_log(path)

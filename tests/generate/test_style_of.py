@@ -21,7 +21,9 @@ from diffposetalk.style import Style
 def reader(head: str) -> StyleReader:
     names = flame_channels(5) if head == "flame" else ("jawOpen", "mouthClose")
     space = MotionSpace(head, 25.0, names, np.zeros(len(names), np.float32), np.ones(len(names), np.float32))
-    return StyleReader(StyleEncoder(StyleEncoderConfig(len(names), dim=8, n_layers=1, n_heads=2)).eval(), space)
+    return StyleReader(
+        StyleEncoder(StyleEncoderConfig(motion_dim=len(names), dim=8, n_layers=1, n_heads=2)).eval(), space
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.metrics import PhoneCounts, phone_counts
+from diffposetalk.metrics.phones import Count
 from diffposetalk.speech.transcript.phones import SYMBOL_INDEX
 
 
@@ -17,10 +18,10 @@ def test_shares_of_steps() -> None:
     said = numbers("sil sil p p aa aa m m")
     heard = numbers("sil aa b p aa p m aa")
     counts = phone_counts(heard, said)
-    assert (counts.n, counts.n_right, counts.n_spoken, counts.n_spoken_right) == (8, 4, 6, 3)
-    assert counts.phones == pytest.approx(4 / 8) and counts.spoken_phones == pytest.approx(3 / 6)
-    assert counts.bilabials_found == pytest.approx(3 / 4)  # b for p is found, though the phone is wrong
-    assert counts.bilabials_right == pytest.approx(3 / 4)
+    assert counts.phones == Count(4, 8) and counts.spoken_phones == Count(3, 6)
+    assert counts.bilabials_found == Count(3, 4)  # b for p is found, though the phone is wrong
+    assert counts.bilabials_right == Count(3, 4)
+    assert counts.shares["phones"] == pytest.approx(4 / 8) and counts.shares["false_closures"] == 0
 
 
 @pytest.mark.parametrize(
@@ -36,12 +37,12 @@ def test_shares_of_steps() -> None:
 )
 def test_false_closures(heard: str, n_closures: int, n_false: int) -> None:
     counts = phone_counts(numbers(heard), numbers("aa aa aa aa aa p p aa aa aa aa aa"))
-    assert (counts.n_closures, counts.n_false_closures) == (n_closures, n_false)
+    assert counts.false_closures == Count(n_false, n_closures)
 
 
 def test_counts_add_up_and_nothing_gives_no_share() -> None:
     one = phone_counts(numbers("p p aa"), numbers("p p p"))
     other = phone_counts(numbers("aa aa"), numbers("aa sil"))
     both = PhoneCounts.pooled([one, other])
-    assert (both.n, both.n_right, both.n_bilabial, both.n_closures) == (5, 3, 3, 1)
-    assert math.isnan(PhoneCounts.pooled([]).phones) and math.isnan(other.bilabials_found)
+    assert both.phones == Count(3, 5) and both.bilabials_found == Count(2, 3) and both.false_closures.total == 1
+    assert math.isnan(PhoneCounts.pooled([]).phones.share) and math.isnan(other.shares["bilabials_found"])

@@ -109,8 +109,15 @@ def test_filter_adds_running_means_of_the_noisy_window_by_weights_of_the_step() 
 @pytest.mark.parametrize("scales", [(), (1.0, 3.0)])
 def test_the_window_alone_equals_its_part_of_the_whole(width: int, pre_norm: bool, scales: tuple[float, ...]) -> None:
     torch.manual_seed(0)
-    config = DenoiserConfig(
-        5, 8, 4, 3, 16, 3, 2, window=12, context=4, align_width=width, pre_norm=pre_norm, noisy_scales=scales
+    config = replace(
+        CONFIG,
+        speech_dim=8,
+        identity_dim=3,
+        n_layers=3,
+        context=4,
+        align_width=width,
+        pre_norm=pre_norm,
+        noisy_scales=scales,
     )
     denoiser = Denoiser(config).eval()
     if denoiser.filter_weights is not None:

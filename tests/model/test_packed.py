@@ -12,7 +12,19 @@ from diffposetalk.model.packed import PackedLinear, can_pack, packed
 @pytest.mark.parametrize("pre_norm", [False, True])
 def test_packed_equals_plain(pre_norm: bool) -> None:
     torch.manual_seed(0)
-    denoiser = Denoiser(DenoiserConfig(5, 8, 4, 3, 32, 3, 2, window=20, context=4, pre_norm=pre_norm)).eval()
+    config = DenoiserConfig(
+        motion_dim=5,
+        speech_dim=8,
+        style_dim=4,
+        identity_dim=3,
+        dim=32,
+        n_layers=3,
+        n_heads=2,
+        window=20,
+        context=4,
+        pre_norm=pre_norm,
+    )
+    denoiser = Denoiser(config).eval()
     if not can_pack(denoiser):
         pytest.skip("needs oneDNN's kernels for x86 in torch")
     before = {key: value.clone() for key, value in denoiser.state_dict().items()}

@@ -89,6 +89,10 @@ class HeadModel(Protocol):
         """What each channel adds to a region's vertices: ``(E, n, 3)`` metres per unit."""
         ...
 
+    def lip_gap_basis(self) -> np.ndarray:
+        """How far each channel opens the lips at each of `lip_pairs`: ``(E, G)`` metres per unit."""
+        ...
+
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:
         """The resting surface with materials."""
         ...

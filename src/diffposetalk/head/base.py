@@ -88,6 +88,15 @@ class BaseHead:
         """
         raise ModelError(f"the head {self.name} does not say which points of its lips face each other")
 
+    def lip_gap_basis(self) -> np.ndarray:
+        """Return ``(E, G)`` metres by which a unit of each channel opens the lips at each of `lip_pairs`.
+
+        Raises:
+            ModelError: the pairs are not known on this head.
+        """
+        upper, lower = self.lip_pairs.T
+        return (self.expression_basis(upper) - self.expression_basis(lower))[..., 1]
+
     @property
     def inner_lips(self) -> tuple[Landmarks, Landmarks] | None:
         """Facing points of the upper and the lower inner lip; None where they are not known."""
@@ -110,6 +119,10 @@ class BaseHead:
 
     def vertices(self, expression: Any, head_pose: Any = None, jaw_pose: Any = None, identity: Any = None) -> Any:
         """Place every vertex: ``(..., V, 3)`` metres."""
+        raise NotImplementedError
+
+    def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
+        """Return what a unit of each channel adds to a region's vertices, ``(E, n, 3)`` metres."""
         raise NotImplementedError
 
     def mesh(self, identity: np.ndarray | None = None) -> Mesh:

@@ -19,58 +19,56 @@ NEAR = 3
 
 
 @dataclass(frozen=True)
-class PhoneCounts:
-    """Counts of 20 ms steps and of closures; they add up over clips."""
+class Count:
+    """How many of some things have a property."""
 
     n: int = 0
-    """Steps."""
-    n_right: int = 0
+    """Things that have it."""
+    total: int = 0
+    """All things."""
+
+    @property
+    def share(self) -> float:
+        """`n` as a share of `total`; nan without any."""
+        return self.n / self.total if self.total else float("nan")
+
+    def __add__(self, other: Count) -> Count:
+        """Count the things of both."""
+        return Count(self.n + other.n, self.total + other.total)
+
+
+@dataclass(frozen=True)
+class PhoneCounts:
+    """Phones heard against phones said, in steps of 20 ms; the counts of clips add up."""
+
+    phones: Count = Count()
     """Steps whose phone is heard right."""
-    n_spoken: int = 0
-    """Steps that are not silence."""
-    n_spoken_right: int = 0
-    """Those whose phone is heard right."""
-    n_bilabial: int = 0
-    """Steps in which p, b or m is said."""
-    n_bilabial_heard: int = 0
-    """Steps in which p, b or m is heard."""
-    n_bilabial_both: int = 0
-    """Steps in which one of them is said and one of them is heard."""
-    n_closures: int = 0
-    """Closures heard: runs of p, b, m of at least `SHORTEST_CLOSURE` steps."""
-    n_false_closures: int = 0
-    """Closures heard where no p, b or m is said within `NEAR` steps."""
+    spoken_phones: Count = Count()
+    """The same without the steps of silence."""
+    bilabials_found: Count = Count()
+    """Steps in which p, b or m is said: is one of them heard? (recall)"""
+    bilabials_right: Count = Count()
+    """Steps in which p, b or m is heard: is one of them said? (precision)"""
+    false_closures: Count = Count()
+    """Closures heard (runs of p, b, m of at least `SHORTEST_CLOSURE` steps) with no p, b or m said within `NEAR` steps."""
 
-    @property
-    def phones(self) -> float:
-        """Share of all steps whose phone is heard right; nan without any."""
-        return _share(self.n_right, self.n)
-
-    @property
-    def spoken_phones(self) -> float:
-        """The same without the steps of silence."""
-        return _share(self.n_spoken_right, self.n_spoken)
-
-    @property
-    def bilabials_found(self) -> float:
-        """Share of the steps of p, b, m in which one of them is heard (recall)."""
-        return _share(self.n_bilabial_both, self.n_bilabial)
-
-    @property
-    def bilabials_right(self) -> float:
-        """Share of the steps heard as p, b, m in which one of them is said (precision)."""
-        return _share(self.n_bilabial_both, self.n_bilabial_heard)
-
-    @property
-    def false_closures(self) -> float:
-        """Share of the closures heard that are none."""
-        return _share(self.n_false_closures, self.n_closures)
+    def __add__(self, other: PhoneCounts) -> PhoneCounts:
+        """Count the steps and closures of both."""
+        return PhoneCounts(*(getattr(self, name) + getattr(other, name) for name in MEASURED))
 
     @staticmethod
     def pooled(parts: Iterable[PhoneCounts]) -> PhoneCounts:
         """Add up the counts of several clips."""
-        parts = list(parts)
-        return PhoneCounts(*(sum(getattr(part, each.name) for part in parts) for each in fields(PhoneCounts)))
+        return sum(parts, PhoneCounts())
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of each count by name; nan without any."""
+        return {name: getattr(self, name).share for name in MEASURED}
+
+
+MEASURED = tuple(each.name for each in fields(PhoneCounts))
+"""What is counted."""
 
 
 def phone_counts(heard: np.ndarray, said: np.ndarray) -> PhoneCounts:
@@ -84,18 +82,12 @@ def phone_counts(heard: np.ndarray, said: np.ndarray) -> PhoneCounts:
     closed_heard, closed_said = np.isin(heard, BILABIAL), np.isin(said, BILABIAL)
     edges = np.flatnonzero(np.diff(closed_heard.astype(np.int8), prepend=0, append=0))
     runs = [(start, end) for start, end in zip(edges[::2], edges[1::2]) if end - start >= SHORTEST_CLOSURE]
+    both = int((closed_heard & closed_said).sum())
+    n_false = sum(not closed_said[max(0, start - NEAR) : end + NEAR].any() for start, end in runs)
     return PhoneCounts(
-        len(said),
-        int(right.sum()),
-        int(spoken.sum()),
-        int((right & spoken).sum()),
-        int(closed_said.sum()),
-        int(closed_heard.sum()),
-        int((closed_heard & closed_said).sum()),
-        len(runs),
-        sum(not closed_said[max(0, start - NEAR) : end + NEAR].any() for start, end in runs),
+        Count(int(right.sum()), len(said)),
+        Count(int((right & spoken).sum()), int(spoken.sum())),
+        Count(both, int(closed_said.sum())),
+        Count(both, int(closed_heard.sum())),
+        Count(n_false, len(runs)),
     )
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else float("nan")

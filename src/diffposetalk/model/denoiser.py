@@ -10,33 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk.errors import UsageError
-from diffposetalk.model.layers import DecoderBlock, SpeechCache, alignment_mask, sinusoid
+from diffposetalk.model.layers import DecoderBlock, SpeechCache, TransformerConfig, alignment_mask, sinusoid
 
 
-@dataclass(frozen=True)
-class DenoiserConfig:
+@dataclass(frozen=True, kw_only=True)
+class DenoiserConfig(TransformerConfig):
     """Sizes of the denoiser; the defaults are the paper's."""
 
-    motion_dim: int
-    """Width D of the motion vector."""
+    dim: int = 512
+    n_layers: int = 8
+    n_heads: int = 8
     speech_dim: int
     """Width of the speech encoder's features; where it is ``dim``, they go in as they are."""
     style_dim: int = 128
     """Width of the style vector; 0 for a model without styles."""
     identity_dim: int = 0
     """Width of the identity condition; 0 where motion does not depend on the person's shape."""
-    dim: int = 512
-    """Width of a token."""
-    n_layers: int = 8
-    """Decoder blocks."""
-    n_heads: int = 8
-    """Attention heads."""
-    feed_forward_factor: int = 4
-    """Hidden width of the feed-forward layers over ``dim``."""
-    dropout: float = 0.1
-    """Dropout while training."""
-    window: int = 100
-    """Frames L made at a time."""
     context: int = 10
     """Frames P of past motion and speech that the window attends to."""
     align_width: int = 1
@@ -61,8 +50,7 @@ class DenoiserConfig:
     small model of how far a head strays or how often eyes blink."""
 
     def __post_init__(self) -> None:
-        if self.n_heads < 1 or self.dim < 1 or self.dim % self.n_heads or self.dim % 2:
-            raise UsageError(f"denoiser: dim {self.dim} must be even and a multiple of n_heads {self.n_heads}")
+        super().__post_init__()
         if "style" in self.droppable and not self.style_dim:
             object.__setattr__(self, "droppable", tuple(name for name in self.droppable if name != "style"))
         if any(width <= 0 for width in self.noisy_scales):

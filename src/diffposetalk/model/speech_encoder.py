@@ -37,34 +37,43 @@ _BLOCKS_AHEAD = 2 * LOOKAHEAD - 2
 """Look-ahead of all blocks together in steps of 20 ms; entry and exit add one step each."""
 
 
-@dataclass(frozen=True)
-class SpeechEncoderConfig:
+@dataclass(frozen=True, kw_only=True)
+class ScriptedConfig:
+    """What is set for every encoder that can take a transcript beside the speech."""
+
+    dim: int = 128
+    """Width of a feature."""
+    dropout: float = 0.1
+    """Dropout while training."""
+    n_phones: int = 0
+    """Phones of a transcript that the encoder can take; 0 for speech alone."""
+
+    def __post_init__(self) -> None:
+        if self.n_phones < 0:
+            raise UsageError(f"speech encoder: n_phones must not be negative, got {self.n_phones}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeechEncoderConfig(ScriptedConfig):
     """Sizes of the compact speech encoder."""
 
     n_mels: int = 80
     """Mel bands from 50 Hz to 7.6 kHz."""
     width: int = 192
     """Channels of the convolutions."""
-    dim: int = 128
-    """Width of a feature."""
     memory_s: float = 4.0
     """Time constant of the running mean, seconds."""
-    dropout: float = 0.1
-    """Dropout while training."""
     dilations: tuple[int, ...] = (1, 2, 4, 8)
     """Dilation of each block in steps of 20 ms. The first blocks share the look-ahead."""
-    n_phones: int = 0
-    """Phones of a transcript that the encoder can take beside the speech; 0 for speech alone."""
     kind: Literal["compact"] = "compact"
-    """Tells it from the configuration of an encoder of transformers."""
+    """Tells it from the configurations of the other encoders."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.memory_s <= 0:
             raise UsageError(f"speech encoder: memory_s must be above 0, got {self.memory_s}")
         if min(self.dilations, default=0) < 1 or 2 * sum(self.dilations) < _BLOCKS_AHEAD:
             raise UsageError(f"speech encoder: dilations must be at least 1 and {_BLOCKS_AHEAD // 2} together")
-        if self.n_phones < 0:
-            raise UsageError(f"speech encoder: n_phones must not be negative, got {self.n_phones}")
 
     @property
     def blocks(self) -> tuple[tuple[int, int], ...]:

@@ -8,30 +8,19 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from diffposetalk.errors import UsageError
-from diffposetalk.model.layers import EncoderBlock, sinusoid
+from diffposetalk.model.layers import EncoderBlock, TransformerConfig, sinusoid
 
 
-@dataclass(frozen=True)
-class StyleEncoderConfig:
+@dataclass(frozen=True, kw_only=True)
+class StyleEncoderConfig(TransformerConfig):
     """Sizes of the style encoder; the defaults are the paper's."""
 
-    motion_dim: int
-    """Width D of the motion vector."""
     dim: int = 128
-    """Width of a token and of the style vector."""
+    """Width of a token and of the style vector, even."""
     n_layers: int = 4
-    """Encoder blocks."""
     n_heads: int = 4
-    """Attention heads."""
-    feed_forward_factor: int = 4
-    """Hidden width of the feed-forward layers over ``dim``."""
-    dropout: float = 0.1
-    """Dropout while training."""
     position_dropout: float = 0.0
     """Dropout after the positions are added, while training; 0.1 in the released code."""
-    window: int = 100
-    """Frames a style is read from at a time."""
     pre_norm: bool = True
     """Normalise before each sub-layer; off: after the sum, as in the paper."""
     pooling: Literal["statistics", "mean"] = "statistics"
@@ -41,10 +30,6 @@ class StyleEncoderConfig:
     positions: Literal["frames", "length"] = "frames"
     """Which code is added to a frame: that of its own position, or of the number of frames, the same for all, as the
     released weights were trained (they are blind to order)."""
-
-    def __post_init__(self) -> None:
-        if self.n_heads < 1 or self.dim < 1 or self.dim % self.n_heads:
-            raise UsageError(f"style encoder: dim {self.dim} must be a multiple of n_heads {self.n_heads}")
 
 
 class StyleEncoder(nn.Module):

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from diffposetalk.errors import UsageError
 from diffposetalk.model.chunks import chunks
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, ScriptedEncoder, in_frames
+from diffposetalk.model.speech_encoder import FRAME_SAMPLES, ScriptedConfig, ScriptedEncoder, in_frames
 from diffposetalk.model.whisper import WhisperEncoder, whisper_folder
 
 CHUNK_FRAMES = 600
@@ -29,22 +29,16 @@ LARGEST = 8.0
 """Limit of standardised features."""
 
 
-@dataclass(frozen=True)
-class WhisperSpeechConfig:
+@dataclass(frozen=True, kw_only=True)
+class WhisperSpeechConfig(ScriptedConfig):
     """Sizes of the network on top of Whisper."""
 
-    dim: int = 128
-    """Width of a feature."""
     n_features: int = 512
     """Width of the Whisper model's features: 384 tiny, 512 base, 768 small, 1024 medium."""
     components: int = 96
     """Components of the features that are read."""
     width: int = 192
     """Channels of the convolutions."""
-    dropout: float = 0.1
-    """Dropout while training."""
-    n_phones: int = 0
-    """Phones of a transcript that the encoder can take beside the speech; 0 for speech alone."""
     kind: Literal["whisper"] = "whisper"
     """Tells it from the configurations of the other encoders."""
 
@@ -119,13 +113,7 @@ class WhisperSpeechEncoder(ScriptedEncoder):
     def stream(self, blocks: Iterable[np.ndarray], multiple: int = 1, replicate: bool = False) -> Iterator[Tensor]:
         """Encode speech of any length in chunks of `CHUNK_FRAMES` that see `OVERLAP_FRAMES` on either side.
 
-        Args:
-            blocks: ``(n,)`` float32 samples at 16 kHz, of any lengths.
-            multiple: the speech is filled up to so many motion frames or a multiple of them.
-            replicate: fill up with the last sample, not with zeros.
-
-        Yields:
-            ``(t, dim)`` features, together one for every 40 ms of speech.
+        Arguments and result are those of `SpeechEncoder.stream`.
         """
         for chunk in chunks(blocks, CHUNK_FRAMES, OVERLAP_FRAMES, multiple):
             last = chunk.samples[-1] if replicate else np.float32(0)

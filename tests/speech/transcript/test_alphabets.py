@@ -9,12 +9,12 @@ import pytest
 
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.speech.transcript.alphabets import are_phones, phones_of_labels
-from diffposetalk.speech.transcript.labels import Word
+from diffposetalk.speech.transcript.labels import Label
 from diffposetalk.speech.transcript.reading import Phrase, Transcript, read_transcript
 
 
-def labels(text: str, step: float = 0.1) -> list[Word]:
-    return [Word(label, step * i, step * (i + 1)) for i, label in enumerate(text.split())]
+def labels(text: str, step: float = 0.1) -> list[Label]:
+    return [Label(label, step * i, step * (i + 1)) for i, label in enumerate(text.split())]
 
 
 def textgrid(folder: Path, **tiers: str) -> Transcript:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
-from diffposetalk.speech.transcript.captions import Caption, read_captions
+from diffposetalk.speech.transcript.captions import read_captions
+from diffposetalk.speech.transcript.labels import Label
 from diffposetalk.speech.transcript.reading import Phrase, read_transcript
 
 
-def captions(folder: Path, text: str | bytes, name: str = "a.srt") -> tuple[Caption, ...]:
+def captions(folder: Path, text: str | bytes, name: str = "a.srt") -> tuple[Label, ...]:
     path = folder / name
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     return read_captions(path)
@@ -22,7 +23,7 @@ def test_what_is_not_said_is_left_out(tmp_path: Path) -> None:
         "1\n00:00:01,000 --> 00:00:02,000\n<i>- Hello</i> (laughs)\n\n2\n00:00:03,000 --> 00:00:04,000\n[MUSIC]\n\n"
         "3\n00:00:05,000 --> 00:00:06,000\n>> MR. BOND: {\\an8}Bond\\NJames\n\n4\n00:00:07,000 --> 00:00:08,000\n\n"
     )
-    assert captions(tmp_path, text) == (Caption("Hello", 1.0, 2.0), Caption("Bond James", 5.0, 6.0))
+    assert captions(tmp_path, text) == (Label("Hello", 1.0, 2.0), Label("Bond James", 5.0, 6.0))
 
 
 def test_rolling_captions_give_each_line_once(tmp_path: Path) -> None:
@@ -41,7 +42,7 @@ def test_repeated_words_stay(tmp_path: Path) -> None:
 
 def test_order_and_missing_space(tmp_path: Path) -> None:
     text = "2\n00:00:03 --> 00:00:04\nlater\n1\n00:00:01:500 --> 00:00:02.5\nfirst\n"
-    assert captions(tmp_path, text) == (Caption("first", 1.5, 2.5), Caption("later", 3.0, 4.0))
+    assert captions(tmp_path, text) == (Label("first", 1.5, 2.5), Label("later", 3.0, 4.0))
 
 
 @pytest.mark.parametrize(

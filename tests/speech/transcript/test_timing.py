@@ -13,7 +13,7 @@ from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.speech import Speech
 from diffposetalk.speech.transcript import alignment
 from diffposetalk.speech.transcript.alphabets import phones_of_labels
-from diffposetalk.speech.transcript.labels import Word
+from diffposetalk.speech.transcript.labels import Label
 from diffposetalk.speech.transcript.phones import Phone, check_phones
 from diffposetalk.speech.transcript.reading import Phrase, Transcript
 from diffposetalk.speech.transcript.timing import groups_of, phone_labels, timed_phones, without_swallowed_pauses
@@ -151,7 +151,7 @@ def test_phones_after_the_speech_are_warned_of() -> None:
 
 
 def test_phones_need_no_alignment() -> None:
-    phones = phones_of_labels([Word("HH", 0.5, 0.6), Word("AY1", 0.6, 0.9), Word("ʃ", 0.9, 1.0)])
+    phones = phones_of_labels([Label("HH", 0.5, 0.6), Label("AY1", 0.6, 0.9), Label("ʃ", 0.9, 1.0)])
     timed = timed_phones(Transcript("a", phones=phones), np.zeros(32000, np.float32)).phones
     assert [phone.symbol for phone in timed] == ["sil", "hh", "ay", "sh", "sil"]
     with pytest.raises(InputError, match="begins after the speech"):

@@ -32,7 +32,7 @@ SPEECH = {
 
 def test_released_initialisation_of_a_denoiser() -> None:
     torch.manual_seed(0)
-    denoiser = Denoiser(DenoiserConfig(54, 64, 32, dim=64, n_layers=3, n_heads=4))
+    denoiser = Denoiser(DenoiserConfig(motion_dim=54, speech_dim=64, style_dim=32, dim=64, n_layers=3, n_heads=4))
     initialise(denoiser, "released")
     parameters = dict(denoiser.named_parameters())
     for name in UNIT_SPREAD:
@@ -48,7 +48,7 @@ def test_released_initialisation_of_a_denoiser() -> None:
 
 def test_small_initialisation_changes_nothing() -> None:
     torch.manual_seed(0)
-    encoder = StyleEncoder(StyleEncoderConfig(54, dim=32, n_layers=2))
+    encoder = StyleEncoder(StyleEncoderConfig(motion_dim=54, dim=32, n_layers=2))
     before = {key: value.clone() for key, value in encoder.state_dict().items()}
     initialise(encoder, "small")
     assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
@@ -56,7 +56,7 @@ def test_small_initialisation_changes_nothing() -> None:
 
 def test_positions_of_the_style_encoder_are_followed_by_dropout_in_training_alone() -> None:
     torch.manual_seed(0)
-    encoder = StyleEncoder(StyleEncoderConfig(54, dim=32, n_layers=1, dropout=0.0, position_dropout=0.1))
+    encoder = StyleEncoder(StyleEncoderConfig(motion_dim=54, dim=32, n_layers=1, dropout=0.0, position_dropout=0.1))
     motion = torch.randn(2, 20, 54)
     with torch.no_grad():
         assert not torch.equal(encoder(motion), encoder(motion))
@@ -106,4 +106,6 @@ def test_the_papers_recipes_follow_the_released_training() -> None:
 
 def test_earlier_names_of_loss_terms_are_refused_with_the_new_one() -> None:
     with pytest.raises(UsageError, match="'vertex_velocity' is now called 'vertex_velocity_mm2'"):
-        DenoiserStage(DenoiserConfig(55, 8), LoopConfig(1, 1), {"simple": 1.0, "vertex_velocity": 1.0})
+        DenoiserStage(
+            DenoiserConfig(motion_dim=55, speech_dim=8), LoopConfig(1, 1), {"simple": 1.0, "vertex_velocity": 1.0}
+        )

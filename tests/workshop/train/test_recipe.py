@@ -20,7 +20,7 @@ from diffposetalk.speech.transcript.timing import phone_labels
 from diffposetalk.workshop.corpus.build import build_corpus
 from diffposetalk.workshop.corpus.voices import list_voices
 from diffposetalk.workshop.train.lite.material import split_speakers
-from diffposetalk.workshop.train.lite.recipe import lip_gap_basis, train_recipe
+from diffposetalk.workshop.train.lite.recipe import train_recipe
 
 RECIPE = """
 name = "small"
@@ -138,7 +138,7 @@ def test_lip_gap_basis_is_the_change_of_the_heads_lip_gap() -> None:
     from diffposetalk.head import load_head
 
     head = load_head("anny")
-    basis = lip_gap_basis(head)
+    basis = head.lip_gap_basis()
     weights = np.zeros(52, np.float32)
     jaw = list(head.expression_names).index("jawOpen")
     weights[jaw] = 0.5

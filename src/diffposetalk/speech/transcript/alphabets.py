@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
-from diffposetalk.speech.transcript.labels import Word
+from diffposetalk.speech.transcript.labels import Label
 from diffposetalk.speech.transcript.phone_maps import SILENCES, from_ipa, from_radio
 from diffposetalk.speech.transcript.phones import Phone
 
@@ -38,7 +38,7 @@ MOST_UNKNOWN = 0.34
 """Largest share of unknown labels in a tier of phones."""
 
 
-def phones_of_labels(labels: Sequence[Word]) -> tuple[Phone, ...]:
+def phones_of_labels(labels: Sequence[Label]) -> tuple[Phone, ...]:
     """Translate the phone labels of one recording to the inventory of `transcript.phones`.
 
     The alphabet is found from all labels together. What is not transcribed (`UNTRANSCRIBED`) is left out.
@@ -65,7 +65,7 @@ def phones_of_labels(labels: Sequence[Word]) -> tuple[Phone, ...]:
     return tuple(phones)
 
 
-def are_phones(labels: Sequence[Word]) -> bool:
+def are_phones(labels: Sequence[Label]) -> bool:
     """Return whether labels without a name are phones rather than words: short, and nearly all in one alphabet."""
     labels = [label for label in labels if not UNTRANSCRIBED.fullmatch(label.text)]
     if len(labels) < 2 or sum(len(label.text) for label in labels) > 2.5 * len(labels):
@@ -76,7 +76,7 @@ def are_phones(labels: Sequence[Word]) -> bool:
     return sum(translate(label) is not None for label in labels) >= 0.9 * len(labels)
 
 
-def _alphabet(labels: Sequence[Word]) -> Callable[[Word], list[Phone] | None]:
+def _alphabet(labels: Sequence[Label]) -> Callable[[Label], list[Phone] | None]:
     """Return the reader of the alphabet that the labels are written in; it returns None for an unknown label."""
     known = sum(_radio(label) is not None for label in labels)
     if known >= 0.9 * len(labels):
@@ -84,20 +84,20 @@ def _alphabet(labels: Sequence[Word]) -> Callable[[Word], list[Phone] | None]:
     return _xsampa if all(label.text.isascii() for label in labels) else _ipa
 
 
-def _radio(label: Word) -> list[Phone] | None:
+def _radio(label: Label) -> list[Phone] | None:
     name = _TIMIT.get(label.text.lower(), label.text)
     if name.lower().rstrip("012") not in _ARPABET and name not in SILENCES and name.lower() not in SILENCES:
         return None
     return from_radio(name, label.start, label.end)
 
 
-def _ipa(label: Word) -> list[Phone] | None:
+def _ipa(label: Label) -> list[Phone] | None:
     phones = from_ipa(label.text, label.start, label.end)
     unknown = bool(phones) and phones[0].symbol == "sil" and label.text not in SILENCES
     return None if unknown else phones
 
 
-def _xsampa(label: Word) -> list[Phone] | None:
+def _xsampa(label: Label) -> list[Phone] | None:
     if label.text in SILENCES:
         return from_radio("sil", label.start, label.end)
     text = re.sub(r"_[^_]|[\"%:~=']|<[^>]*>", "", label.text)
@@ -105,4 +105,4 @@ def _xsampa(label: Word) -> list[Phone] | None:
     if not symbols or "".join(symbols) != text:
         return None
     ipa = "".join(_XSAMPA.get(symbol, symbol) for symbol in symbols)
-    return _ipa(Word(ipa, label.start, label.end))
+    return _ipa(Label(ipa, label.start, label.end))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from diffposetalk.errors import InputError
 from diffposetalk.files.parsing import parsing
 from diffposetalk.speech.transcript.decoding import text_of
+from diffposetalk.speech.transcript.labels import Label
 
 SHORTEST_S = 0.05
 """A shorter caption is only a step of rolling captions, seconds."""
@@ -19,18 +19,7 @@ _SPEAKER = re.compile(r"^\s*(?:>>+|[-\u2013\u2014])?\s*(?:[A-Z][A-Z .'-]*:)?")
 """What stands before the words of a caption: a dash, or the name of who speaks, in capitals."""
 
 
-@dataclass(frozen=True)
-class Caption:
-    """Words with the time in which they are shown."""
-
-    text: str
-    start: float
-    """Seconds."""
-    end: float
-    """Seconds."""
-
-
-def read_captions(path: Path) -> tuple[Caption, ...]:
+def read_captions(path: Path) -> tuple[Label, ...]:
     """Read captions in order of their time.
 
     What is not said is left out: formatting, sounds in brackets or parentheses, names of speakers in capitals. Rolling
@@ -43,7 +32,7 @@ def read_captions(path: Path) -> tuple[Caption, ...]:
         return _captions(path, text_of(path, "transcript"))
 
 
-def _captions(path: Path, text: str) -> tuple[Caption, ...]:
+def _captions(path: Path, text: str) -> tuple[Label, ...]:
     if re.search(r"^\[Script Info\]|^Dialogue:", text, re.MULTILINE):
         raise InputError(f"{path}: captions in the format of SubStation Alpha (.ass); convert them to .srt")
     cues = sorted(_cues(path, text), key=lambda cue: cue[:2])
@@ -56,7 +45,7 @@ def _captions(path: Path, text: str) -> tuple[Caption, ...]:
         rolling = start <= end_before + SHORTEST_S
         new = _without_repeated(lines, before) if rolling else lines
         if words := " ".join(_said(line) for line in new).strip():
-            captions.append(Caption(words, start, end))
+            captions.append(Label(words, start, end))
         if lines:
             before = lines
         end_before = end

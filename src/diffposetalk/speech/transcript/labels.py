@@ -19,8 +19,8 @@ PAUSES = frozenset({"", "sil", "sp", "pau", "<eps>", "<sil>", "<p:>", "<p>", "#"
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """A word, or a phone, with its time."""
+class Label:
+    """A word, a phone or a caption with its time."""
 
     text: str
     start: float
@@ -29,7 +29,7 @@ class Word:
     """Seconds; above `start`."""
 
 
-def read_grid(path: Path) -> tuple[Word, ...]:
+def read_grid(path: Path) -> tuple[Label, ...]:
     """Read a GRID ``.align`` file: ``start end word`` lines, 25,000 units a second.
 
     Raises:
@@ -37,11 +37,11 @@ def read_grid(path: Path) -> tuple[Word, ...]:
     """
     with parsing(path, "GRID alignment"):
         rows = [line.split() for line in _lines(path)]
-        words = (Word(word, int(start) / GRID_TICKS, int(end) / GRID_TICKS) for start, end, word in rows)
+        words = (Label(word, int(start) / GRID_TICKS, int(end) / GRID_TICKS) for start, end, word in rows)
         return _in_order(path, [word for word in words if word.text not in PAUSES])
 
 
-def read_lab(path: Path) -> tuple[Word, ...] | str:
+def read_lab(path: Path) -> tuple[Label, ...] | str:
     """Read a ``.lab`` file: HTK's ``start end label`` lines, or plain text, which is returned as it is.
 
     Times are seconds where they have a decimal point, else units of 100 ns.
@@ -56,11 +56,11 @@ def read_lab(path: Path) -> tuple[Word, ...] | str:
             return " ".join(line.strip() for line in lines)
         seconds = any("." in time for row in rows for time in row[:2])
         unit = 1 if seconds else HTK_TICKS
-        words = (Word(label, float(start) / unit, float(end) / unit) for start, end, label in rows)
+        words = (Label(label, float(start) / unit, float(end) / unit) for start, end, label in rows)
         return _in_order(path, [word for word in words if word.text.lower() not in PAUSES])
 
 
-def read_textgrid(path: Path) -> dict[str, tuple[Word, ...]]:
+def read_textgrid(path: Path) -> dict[str, tuple[Label, ...]]:
     """Read the interval tiers of a Praat TextGrid, long or short form, by lower-case name.
 
     Raises:
@@ -74,7 +74,7 @@ def read_textgrid(path: Path) -> dict[str, tuple[Word, ...]]:
         values = re.findall(r'"((?:[^"]|"")*)"|(?<![\w.\[])(-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)(?![\w.\]])', text)
         stream = iter([number if number else label.replace('""', '"') for label, number in values][2:])
         start, _end, n_tiers = float(next(stream)), float(next(stream)), int(next(stream))
-        tiers: dict[str, tuple[Word, ...]] = {}
+        tiers: dict[str, tuple[Label, ...]] = {}
         for _ in range(n_tiers):
             kind, name = next(stream), next(stream).lower()
             _first, _last, count = float(next(stream)), float(next(stream)), int(next(stream))
@@ -84,13 +84,13 @@ def read_textgrid(path: Path) -> dict[str, tuple[Word, ...]]:
                 end = float(next(stream)) if kind == "IntervalTier" else begin
                 label = next(stream).strip()
                 if kind == "IntervalTier" and label.lower() not in PAUSES:
-                    words.append(Word(label, begin - start, end - start))
+                    words.append(Label(label, begin - start, end - start))
             if kind == "IntervalTier":
                 tiers[name] = _in_order(path, words)
         return tiers
 
 
-def _in_order(path: Path, words: list[Word]) -> tuple[Word, ...]:
+def _in_order(path: Path, words: list[Label]) -> tuple[Label, ...]:
     last = 0.0
     for word in words:
         if not (word.start >= last - 1e-3 and word.end > word.start):

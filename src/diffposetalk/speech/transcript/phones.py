@@ -86,56 +86,45 @@ class PhoneFeatures:
     """For diphthongs, the symbol of the target that the second half moves to."""
 
 
-def _vowel(
-    symbol: str,
-    visual: str,
-    openness: float,
-    jaw: float,
-    rounded: float = 0.0,
-    spread: float = 0.0,
-    front: float = 0.0,
-    back: float = 0.0,
-    glide: str | None = None,
-) -> PhoneFeatures:
+_VOWELS = """
+aa  open    0.88 0.85 0.00 0.05 0.00 0.50
+ae  open    0.78 0.75 0.00 0.40 0.50 0.00
+ah  open    0.65 0.65 0.00 0.05 0.10 0.20
+ax  open    0.46 0.42 0.00 0.05 0.20 0.20
+ao  round   0.66 0.60 0.55 0.00 0.00 0.60
+aw  open    0.92 0.85 0.05 0.05 0.20 0.30 uh
+ay  open    0.92 0.85 0.00 0.10 0.10 0.30 ih
+eh  spread  0.56 0.58 0.00 0.45 0.60 0.00
+e   spread  0.45 0.45 0.00 0.60 0.80 0.00
+er  round   0.36 0.36 0.35 0.00 0.30 0.40
+ey  spread  0.50 0.52 0.00 0.55 0.70 0.00 iy
+ih  spread  0.40 0.38 0.00 0.45 0.75 0.00
+iy  spread  0.33 0.25 0.00 1.00 1.00 0.00
+o   round   0.50 0.50 0.75 0.00 0.00 0.70
+ow  round   0.55 0.52 0.70 0.00 0.00 0.60 uw
+oy  round   0.65 0.65 0.75 0.00 0.00 0.60 ih
+uh  round   0.38 0.35 0.60 0.00 0.00 0.60
+uw  round   0.32 0.20 1.00 0.00 0.00 0.80
+ue  round   0.25 0.20 0.95 0.00 0.90 0.00
+oe  round   0.45 0.45 0.75 0.00 0.70 0.00
+"""
+"""The vowels: symbol, visual class, lips (`openness`), jaw, rounded, spread, tongue front, tongue back, and glide."""
+
+
+def _vowel(row: str) -> PhoneFeatures:
+    """Return the features of a row of `_VOWELS`."""
+    symbol, visual, *grades = row.split()
+    glide = grades.pop() if len(grades) > 6 else None
+    lips, jaw, rounded, spread, front, back = map(float, grades)
     return PhoneFeatures(
-        symbol,
-        visual,
-        vowel=True,
-        voiced=True,
-        openness=openness,
-        jaw=jaw,
-        rounded=rounded,
-        spread=spread,
-        tongue_front=front,
-        tongue_back=back,
-        glide=glide,
+        symbol, visual, True, True, lips, jaw, rounded, spread, tongue_front=front, tongue_back=back, glide=glide
     )
 
 
-# fmt: off (a table)
+# fmt: off
 _INVENTORY = (
     PhoneFeatures("sil", "sil"),
-    # vowels                      lips  jaw   round spread front back
-    _vowel("aa", "open", 0.88, 0.85, 0.00, 0.05, 0.00, 0.50),
-    _vowel("ae", "open", 0.78, 0.75, 0.00, 0.40, 0.50, 0.00),
-    _vowel("ah", "open", 0.65, 0.65, 0.00, 0.05, 0.10, 0.20),
-    _vowel("ax", "open", 0.46, 0.42, 0.00, 0.05, 0.20, 0.20),
-    _vowel("ao", "round", 0.66, 0.60, 0.55, 0.00, 0.00, 0.60),
-    _vowel("aw", "open", 0.92, 0.85, 0.05, 0.05, 0.20, 0.30, glide="uh"),
-    _vowel("ay", "open", 0.92, 0.85, 0.00, 0.10, 0.10, 0.30, glide="ih"),
-    _vowel("eh", "spread", 0.56, 0.58, 0.00, 0.45, 0.60, 0.00),
-    _vowel("e", "spread", 0.45, 0.45, 0.00, 0.60, 0.80, 0.00),
-    _vowel("er", "round", 0.36, 0.36, 0.35, 0.00, 0.30, 0.40),
-    _vowel("ey", "spread", 0.50, 0.52, 0.00, 0.55, 0.70, 0.00, glide="iy"),
-    _vowel("ih", "spread", 0.40, 0.38, 0.00, 0.45, 0.75, 0.00),
-    _vowel("iy", "spread", 0.33, 0.25, 0.00, 1.00, 1.00, 0.00),
-    _vowel("o", "round", 0.50, 0.50, 0.75, 0.00, 0.00, 0.70),
-    _vowel("ow", "round", 0.55, 0.52, 0.70, 0.00, 0.00, 0.60, glide="uw"),
-    _vowel("oy", "round", 0.65, 0.65, 0.75, 0.00, 0.00, 0.60, glide="ih"),
-    _vowel("uh", "round", 0.38, 0.35, 0.60, 0.00, 0.00, 0.60),
-    _vowel("uw", "round", 0.32, 0.20, 1.00, 0.00, 0.00, 0.80),
-    _vowel("ue", "round", 0.25, 0.20, 0.95, 0.00, 0.90, 0.00),
-    _vowel("oe", "round", 0.45, 0.45, 0.75, 0.00, 0.70, 0.00),
+    *map(_vowel, _VOWELS.strip().splitlines()),
     # bilabial and labiodental
     PhoneFeatures("p", "bil", jaw=0.15, bilabial=True, stop=True),
     PhoneFeatures("b", "bil", voiced=True, jaw=0.17, bilabial=True, stop=True),

@@ -24,7 +24,7 @@ from diffposetalk.speech.transcript import labels
 from diffposetalk.speech.transcript.alphabets import UNTRANSCRIBED, are_phones, phones_of_labels
 from diffposetalk.speech.transcript.captions import read_captions
 from diffposetalk.speech.transcript.decoding import text_of
-from diffposetalk.speech.transcript.labels import Word
+from diffposetalk.speech.transcript.labels import Label
 from diffposetalk.speech.transcript.phones import Phone
 
 PHRASE_GAP_S = 0.3
@@ -104,7 +104,7 @@ def _word_times(path: Path) -> Transcript:
             content = content.get("words") or content.get("segments")
         if not isinstance(content, list):
             raise InputError(f"{path}: neither words nor segments in it")
-        words: list[Word] = []
+        words: list[Label] = []
         waiting = ""
         for entry in (word for part in content for word in (part.get("words") or [part])):
             text = str(entry.get("word") or entry.get("text") or "").strip()
@@ -117,7 +117,7 @@ def _word_times(path: Path) -> Transcript:
             start, end = float(entry["start"]), float(entry["end"])
             if not 0 <= start <= end < math.inf:
                 raise InputError(f"{path}: the times of {text!r} ({start:g} to {end:g} s) are not in order")
-            words.append(Word(waiting + text, start, end))
+            words.append(Label(waiting + text, start, end))
             waiting = ""
         if waiting:
             raise InputError(f"{path}: the words have no times (start, end)")
@@ -144,7 +144,7 @@ def _textgrid(path: Path) -> Transcript:
     return _by_phones(path, labelled) if by_phones else Transcript(str(path), _phrases(labelled))
 
 
-def _by_phones(path: Path, labelled: Sequence[Word]) -> Transcript:
+def _by_phones(path: Path, labelled: Sequence[Label]) -> Transcript:
     with parsing(path, "transcript"):
         unknown = [label for label in labelled if UNTRANSCRIBED.fullmatch(label.text)]
         phones = phones_of_labels(labelled)
@@ -174,9 +174,9 @@ READERS: dict[str, Callable[[Path], Transcript]] = {
 """Suffix -> reader."""
 
 
-def _phrases(words: Sequence[Word]) -> tuple[Phrase, ...]:
+def _phrases(words: Sequence[Label]) -> tuple[Phrase, ...]:
     """Group words with times to phrases between pauses and between what is not transcribed."""
-    groups: list[list[Word]] = []
+    groups: list[list[Label]] = []
     ended = True
     for word in words:
         if UNTRANSCRIBED.fullmatch(word.text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,22 +12,23 @@ from typing import Any, Protocol
 import torch
 
 from diffposetalk.config import to_dict
+from diffposetalk.model.checkpoint import SamplingDefaults
 from diffposetalk.progress import Progress, labelled
 from diffposetalk.workshop.train.lock import training_lock
 
 
-class TrainingSettings(Protocol):
-    """The settings that recipes of all kinds have."""
+@dataclass(frozen=True, kw_only=True)
+class BaseRecipe:
+    """What recipes of all kinds have."""
 
-    @property
-    def threads(self) -> int:
-        """Processor threads; 0 for one per core."""
-        ...
-
-    @property
-    def device(self) -> str:
-        """Where the networks learn."""
-        ...
+    name: str
+    """Name of the model and of its file."""
+    device: str = "cpu"
+    """Where the networks learn."""
+    threads: int = 0
+    """Processor threads; 0 for one per core."""
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+    """Sampling defaults of the model."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,40 @@ class Run:
         return labelled(self.progress, stage)
 
 
+class Savable(Protocol):
+    """A model."""
+
+    def save(self, path: Path) -> None:
+        """Write its file."""
+        ...
+
+
+def train_stages(
+    recipe: BaseRecipe,
+    folder: str | Path,
+    stages: Callable[[Run], tuple[Savable, dict[str, float]]],
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train all stages of a recipe and save the model. Finished stages and checkpoints in ``folder`` are taken up.
+
+    Args:
+        recipe: the resolved recipe.
+        folder: of the training; made if absent.
+        stages: trains; returns the model and validation figures of the stages.
+        progress: called as the work goes on.
+
+    Returns:
+        Path of the model and the figures.
+    """
+    with training_run(recipe, folder, progress) as run:
+        model, figures = stages(run)
+        target = run.folder / f"{recipe.name}.safetensors"
+        model.save(target)
+    return {"model": str(target), "figures": figures}
+
+
 @contextlib.contextmanager
-def training_run(recipe: TrainingSettings, folder: str | Path, progress: Progress | None = None) -> Iterator[Run]:
+def training_run(recipe: BaseRecipe, folder: str | Path, progress: Progress | None = None) -> Iterator[Run]:
     """Hold a folder for one training, write the resolved recipe there and set the processor threads.
 
     Args:

@@ -12,7 +12,7 @@ from diffposetalk.cli import run
 from diffposetalk.errors import InputError
 from diffposetalk.media import save_audio
 from diffposetalk.speech import SAMPLE_RATE, Speech
-from diffposetalk.speech.transcript.labels import Word
+from diffposetalk.speech.transcript.labels import Label
 from diffposetalk.speech.transcript.phones import Phone, check_phones
 from diffposetalk.workshop.corpus.build import build_corpus
 from diffposetalk.workshop.corpus.recordings.recording import Recording
@@ -47,8 +47,8 @@ def voiced(seconds: float) -> Speech:
         ({"text": None}, 2.0, "no transcript"),
         ({"language": "de"}, 2.0, "language cannot be aligned"),
         ({"text": "qwrtzpl"}, 2.0, "not in the dictionary"),
-        ({"phones": (Word("AA1", 0.0, 1.5),)}, 2.0, "implausibly long"),
-        ({"phones": tuple(Word("T", k / 50, (k + 1) / 50) for k in range(90))}, 2.0, "phones a second"),
+        ({"phones": (Label("AA1", 0.0, 1.5),)}, 2.0, "implausibly long"),
+        ({"phones": tuple(Label("T", k / 50, (k + 1) / 50) for k in range(90))}, 2.0, "phones a second"),
     ],
 )
 def test_what_is_left_out(changes: dict[str, object], seconds: float, reason: str) -> None:
@@ -58,7 +58,7 @@ def test_what_is_left_out(changes: dict[str, object], seconds: float, reason: st
 
 def test_given_phones_are_taken() -> None:
     phones = phones_of(
-        recording(phones=(Word("HH", 0.5, 0.6), Word("AY1", 0.6, 0.9), Word("ʃ", 0.9, 1.0))), voiced(2.0)
+        recording(phones=(Label("HH", 0.5, 0.6), Label("AY1", 0.6, 0.9), Label("ʃ", 0.9, 1.0))), voiced(2.0)
     )
     assert [phone.symbol for phone in phones if phone.symbol != "sil"] == ["hh", "ay", "sh"]
     check_phones(phones, 2.0)

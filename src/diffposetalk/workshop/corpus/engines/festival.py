@@ -20,21 +20,14 @@ from diffposetalk.workshop.corpus.engines.base import EngineOutput, Line, Voice,
 _TIME_SHIFTS: dict[str, float] = {}
 """Seconds to add to the phone times, by voice (measured against forced alignment and closures)."""
 
-_VOICES = {
-    "kal_diphone": ("en", 1.0, "BSD-like (CMU)"),
-    "ked_diphone": ("en", 1.0, "BSD-like (CMU)"),
-    "cmu_us_slt_arctic_hts": ("en", 1.0, "BSD-like (CMU)"),
-    "lp_diphone": ("it", 1.0, "GPL-2+"),
-    "pc_diphone": ("it", 1.0, "GPL-2+"),
-    "suo_fi_lj_diphone": ("fi", 1.0, "LGPL-2.1+"),
-    "hy_fi_mv_diphone": ("fi", 1.0, "LGPL-2.1+"),
-    "czech_dita": ("cs", 1.0, "voice free for any use, engine GPL"),
-    "czech_krb": ("cs", 1.0, "voice free for any use, engine GPL"),
-    "czech_machac": ("cs", 1.0, "voice free for any use, engine GPL"),
-    "czech_ph": ("cs", 1.0, "voice free for any use, engine GPL"),
-    "upc_ca_ona_hts": ("ca", 1.0, "LGPL-3"),
-}
-"""Language, share and licence, by voice."""
+_VOICES = (
+    ("en", "BSD-like (CMU)", "kal_diphone ked_diphone cmu_us_slt_arctic_hts"),
+    ("it", "GPL-2+", "lp_diphone pc_diphone"),
+    ("fi", "LGPL-2.1+", "suo_fi_lj_diphone hy_fi_mv_diphone"),
+    ("cs", "voice free for any use, engine GPL", "czech_dita czech_krb czech_machac czech_ph"),
+    ("ca", "LGPL-3", "upc_ca_ona_hts"),
+)
+"""Language, licence, and the names of its voices."""
 
 _TABLES = {"it": phone_maps.ITALIAN, "fi": phone_maps.FINNISH, "cs": phone_maps.CZECH, "ca": phone_maps.CATALAN}
 
@@ -89,8 +82,9 @@ class Festival:
         """Return the voices of our table that `(voice.list)` names."""
         installed = _installed()
         return [
-            Voice("festival", f"festival:{name}", language, share, True, licence)
-            for name, (language, share, licence) in _VOICES.items()
+            Voice("festival", f"festival:{name}", language, 1.0, True, licence)
+            for language, licence, names in _VOICES
+            for name in names.split()
             if name in installed
         ]
 

@@ -16,60 +16,39 @@ import numpy as np
 from diffposetalk.errors import UsageError
 
 
-def _parameter(default: float, low: float, high: float) -> float:
-    return field(default=default, metadata={"range": (low, high)})
+def _parameter(default: float, low: float, high: float, meaning: str) -> float:
+    return field(default=default, metadata={"range": (low, high), "meaning": meaning})
 
 
 @dataclass(frozen=True)
 class Manner:
-    """How one speaker moves. Every field has a range (`Manner.ranges`); the default is a neutral speaker."""
+    """How one speaker moves: the default (a neutral speaker), the range (`Manner.ranges`) and the meaning of each parameter."""
 
-    mouth_opening: float = _parameter(1.0, 0.6, 1.4)
-    """Scale of how far vowels open the mouth."""
-    precision: float = _parameter(0.6, 0.1, 1.0)
-    """How fully quick sounds reach their targets: 0 mumbles, 1 speaks clearly."""
-    jaw_lip_balance: float = _parameter(0.5, 0.0, 1.0)
-    """Share of the opening that the jaw makes; the lips make the rest."""
-    energy_coupling: float = _parameter(0.3, 0.1, 1.0)
-    """How strongly loudness and stress widen the mouth."""
-    rounding: float = _parameter(1.0, 0.4, 1.6)
-    """Scale of pucker and funnel on rounded sounds."""
-    spread: float = _parameter(1.0, 0.4, 1.6)
-    """Scale of stretched lip corners on spread vowels."""
-    anticipation: float = _parameter(0.02, -0.01, 0.05)
-    """Seconds by which the mouth runs ahead of the sound."""
-    smile: float = _parameter(0.06, 0.0, 0.6)
-    """Raised lip corners held while speaking, with cheeks to match."""
-    frown: float = _parameter(0.03, 0.0, 0.4)
-    """Lowered lip corners held while speaking."""
-    upper_lip: float = _parameter(0.1, 0.0, 0.5)
-    """How much of the opening the upper lip does by rising."""
-    lip_press: float = _parameter(0.1, 0.0, 0.5)
-    """Pressed lips in closures and pauses."""
-    brow_raise: float = _parameter(0.0, -0.5, 0.5)
-    """Brow posture at rest: below 0 lowered, above 0 raised."""
-    brow_activity: float = _parameter(0.5, 0.0, 1.4)
-    """Size of brow movements on accents and questions."""
-    blink_rate: float = _parameter(20.0, 8.0, 40.0)
-    """Blinks per minute."""
-    eye_openness: float = _parameter(0.0, -0.5, 0.5)
-    """Lid posture: below 0 narrowed, above 0 wide."""
-    gaze_activity: float = _parameter(0.5, 0.1, 1.4)
-    """How far and how often the eyes move."""
-    head_pitch: float = _parameter(0.036, 0.006, 0.1)
-    """Spread of nodding posture, radians."""
-    head_yaw: float = _parameter(0.045, 0.006, 0.13)
-    """Spread of turning, radians."""
-    head_roll: float = _parameter(0.024, 0.004, 0.07)
-    """Spread of sideways tilting, radians."""
-    nod_on_accent: float = _parameter(0.6, 0.0, 1.5)
-    """Size of nods on accented syllables; 1 is about 4 degrees."""
-    head_tilt: float = _parameter(0.0, -0.14, 0.14)
-    """Sideways tilt held at rest, radians; above 0 toward the right shoulder."""
-    head_speed: float = _parameter(1.2, 0.5, 2.0)
-    """Speed of sway, strokes and new postures."""
-    asymmetry: float = _parameter(0.0, -1.0, 1.0)
-    """Side that moves more in mouth and brows: above 0 the left."""
+    # fmt: off
+    mouth_opening: float = _parameter(1.0, 0.6, 1.4, "Scale of how far vowels open the mouth.")
+    precision: float = _parameter(0.6, 0.1, 1.0, "How fully quick sounds reach their targets: 0 mumbles, 1 speaks clearly.")
+    jaw_lip_balance: float = _parameter(0.5, 0.0, 1.0, "Share of the opening that the jaw makes; the lips make the rest.")
+    energy_coupling: float = _parameter(0.3, 0.1, 1.0, "How strongly loudness and stress widen the mouth.")
+    rounding: float = _parameter(1.0, 0.4, 1.6, "Scale of pucker and funnel on rounded sounds.")
+    spread: float = _parameter(1.0, 0.4, 1.6, "Scale of stretched lip corners on spread vowels.")
+    anticipation: float = _parameter(0.02, -0.01, 0.05, "Seconds by which the mouth runs ahead of the sound.")
+    smile: float = _parameter(0.06, 0.0, 0.6, "Raised lip corners held while speaking, with cheeks to match.")
+    frown: float = _parameter(0.03, 0.0, 0.4, "Lowered lip corners held while speaking.")
+    upper_lip: float = _parameter(0.1, 0.0, 0.5, "How much of the opening the upper lip does by rising.")
+    lip_press: float = _parameter(0.1, 0.0, 0.5, "Pressed lips in closures and pauses.")
+    brow_raise: float = _parameter(0.0, -0.5, 0.5, "Brow posture at rest: below 0 lowered, above 0 raised.")
+    brow_activity: float = _parameter(0.5, 0.0, 1.4, "Size of brow movements on accents and questions.")
+    blink_rate: float = _parameter(20.0, 8.0, 40.0, "Blinks per minute.")
+    eye_openness: float = _parameter(0.0, -0.5, 0.5, "Lid posture: below 0 narrowed, above 0 wide.")
+    gaze_activity: float = _parameter(0.5, 0.1, 1.4, "How far and how often the eyes move.")
+    head_pitch: float = _parameter(0.036, 0.006, 0.1, "Spread of nodding posture, radians.")
+    head_yaw: float = _parameter(0.045, 0.006, 0.13, "Spread of turning, radians.")
+    head_roll: float = _parameter(0.024, 0.004, 0.07, "Spread of sideways tilting, radians.")
+    nod_on_accent: float = _parameter(0.6, 0.0, 1.5, "Size of nods on accented syllables; 1 is about 4 degrees.")
+    head_tilt: float = _parameter(0.0, -0.14, 0.14, "Sideways tilt held at rest, radians; above 0 toward the right shoulder.")
+    head_speed: float = _parameter(1.2, 0.5, 2.0, "Speed of sway, strokes and new postures.")
+    asymmetry: float = _parameter(0.0, -1.0, 1.0, "Side that moves more in mouth and brows: above 0 the left.")
+    # fmt: on
 
     def __post_init__(self) -> None:
         for name, (low, high) in self.ranges().items():

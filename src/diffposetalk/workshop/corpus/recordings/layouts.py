@@ -185,7 +185,7 @@ READERS: tuple[Callable[[Path], list[Recording] | None], ...] = (
 """Readers in the order in which they are tried."""
 
 
-def _labels_beside(path: Path) -> tuple[str | None, tuple[labels.Word, ...], tuple[labels.Word, ...]]:
+def _labels_beside(path: Path) -> tuple[str | None, tuple[labels.Label, ...], tuple[labels.Label, ...]]:
     """Return text, words and phones from the label files beside a recording."""
     for suffix in (".TextGrid", ".textgrid"):
         if path.with_suffix(suffix).is_file():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from diffposetalk.speech.transcript.labels import Word
+from diffposetalk.speech.transcript.labels import Label
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Recording:
     """Name of the corpus, for the manifest."""
     licence: str
     """Terms, such as ``CC0-1.0``; empty where unknown."""
-    words: tuple[Word, ...] = ()
+    words: tuple[Label, ...] = ()
     """Words with times, where the corpus gives them."""
-    phones: tuple[Word, ...] = ()
+    phones: tuple[Label, ...] = ()
     """Phones with times, where the corpus gives them: ARPAbet or IPA."""

@@ -84,17 +84,8 @@ class Take:
 
 
 def lip_gap_mm(motion: Motion, opening: np.ndarray) -> np.ndarray:
-    """Return the lip gap of a motion, ``(T,)`` millimetres; ``opening`` as from `opening_by_channel`."""
+    """Return the lip gap of a motion, ``(T,)`` millimetres; ``opening`` as for `measure`."""
     return motion.expression @ opening * 1e3
-
-
-def opening_by_channel(head_name: str) -> np.ndarray:
-    """Return by how much a unit of each channel opens the lips of a head, ``(E,)`` metres, mean of its lip pairs."""
-    from diffposetalk.head import load_head
-
-    head = load_head(head_name)
-    upper, lower = head.lip_pairs.T
-    return (head.expression_basis(upper) - head.expression_basis(lower))[..., 1].mean(1)
 
 
 def measure(clip: CorpusClip, opening: np.ndarray) -> Take:

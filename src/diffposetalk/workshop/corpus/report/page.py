@@ -149,6 +149,8 @@ def _measured(
     folder: Path, names: Sequence[str], show: Callable[[int], None]
 ) -> tuple[list[tuple[Phone, ...]], list[Take]]:
     """Return the phones of every clip of some speakers, and the measures of those clips that have motion."""
+    from diffposetalk.head import load_head
+
     phones: list[tuple[Phone, ...]] = []
     takes: list[Take] = []
     openings: dict[str, np.ndarray] = {}
@@ -158,7 +160,7 @@ def _measured(
             phones.append(clip.phones)
             if clip.motion is not None and clip.manner is not None:
                 if clip.motion.head not in openings:
-                    openings[clip.motion.head] = measures.opening_by_channel(clip.motion.head)
+                    openings[clip.motion.head] = load_head(clip.motion.head).lip_gap_basis().mean(1)
                 takes.append(measures.measure(clip, openings[clip.motion.head]))
     return phones, takes
 

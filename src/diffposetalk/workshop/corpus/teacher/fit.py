@@ -115,8 +115,8 @@ def phone_figures(
     counts = PhoneCounts.pooled(
         phone_counts(classifier.log_probabilities(each).argmax(1), said) for each, said in zip(features, labels)
     )
-    shares = {name: getattr(counts, name) for name in ("phones", "bilabials_found", "bilabials_right")}
-    return {name: float(np.nan_to_num(share)) for name, share in shares.items()}
+    names = ("phones", "bilabials_found", "bilabials_right")
+    return {name: float(np.nan_to_num(counts.shares[name])) for name in names}
 
 
 def _aligned_features(recording: Recording, whisper: WhisperEncoder) -> tuple[np.ndarray, np.ndarray] | None:

@@ -119,15 +119,11 @@ def _grouped(counted: Sequence[tuple[SpeakerInfo, PhoneCounts]]) -> dict[str, An
         counts = PhoneCounts.pooled(one for _, one in chosen)
         return {
             "speakers": len({info.speaker for info, _ in chosen}),
-            "steps": counts.n,
-            "phones": counts.phones,
-            "spoken_phones": counts.spoken_phones,
-            "bilabials_found": counts.bilabials_found,
-            "bilabials_right": counts.bilabials_right,
-            "false_closures": counts.false_closures,
-            "bilabials_said": counts.n_bilabial,
-            "bilabials_heard": counts.n_bilabial_heard,
-            "closures_heard": counts.n_closures,
+            "steps": counts.phones.total,
+            **counts.shares,
+            "bilabials_said": counts.bilabials_found.total,
+            "bilabials_heard": counts.bilabials_right.total,
+            "closures_heard": counts.false_closures.total,
         }
 
     def rows(attribute: str) -> dict[str, dict[str, float]]:

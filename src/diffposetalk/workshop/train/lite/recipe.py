@@ -6,11 +6,10 @@ It learns from a corpus, whose phones and manners are known, or from a data set 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from diffposetalk.config import load_config, to_dict
 from diffposetalk.data.tfhp import SPLITS
@@ -18,7 +17,7 @@ from diffposetalk.errors import UsageError
 from diffposetalk.generate.pretrained import model_path
 from diffposetalk.generate.talker import Talker
 from diffposetalk.head import HeadModel, load_head
-from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, fingerprint, load_model
+from diffposetalk.model.checkpoint import Model, ModelConfig, fingerprint, load_model
 from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder
@@ -46,16 +45,14 @@ from diffposetalk.workshop.train.lite.material import (
 from diffposetalk.workshop.train.lite.speech import SpeechClip, SpeechStage, phone_accuracy, train_speech
 from diffposetalk.workshop.train.lite.windows import EncodedClip
 from diffposetalk.workshop.train.losses import LinearSurface
-from diffposetalk.workshop.train.run import Run, training_run
+from diffposetalk.workshop.train.run import BaseRecipe, Run, train_stages
 from diffposetalk.workshop.train.style import StyleStage, retrieval_accuracy, train_style
 
 
-@dataclass(frozen=True)
-class Recipe:
+@dataclass(frozen=True, kw_only=True)
+class Recipe(BaseRecipe):
     """Everything that decides a model, given what it learns from: ``corpus`` or ``data``."""
 
-    name: str
-    """Name of the model and of its file."""
     denoiser: DenoiserStage
     speech: SpeechStage | None = None
     """Left out: the speech encoder of ``start`` stays as it is. Needs a corpus, which knows its phones."""
@@ -76,12 +73,6 @@ class Recipe:
     """Augmented copies of all speech."""
     validation_share: float = 0.08
     """Share of a corpus's speakers held out for validation; ``data`` has its own splits."""
-    threads: int = 0
-    """Processor threads; 0 for one per core."""
-    device: str = "cpu"
-    """Where the networks learn."""
-    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
-    """Sampling defaults of the model."""
     preset_seconds: float = 60.0
     """Length of the reference motion of each preset."""
 
@@ -124,18 +115,9 @@ class EncodedSplits:
 def train_recipe(
     path: str | Path, out: str | Path, overrides: Sequence[str] = (), progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Train all stages of a recipe. Finished stages and checkpoints in ``out`` are taken up.
-
-    Returns:
-        Path of the model and validation figures of each stage.
-    """
+    """Train a recipe's model in the folder ``out``; the result is that of `train_stages`."""
     recipe = load_config(Recipe, path, overrides)
-    start = _start(recipe)
-    with training_run(recipe, out, progress) as run:
-        model, figures = _train_stages(recipe, start, run)
-        target = run.folder / f"{recipe.name}.safetensors"
-        model.save(target)
-    return {"model": str(target), "figures": figures}
+    return train_stages(recipe, out, partial(_train_stages, recipe, _start(recipe)), progress)
 
 
 def _train_stages(recipe: Recipe, start: Model | None, run: Run) -> tuple[Model, dict[str, float]]:
@@ -237,7 +219,7 @@ def _denoiser(
         style_encoder,
         space,
         surface,
-        lip_gap_basis(head),
+        head.lip_gap_basis(),
         run.stage("denoiser", to_dict(stage), **inputs),
         start.denoiser if start else None,
     ).cpu()
@@ -315,9 +297,3 @@ def _presets(
         name: Style.blended([talker.read_style(motion, name) for motion in motions])
         for name, motions in of_speaker.items()
     }
-
-
-def lip_gap_basis(head: HeadModel) -> np.ndarray:
-    """Return ``(E, G)`` metres by which a unit of each expression weight opens the lips at each lip pair."""
-    upper, lower = head.lip_pairs[:, 0], head.lip_pairs[:, 1]
-    return head.expression_basis(upper)[..., 1] - head.expression_basis(lower)[..., 1]

@@ -11,7 +11,6 @@ from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.data.tfhp import TfhpReader, speaker_of
 from diffposetalk.diffusion.noise import ScheduleKind, Target
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.model.checkpoint import SamplingDefaults
 from diffposetalk.model.denoiser import DenoiserConfig
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
 from diffposetalk.model.speech_encoder import SpeechEncoderConfig
@@ -22,6 +21,7 @@ from diffposetalk.workshop.train.paper.batches import Batches
 from diffposetalk.workshop.train.paper.losses import PAPER_WEIGHTS, used_weights
 from diffposetalk.workshop.train.paper.resident import ResidentReader, ShardVideos
 from diffposetalk.workshop.train.paper.step import TwoWindows
+from diffposetalk.workshop.train.run import BaseRecipe
 from diffposetalk.workshop.train.style import StyleLearning
 
 
@@ -60,12 +60,10 @@ class PaperDenoiserStage:
     """What the weights begin from: see `initial.initialise`."""
 
 
-@dataclass(frozen=True)
-class PaperRecipe:
+@dataclass(frozen=True, kw_only=True)
+class PaperRecipe(BaseRecipe):
     """Everything that decides a model of the paper's kind, given the data."""
 
-    name: str
-    """Name of the model and of its file."""
     data: Path
     """TFHP data set (LMDB), or a folder of our shards."""
     style: StyleLearning
@@ -81,16 +79,10 @@ class PaperRecipe:
     """Head of the vertex losses: "flame" or a file."""
     head_pose: bool = True
     """Whether the motion vector has the head's rotation."""
-    device: str = "cpu"
-    """Where the networks learn."""
-    threads: int = 0
-    """Processor threads; 0 for one per core."""
     workers: int = 0
     """Processes that read ahead; 0 to read when needed."""
     resident: bool = False
     """Keep all data in memory, decoded once (about 230 MB an hour); for small data sets."""
-    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
-    """Sampling defaults of the model."""
 
     def __post_init__(self) -> None:
         if self.workers and self.resident:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ from diffposetalk.workshop.train.paper.pairs import DenoiserItems, StyleItems
 from diffposetalk.workshop.train.paper.recipe import Feed, PaperData, PaperDenoiserStage, PaperRecipe, SpeechPart
 from diffposetalk.workshop.train.paper.step import GeneratorDraws, Speaker, StyleOf, two_window_terms
 from diffposetalk.workshop.train.paper.surface import JawSurface, NoSurface, Surface, surface_of
-from diffposetalk.workshop.train.run import Run, StageRun, training_run
+from diffposetalk.workshop.train.run import Run, StageRun, train_stages
 from diffposetalk.workshop.train.style import Pairs, learn_style, retrieved
 
 VALIDATION_SEED = 1_000_003
@@ -78,26 +79,22 @@ class PaperLosses:
 def train_paper(
     path: str | Path, out: str | Path, overrides: Sequence[str] = (), progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Train both stages of a recipe. Finished stages and checkpoints in ``out`` are taken up.
-
-    Returns:
-        Path of the model and validation figures of each stage.
-    """
+    """Train the paper's model in the folder ``out``; the result is that of `train_stages`."""
     recipe = load_config(PaperRecipe, path, overrides)
-    data = PaperData.open(recipe)
-    with training_run(recipe, out, progress) as run:
-        target = run.folder / f"{recipe.name}.safetensors"
-        figures: dict[str, float] = {}
-        style_encoder = None
-        if recipe.needs_style_encoder:
-            style_run = run.stage("style", _stage_config(recipe, style=recipe.style))
-            style_encoder, figures["style_retrieval"] = train_paper_style(recipe, data, style_run)
-        if recipe.denoiser is None or recipe.speech is None:
-            assert style_encoder is not None
-            StyleReader(style_encoder, data.space).save(target)
-        else:
-            _train_speaker(recipe, recipe.denoiser, recipe.speech, data, style_encoder, run).save(target)
-    return {"model": str(target), "figures": figures}
+    return train_stages(recipe, out, partial(_train_stages, recipe, PaperData.open(recipe)), progress)
+
+
+def _train_stages(recipe: PaperRecipe, data: PaperData, run: Run) -> tuple[Model | StyleReader, dict[str, float]]:
+    """Train the style encoder, then the denoiser with its speech encoder; return the model and figures."""
+    figures: dict[str, float] = {}
+    style_encoder = None
+    if recipe.needs_style_encoder:
+        style_run = run.stage("style", _stage_config(recipe, style=recipe.style))
+        style_encoder, figures["style_retrieval"] = train_paper_style(recipe, data, style_run)
+    if recipe.denoiser is None or recipe.speech is None:
+        assert style_encoder is not None
+        return StyleReader(style_encoder, data.space), figures
+    return _train_speaker(recipe, recipe.denoiser, recipe.speech, data, style_encoder, run), figures
 
 
 def _stage_config(recipe: PaperRecipe, **parts: Any) -> dict[str, Any]:
