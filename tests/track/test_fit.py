@@ -96,7 +96,7 @@ def test_gaps_are_bridged_and_rates_are_changed(model: LandmarkModel, tmp_path) 
     slow = FaceLandmarks(points, np.arange(40) / 12.5, SIZE)
     found = of_landmarks(slow, model, Pinhole.of_size(SIZE), fps=25.0)
     assert len(found.motion) == 80 and found.motion.fps == 25.0
-    assert list(np.flatnonzero(~found.seen)) == [10, 11, 12]
+    assert list(np.flatnonzero(~found.detected)) == [10, 11, 12]
     assert found.quality.fps == pytest.approx(12.5)
     found.save(tmp_path / "talk.npz")
     from diffposetalk.motion import Motion

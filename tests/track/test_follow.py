@@ -27,7 +27,7 @@ def test_the_largest_is_followed_whatever_the_order() -> None:
     small, large = [face(500, size=30)], [face(150)]
     frames = [[*small, face(150 + i)] if i % 2 else [face(150 + i), *small] for i in range(30)]
     followed = of(frames, [])
-    assert followed.face.seen.all()
+    assert followed.face.detected.all()
     assert np.allclose(followed.face.points[:, :, 0].mean(1), large[0][:, 0].mean() + np.arange(30), atol=1)
     assert len(followed.others) == 1 and followed.others[0].box[0] > 400
 
@@ -40,12 +40,12 @@ def test_losses_and_cuts_make_takes() -> None:
         frames[i] = []
     followed = of(frames, [40])
     assert followed.takes() == [(0, 40), (40, 60), (76, 80)]
-    assert (~followed.face.seen).sum() == 20
+    assert (~followed.face.detected).sum() == 20
 
 
 def test_after_a_cut_the_largest_is_chosen_anew() -> None:
     followed = of([[face(100)]] * 20 + [[face(500)]] * 20, [20])
-    assert followed.face.seen.all() and not followed.others
+    assert followed.face.detected.all() and not followed.others
 
 
 def test_sharpness_tells_detail_from_blur() -> None:

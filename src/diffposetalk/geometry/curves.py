@@ -24,11 +24,11 @@ def lerp(values: np.ndarray, position: np.ndarray) -> np.ndarray:
     return values[low] * (1 - share) + values[high] * share
 
 
-def at_times(times: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+def at_times(times: np.ndarray, values: np.ndarray, new_times: np.ndarray) -> np.ndarray:
     """Interpolate values ``(T, ...)`` of rising times ``(T,)`` at other times ``(m,)``.
 
     Returns:
         ``(m, ...)`` float64; the first and the last values are held outside the times.
     """
-    position = np.interp(wanted, times, np.arange(len(times)))
+    position = np.interp(new_times, times, np.arange(len(times)))
     return lerp(np.asarray(values, np.float64), position)

@@ -66,15 +66,15 @@ def solve_weights(
         UsageError: shapes do not fit, a lower bound is above its upper bound, a strength is negative, or a number is not
             finite.
     """
-    wanted, moves = np.asarray(displacement, np.float64), np.asarray(basis, np.float64)
-    same_points = wanted.ndim == 3 and moves.shape[1:] == wanted.shape[1:]
-    wanted = wanted.reshape(len(wanted), int(np.prod(wanted.shape[1:])))
-    per_frame = moves.ndim == 3 and moves.shape[::2] == wanted.shape and not same_points
+    targets, moves = np.asarray(displacement, np.float64), np.asarray(basis, np.float64)
+    same_points = targets.ndim == 3 and moves.shape[1:] == targets.shape[1:]
+    targets = targets.reshape(len(targets), int(np.prod(targets.shape[1:])))
+    per_frame = moves.ndim == 3 and moves.shape[::2] == targets.shape and not same_points
     if not per_frame:
         moves = moves.reshape(len(moves), int(np.prod(moves.shape[1:])))
-    if moves.shape[-1] != wanted.shape[1]:
-        raise UsageError(f"the basis has {moves.shape[-1]} rows per weight, the displacements have {wanted.shape[1]}")
-    n_frames, n_weights = len(wanted), moves.shape[-2]
+    if moves.shape[-1] != targets.shape[1]:
+        raise UsageError(f"the basis has {moves.shape[-1]} rows per weight, the displacements have {targets.shape[1]}")
+    n_frames, n_weights = len(targets), moves.shape[-2]
     lows, highs, pulls = (np.broadcast_to(np.asarray(v, np.float64), (n_frames, n_weights)) for v in (low, high, 0.0))
     if (lows > highs).any():
         raise UsageError("a lower bound of the weights is above its upper bound")
@@ -83,9 +83,9 @@ def solve_weights(
         raise UsageError("ridge, temporal, sparsity and symmetry must be 0 or more")
     if per_frame:
         gram = moves @ moves.transpose(0, 2, 1)
-        pulls = (moves @ wanted[:, :, None])[..., 0]
+        pulls = (moves @ targets[:, :, None])[..., 0]
     else:
-        gram, pulls = moves @ moves.T, wanted @ moves.T
+        gram, pulls = moves @ moves.T, targets @ moves.T
     if not (np.isfinite(gram).all() and np.isfinite(pulls).all()):
         raise UsageError("the basis or the displacements hold numbers that are not finite")
     same = np.zeros((n_weights, n_weights))

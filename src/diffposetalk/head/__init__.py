@@ -166,12 +166,12 @@ def load_head(name: str = "anny") -> HeadModel:
 
         return AnnyHead.load()
     if name == "flame" or name in HEADS:
-        found = [path for each in HEADS if name in ("flame", each) for path in placed(each)]
-        if not found:
+        paths = [path for each in HEADS if name in ("flame", each) for path in placed(each)]
+        if not paths:
             from diffposetalk.head.flame.files import WHERE_FROM
 
             raise InputError(f"there is no {name} head in {asset_folder()}. {WHERE_FROM}")
-        return _load_flame(found[0])
+        return _load_flame(paths[0])
     path = Path(name)
     if path.suffix.lower() in (".glb", ".gltf", ".vrm"):
         from diffposetalk.head.shapes.head import TargetsHead

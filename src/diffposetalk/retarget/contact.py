@@ -27,31 +27,31 @@ class Contact:
     """``(T, k)`` factor on each row: largest if the lips touch or are pressed together, small if they are apart."""
 
     @staticmethod
-    def of(wanted: np.ndarray, controls: Controls, points: Correspondence) -> Contact:
-        """Find the frames in which the lips touch from wanted displacements ``(T, n, 3)``, mm."""
+    def of(displacements: np.ndarray, controls: Controls, points: Correspondence) -> Contact:
+        """Find the frames in which the lips touch from displacements ``(T, n, 3)``, mm."""
         pairs = np.array(points.contacts, int).reshape(-1, 2)
-        apart = np.maximum(_parting(wanted, pairs), 0) / TOUCH_MM
+        apart = np.maximum(_parting(displacements, pairs), 0) / TOUCH_MM
         strength = np.sqrt(CONTACT / max(len(pairs), 1)) * np.exp(-apart / 2)
         return Contact(pairs, _parting(controls.basis_mm, pairs), strength)
 
-    def joined(self, moves: np.ndarray, wanted: np.ndarray, displacements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def joined(self, moves: np.ndarray, right: np.ndarray, displacements: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Append these rows to the rows that are equal in all frames; the latter are replaced by their triangular (QR) factor.
 
         Args:
             moves: ``(C, N)`` basis of the other rows.
-            wanted: ``(T, N)`` right-hand sides of the other rows.
-            displacements: ``(T, n, 3)`` wanted displacements of the points, mm.
+            right: ``(T, N)`` right-hand sides of the other rows.
+            displacements: ``(T, n, 3)`` displacements of the points, mm.
 
         Returns:
             Basis ``(T, C, M)`` and right-hand sides ``(T, M)``.
         """
         if not len(self.pairs):
-            return moves, wanted
+            return moves, right
         turn, factor = np.linalg.qr(moves.T)
-        shared = np.broadcast_to(factor.T, (len(wanted), *factor.T.shape))
+        shared = np.broadcast_to(factor.T, (len(right), *factor.T.shape))
         own = self.moves[None] * self.strength[:, None]
         parting = _parting(displacements, self.pairs) * self.strength
-        return np.concatenate([shared, own], 2), np.concatenate([wanted @ turn, parting], 1)
+        return np.concatenate([shared, own], 2), np.concatenate([right @ turn, parting], 1)
 
 
 def _parting(displacements: np.ndarray, pairs: np.ndarray) -> np.ndarray:

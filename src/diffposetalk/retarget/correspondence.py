@@ -80,11 +80,11 @@ class Correspondence:
         scale, rotation, _ = similarity(source_rest[chosen], target_rest[chosen])
         marks = marks_of(target) or marks_of(source)
         names = [f"mediapipe {number}" for number in marks[1].tolist()] if marks else []
-        kept = [row for row, name in enumerate(names) if _region_of(name) != "face"]
+        rows = [row for row, name in enumerate(names) if _region_of(name) != "face"]
         points = [_at_vertices(np.concatenate([chosen, tongue]))]
         if marks:
-            points.insert(0, Landmarks(marks[0].corners[kept], marks[0].shares[kept]))
-        names = [names[row] for row in kept]
+            points.insert(0, Landmarks(marks[0].corners[rows], marks[0].shares[rows]))
+        names = [names[row] for row in rows]
         labels = [_region_of(name) for name in names] + labels + ["tongue"] * len(tongue)
         both = _joined(tuple(points))
         return Correspondence(both, both, tuple(labels), scale, rotation, _pairs(names, GAPS), _pairs(names, LIPS))
@@ -150,7 +150,7 @@ class Correspondence:
             laid = onto_source(target_rest)
             reach = FAR * size / scale
             for smoothing in (1e-2, 3e-3):
-                found, _, distance = surface.nearest(warp(laid[chosen]), facing[chosen])
+                nearest, _, distance = surface.nearest(warp(laid[chosen]), facing[chosen])
                 near = distance < 2 * reach
                 if near.sum() < 12:
                     raise ModelError(f"the faces of {source.name} and {target.name} could not be aligned")
@@ -158,7 +158,7 @@ class Correspondence:
                 held = onto_source(b) if marks else onto_source(b)[:0]
                 start, end = (
                     np.concatenate([held, laid[chosen[some]]]),
-                    np.concatenate([a[: len(held)], found[some]]),
+                    np.concatenate([a[: len(held)], nearest[some]]),
                 )
                 warp = Warp.fit(start, end, smoothing * size / scale)
             _, points, distance = surface.nearest(warp(laid[chosen]), facing[chosen])

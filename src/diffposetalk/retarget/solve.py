@@ -117,14 +117,14 @@ def retarget(
         before = min(start, AROUND)
         solved = slice(before, before + STRETCH)
         stretch = motion.slice(start - before, start + STRETCH + AROUND)
-        wanted, turns = _displacements(stretch, source, points.source, identity)
-        wanted = MM * points.scale * (wanted @ points.rotation.T)
+        displacements, turns = _displacements(stretch, source, points.source, identity)
+        displacements = MM * points.scale * (displacements @ points.rotation.T)
         if turns is not None:
             turns = (turns.reshape(-1, 2, 3) @ points.rotation.T).reshape(-1, 6)
-        weights, reached = _solve(stretch, wanted, turns, controls, prior, points, options)
+        weights, reached = _solve(stretch, displacements, turns, controls, prior, points, options)
         motions.append(controls.motion(weights[solved], stretch.slice(solved.start, solved.stop)))
-        distances.append(np.linalg.norm(reached[solved] - wanted[solved], axis=-1).astype(np.float32))
-        lengths.append(np.linalg.norm(wanted[solved], axis=-1).astype(np.float32))
+        distances.append(np.linalg.norm(reached[solved] - displacements[solved], axis=-1).astype(np.float32))
+        lengths.append(np.linalg.norm(displacements[solved], axis=-1).astype(np.float32))
     return Motion.joined(motions), Residual.of(np.concatenate(distances), points.regions, np.concatenate(lengths))
 
 
@@ -139,12 +139,12 @@ def _solve(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the controls' weights ``(T, C)`` for displacements ``(T, n, 3)``, mm, and the displacements that they give."""
 
-    def rows(displacements: np.ndarray, eyes: np.ndarray | None) -> np.ndarray:
+    def rows(values: np.ndarray, eyes: np.ndarray | None) -> np.ndarray:
         """Return the weighted rows of the least squares: points, gaps, and rotations of the eyes."""
-        parts = [displacements * np.sqrt(points.weights)[:, None]]
+        parts = [values * np.sqrt(points.weights)[:, None]]
         if points.gaps:
             upper, lower = np.array(points.gaps).T
-            parts.append((displacements[:, upper] - displacements[:, lower]) * np.sqrt(GAPS / len(upper)))
+            parts.append((values[:, upper] - values[:, lower]) * np.sqrt(GAPS / len(upper)))
         if eyes is not None:
             parts.append(eyes.reshape(len(eyes), 2, 3) * (EYEBALL_MM * np.sqrt(GAZE)))
         stacked = np.concatenate(parts, 1)

@@ -56,19 +56,19 @@ class Pinhole:
         jacobian[..., 1, 2] = -near * near / self.focal * points[..., 1]
         return jacobian
 
-    def first_pose(self, model: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def first_pose(self, model: np.ndarray, landmarks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Estimate initial head poses from landmarks with depth, with an orthographic camera.
 
         Args:
             model: ``(n, 3)`` metres on the head.
-            seen: ``(T, n, 3)`` pixels, depth away from the camera.
+            landmarks: ``(T, n, 3)`` pixels, depth away from the camera.
 
         Returns:
             Rotations ``(T, 3, 3)`` and translations ``(T, 3)`` metres, head to camera.
 
         Source: Umeyama: Least-squares estimation of transformation parameters between two point patterns (1991).
         """
-        target = (seen - [*self.centre, 0.0]) * [1.0, -1.0, -1.0]
+        target = (landmarks - [*self.centre, 0.0]) * [1.0, -1.0, -1.0]
         target_mean, model_mean = target.mean(1), model.mean(0)
         u, s, vt = np.linalg.svd((target - target_mean[:, None]).transpose(0, 2, 1) @ (model - model_mean))
         sign = np.ones_like(s)

@@ -163,18 +163,20 @@ def measure(face: FaceLandmarks, model: LandmarkModel, pose: Pose, camera: Pinho
 
 
 def _equations(
-    model: LandmarkModel, seen: Measured, pose: Pose, weights: np.ndarray, camera: Pinhole, basis: np.ndarray
+    model: LandmarkModel, measured: Measured, pose: Pose, weights: np.ndarray, camera: Pinhole, basis: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the residual ``(T, N)`` and its derivatives by the pose ``(T, N, 7)`` and along `basis` ``(T, K, N)``.
 
     `basis` is ``(K, n, 3)`` for all frames, or ``(T, K, n, 3)``, metres in the head's frame.
     """
     local = model.place(weights)
-    residual, by_pose, in_view = _seen_by(camera, local, seen.points, pose)
-    error = np.linalg.norm(residual[..., :2], axis=-1) / seen.unit[:, None]
+    residual, by_pose, in_view = _in_camera(camera, local, measured.points, pose)
+    error = np.linalg.norm(residual[..., :2], axis=-1) / measured.unit[:, None]
     reach = np.maximum(3 * np.median(error, axis=1, keepdims=True), 2 * NOISE)
     trust = model.importance() / (1 + (error / reach) ** 2) ** 2
-    scale = np.sqrt(trust * N_INDEPENDENT)[..., None] / np.array([NOISE, NOISE, DEPTH_NOISE]) / seen.unit[:, None, None]
+    scale = (
+        np.sqrt(trust * N_INDEPENDENT)[..., None] / np.array([NOISE, NOISE, DEPTH_NOISE]) / measured.unit[:, None, None]
+    )
     moves = np.einsum("tnij,knj->tkni" if basis.ndim == 3 else "tnij,tknj->tkni", in_view, basis, optimize=True)
     moves[..., 2] = 0  # the estimated depth is used for the head's rotation only, not for the expression
     n_frames, n_basis = len(residual), basis.shape[-3]
@@ -182,14 +184,14 @@ def _equations(
     # stable landmarks a second time, as if no expression moved them: they determine the pose
     steady = np.flatnonzero(np.isin(model.indices, STEADY))
     held = np.broadcast_to(model.rest[steady], (n_frames, len(steady), 3))
-    off, held_by_pose, _ = _seen_by(camera, held, seen.points[:, steady], pose)
-    firm = np.sqrt(N_HOLDING / max(len(steady), 1)) / np.array([NOISE, NOISE, NOISE]) / seen.unit[:, None, None]
+    off, held_by_pose, _ = _in_camera(camera, held, measured.points[:, steady], pose)
+    firm = np.sqrt(N_HOLDING / max(len(steady), 1)) / np.array([NOISE, NOISE, NOISE]) / measured.unit[:, None, None]
 
     # gaps: vertical in the head's frame, so they do not depend on the pose
-    upper, lower = seen.pairs.T
+    upper, lower = measured.pairs.T
     size = model.eye_distance()
-    gap_error = (seen.gaps - (local[:, upper, 1] - local[:, lower, 1]) / size) / seen.gap_noise
-    gap_moves = (basis[..., upper, 1] - basis[..., lower, 1]) / size / seen.gap_noise
+    gap_error = (measured.gaps - (local[:, upper, 1] - local[:, lower, 1]) / size) / measured.gap_noise
+    gap_moves = (basis[..., upper, 1] - basis[..., lower, 1]) / size / measured.gap_noise
 
     n_held, n_gaps = 3 * len(steady), len(upper)
     rows = [residual * scale, off * firm, gap_error]
@@ -205,7 +207,7 @@ def _equations(
     )
 
 
-def _seen_by(
+def _in_camera(
     camera: Pinhole, local: np.ndarray, points: np.ndarray, pose: Pose
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Compare points of the head with detected points, in pixels and depth.
@@ -248,7 +250,7 @@ def _without_pose(
 
 def refine(
     model: LandmarkModel,
-    seen: Measured,
+    measured: Measured,
     pose: Pose,
     weights: np.ndarray,
     camera: Pinhole,
@@ -260,7 +262,7 @@ def refine(
 
     Args:
         model: landmarks of the person.
-        seen: landmarks and gaps.
+        measured: landmarks and gaps.
         pose: initial pose.
         weights: ``(T, E)`` initial weights.
         camera: camera of the video.
@@ -277,7 +279,7 @@ def refine(
         for start in range(0, n_frames, CHUNK):
             part = slice(start, start + CHUNK)
             parts = _equations(
-                model, seen.pick(part), pose.pick(part), weights[part], camera, model.derivative(weights[part])
+                model, measured.pick(part), pose.pick(part), weights[part], camera, model.derivative(weights[part])
             )
             gram, pull, step, back = _without_pose(*parts)
             pulls.append(pull + (gram @ weights[part, :, None])[..., 0])
@@ -314,9 +316,9 @@ def fit(face: FaceLandmarks, model: LandmarkModel, camera: Pinhole) -> Fit:
     identity, offsets = _identity(face, model, camera, pose, chosen)
     person = model.of_person(identity)
     shifted = person.shifted(offsets)
-    seen = measure(face, person, pose, camera)
-    seen = replace(seen, gaps=seen.gaps + _gap(offsets, seen.pairs, person))
-    pose, weights = refine(shifted, seen, pose, weights, camera, face.fps)
+    measured = measure(face, person, pose, camera)
+    measured = replace(measured, gaps=measured.gaps + _gap(offsets, measured.pairs, person))
+    pose, weights = refine(shifted, measured, pose, weights, camera, face.fps)
     return Fit(person, camera, identity, offsets, pose, weights)
 
 
@@ -354,14 +356,14 @@ def _identity(
     weights = np.zeros((len(chosen), len(model.names)))
     for turn in range(IDENTITY_ROUNDS + OFFSET_ROUNDS):
         person = model.of_person(identity)
-        seen = measure(some, person, pose, camera)
-        seen = replace(seen, gaps=seen.gaps + _gap(offsets, seen.pairs, person))
-        pose, weights = refine(person.shifted(offsets), seen, pose, weights, camera, 25.0, 1, coupled=False)
+        measured = measure(some, person, pose, camera)
+        measured = replace(measured, gaps=measured.gaps + _gap(offsets, measured.pairs, person))
+        pose, weights = refine(person.shifted(offsets), measured, pose, weights, camera, 25.0, 1, coupled=False)
         if turn >= IDENTITY_ROUNDS:
             offsets = _offsets(person, some, pose, weights, camera)
             continue
         # gaps are not used for identity, because they were converted to the gaps of this identity
-        without_gaps = replace(seen, gap_noise=np.full(len(seen.gap_noise), 1e6))
+        without_gaps = replace(measured, gap_noise=np.full(len(measured.gap_noise), 1e6))
         shifted = person.shifted(offsets)
         parts = _equations(shifted, without_gaps, pose, weights, camera, shifted.identity_derivative(weights))
         gram, pull, _, _ = _without_pose(*parts)

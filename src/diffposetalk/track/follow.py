@@ -61,8 +61,8 @@ class FollowedFace:
     def takes(self) -> list[tuple[int, int]]:
         """Return the takes as frames ``(start, stop)``, in order of time: they contain no cut and no long loss of the face."""
         takes: list[tuple[int, int]] = []
-        seen, times = np.flatnonzero(self.face.seen), self.face.times
-        for frame in seen:
+        detected, times = np.flatnonzero(self.face.detected), self.face.times
+        for frame in detected:
             if takes:
                 last = takes[-1][1] - 1
                 cut = any(last < first <= frame for first in self.cuts)
@@ -107,7 +107,7 @@ def follow_main_face(
         with finder:
             shots = _faces(read_frames(path, start_s, stop_s), finder, start_s, duration, progress)
             followed = choose_main_face(*shots, how=finder.how)
-        if followed.face.seen.any():
+        if followed.face.detected.any():
             return followed
     raise NoFaceError(f"{path}: shows no face; give a video with an upright face, seen from the front")
 

@@ -55,7 +55,7 @@ class FaceLandmarks:
         return len(self.times)
 
     @property
-    def seen(self) -> np.ndarray:
+    def detected(self) -> np.ndarray:
         """``(T,)`` True where the face was detected."""
         return np.isfinite(self.points[:, 0, 0])
 

@@ -60,12 +60,12 @@ def measure_quality(
         followed: the whole video, for warnings about its other parts; None if unknown.
         takes: start and end of all takes of the video, seconds.
     """
-    seen = face.seen
-    points = face.points[seen]
-    unit = eye_distance(points[..., :2]) / np.maximum(np.abs(fit.pose.rotation[seen, 0, 0]), 0.3)
+    detected = face.detected
+    points = face.points[detected]
+    unit = eye_distance(points[..., :2]) / np.maximum(np.abs(fit.pose.rotation[detected, 0, 0]), 0.3)
     errors = []
     for with_offsets in (False, True):
-        off = fit.points(with_offsets)[seen] - points[:, fit.model.indices, :2]
+        off = fit.points(with_offsets)[detected] - points[:, fit.model.indices, :2]
         errors.append(100 * np.linalg.norm(off, axis=-1) / unit[:, None])
     seconds = float(face.times[-1] - face.times[0] + 1 / face.fps)
     second_differences = np.diff(points[..., :2], 2, axis=0)
@@ -78,7 +78,7 @@ def measure_quality(
         error_percent=float(errors[0].mean()),
         error_with_offsets_percent=float(errors[1].mean()),
         worst_percent=float(np.percentile(errors[0].mean(1), 95)),
-        coverage=float(seen.mean()),
+        coverage=float(detected.mean()),
         coverage_of_video=len(face) / len(followed.face) if followed else 1.0,
         jitter_percent=float(jitter * min(1.0, (face.fps / 25) ** 2)),
         head_jitter_deg=float(head_jitter),
@@ -88,7 +88,7 @@ def measure_quality(
         fps=face.fps,
         seconds=seconds,
         n_cuts=len(followed.cuts) if followed else 0,
-        n_lost=int((~followed.face.seen).sum()) if followed else int((~seen).sum()),
+        n_lost=int((~followed.face.detected).sum()) if followed else int((~detected).sum()),
         n_others=len(followed.others) if followed else 0,
     )
     numbers = asdict(quality) | {"leaning_deg": abs(quality.leaning_deg), "lip_spread": lip_spread(face)}
@@ -99,7 +99,7 @@ def measure_quality(
 
 def lip_spread(face: FaceLandmarks) -> float:
     """Return the standard deviation of the lip gap over the face's height, over the frames with a face."""
-    return float(lip_aperture(face.points[face.seen][..., :2]).std())
+    return float(lip_aperture(face.points[face.detected][..., :2]).std())
 
 
 def _left_out(quality: Quality, takes: tuple[tuple[float, float], ...]) -> Iterator[str]:

@@ -40,7 +40,7 @@ class Track:
     quality: Quality
     face: FaceLandmarks = field(repr=False)
     """Landmarks to which the head was fitted, at the frames of the video, gaps interpolated."""
-    seen: np.ndarray = field(repr=False)
+    detected: np.ndarray = field(repr=False)
     """``(T,)`` True at those frames in which the face was detected."""
     fit: Fit = field(repr=False)
     """The fit, at the frames of the video."""
@@ -71,7 +71,7 @@ class Track:
             **({} if motion.jaw_pose is None else {"jaw_pose": motion.jaw_pose}),
             "identity": self.identity,
             "start_s": np.float64(self.start_s),
-            "seen": self.seen[at],
+            "seen": self.detected[at],
             "translation": at_times(self.face.times, self.fit.pose.translation, times).astype(np.float32),
             "focal": np.float64(self.fit.camera.focal),
             "size": np.array(self.face.size),
@@ -124,21 +124,21 @@ def of_landmarks(face: FaceLandmarks, model: LandmarkModel, camera: Pinhole, fps
         camera: camera of the video.
         fps: frames per second of the motion; None for those of the landmarks.
     """
-    seen, face = face.seen, bridged(face)
+    detected, face = face.detected, bridged(face)
     fitted = fit(face, model, camera)
     rate = face.fps if fps is None else fps
     motion = motion_of(fitted, face.times, rate)
     quality = measure_quality(face, fitted)
     span = (float(face.times[0]), float(face.times[-1] + 1 / face.fps))
-    return Track(motion, fitted.identity.astype(np.float32), span[0], (span,), quality, face, seen, fitted)
+    return Track(motion, fitted.identity.astype(np.float32), span[0], (span,), quality, face, detected, fitted)
 
 
 def bridged(face: FaceLandmarks) -> FaceLandmarks:
     """Fill gaps by linear interpolation between the landmarks before and after."""
-    seen = face.seen
-    if seen.all():
+    detected = face.detected
+    if detected.all():
         return face
-    points = at_times(face.times[seen], face.points[seen], face.times)
+    points = at_times(face.times[detected], face.points[detected], face.times)
     return FaceLandmarks(points.astype(np.float32), face.times, face.size)
 
 

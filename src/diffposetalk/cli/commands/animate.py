@@ -209,15 +209,17 @@ def transcript_of(args: argparse.Namespace, speech: Path) -> Path | None:
 
     if args.transcript is None:
         return None
-    given = Path(args.transcript)
-    if not given.is_dir():
+    transcript = Path(args.transcript)
+    if not transcript.is_dir():
         if batch.has_several(args):
             raise UsageError("--transcript: several sounds need a folder of transcripts with the names of the sounds")
-        return given
-    found = [path for path in sorted(given.iterdir()) if path.stem == speech.stem and path.suffix.lower() in READERS]
-    if not found:
-        raise UsageError(f"{given}: no transcript for {speech.name} ({speech.stem}.txt, .srt, .TextGrid, ...)")
-    return found[0]
+        return transcript
+    matches = [
+        path for path in sorted(transcript.iterdir()) if path.stem == speech.stem and path.suffix.lower() in READERS
+    ]
+    if not matches:
+        raise UsageError(f"{transcript}: no transcript for {speech.name} ({speech.stem}.txt, .srt, .TextGrid, ...)")
+    return matches[0]
 
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:

@@ -26,8 +26,8 @@ def danger(path: str | Path) -> str | None:
     try:
         if not zipfile.is_zipfile(path):
             with Path(path).open("rb") as file:
-                found = [_danger(file) for _ in range(N_OLD_PICKLES) if file.peek(1)]
-                return next((each for each in found if each), None)
+                dangers = [_danger(file) for _ in range(N_OLD_PICKLES) if file.peek(1)]
+                return next((each for each in dangers if each), None)
         with zipfile.ZipFile(path) as archive:
             for member in archive.infolist():
                 if member.filename.rpartition("/")[2] == "data.pkl":

@@ -283,9 +283,11 @@ def _landmarks(head: Joined) -> dict[str, np.ndarray]:
         offset = head.rest[ball] - head.rest[ball].mean(0)
         gaze = offset / np.linalg.norm(offset, axis=1, keepdims=True)
         tilt = np.radians(texture.IRIS_DEG)
-        wanted = [[0.0, 0.0, 1.0]]
-        wanted += [[np.sin(tilt) * x, np.sin(tilt) * y, np.cos(tilt)] for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1))]
-        for direction in np.array(wanted):
+        directions = [[0.0, 0.0, 1.0]]
+        directions += [
+            [np.sin(tilt) * x, np.sin(tilt) * y, np.cos(tilt)] for x, y in ((1, 0), (0, 1), (-1, 0), (0, -1))
+        ]
+        for direction in np.array(directions):
             near = np.argsort(-(gaze @ direction))[:2]
             near = np.array([near[0], near[0]]) if gaze[near[0]] @ direction > 1 - 1e-9 else near
             far = np.arccos(np.clip(gaze[near] @ direction, -1, 1)) + 1e-6

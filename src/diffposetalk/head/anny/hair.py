@@ -125,10 +125,10 @@ def _edge_lengths(skull: np.ndarray, turns: np.ndarray, edge: np.ndarray) -> np.
     fine = np.arange(-200, 381, 2.0)
     bent = np.interp(np.minimum(np.abs(fine), 360 - np.abs(fine)), edge[:, 0], edge[:, 1]) / 1e3
     bent = np.convolve(np.pad(bent, 2, "edge"), np.array([1, 4, 6, 4, 1]) / 16, "valid")
-    wanted = np.interp(np.degrees(turns), fine, bent)
+    heights = np.interp(np.degrees(turns), fine, bent)
     lengths = np.linspace(0, LENGTHS[-1], 600)
     result = []
-    for turn, height in zip(turns, wanted, strict=True):
+    for turn, height in zip(turns, heights, strict=True):
         turn_here = np.full(len(lengths), turn)
         y = _place(turn_here, lengths, _interpolated(skull, turn_here, lengths))[:, 1]
         result.append(lengths[int(np.flatnonzero(y <= height)[0])])

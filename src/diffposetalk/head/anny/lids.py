@@ -90,12 +90,12 @@ def meeting(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     for side, sign in SIDES:
         channel, eye = expression[INDEX[f"eyeBlink{side}"]], Margins.of(arrays, sign)
         share, across = eye.share[:, None], sign * places[:, 0]
-        wanted = eye.gap(places, share) + eye.middle(eye.places) * OVERLAP
+        closing = eye.gap(places, share) + eye.middle(eye.places) * OVERLAP
         inner = slice(1, -2)  # at the corners nothing parts the lids
-        scale = wanted[inner, 1] / -eye.gap(channel, share)[inner, 1]
+        scale = closing[inner, 1] / -eye.gap(channel, share)[inner, 1]
         channel *= np.interp(across, eye.places[inner], scale)[:, None]
         for _ in range(20):  # the lower margin moves a little, too
-            short = wanted + eye.gap(channel, share)
+            short = closing + eye.gap(channel, share)
             short[[0, -2, -1]] = 0
             channel += _following(channel, across, eye) @ short
         strip = slice(*arrays["parts"][LOWER_LASHES[side]])

@@ -27,7 +27,7 @@ def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray, n_direc
     height = 1 - k / len(k)
     turn = np.pi * (1 + 5**0.5) * k
     flat = np.sqrt(1 - height**2)
-    seen, possible = np.zeros(len(points)), np.zeros(len(points))
+    unblocked, possible = np.zeros(len(points)), np.zeros(len(points))
     lifted = points + LIFT * normals
     for direction in np.stack([flat * np.cos(turn), height, flat * np.sin(turn)], -1):  # and its opposite
         side = np.cross(direction, [0.0, 1.0, 0.0] if abs(direction[1]) < 0.9 else [1.0, 0.0, 0.0])
@@ -47,9 +47,9 @@ def openness(points: np.ndarray, faces: np.ndarray, normals: np.ndarray, n_direc
         furthest = np.minimum.reduceat(depth[order], starts)[place]
         for sign, visible in ((1, at_depth + LIFT > nearest), (-1, at_depth - LIFT < furthest)):
             facing = np.clip(sign * (normals @ direction), 0, None)
-            seen += facing * (visible | ~met)
+            unblocked += facing * (visible | ~met)
             possible += facing
-    return seen / np.maximum(possible, 1e-9)
+    return unblocked / np.maximum(possible, 1e-9)
 
 
 def _scatter(points: np.ndarray, faces: np.ndarray) -> np.ndarray:

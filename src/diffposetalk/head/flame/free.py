@@ -127,12 +127,12 @@ def make_free_flame(path: str | Path, source: AnnyHead | None = None) -> FreeFla
 def build(head: AnnyHead) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the arrays of the file by FLAME's names, and the map from ARKit ``(52, 59)``."""
     data = head.data
-    kept, faces, which = _without_bust(head)
-    template = data["vertices"][kept].astype(np.float64)
-    identity = data["identity"][:, kept].astype(np.float64)
-    shapes = data["expression"][:, kept].astype(np.float64)
+    vertices, faces, which = _without_bust(head)
+    template = data["vertices"][vertices].astype(np.float64)
+    identity = data["identity"][:, vertices].astype(np.float64)
+    shapes = data["expression"][:, vertices].astype(np.float64)
     renumbered = np.full(head.n_vertices, -1)
-    renumbered[kept] = np.arange(len(kept))
+    renumbered[vertices] = np.arange(len(vertices))
     regions = {name: renumbered[index][renumbered[index] >= 0] for name, index in head.regions.items()}
 
     eyes = [regions["left_eye"], regions["right_eye"]]
@@ -142,30 +142,30 @@ def build(head: AnnyHead) -> tuple[dict[str, np.ndarray], np.ndarray]:
     turned = np.stack(
         [_turned_back(shape, jaw_weight, angle * OPEN_WITH.get(n, OPEN)) for n, shape in zip(CHANNELS, shapes)]
     )
-    directions, said = _directions(turned)
+    directions, amounts = _directions(turned)
     matrix = np.zeros((len(CHANNELS), N_DIRECTIONS + 9))
-    matrix[:, :N_DIRECTIONS] = said
+    matrix[:, :N_DIRECTIONS] = amounts
     matrix[INDEX["jawOpen"], N_DIRECTIONS] = angle
     matrix[:, N_DIRECTIONS + 3 :] = data["eye_rotation"].reshape(len(CHANNELS), 6)
 
-    weights = np.zeros((len(kept), len(JOINTS)))
+    weights = np.zeros((len(vertices), len(JOINTS)))
     weights[:, 2] = jaw_weight
     for joint, ball in zip((3, 4), eyes):
         weights[ball, joint] = 1
-    weights[:, 1] = data["joint_weights"][kept, 1] * (1 - weights[:, 2:].sum(1))
+    weights[:, 1] = data["joint_weights"][vertices, 1] * (1 - weights[:, 2:].sum(1))
     weights[:, 0] = 1 - weights[:, 1:].sum(1)
 
-    poses = np.zeros((len(kept), 3, 4, 9))
+    poses = np.zeros((len(vertices), 3, 4, 9))
     poses[:, :, 1] = _pose_shapes(template, opening, angle, pivot, jaw_weight)
 
-    directions_of_all = np.zeros((len(kept), 3, N_IDENTITY + N_EXPRESSION), np.float32)
+    directions_of_all = np.zeros((len(vertices), 3, N_IDENTITY + N_EXPRESSION), np.float32)
     directions_of_all[..., : len(identity)] = identity.transpose(1, 2, 0)
     directions_of_all[..., N_IDENTITY : N_IDENTITY + N_DIRECTIONS] = directions.transpose(1, 2, 0)
     corners = renumbered[data["landmark_corners"]]
     arrays = {
         "v_template": template.astype(np.float32),
         "shapedirs": directions_of_all,
-        "posedirs": poses.reshape(len(kept), 3, 36).astype(np.float32),
+        "posedirs": poses.reshape(len(vertices), 3, 36).astype(np.float32),
         "J_regressor": _regressor(head, template, identity, shapes, regions, pivot, renumbered),
         "weights": weights.astype(np.float32),
         "kintree_table": np.array([[2**32 - 1, 0, 1, 1, 1], range(5)], np.uint32),
@@ -174,9 +174,9 @@ def build(head: AnnyHead) -> tuple[dict[str, np.ndarray], np.ndarray]:
         **{f"{MASK_PREFIX}{name}": index for name, index in regions.items()},
         "uv": data["uv"][which],
         "face_material": data["face_material"][which],
-        "tint": data["tint"][kept],
+        "tint": data["tint"][vertices],
         **{name: value for name, value in data.items() if name.startswith("texture_")},
-        "source_vertices": kept,
+        "source_vertices": vertices,
     }
     return arrays, matrix.astype(np.float32)
 
@@ -186,10 +186,10 @@ def _without_bust(head: AnnyHead) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     cloth = next(index for index, material in enumerate(MATERIALS) if material.name == "cloth")
     held = head.data["joint_weights"].sum(1) > HELD
     which = np.flatnonzero(held[head.faces].all(1) & (head.data["face_material"] != cloth))
-    kept = np.unique(np.concatenate([head.faces[which].reshape(-1), head.data["landmark_corners"].reshape(-1)]))
+    vertices = np.unique(np.concatenate([head.faces[which].reshape(-1), head.data["landmark_corners"].reshape(-1)]))
     renumbered = np.full(head.n_vertices, -1)
-    renumbered[kept] = np.arange(len(kept))
-    return kept, renumbered[head.faces[which]], which
+    renumbered[vertices] = np.arange(len(vertices))
+    return vertices, renumbered[head.faces[which]], which
 
 
 def _directions(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -230,13 +230,13 @@ def _pose_shapes(
     the path closely at every opening.
     """
     openings = np.linspace(0.2, 1, 5)
-    wanted, entries = [], []
+    targets, entries = [], []
     for part in openings:
         turn = rotation_matrix(np.array([part * angle, 0.0, 0.0])) - np.eye(3)
         left = part * opening - weight[:, None] * ((rest - pivot) @ turn.T)
-        wanted.append(_turned_back(left, weight, part * angle))
+        targets.append(_turned_back(left, weight, part * angle))
         entries.append(turn.reshape(-1))
-    return np.einsum("ep,pvc->vce", np.linalg.pinv(np.stack(entries), rcond=1e-6), np.stack(wanted))
+    return np.einsum("ep,pvc->vce", np.linalg.pinv(np.stack(entries), rcond=1e-6), np.stack(targets))
 
 
 def _turned_back(shift: np.ndarray, weight: np.ndarray, angle: float) -> np.ndarray:
@@ -263,11 +263,11 @@ def _regressor(
 
     def fit(joint: int, among: np.ndarray, place: np.ndarray, moved: np.ndarray | None) -> None:
         people = [template[among].T, np.ones((1, len(among)))]
-        wanted = [place, np.ones(1)]
+        targets = [place, np.ones(1)]
         if moved is not None:
             people += [direction[among].T for direction in identity]
-            wanted += list(moved)
-        regressor[joint, among] = np.linalg.lstsq(np.concatenate(people), np.concatenate(wanted), rcond=1e-9)[0]
+            targets += list(moved)
+        regressor[joint, among] = np.linalg.lstsq(np.concatenate(people), np.concatenate(targets), rcond=1e-9)[0]
 
     turning = NECK_SHARE * joints[0] + (1 - NECK_SHARE) * joints[1]
     fit(0, still, turning, NECK_SHARE * moves[:, 0] + (1 - NECK_SHARE) * moves[:, 1])
@@ -286,14 +286,17 @@ def _mirrored(template: np.ndarray, among: np.ndarray, picked: np.ndarray) -> np
 
 
 def measure(
-    head: AnnyHead, free: FreeFlame, kept: np.ndarray, picked: Callable[[np.random.Generator], np.ndarray] | None = None
+    head: AnnyHead,
+    free: FreeFlame,
+    vertices: np.ndarray,
+    picked: Callable[[np.random.Generator], np.ndarray] | None = None,
 ) -> dict[str, float]:
     """Return how far the free FLAME-format head is from the free head in the same expression, by region, mm rms.
 
     Args:
         head: the free head.
         free: what was made of it.
-        kept: which of its vertices there are.
+        vertices: indices of its vertices that the FLAME-format head has.
         picked: gives ARKit weights ``(n, 52)`` to compare on; by default each channel alone at 1, and 48 mixtures of
             weights of talk (each 0.15 |N(0, 1)|).
     """
@@ -305,9 +308,10 @@ def measure(
         weights = np.concatenate([np.eye(len(CHANNELS)), mixed]).astype(np.float32)
     else:
         weights = picked(rng)
-    said = free.coefficients(Motion(weights, CHANNELS, np.zeros((len(weights), 3)), 25.0))
+    moved = free.coefficients(Motion(weights, CHANNELS, np.zeros((len(weights), 3)), 25.0))
     same: Any = FlameHead.load(free.path)
-    off = same.vertices(said.expression, None, said.jaw_pose, eye_pose=said.eye_pose) - head.vertices(weights)[:, kept]
+    off = same.vertices(moved.expression, None, moved.jaw_pose, eye_pose=moved.eye_pose)
+    off = off - head.vertices(weights)[:, vertices]
     squared = (off**2).sum(-1)
     names = ("lips", "eyelids", "upper_face", "skin", "lower_teeth", "left_eye", "right_eye")
     return {name: float(MM * np.sqrt(squared[:, same.regions[name]].mean())) for name in names}

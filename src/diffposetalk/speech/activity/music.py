@@ -52,18 +52,18 @@ def musical(samples: np.ndarray, spans: Iterable[tuple[float, float]]) -> np.nda
         pause[max(0, int(np.ceil(first))) : max(0, int(np.floor(last)) + 1)] = False
     notes = _held(prominent & (level > loud - FLOOR_DB), HELD)
     in_pause = _held(prominent & (level > loud - PAUSE_FLOOR_DB) & pause[:, None], HELD_IN_PAUSE)
-    found = notes | in_pause
+    music = notes | in_pause
     pauses = [(a, b) for a, b in _stretches(pause) if b - a >= SHORTEST_PAUSE]
     filled = [in_pause[a:b].mean() >= 0.5 for a, b in pauses]
     for k, (a, b) in enumerate(pauses):
         if filled[k]:
-            found[a:b] = True
-            before, after = (pauses[k - 1][1] if k else 0), (pauses[k + 1][0] if k + 1 < len(pauses) else len(found))
+            music[a:b] = True
+            before, after = (pauses[k - 1][1] if k else 0), (pauses[k + 1][0] if k + 1 < len(pauses) else len(music))
             if k == 0 or filled[k - 1]:
-                found[before:a] = True
+                music[before:a] = True
             if k + 1 == len(pauses):
-                found[b:after] = True
-    return found
+                music[b:after] = True
+    return music
 
 
 def _spectra(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -103,9 +103,9 @@ class Aligner:
                 phones += from_radio("AX" if reduced else entry.name, start, start + entry.duration * FRAME_S)
             if sum(p.symbol != "sil" for p in phones) < len(words):
                 continue
-            said = [entry for entry in entries if entry.name != "SIL" and not entry.name.startswith("+")]
-            fit = sum(entry.score for entry in said) / sum(entry.duration for entry in said)
-            return Alignment(fill_silence(phones, len(samples) / 16000), fit, _doubtful(said))
+            spoken = [entry for entry in entries if entry.name != "SIL" and not entry.name.startswith("+")]
+            fit = sum(entry.score for entry in spoken) / sum(entry.duration for entry in spoken)
+            return Alignment(fill_silence(phones, len(samples) / 16000), fit, _doubtful(spoken))
         return None
 
     def _teach(self, word: str, sounds: str) -> None:

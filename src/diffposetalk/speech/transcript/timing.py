@@ -220,13 +220,13 @@ def _phrase_phones(aligner: alignment.Aligner, phrase: Phrase, samples: np.ndarr
     for word in dict.fromkeys(words):
         if not aligner.knows(word):
             aligner.guess(word)
-    found = aligner.align(samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], words)
-    if found is None:
+    aligned = aligner.align(samples[round(start * SAMPLE_RATE) : round(end * SAMPLE_RATE)], words)
+    if aligned is None:
         return "the words are not found in the sound"
-    if found.fit < WORST_FIT:
+    if aligned.fit < WORST_FIT:
         return "the words do not fit the sound"
-    doubtful = tuple((first + start, last + start) for first, last in found.doubtful)
-    return replace(found, phones=shift_phones(without_swallowed_pauses(found.phones), start), doubtful=doubtful)
+    doubtful = tuple((first + start, last + start) for first, last in aligned.doubtful)
+    return replace(aligned, phones=shift_phones(without_swallowed_pauses(aligned.phones), start), doubtful=doubtful)
 
 
 def _voice_in_pauses(timed: TimedPhones, samples: np.ndarray) -> list[tuple[float, float]]:

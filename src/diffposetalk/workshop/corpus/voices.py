@@ -142,8 +142,8 @@ def speak_lines(lines: Sequence[Line], voice: Voice, transform: VoiceTransform |
         One utterance a line; None where the engine failed (for example a word the aligner does not know).
     """
     transform = transform or VoiceTransform()
-    asked = [Line(line.text, line.rate / transform.resample, line.pitch) for line in lines]
-    outputs = _ENGINES[voice.engine].speak(voice, asked)
+    resampled_lines = [Line(line.text, line.rate / transform.resample, line.pitch) for line in lines]
+    outputs = _ENGINES[voice.engine].speak(voice, resampled_lines)
     return [None if raw is None else _finish(raw, line, voice, transform) for raw, line in zip(outputs, lines)]
 
 

@@ -223,11 +223,11 @@ def _fitted(
     for start, end in divided(span, gaps, options.shortest_s, LONGEST_PIECE_S):
         if not within(spoken, start - MOST_LAG_S, end + MOST_LAG_S):
             continue
-        seen = np.flatnonzero(followed.face.seen & (times >= start - 1e-6) & (times < end - 1e-6))
-        if len(seen) < 5:
+        frames = np.flatnonzero(followed.face.detected & (times >= start - 1e-6) & (times < end - 1e-6))
+        if len(frames) < 5:
             continue
-        face = followed.face.slice(seen[0], seen[-1] + 1)
-        pieces.append(_Piece(take, int(seen[0]), of_landmarks(face, model, camera, FPS), tuple(gaps)))
+        face = followed.face.slice(frames[0], frames[-1] + 1)
+        pieces.append(_Piece(take, int(frames[0]), of_landmarks(face, model, camera, FPS), tuple(gaps)))
     return pieces
 
 

@@ -43,19 +43,19 @@ def find_videos(paths: Iterable[str | Path], speakers: str | Path | None = None)
         InputError: a path is absent, no video is there, or the table is wrong.
     """
     rows: dict[Path, tuple[Path, str, str]] = {}
-    for given in map(Path, paths):
-        if given.is_dir():
-            videos = sorted(path for path in given.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
-            inner = {path: path.relative_to(given) for path in videos}
+    for entry in map(Path, paths):
+        if entry.is_dir():
+            videos = sorted(path for path in entry.rglob("*") if path.suffix.lower() in VIDEOS and path.is_file())
+            inner = {path: path.relative_to(entry) for path in videos}
             inner = {path: name for path, name in inner.items() if not any(part.startswith(".") for part in name.parts)}
             if not inner:
-                raise InputError(f"{given}: holds no videos ({', '.join(VIDEOS)})")
-        elif given.exists():
-            inner = {given: Path(given.name)}
+                raise InputError(f"{entry}: holds no videos ({', '.join(VIDEOS)})")
+        elif entry.exists():
+            inner = {entry: Path(entry.name)}
         else:
-            raise InputError(f"{given}: no such file or folder")
+            raise InputError(f"{entry}: no such file or folder")
         for path, relative in inner.items():
-            rows.setdefault(path.resolve(), (path, given.resolve().name if given.is_dir() else "", relative.as_posix()))
+            rows.setdefault(path.resolve(), (path, entry.resolve().name if entry.is_dir() else "", relative.as_posix()))
     if not rows:
         raise InputError("no videos were named")
     counts = Counter(inside for *_, inside in rows.values())

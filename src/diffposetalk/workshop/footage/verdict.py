@@ -34,7 +34,7 @@ def assess_stretch(
     Returns:
         The finding of a used clip, or of a rejected stretch with the first limit that it breaks.
     """
-    if not face.seen.any():
+    if not face.detected.any():
         return rejected("stretch", "no face", "no face is seen", *span)
     quality, sound = measure_quality(face, fit), measure_sound(speech)
     numbers = {

@@ -198,8 +198,8 @@ def blinks(takes: Sequence[Take]) -> Figure:
     figure = new_figure(12, 3.2)
     rates, intervals, lengths, gaze = figure.subplots(1, 4)
     measured = measures.blinks_per_minute(takes)
-    asked = [take.manner.blink_rate for take in takes]
-    rates.scatter(asked, measured, s=8, color=_COLORS[0], alpha=0.6)
+    rates_of_manner = [take.manner.blink_rate for take in takes]
+    rates.scatter(rates_of_manner, measured, s=8, color=_COLORS[0], alpha=0.6)
     rates.plot([5, 40], [5, 40], color="0.6", lw=0.8)
     rates.set(xlabel="blink_rate of the manner", ylabel="blinks per minute in the clip")
     between = [np.diff(take.blinks) / take.motion.fps for take in takes if len(take.blinks) > 1]
@@ -228,10 +228,10 @@ def head(takes: Sequence[Take]) -> Figure:
     panels = figure.subplots(1, 4)
     frequency, spectra = measures.head_spectrum(takes)
     for axis, name in enumerate(_AXES):
-        asked = np.rad2deg([getattr(take.manner, f"head_{name}") for take in takes])
+        spreads = np.rad2deg([getattr(take.manner, f"head_{name}") for take in takes])
         made = [float(np.rad2deg(take.motion.head_pose[:, axis].std())) for take in takes]
-        panels[axis].scatter(asked, made, s=8, alpha=0.6, color=_COLORS[axis])
-        panels[axis].plot([0, asked.max()], [0, asked.max()], color="0.6", lw=0.8)
+        panels[axis].scatter(spreads, made, s=8, alpha=0.6, color=_COLORS[axis])
+        panels[axis].plot([0, spreads.max()], [0, spreads.max()], color="0.6", lw=0.8)
         panels[axis].set(xlabel=f"head_{name} of the manner (deg)", ylabel="spread in the clip (deg)")
         if len(spectra):
             low, middle, high = np.percentile(spectra[:, axis, 1:], (25, 50, 75), axis=0)

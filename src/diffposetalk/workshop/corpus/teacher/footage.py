@@ -79,9 +79,9 @@ def read_motion_gap(path: Path) -> np.ndarray:
     arrays = read_npz(path, "tracked motion")
     with parsing(path, "tracked motion"):
         gap = mouth_gap(motion, shared_head(motion.head))
-        seen = np.asarray(arrays.get("seen", np.ones(len(gap), bool)), bool)
+        detected = np.asarray(arrays.get("seen", np.ones(len(gap), bool)), bool)
         start_s = float(arrays.get("start_s", 0.0))
-        gap[~seen] = np.nan
+        gap[~detected] = np.nan
         times = np.arange(int((start_s + motion.duration) * TRACK_HZ)) / TRACK_HZ
         whole = at_times(np.arange(len(gap)) / motion.fps, gap, times - start_s)
         whole[times < start_s - 0.5 / TRACK_HZ] = np.nan

@@ -47,8 +47,8 @@ def fit_lips(people: Sequence[tuple[Sequence[np.ndarray], Sequence[np.ndarray]]]
     """
     inputs, gaps = [], []
     for features, curves in people:
-        seen = np.concatenate(curves)
-        mean, spread = np.nanmean(seen), np.nanstd(seen) + 1e-9
+        own_gaps = np.concatenate(curves)
+        mean, spread = np.nanmean(own_gaps), np.nanstd(own_gaps) + 1e-9
         for feature, curve in zip(features, curves):
             there = np.isfinite(curve)
             inputs.append(in_context(feature, CONTEXT)[there].astype(np.float32))

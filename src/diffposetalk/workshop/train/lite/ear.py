@@ -122,10 +122,10 @@ def train_ear(
             scripted = torch.from_numpy(turn.rng.random(turn.n) < stage.scripted)
             targets = torch.from_numpy(np.stack(phones)).to(run.device)
             logits, guess = network(inputs.to(run.device), targets, scripted.to(run.device))
-            wanted = torch.from_numpy(np.stack(curves)).to(run.device)
+            true_curves = torch.from_numpy(np.stack(curves)).to(run.device)
             return {
                 "phones": functional.cross_entropy(logits.float().flatten(0, 1), targets.flatten()),
-                "curves": (guess.float() - wanted).square().mean(),
+                "curves": (guess.float() - true_curves).square().mean(),
             }
 
         return terms

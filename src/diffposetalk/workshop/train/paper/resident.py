@@ -19,20 +19,20 @@ class ResidentReader(TfhpReader):
 
     def __init__(self, path: str | Path) -> None:
         super().__init__(path)
-        self._kept: dict[str, tuple[Coefficients, np.ndarray]] = {}
+        self._videos: dict[str, tuple[Coefficients, np.ndarray]] = {}
 
     def read(
         self, video: str, start: int = 0, stop: int | None = None, speech: bool = True
     ) -> tuple[Coefficients, np.ndarray]:
         """Return frames ``start`` to ``stop``; see `TfhpReader.read`."""
-        if video not in self._kept:
+        if video not in self._videos:
             coefficients, samples = super().read(video)
-            self._kept[video] = _shared_identity(coefficients), _to_int16(samples)
-        coefficients, kept = self._kept[video]
+            self._videos[video] = _shared_identity(coefficients), _to_int16(samples)
+        coefficients, samples = self._videos[video]
         stop = len(coefficients) if stop is None else stop
         if not 0 <= start < stop <= len(coefficients):
             raise InputError(f"{self.path}: {video} has {len(coefficients)} frames, asked for {start} to {stop}")
-        sound = kept[start * FRAME_SAMPLES : stop * FRAME_SAMPLES] if speech else kept[:0]
+        sound = samples[start * FRAME_SAMPLES : stop * FRAME_SAMPLES] if speech else samples[:0]
         return coefficients.slice(start, stop), sound.astype(np.float32) / 32768
 
 
@@ -51,8 +51,8 @@ class ShardVideos(ResidentReader):
             coefficients = Coefficients.of_motion(clip.motion, clip.identities)
             n = len(coefficients) * FRAME_SAMPLES
             samples = clip.speech.samples[:n]
-            kept = _to_int16(np.pad(samples, (0, n - len(samples))))
-            self._kept[clip.name] = _shared_identity(coefficients), kept
+            sound = _to_int16(np.pad(samples, (0, n - len(samples))))
+            self._videos[clip.name] = _shared_identity(coefficients), sound
             self._n_frames[clip.name] = len(coefficients)
             yield clip.name
 
