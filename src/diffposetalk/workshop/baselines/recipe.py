@@ -27,11 +27,10 @@ from diffposetalk.workshop.corpus.sources import sources_of
 from diffposetalk.workshop.train.lite.frozen import FrozenSpeech, HeardClip, chosen_speakers
 from diffposetalk.workshop.train.lite.losses import Geometry
 from diffposetalk.workshop.train.lite.material import encode_clips, read_motions
-from diffposetalk.workshop.train.lite.recipe import lip_gap_basis
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
 from diffposetalk.workshop.train.losses import LinearSurface
-from diffposetalk.workshop.train.run import Run, training_run
+from diffposetalk.workshop.train.run import BaseRecipe, Run, train_stages
 
 STYLE_BATCHES = 8
 """Batches of references whose mean style stands for no style."""
@@ -46,12 +45,10 @@ class BaselineStage:
     """Factor of each loss term; `network.motion_terms` and the baseline's own module list them."""
 
 
-@dataclass(frozen=True)
-class BaselineRecipe:
+@dataclass(frozen=True, kw_only=True)
+class BaselineRecipe(BaseRecipe):
     """Everything that decides a baseline, given the corpus."""
 
-    name: str
-    """Name of the baseline and of its file."""
     network: AnyBaselineConfig
     """Its kind and sizes."""
     corpus: Path
@@ -78,18 +75,14 @@ class BaselineRecipe:
     """Share of the corpus's speakers held out, as for our model."""
     seed: int = 0
     """Of the first weights."""
-    threads: int = 0
-    """Processor threads; 0 for one per core."""
-    device: str = "cpu"
-    """Where the network learns."""
 
     def __post_init__(self) -> None:
-        wanted = baseline_class(self.network).stages
-        given = tuple(name for name, stage in (("codes", self.codes), ("motion", self.motion)) if stage is not None)
-        if wanted != given:
+        stages = baseline_class(self.network).stages
+        tables = tuple(name for name, stage in (("codes", self.codes), ("motion", self.motion)) if stage is not None)
+        if stages != tables:
             raise UsageError(
-                f"recipe: a baseline of the kind {self.network.kind} has the stages {', '.join(wanted) or 'none'}; "
-                f"the recipe has the tables {', '.join(given) or 'none'}"
+                f"recipe: a baseline of the kind {self.network.kind} has the stages {', '.join(stages) or 'none'}; "
+                f"the recipe has the tables {', '.join(tables) or 'none'}"
             )
         if self.copies < 0 or self.speakers < 0:
             raise UsageError("recipe: copies and speakers must not be negative")
@@ -115,23 +108,21 @@ class Split:
 def train_baseline(
     path: str | Path, out: str | Path, overrides: Sequence[str] = (), progress: Progress | None = None
 ) -> dict[str, Any]:
-    """Train all stages of a baseline's recipe, or fit a floor. Finished stages and checkpoints in ``out`` are taken up.
-
-    Returns:
-        Path of the model and figures on held-out speakers.
-    """
+    """Train a baseline in the folder ``out``, or fit a floor; the result is that of `train_stages`."""
     recipe = load_config(BaselineRecipe, path, overrides)
     start = load_model(model_path(recipe.start))
     if not isinstance(start.speech_encoder, SpeechEncoder):
         raise UsageError(f"recipe: {recipe.start} lacks the compact speech encoder; start from another model")
     if baseline_class(recipe.network).style_kind == "encoder" and start.style_encoder is None:
         raise UsageError(f"recipe: {recipe.start} lacks a style encoder, which {recipe.name} needs")
-    with training_run(recipe, out, progress) as run:
-        training, held_out = _splits(recipe, start, start.speech_encoder, run)
-        model = _trained(recipe, start, start.speech_encoder, training, held_out, run)
-        target = run.folder / f"{recipe.name}.safetensors"
-        model.save(target)
-    return {"model": str(target), "figures": _figures(model, held_out)}
+    encoder = start.speech_encoder
+
+    def stages(run: Run) -> tuple[BaselineModel, dict[str, float]]:
+        training, held_out = _splits(recipe, start, encoder, run)
+        model = _trained(recipe, start, encoder, training, held_out, run)
+        return model, _figures(model, held_out)
+
+    return train_stages(recipe, out, stages, progress)
 
 
 def _splits(recipe: BaselineRecipe, start: Model, encoder: SpeechEncoder, run: Run) -> tuple[Split, Split]:
@@ -221,7 +212,7 @@ def _train_stages(
     """Train the stages one after another, in place."""
     head = load_head(start.space.head)
     surface = LinearSurface.of([(head.expression_basis(name), 1 / 3) for name in ("lips", "eyelids", "upper_face")])
-    geometry = Geometry.of(start.space, surface, lip_gap_basis(head))
+    geometry = Geometry.of(start.space, surface, head.lip_gap_basis())
     if styles.encoder is not None:
         styles.encoder.to(run.device).eval().requires_grad_(False)
     network.to(run.device)

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 import torch
 
 from diffposetalk.config import to_dict
-from diffposetalk.model.checkpoint import SamplingDefaults
 from diffposetalk.progress import Progress, labelled
 from diffposetalk.workshop.train.lock import training_lock
 
@@ -27,8 +26,6 @@ class BaseRecipe:
     """Where the networks learn."""
     threads: int = 0
     """Processor threads; 0 for one per core."""
-    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
-    """Sampling defaults of the model."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ It learns from a corpus, whose phones and manners are known, or from a data set 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from diffposetalk.errors import UsageError
 from diffposetalk.generate.pretrained import model_path
 from diffposetalk.generate.talker import Talker
 from diffposetalk.head import HeadModel, load_head
-from diffposetalk.model.checkpoint import Model, ModelConfig, fingerprint, load_model
+from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, fingerprint, load_model
 from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder
@@ -73,6 +73,8 @@ class Recipe(BaseRecipe):
     """Augmented copies of all speech."""
     validation_share: float = 0.08
     """Share of a corpus's speakers held out for validation; ``data`` has its own splits."""
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+    """Sampling defaults of the model."""
     preset_seconds: float = 60.0
     """Length of the reference motion of each preset."""
 

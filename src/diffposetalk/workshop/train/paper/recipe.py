@@ -11,6 +11,7 @@ from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.data.tfhp import TfhpReader, speaker_of
 from diffposetalk.diffusion.noise import ScheduleKind, Target
 from diffposetalk.errors import InputError, UsageError
+from diffposetalk.model.checkpoint import SamplingDefaults
 from diffposetalk.model.denoiser import DenoiserConfig
 from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
 from diffposetalk.model.speech_encoder import SpeechEncoderConfig
@@ -83,6 +84,8 @@ class PaperRecipe(BaseRecipe):
     """Processes that read ahead; 0 to read when needed."""
     resident: bool = False
     """Keep all data in memory, decoded once (about 230 MB an hour); for small data sets."""
+    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
+    """Sampling defaults of the model."""
 
     def __post_init__(self) -> None:
         if self.workers and self.resident:
