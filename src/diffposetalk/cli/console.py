@@ -40,6 +40,10 @@ class Console:
         for row in rows:
             self.say("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
+    def flush(self) -> None:
+        """Hand the lines so far to whoever reads stdout, before work without end."""
+        self._flush()
+
     def finish(self, result: dict[str, Any]) -> None:
         """Print the JSON object if `--json` was given, and flush stdout.
 

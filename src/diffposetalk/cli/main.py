@@ -33,6 +33,7 @@ COMMANDS = {
     "dataset": "check, show, convert and build data sets for training",
     "train": "train a model from a recipe",
     "evaluate": "measure a model on real recordings",
+    "study": "ask people: make, host and count a user study",
 }
 """Command -> its help. Each command is a module of `cli.commands`."""
 
