@@ -79,6 +79,9 @@ class LoudnessVoices:
     styles: tuple[str, ...] = ("neutral", "lively", "fragile")
     threads: set[str] = field(default_factory=set)
 
+    def begin_thread(self) -> None:
+        pass
+
     def stream(self, manner: Any) -> LoudnessStream:
         self.threads.add(threading.current_thread().name)
         if manner.style is not None and manner.style not in self.styles:

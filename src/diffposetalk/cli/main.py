@@ -26,6 +26,7 @@ COMMANDS = {
     "render": "draw a motion as video or picture",
     "retarget": "move a motion from one head to another",
     "export": "write a motion as files of other software: GLB, USD, CSV, JSON, BVH, ...",
+    "serve": "make motion live for other programs, over a WebSocket",
     "convert": "convert the authors' checkpoint (.pt) to a model file",
     "assets": "list, check and install FLAME and other files that you provide",
     "info": "show what a model, style, motion or sound file contains",

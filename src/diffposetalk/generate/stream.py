@@ -198,6 +198,14 @@ class Stream:
         self._packets, self._hops, self._finished = Packets(), self._hopper.start(), False
         self._heard = 0
 
+    def another(self, seed: int | None = None) -> Stream:
+        """Return a new stream with the same networks, style and options; much cheaper than `Talker.stream`.
+
+        Args:
+            seed: of all random draws; None: that of this stream.
+        """
+        return Stream(self._hopper, self._seed if seed is None else replace(self._hopper.options, seed=seed).seed)
+
     def state(self) -> dict[str, np.ndarray]:
         """Return everything that the stream remembers as arrays, for `numpy.savez`; model, style and options excepted.
 

@@ -69,13 +69,7 @@ class LiveServer:
         Raises:
             UsageError: the address can be reached from other machines, and there is no token.
         """
-        if token is None and not is_loopback(host):
-            raise UsageError(
-                f"{host} can be reached from other machines: choose a token that clients must show (--token), "
-                "or listen at 127.0.0.1"
-            )
-        if token is not None and not token.strip():
-            raise UsageError("the token is empty")
+        self.check(host, token)
         self.host = host
         self.port = port
         self.limits = limits or Limits()
@@ -89,11 +83,40 @@ class LiveServer:
         self._server: Server | None = None
         self._sessions: Sessions | None = None
 
+    @staticmethod
+    def check(host: str, token: str | None) -> None:
+        """Check an address and a token.
+
+        Raises:
+            UsageError: the address can be reached from other machines, and there is no token; or the token is empty.
+        """
+        if token is None and not is_loopback(host):
+            raise UsageError(
+                f"{host or 'the address'} can be reached from other machines: choose a token that clients must show "
+                "(--token), or listen at 127.0.0.1"
+            )
+        if token is not None and not token.strip():
+            raise UsageError("the token is empty")
+
     @property
     def url(self) -> str:
         """Address of the WebSocket."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'wss' if self._tls else 'ws'}://{host}:{self.port}{PATH}"
+        return f"{'wss' if self._tls else 'ws'}://{self._address}{PATH}"
+
+    @property
+    def page_url(self) -> str:
+        """Address of the example page."""
+        return f"{'https' if self._tls else 'http'}://{self._address}/"
+
+    @property
+    def n_started(self) -> int:
+        """Sessions that were started so far."""
+        return 0 if self._sessions is None else self._sessions.n_started
+
+    @property
+    def _address(self) -> str:
+        host = {"0.0.0.0": "localhost", "::": "localhost", "": "localhost"}.get(self.host, self.host)
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     @property
     def sessions(self) -> Sessions:

@@ -35,7 +35,9 @@ class Sessions:
         self.voices = voices
         self.limits = limits
         self.token = token
-        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="motion")
+        self.n_started = 0
+        """Sessions that were started so far."""
+        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="motion", initializer=voices.begin_thread)
         self._sessions: dict[str, Session] = {}
         self._connections: dict[str, Connection] = {}
         self._expiries: dict[str, asyncio.TimerHandle] = {}
@@ -67,6 +69,7 @@ class Sessions:
         finally:
             self._starting -= 1
         session = Session(synced, decode, wishes, self.limits, self.pool)
+        self.n_started += 1
         self._sessions[session.id] = session
         self._connections[session.id] = connection
         return session

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from diffposetalk.arkit import INDEX
+from diffposetalk.errors import UsageError
 from diffposetalk.live.protocol import ProtocolError, whole
 from diffposetalk.live.synced import MotionStream
 
 if TYPE_CHECKING:
+    from diffposetalk.generate.stream import Stream
     from diffposetalk.generate.talker import Talker
     from diffposetalk.style import Style
 
@@ -57,18 +61,38 @@ class Voices(Protocol):
             ProtocolError: there is no such style.
         """
 
+    def begin_thread(self) -> None:
+        """Prepare a thread of the pool."""
 
-@dataclass(frozen=True)
+
 class TalkerVoices:
-    """Streams of a `Talker`."""
+    """Streams of a `Talker`. All streams of one style share their networks."""
 
-    talker: Talker
-    own: Mapping[str, Style] = field(default_factory=dict)
-    """Styles of the server, by name, beside the presets of the model."""
-    lookahead_ms: int = 240
-    """Look-ahead of the streams, milliseconds."""
-    hop_ms: int = 80
-    """How much motion is made at once, milliseconds."""
+    def __init__(
+        self, talker: Talker, own: Mapping[str, Style] | None = None, *, lookahead_ms: float = 240, hop_ms: float = 80
+    ) -> None:
+        """Prepare the default style.
+
+        Args:
+            talker: the model.
+            own: styles of the server by name, beside the presets of the model.
+            lookahead_ms: sound that is waited for after a frame, milliseconds (see `Talker.stream`).
+            hop_ms: motion that is made at once, milliseconds.
+
+        Raises:
+            UsageError: the model cannot stream or has no ARKit channels, or a length is out of range.
+        """
+        if INDEX.keys().isdisjoint(talker.space.channels):
+            raise UsageError(
+                f"the model {talker.model.config.name!r} moves the head {talker.space.head!r} and has none of ARKit's "
+                "channels; the live server needs a model that has them, such as lite"
+            )
+        self.talker = talker
+        self._own = dict(own or {})
+        self._lookahead_ms, self._hop_ms = lookahead_ms, hop_ms
+        self._first: dict[str | None, Stream] = {}
+        self._lock = threading.Lock()
+        self.stream(Manner())
 
     @property
     def name(self) -> str:
@@ -78,13 +102,22 @@ class TalkerVoices:
     @property
     def styles(self) -> tuple[str, ...]:
         """Names of the styles."""
-        return (*self.own, *(preset for preset in self.talker.presets if preset not in self.own))
+        return (*self._own, *(preset for preset in self.talker.presets if preset not in self._own))
 
     def stream(self, manner: Manner) -> MotionStream:
         """Return a new stream; see `Voices`."""
-        if manner.style is not None and manner.style not in self.styles:
-            raise ProtocolError("bad-message", f"no style {manner.style[:40]!r}: choose from {', '.join(self.styles)}")
-        style: Style | str | None = manner.style if manner.style is None else self.own.get(manner.style, manner.style)
-        return self.talker.stream(  # type: ignore[attr-defined,no-any-return]
-            style, lookahead_ms=self.lookahead_ms, hop_ms=self.hop_ms, seed=manner.seed
-        )
+        name = manner.style
+        if name is not None and name not in self.styles:
+            choices = ", ".join(self.styles) or "this model takes none"
+            raise ProtocolError("bad-message", f"there is no style {name[:40]!r}: choose from {choices}")
+        with self._lock:
+            if name not in self._first:
+                style = None if name is None else self._own.get(name, name)
+                self._first[name] = self.talker.stream(style, lookahead_ms=self._lookahead_ms, hop_ms=self._hop_ms)
+        return self._first[name].another(manner.seed)
+
+    def begin_thread(self) -> None:
+        """Use one thread for each operation: the sessions share the processors, and small operations gain nothing."""
+        import torch
+
+        torch.set_num_threads(1)
