@@ -12,6 +12,7 @@ from torch import Tensor
 from diffposetalk.errors import UsageError
 from diffposetalk.model.style_encoder import summary
 from diffposetalk.motion import Motion, MotionSpace
+from diffposetalk.workshop.train.lite.denoiser import one_hot_styles
 from diffposetalk.workshop.train.lite.windows import EncodedClip
 
 
@@ -40,11 +41,7 @@ class TrainingSpeakers:
 
     def one_hot(self, speakers: Tensor) -> Tensor:
         """Return styles ``(B, S)`` of speakers ``(B,)``; the mean style for numbers from S on."""
-        n = len(self.names)
-        rows = torch.full((len(speakers), n), 1 / n, device=speakers.device)
-        known = speakers < n
-        rows[known] = torch.nn.functional.one_hot(speakers[known], n).to(rows)
-        return rows
+        return one_hot_styles(speakers, len(self.names))
 
     def style_of(self, reference: Motion | str | None, space: MotionSpace) -> Tensor:
         """Return the style ``(S,)`` of a reference.

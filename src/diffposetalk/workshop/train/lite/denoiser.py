@@ -17,7 +17,7 @@ from diffposetalk.model.denoiser import Denoiser, DenoiserConfig, WindowInput
 from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.motion import MotionSpace
 from diffposetalk.workshop.train.lite.losses import RENAMED, Geometry, window_terms
-from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
+from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowBatch, WindowConfig, Windows
 from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
 from diffposetalk.workshop.train.losses import LinearSurface, check_renamed
 from diffposetalk.workshop.train.run import StageRun
@@ -46,6 +46,11 @@ class DenoiserStage:
     def __post_init__(self) -> None:
         check_renamed(self.weights, RENAMED)
 
+    @property
+    def used_weights(self) -> dict[str, float]:
+        """Return the weights of the terms that count: a term of weight 0 is left out, and need not exist."""
+        return {name: weight for name, weight in self.weights.items() if weight}
+
 
 class DenoiserLosses:
     """Draws a batch and computes its loss terms, which `losses` lists."""
@@ -54,7 +59,7 @@ class DenoiserLosses:
         self,
         stage: DenoiserStage,
         windows: Windows,
-        style_encoder: StyleEncoder,
+        style_encoder: StyleEncoder | None,
         geometry: Geometry,
     ) -> None:
         self.stage, self.windows, self.style_encoder, self.geometry = stage, windows, style_encoder, geometry
@@ -65,13 +70,11 @@ class DenoiserLosses:
         assert isinstance(network, Denoiser)
         device, rng, n = next(network.parameters()).device, turn.rng, turn.n
         batch = self.windows.draw(rng, n).to(device)
-        with torch.no_grad():
-            style = self.style_encoder(batch.reference)
         no_speech, no_style = self._dropped(rng, n)
         continues = batch.continues[:, None, None]
         inputs = WindowInput(
             batch.features,
-            style,
+            self._style(batch),
             None,
             torch.where(continues, batch.previous_motion, network.start_motion),
             torch.where(continues, batch.previous_features, network.start_speech),
@@ -82,7 +85,19 @@ class DenoiserLosses:
         eps = torch.from_numpy(rng.standard_normal(tuple(batch.motion.shape), np.float32)).to(device)
         x_n = add_noise(batch.motion, noise_step, eps, self.schedule)
         predicted = network(x_n, noise_step, conditions)[:, network.config.context :].float()
-        return window_terms(predicted, batch.motion, batch.previous_motion, batch.continues, batch.valid, self.geometry)
+        terms = window_terms(
+            predicted, batch.motion, batch.previous_motion, batch.continues, batch.valid, self.geometry
+        )
+        return {name: term for name, term in terms.items() if self.stage.weights.get(name) != 0}
+
+    def _style(self, batch: WindowBatch) -> Tensor | None:
+        """Return the styles ``(B, S)`` of windows; None for a model without styles."""
+        style_dim = self.stage.network.style_dim
+        if self.style_encoder is None:
+            return one_hot_styles(batch.speaker, style_dim) if style_dim else None
+        with torch.no_grad():
+            style: Tensor = self.style_encoder(batch.reference)
+        return style
 
     def _dropped(self, rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
         uniform = torch.from_numpy(rng.random((n, 3)))
@@ -95,11 +110,22 @@ class DenoiserLosses:
         )
 
 
+def one_hot_styles(speakers: Tensor, n_speakers: int) -> Tensor:
+    """Return styles ``(B, n_speakers)`` of speakers ``(B,)``: a 1 at the speaker's place.
+
+    A speaker whom the training did not have, with a number from ``n_speakers`` on, gets the mean of all styles.
+    """
+    styles = torch.full((len(speakers), n_speakers), 1 / n_speakers, device=speakers.device)
+    known = speakers < n_speakers
+    styles[known] = torch.nn.functional.one_hot(speakers[known], n_speakers).to(styles)
+    return styles
+
+
 def train_denoiser(
     stage: DenoiserStage,
     training: Sequence[EncodedClip],
     validation: Sequence[EncodedClip],
-    style_encoder: StyleEncoder,
+    style_encoder: StyleEncoder | None,
     space: MotionSpace,
     surface: LinearSurface,
     gaps: np.ndarray,
@@ -112,7 +138,7 @@ def train_denoiser(
         stage: configuration.
         training: clips to learn from.
         validation: clips of other speakers.
-        style_encoder: from stage 2.
+        style_encoder: from stage 2; None for one-hot styles, or none if ``style_dim`` is 0.
         space: of the clips' motion.
         surface: vertices for the geometric losses.
         gaps: ``(E, G)`` metres of lip opening per unit of each expression weight, at G places along the lips.
@@ -122,7 +148,8 @@ def train_denoiser(
     Raises:
         ModelError: the weights to begin from are of another size.
     """
-    style_encoder = style_encoder.to(run.device).eval().requires_grad_(False)
+    if style_encoder is not None:
+        style_encoder = style_encoder.to(run.device).eval().requires_grad_(False)
     torch.manual_seed(stage.loop.seed)
     denoiser = Denoiser(stage.network)
     if start is not None:
@@ -133,5 +160,5 @@ def train_denoiser(
         DenoiserLosses(stage, Windows(clips, stage.windows, space), style_encoder, geometry)
         for clips in (training, validation)
     ]
-    train(denoiser, losses[0], losses[1], stage.weights, stage.loop, run)
+    train(denoiser, losses[0], losses[1], stage.used_weights, stage.loop, run)
     return denoiser

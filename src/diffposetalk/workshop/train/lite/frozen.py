@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from diffposetalk.errors import UsageError
 from diffposetalk.files.atomic import write_atomically
 from diffposetalk.files.parsing import parsing
-from diffposetalk.model.checkpoint import fingerprint
+from diffposetalk.generate.pretrained import model_path
+from diffposetalk.model.checkpoint import Model, fingerprint, load_model
 from diffposetalk.model.speech_encoder import FRAME_SAMPLES, MELS_PER_FRAME, SpeechEncoder
 from diffposetalk.progress import Progress, over
 from diffposetalk.speech.transcript.timing import phone_labels
@@ -90,6 +92,37 @@ class FrozenSpeech:
             tensors[f"{clip.number}/phones"] = phone_labels(clip.phones, 2 * n_frames).astype(np.uint8)
         tensors = {key: np.ascontiguousarray(value) for key, value in tensors.items()}  # or the bytes are mixed up
         write_atomically(path, save(tensors))
+
+
+@dataclass(frozen=True)
+class FrozenEncoders:
+    """Encoders of another model that are taken as they are, so that only the denoiser is trained, and from nothing."""
+
+    model: str
+    """Bundled model, by name, or model file. It also gives the motion space."""
+    speakers: int = 0
+    """Training speakers to learn from; 0 for all."""
+    heard: Path | None = None
+    """Folder that keeps the frozen features, to be shared by several trainings; None for ``heard`` in the run's folder."""
+    copies_folder: Path | None = None
+    """Folder with augmented copies that were made before; None for ``copies`` in the folder ``heard``."""
+
+    def load(self) -> Model:
+        """Load the model.
+
+        Raises:
+            UsageError: it lacks the compact speech encoder or a style encoder.
+        """
+        model = load_model(model_path(self.model))
+        if not isinstance(model.speech_encoder, SpeechEncoder) or model.style_encoder is None:
+            raise UsageError(
+                f"recipe: {self.model} lacks the compact speech encoder or a style encoder; name another model"
+            )
+        return model
+
+    def speech(self, corpus: Path, encoder: SpeechEncoder, run_folder: Path, copies: int) -> FrozenSpeech:
+        """Return the speech of a corpus as the encoder hears it."""
+        return FrozenSpeech(corpus, encoder, self.heard or run_folder / "heard", copies, self.copies_folder)
 
 
 def _read(path: Path, with_mels: bool) -> Iterator[HeardClip]:

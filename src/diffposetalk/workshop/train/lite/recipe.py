@@ -15,7 +15,7 @@ from diffposetalk.config import load_config, to_dict
 from diffposetalk.data.tfhp import SPLITS
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.pretrained import model_path
-from diffposetalk.generate.talker import Talker
+from diffposetalk.generate.talker import DEFAULT_STYLE, Talker
 from diffposetalk.head import HeadModel, load_head
 from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, fingerprint, load_model
 from diffposetalk.model.denoiser import Denoiser
@@ -28,6 +28,7 @@ from diffposetalk.style import Style
 from diffposetalk.workshop.corpus.sources import sources_of
 from diffposetalk.workshop.train.lite.denoiser import DenoiserStage, train_denoiser
 from diffposetalk.workshop.train.lite.ear import EarStage, train_ear
+from diffposetalk.workshop.train.lite.frozen import FrozenEncoders, chosen_speakers
 from diffposetalk.workshop.train.lite.material import (
     HEAD_CHANNELS,
     MovingClip,
@@ -77,6 +78,15 @@ class Recipe(BaseRecipe):
     """Sampling defaults of the model."""
     preset_seconds: float = 60.0
     """Length of the reference motion of each preset."""
+    frozen: FrozenEncoders | None = None
+    """Takes the encoders of another model; the tables ``speech`` and ``style`` are then not used. For ablations. Needs a
+    corpus."""
+    styles: Literal["encoder", "one-hot", "none"] = "encoder"
+    """Where the denoiser's styles come from: the style encoder; a 1 at the place of the training speaker, and then
+    ``style_dim`` follows from the number of speakers; or nowhere."""
+    head_pose: bool = True
+    """Whether the motion vector has the head's rotation. Without it the style encoder is trained even with ``frozen``,
+    because it reads another motion vector."""
 
     def __post_init__(self) -> None:
         if not 0 < self.validation_share < 1:
@@ -89,6 +99,12 @@ class Recipe(BaseRecipe):
             raise UsageError("recipe: the speech encoder learns only from a corpus; remove the table speech")
         if self.ear is not None and (self.speech is not None or self.corpus is None):
             raise UsageError("recipe: ear takes the place of speech and learns from a corpus; remove one table")
+        if (self.styles == "none") != (self.denoiser.network.style_dim == 0):
+            raise UsageError(
+                f"recipe: styles is {self.styles!r} but denoiser.network.style_dim {self.denoiser.network.style_dim}"
+            )
+        if self.frozen is not None and (self.start or self.corpus is None):
+            raise UsageError("recipe: frozen needs a corpus and no model to start from; remove start or data")
         if not self.start and ((self.speech is None and self.ear is None) or self.style is None):
             raise UsageError(
                 "recipe: without a model to start from, speech and style must be trained; a table is missing"
@@ -100,8 +116,8 @@ class Material:
     """The clips of one split."""
 
     motions: Sequence[MovingClip]
-    versions: Sequence[Versions]
-    """Speech of the same clips."""
+    versions: Sequence[Versions] = ()
+    """Speech of the same clips; none where another model's features of it are taken."""
     labelled: Sequence[SpeechClip] = ()
     """The same with phones and curves, where the speech encoder learns."""
 
@@ -125,44 +141,62 @@ def train_recipe(
 def _train_stages(recipe: Recipe, start: Model | None, run: Run) -> tuple[Model, dict[str, float]]:
     """Train speech encoder, style encoder and denoiser one after the other; return the model and figures."""
     head = load_head("anny")
+    given = recipe.frozen.load() if recipe.frozen else start
     training, held_out = _material(recipe, start, run)
-    channels = (*head.expression_names, *HEAD_CHANNELS)
-    space = start.space if start else MotionSpace.fit((clip.motion for clip in training.motions), channels)
-    speech_encoder, figures = _speech_encoder(recipe, start, training, held_out, run)
-    clips = _encoded(training, held_out, speech_encoder, space, run)
-    style_encoder = _style_encoder(recipe, start, clips, space, run)
-    figures["style_retrieval"] = retrieval_accuracy(style_encoder, clips.held_out, space)
-    denoiser = _denoiser(recipe, start, clips, style_encoder, space, head, run)
+    space = _space(recipe, given, training, head)
+    speech_encoder, figures = _speech_encoder(recipe, given, training, held_out, run)
+    clips = _encoded(recipe, training, held_out, speech_encoder, space, run)
+    stage, style_encoder = recipe.denoiser, None
+    if recipe.styles == "encoder":
+        style_encoder = _style_encoder(recipe, given, clips, space, run)
+        figures["style_retrieval"] = retrieval_accuracy(style_encoder, clips.held_out, space)
+    elif recipe.styles == "one-hot":
+        n_speakers = len({clip.speaker for clip in clips.training})
+        stage = replace(stage, network=replace(stage.network, style_dim=n_speakers))
+    denoiser = _denoiser(stage, start, clips, style_encoder, space, head, run)
     config = ModelConfig(
         recipe.name,
         speech_encoder.config,
-        recipe.denoiser.network,
-        style_encoder.config,
-        recipe.denoiser.schedule,
-        recipe.denoiser.noise_steps,
+        stage.network,
+        style_encoder.config if style_encoder else None,
+        stage.schedule,
+        stage.noise_steps,
         sampling=recipe.sampling,
     )
     sources = _sources(recipe, start)
-    model = Model(config, space, speech_encoder, denoiser, style_encoder.eval(), sources=sources)
-    return replace(model, presets=_presets(recipe, start, model, training, held_out)), figures
+    style_encoder = style_encoder.eval() if style_encoder else None
+    model = Model(config, space, speech_encoder, denoiser, style_encoder, sources=sources)
+    return replace(model, presets=_presets(recipe, given, model, training, held_out)), figures
+
+
+def _space(recipe: Recipe, given: Model | None, training: Material, head: HeadModel) -> MotionSpace:
+    """Return the motion space of a given model, or measure it; without the head's rotation if the recipe says so."""
+    channels = (*head.expression_names, *HEAD_CHANNELS)
+    space = given.space if given else MotionSpace.fit((clip.motion for clip in training.motions), channels)
+    if recipe.head_pose:
+        return space
+    kept = np.array([name not in HEAD_CHANNELS for name in space.channels])
+    names = tuple(name for name in space.channels if name not in HEAD_CHANNELS)
+    return replace(space, channels=names, mean=space.mean[kept], std=space.std[kept])
 
 
 def _speech_encoder(
-    recipe: Recipe, start: Model | None, training: Material, held_out: Material, run: Run
+    recipe: Recipe, given: Model | None, training: Material, held_out: Material, run: Run
 ) -> tuple[SpeechEncoder | WhisperSpeechEncoder, dict[str, float]]:
-    """Train the speech encoder, or take that of ``start``; return it with its figures."""
-    if recipe.ear is not None:
+    """Train the speech encoder, or take that of a given model; return it with its figures."""
+    if recipe.frozen is None and recipe.ear is not None:
         stage_run = run.stage("ear", to_dict(recipe.ear))
         return train_ear(recipe.ear, training.labelled, held_out.labelled, stage_run), {}
-    if recipe.speech is None:
-        assert start is not None and isinstance(start.speech_encoder, SpeechEncoder)
-        return start.speech_encoder, {}
+    if recipe.frozen is not None or recipe.speech is None:
+        assert given is not None and isinstance(given.speech_encoder, SpeechEncoder)
+        return given.speech_encoder, {}
     stage_run = run.stage("speech", to_dict(recipe.speech))
     learner = train_speech(recipe.speech, training.labelled, held_out.labelled, stage_run).cpu()
     return learner.encoder, {"phone_accuracy": phone_accuracy(learner, held_out.labelled)}
 
 
 def _encoded(
+    recipe: Recipe,
     training: Material,
     held_out: Material,
     encoder: SpeechEncoder | WhisperSpeechEncoder,
@@ -173,7 +207,12 @@ def _encoded(
     encoded, n_speakers = [], 0
     for part in (training, held_out):
         report = run.report("encoding")
-        if isinstance(encoder, WhisperSpeechEncoder):
+        if recipe.frozen is not None:
+            assert recipe.corpus is not None and isinstance(encoder, SpeechEncoder)
+            speech = recipe.frozen.speech(recipe.corpus, encoder, run.folder, recipe.copies)
+            names = tuple(dict.fromkeys(clip.speaker for clip in part.motions))
+            features = [clip.features for clip in speech.clips(names, report)]
+        elif isinstance(encoder, WhisperSpeechEncoder):
             features = heard_features(encoder, part.labelled, report)
         else:
             phones = [clip.phones for clip in part.labelled] if encoder.script is not None else []
@@ -185,32 +224,31 @@ def _encoded(
 
 def _style_encoder(
     recipe: Recipe,
-    start: Model | None,
+    given: Model | None,
     clips: EncodedSplits,
     space: MotionSpace,
     run: Run,
 ) -> StyleEncoder:
-    """Train the style encoder, or take that of ``start``."""
-    if recipe.style is None:
-        assert start is not None and start.style_encoder is not None
-        return start.style_encoder
+    """Train the style encoder, or take that of a given model if it reads such motion."""
+    if recipe.style is None or (recipe.frozen is not None and recipe.head_pose):
+        assert given is not None and given.style_encoder is not None
+        return given.style_encoder
     stage_run = run.stage("style", to_dict(recipe.style))
     return train_style(recipe.style, clips.training, clips.held_out, space, stage_run).cpu()
 
 
 def _denoiser(
-    recipe: Recipe,
+    stage: DenoiserStage,
     start: Model | None,
     clips: EncodedSplits,
-    style_encoder: StyleEncoder,
+    style_encoder: StyleEncoder | None,
     space: MotionSpace,
     head: HeadModel,
     run: Run,
 ) -> Denoiser:
     """Train the denoiser, from the weights of ``start`` where there is one."""
-    stage = recipe.denoiser
     inputs = {
-        "style_encoder": fingerprint(style_encoder),
+        "style_encoder": fingerprint(style_encoder) if style_encoder else "",
         "start": fingerprint(start.denoiser) if start else "",
     }
     surface = LinearSurface.of([(head.expression_basis(name), share) for name, share in stage.regions.items()])
@@ -254,6 +292,9 @@ def _material(recipe: Recipe, start: Model | None, run: Run) -> list[Material]:
             for split in SPLITS[:2]
         ]
     assert recipe.corpus is not None
+    if recipe.frozen is not None:
+        chosen = chosen_speakers(recipe.corpus, recipe.validation_share, recipe.frozen.speakers)
+        return [Material(read_motions(recipe.corpus, part)) for part in chosen]
     names = split_speakers(recipe.corpus, recipe.validation_share)
     copies = run.folder / "copies"
     everybody = [name for part in names for name in part]
@@ -275,15 +316,20 @@ def _sources(recipe: Recipe, start: Model | None) -> tuple[str, ...]:
 
 
 def _presets(
-    recipe: Recipe, start: Model | None, model: Model, training: Material, held_out: Material
+    recipe: Recipe, given: Model | None, model: Model, training: Material, held_out: Material
 ) -> Mapping[str, Style]:
     """Return the named styles of a new model.
 
-    Where the style encoder is that of ``start``, so are the presets. Otherwise they are the named manners of the corpus,
-    or the people of the data set.
+    Where the style encoder is that of a given model, so are the presets. Otherwise they are the named manners of the
+    corpus, or the people of the data set. One-hot styles have one preset, the mean of all, for people whom the training
+    did not have.
     """
-    if start is not None and recipe.style is None:
-        return start.presets
+    if model.style_encoder is None:
+        style_dim = model.config.denoiser.style_dim
+        mean = np.full(style_dim, 1 / max(style_dim, 1), np.float32)
+        return {DEFAULT_STYLE: Style(mean, "", "the mean of all training speakers")} if style_dim else {}
+    if given is not None and given.style_encoder is model.style_encoder:
+        return given.presets
     talker = Talker(model)
     if recipe.corpus is not None:
         speakers = sorted({clip.speaker for clip in held_out.motions})
