@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
 from diffposetalk.config import load_config, to_dict
 from diffposetalk.data.tfhp import SPLITS
 from diffposetalk.errors import UsageError
@@ -153,7 +155,8 @@ def _train_stages(recipe: Recipe, start: Model | None, run: Run) -> tuple[Model,
     elif recipe.styles == "one-hot":
         n_speakers = len({clip.speaker for clip in clips.training})
         stage = replace(stage, network=replace(stage.network, style_dim=n_speakers))
-    denoiser = _denoiser(stage, start, clips, style_encoder, space, head, run)
+    inputs = {"speakers": str(recipe.frozen.speakers), "copies": str(recipe.copies)} if recipe.frozen else {}
+    denoiser = _denoiser(stage, start, clips, style_encoder, space, head, run, inputs)
     config = ModelConfig(
         recipe.name,
         speech_encoder.config,
@@ -245,9 +248,11 @@ def _denoiser(
     space: MotionSpace,
     head: HeadModel,
     run: Run,
+    inputs: Mapping[str, str],
 ) -> Denoiser:
     """Train the denoiser, from the weights of ``start`` where there is one."""
     inputs = {
+        **inputs,
         "style_encoder": fingerprint(style_encoder) if style_encoder else "",
         "start": fingerprint(start.denoiser) if start else "",
     }
