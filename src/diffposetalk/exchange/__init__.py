@@ -1,7 +1,7 @@
 """Motion to and from other programs' files.
 
-`FORMATS` is the table of formats (`formats` says how to add one); `export` writes, `load_motion` reads. Everything goes by
-name, never by position: three orders of "the 52" are in use.
+`FORMATS` is the table of formats (`formats` says how to add one); `export` writes, `load_motion` reads. Channels are matched
+by name, never by position, because programs order the 52 ARKit channels in three ways.
 """
 
 from __future__ import annotations

@@ -35,8 +35,9 @@ def rotation_of(angles: np.ndarray) -> np.ndarray:
 def gaze_of(motion: Motion) -> np.ndarray:
     """Return pitch, yaw, roll of both eyes relative to the head, ``(T, 2, 3)`` float64 radians, left eye first.
 
-    Source: `eye_pose` if the motion has it, else the `eyeLook*` channels by `GAZE_RAD`. As in recorded takes the eyes turn
-    sideways first and then up or down about the head's own axis (`Rx @ Ry`), so our angles have a little roll.
+    The angles come from `eye_pose` if the motion has it, else from the `eyeLook*` channels by `GAZE_RAD`. As in recorded
+    takes the eyes turn sideways first and then up or down about the head's own axis (`Rx @ Ry`), so our angles have a little
+    roll.
     """
     if motion.eye_pose is not None:
         return np.stack([euler_of(motion.eye_pose[:, :3]), euler_of(motion.eye_pose[:, 3:])], 1)

@@ -72,7 +72,7 @@ def export(
     Args:
         motion: of any head.
         path: the output.
-        format: a name in `FORMATS`; default: the one that the file name means.
+        format: a name in `FORMATS`; None: the format that the file name selects.
         scene: head, identity, sound and options.
 
     Raises:

@@ -53,7 +53,7 @@ class Format:
     head_rotation: tuple[str, ...] = HEAD_ANGLES
     """Angles of the head that the format holds. `export` warns if the motion uses an angle that is left out."""
     mouth_only: bool = False
-    """Whether the format is for the mouth alone, so that nobody expects the head in it: `export` does not warn."""
+    """Whether the format is for the mouth alone; then `export` does not warn that the head rotation is left out."""
     fps: float | None = None
     """Fixed frame rate of the format; None: any."""
     folder: bool = False

@@ -1,8 +1,8 @@
 """CSV tables of numbers in any dialect, read by column name; errors name line and column.
 
 Dialects: comma, semicolon, tab or bar between cells; UTF-8 with or without BOM, UTF-16, Latin-1; any line ends; decimal
-commas; a time code `HH:MM:SS:FF` or `HH:MM:SS;FF`. Clean files are parsed as blocks of numbers (`text_numbers`); what that
-refuses goes through Python's `csv` row by row, which can name line and column.
+commas; a time code `HH:MM:SS:FF` or `HH:MM:SS;FF`. Clean files are parsed as blocks of numbers (`text_numbers`); text that
+this parser refuses is read row by row with Python's `csv`, which can name line and column.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Table:
         return len(self.lines)
 
     def column(self, name: str) -> int | None:
-        """Return the number of the column of that name, see `plain`; None where there is none."""
+        """Return the number of the column of that name (see `plain`), or None if there is no such column."""
         key = plain(name)
         return next((i for i, other in enumerate(self.names) if plain(other) == key), None)
 

@@ -11,7 +11,7 @@ PYARROW_BYTES = 1 << 18
 
 
 def numbers_of(text: bytes, n_columns: int) -> np.ndarray | None:
-    """Return the numbers of text whose cells are separated by commas, or None where it is not a plain table.
+    """Return the numbers of text whose cells are separated by commas, or None if the text is not a plain table.
 
     Args:
         text: lines of numbers, without header.

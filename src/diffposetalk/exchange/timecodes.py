@@ -35,7 +35,7 @@ ROUNDING_S = 2e-3
 MOST_COUNTED = 240
 """No program counts more frames in a second; a larger last field holds milliseconds."""
 HINT = "--input-fps N (in Python load_motion(path, fps=N)) reads it at N frames a second"
-"""How a user states the frame rate; stands at the end of messages."""
+"""End of messages: how the user can state the frame rate."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ def _numbered(clock: np.ndarray, whole: np.ndarray, numbers: np.ndarray, of_vide
 
 
 def _fits(numbers: np.ndarray, clock: np.ndarray, rate: float, slack: float = -1e-6) -> bool:
-    """Whether some start makes every frame lie in its second, `slack` frames aside."""
+    """Whether there is a start time with which every frame lies in its second, within a tolerance of `slack` frames."""
     low, high = (clock - numbers / rate).max(), (clock + 1 - numbers / rate).min()
     return bool(low < high + slack / rate)
 
@@ -289,7 +289,7 @@ def _counted(
 def _rounded_to(times: np.ndarray, count: int) -> Timing | None:
     """Return the usual rate whose frames lie within these times, which are rounded to ``1 / count`` seconds.
 
-    Of several the one with the fewest missing frames is taken; None where none fits.
+    If several rates fit, the one with the fewest missing frames is taken; None if no rate fits.
     """
     fitting = []
     for rate in USUAL_RATES:

@@ -11,7 +11,7 @@ FIRST_PICTURES = 48
 """The palette is chosen from this many pictures at the beginning and then stays, so that colours do not flicker."""
 
 SAMPLED = 8
-"""Number of them that are used."""
+"""Number of these pictures that are used."""
 
 OPAQUE_ALPHA = 128
 """Pixels with less alpha become transparent: GIF has no partly transparent pixels."""

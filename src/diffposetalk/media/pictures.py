@@ -13,7 +13,8 @@ from diffposetalk.errors import InputError
 from diffposetalk.media.source import first_stream, opened, origin, pixel_aspect, quarter_turns, square_size
 
 SEEK_S = 0.5
-"""Decoding starts this much before the first picture; order in the file and order of display differ by less."""
+"""Decoding starts this many seconds before the first picture, because the order in the file differs from the order of display
+by less than this."""
 
 USUAL_FPS = 25.0
 """Frames per second if neither time stamps nor header state them."""

@@ -41,7 +41,7 @@ NO_SOUND = "holds no sound (not one sample could be decoded)"
 """Message for a file without sound."""
 
 END_S = 2.0
-"""A file is checked for truncation from this long before its stated end, seconds."""
+"""The check for truncation starts this long before the stated end of a file, seconds."""
 
 
 def samples_of(frame: Any) -> np.ndarray:

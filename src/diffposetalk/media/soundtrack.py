@@ -25,7 +25,7 @@ COPY_START_S = 0.005
 """A stream is copied only if its sound begins within this time, seconds."""
 
 COPY_STEP_S = 0.004
-"""A stream is copied only if time stamps are off by less, seconds: players treat gaps differently."""
+"""A stream is copied only if its time stamps deviate by less, seconds, because players differ in their treatment of gaps."""
 
 LAYOUTS = {
     "mono": "mono",
@@ -68,7 +68,7 @@ class SoundFormat:
     codec: str
     """Encoder for sound that cannot be copied."""
     copied: tuple[str, ...]
-    """Codecs whose streams are copied, since every player of this container reads them."""
+    """Codecs whose streams are copied, because every player of this container reads them."""
     rates: tuple[int, ...] = ()
     """Sample rates of the encoder, Hz; empty for any."""
     delay_s: float = 0.005

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 LOOK_AHEAD_S = 0.3
-"""A shift of the time stamps that lasts less than this is jitter of the recorder's clock, seconds."""
+"""A shift of the time stamps that lasts less than this is taken for jitter of the recorder's clock, seconds."""
 
 LOOK_AHEAD_FRAMES = 8
 """Smallest number of frames that are looked ahead."""

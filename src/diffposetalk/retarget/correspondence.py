@@ -23,7 +23,7 @@ DENSE = {"lips": 200, "eyelids": 140, "brows": 120, "face": 240}
 FAR = 0.05
 """Largest distance of a match after the fit, as a share of the face's size."""
 LEAST_MOVEMENT = 0.04
-"""Vertices of the face are moved by some channel by at least this share of the largest movement of any vertex."""
+"""Vertices of the face: some channel moves them by at least this share of the largest movement of all vertices."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +93,14 @@ class Correspondence:
     def between(source: HeadModel, target: HeadModel, dense: bool = True) -> Correspondence:
         """Find corresponding points of any two heads.
 
-        Heads with the same triangles have the same vertices. Other heads need anchors that both have: MediaPipe's
-        landmarks, eyeballs, or the places where shapes of the same name act. Their similarity and a smooth warp lay the
-        target's resting face onto the source's. Then each vertex of the target is matched to the nearest point of the
-        source with a similar normal, and the warp is fitted to these matches. This is done twice.
+        Heads with the same triangles have the same vertices. Other heads need anchors that both have: MediaPipe's landmarks,
+        eyeballs, or the places where shapes of the same name act. A similarity transform of the anchors and a smooth warp
+        align the target's resting face with the source's. Then each vertex of the target is matched to the nearest point of
+        the source with a similar normal, and the warp is fitted to these matches. This is done twice.
 
         Args:
-            source: head of the given motion.
-            target: head of the wanted motion.
+            source: head of the motion.
+            target: head of the result.
             dense: add points between the landmarks; needed if the heads have few landmarks in common.
 
         Raises:
@@ -200,7 +200,7 @@ def marks_of(head: HeadModel) -> tuple[Landmarks, np.ndarray] | None:
 
 
 def anchors(head: HeadModel, rest: np.ndarray) -> dict[str, np.ndarray]:
-    """Return places ``(3,)`` of the anchors by name; a name means the same place on every head."""
+    """Return the positions ``(3,)`` of the anchors by name; a name means the same place on every head."""
     places: dict[str, np.ndarray] = {}
     marks = marks_of(head)
     if marks is not None:
@@ -290,7 +290,7 @@ def _carried(
 
 
 def _pairs(names: list[str], pairs: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
-    """Return the rows of the pairs of MediaPipe landmarks of which both are among the names."""
+    """Return the rows of those pairs of MediaPipe landmarks whose two landmarks are both among the names."""
     row = {name: index for index, name in enumerate(names)}
     named = ((f"mediapipe {a}", f"mediapipe {b}") for a, b in pairs)
     return tuple((row[a], row[b]) for a, b in named if a in row and b in row)

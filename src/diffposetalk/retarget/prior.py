@@ -14,7 +14,7 @@ from diffposetalk.retarget.controls import Controls
 from diffposetalk.retarget.correspondence import Correspondence
 
 MAX_GAIN = 1.5
-"""Weights are scaled by at most this factor and at least its inverse, so that few reach their bounds."""
+"""Largest gain; the smallest is its inverse. The limit keeps weights off their bounds."""
 OPENS = 0.02
 """A channel counts as opening the lips from this share of the opening of the strongest channel."""
 
@@ -32,8 +32,8 @@ class NamePrior:
     def between(source: HeadModel, controls: Controls, points: Correspondence) -> NamePrior:
         """Compare how far each channel of the mouth opens the lips of both heads.
 
-        The gain of such a channel is the ratio of the two openings, so that the mouth opens equally far on the target.
-        Source and target exchanged, it is the inverse. All other gains are 1.
+        The gain of such a channel is the ratio of the two openings, so that the mouth opens equally far on the target. If
+        source and target are exchanged, the gain becomes its inverse. All other gains are 1.
         """
         common = [name for name in controls.names if name in INDEX and name in source.expression_names]
         mouth = [name for name in common if name.startswith(("jaw", "mouth"))]

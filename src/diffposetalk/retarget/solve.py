@@ -48,7 +48,7 @@ JAW_ROUNDS = 4
 
 @dataclass(frozen=True)
 class Residual:
-    """Distance of the target's points from their wanted positions, millimetres on the target."""
+    """Distance of the target's points from the positions that the motion demands, millimetres on the target."""
 
     mean_mm: float
     p95_mm: float
@@ -56,7 +56,7 @@ class Residual:
     regions_mm: dict[str, float] = field(default_factory=dict)
     """Mean by region."""
     moved_mm: float = 0.0
-    """Mean wanted displacement, for comparison."""
+    """Mean displacement that the motion demands, for comparison."""
 
     @staticmethod
     def of(distance_mm: np.ndarray, regions: tuple[str, ...], moved_mm: np.ndarray) -> Residual:

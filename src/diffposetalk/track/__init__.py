@@ -1,7 +1,7 @@
 """Video -> landmarks of the main face -> motion and identity of a head.
 
 `track` does all steps: `follow.follow_main_face` finds the landmarks, `fit.fit` fits the head to them, and
-`quality.measure_quality` measures how good the fit is.
+`quality.measure_quality` measures the quality of the fit.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ class FaceFinder(Protocol):
 
         Args:
             picture: ``(H, W, 3)`` uint8 RGB.
-            time_s: seconds; must grow from call to call, `restart` aside.
+            time_s: seconds; must increase from call to call, except after `restart`.
 
         Returns:
             Per face ``(478, 3)`` float32: x and y in pixels from the upper left corner, and depth in pixels, smaller toward
@@ -79,8 +79,8 @@ def open_finder(model: str | Path | None = None, n_faces: int = 1, still: bool =
 
     Args:
         model: MediaPipe's `face_landmarker.task`; None to choose, see `model_file`.
-        n_faces: how many faces to follow at most.
-        still: look at every picture afresh instead of following the faces from one to the next.
+        n_faces: largest number of faces to follow.
+        still: detect faces in every picture independently instead of following them from one picture to the next.
 
     Raises:
         InputError: there is no such file, or MediaPipe is not installed.

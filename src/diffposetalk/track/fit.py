@@ -1,4 +1,4 @@
-"""Landmarks -> identity, head pose and expression weights, by bounded robust least squares.
+"""Fit of a head to landmarks: identity, head pose and expression weights, by bounded robust least squares.
 
 Gauss-Newton: the projection is linearised at the current pose and weights. The pose of each frame is eliminated from its
 equations (Schur complement), so that pose and weights are solved together. The weights of all frames, bounded and coupled
@@ -117,7 +117,7 @@ class Measured:
     pairs: np.ndarray
     """``(g, 2)`` rows of the landmarks above and below a gap."""
     gaps: np.ndarray
-    """``(T, g)`` wanted vertical gap on the head, divided by the inter-ocular distance."""
+    """``(T, g)`` vertical gap that the head should have, divided by the inter-ocular distance."""
     gap_noise: np.ndarray
     """``(g,)``."""
 
@@ -337,7 +337,7 @@ def _gap(offsets: np.ndarray, pairs: np.ndarray, model: LandmarkModel) -> np.nda
 
 
 def _frames_for_identity(face: FaceLandmarks, pose: Pose) -> np.ndarray:
-    """Choose frames spread over the clip; of many frames those without a blink."""
+    """Choose frames spread over the clip; if there are many frames, prefer those without a blink."""
     n = len(face)
     if n <= IDENTITY_FRAMES:
         return np.arange(n)

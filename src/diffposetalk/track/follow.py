@@ -113,7 +113,7 @@ def follow_main_face(
 
 
 def _finder_for(path: Path, model: str | Path | None, start_s: float, stop_s: float) -> FaceFinder | None:
-    """Choose a landmark detector after a look at pictures at intervals.
+    """Choose a landmark detector from samples of the pictures.
 
     If faces are detected in whole pictures, the detector finds as many as are visible at once. If faces are detected only
     in parts of the pictures because they are small, it finds the largest. If there is no face, return None.

@@ -45,8 +45,9 @@ NEEDED = sorted({*(i for pair in LIP_PAIRS for i in pair), *(i for side in LID_P
 """Landmarks that a head must have."""
 RESTING_BROWS_M = {"anny": -0.004}
 """By head: height of most people's resting brows above the head's own brows, metres. The free head's brows are high:
-MediaPipe's canonical face, aligned with it by a similarity, has them 4.6 mm lower. Without this correction everybody would
-seem to frown. Of 0 to 5 mm, 4 mm agrees best with brow scores of ten filmed people; the reprojection error is the same."""
+MediaPipe's canonical face, aligned with it by a similarity, has them 4.6 mm lower. Without this correction every tracked face
+would seem to frown. Of 0 to 5 mm, 4 mm agrees best with brow scores of ten filmed people; the reprojection error is the
+same."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,8 @@ def write_overlay(video: str | Path, track: Track, path: str | Path, progress: P
 
 
 def at_even_rate(pictures: Iterable[tuple[float, np.ndarray]], start_s: float, fps: float) -> Iterator[np.ndarray]:
-    """Yield pictures at a constant rate: a picture is repeated until the next is due; of two for one frame the later is used.
+    """Yield pictures at a constant rate: a picture is repeated until the next one is due; of two pictures in one frame, the
+    later is used.
 
     Args:
         pictures: time in seconds and picture, in order.

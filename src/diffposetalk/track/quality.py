@@ -1,4 +1,4 @@
-"""How good a track is, in numbers and warnings."""
+"""Quality of a track: numbers and warnings."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """The reliable part of tracked motion, as a reference for a style.
 
 If a face is turned away or visible only for a moment, its left-right differences and its resting head pose cannot be
-separated from effects of the view. For example, the mouth of a face that is turned away seems to be displaced sideways, and
-a style with this error would displace the mouth in all generated motion. So the mean of such quantities is reduced, the
-more the less reliable the track is. Motion about the mean is kept.
+separated from effects of the view. For example, the mouth of a face that is turned away seems to be displaced sideways, and a
+style with this error would displace the mouth in all generated motion. So the mean of such quantities is reduced; the less
+reliable the track is, the more it is reduced. Motion about the mean is kept.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from diffposetalk.track.quality import Quality
 SURE_DEG, UNSURE_DEG = 12.0, 30.0
 """Angle between face and camera up to which a track is fully reliable, and from which it is fully unreliable."""
 SURE_S, UNSURE_S = 4.0, 2.0
-"""Length from which a track is fully reliable, and up to which it is fully unreliable."""
+"""Length in seconds from which a track is fully reliable, and length up to which it is fully unreliable."""
 MOST_SIDEWAYS = 0.1
 """Largest mean weight of mouth or jaw to one side of any reference."""
 MOST_RESTING_DEG = 10.0
@@ -45,10 +45,9 @@ def reference_motion(motion: Motion, quality: Quality) -> Motion:
         quality: quality of the track.
 
     Returns:
-        The same motion if the track is long and frontal. Otherwise the mean head pose, the mean difference of left and
-        right channels, and the mean of sideways motion are reduced, down to 0, and so is wide motion of the head. The
-        difference of left and right channels of the lips is reduced in every frame, the more the larger the yaw of the
-        head is.
+        The same motion if the track is long and frontal. Otherwise the mean head pose, the mean difference of left and right
+        channels, and the mean of sideways motion are reduced, down to 0, and so is wide motion of the head. The difference of
+        left and right channels of the lips is reduced in every frame, and more so at a larger yaw of the head.
     """
     doubt = doubt_of(quality)
     uneven = (1 - doubt) * sureness_of_sides(motion)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def write(motion: Motion, path: Path, scene: Scene) -> None:
-    """Write the motion; `rotation` holds the head as a quaternion x, y, z, w, a field that LAM leaves empty."""
+    """Write the motion; `rotation`, which LAM leaves empty, holds the head as a quaternion x, y, z, w."""
     weights = arkit_weights(motion).astype(np.float64).round(6).tolist()
     turns = quaternions_of(motion.head_pose).round(7).tolist()
     document: dict[str, Any] = {

@@ -3,7 +3,7 @@
 The 63 columns are written in the app's own order (right before left for jaw and mouth), because some readers use positions;
 we read by name. Angles were measured on two takes, with the same result for both eyes: radians, yaw > 0 looks toward the
 subject's right, pitch > 0 down, and the order is yaw, pitch, roll of our `angles` with opposite signs of yaw and roll. These
-takes have no head angles; the head is assumed to have the same convention, and `head_unit` offers the other units in use.
+takes have no head angles. The head is assumed to have the same convention; `head_unit` selects another unit.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def repeats(uv: np.ndarray) -> bool:
 
 
 def open_air(part: Part, mesh: Mesh) -> np.ndarray:
-    """Return the mean tint of a part, linear RGB: the share of light that vertex colours leave, 1 for all."""
+    """Return the mean tint of a part, linear RGB: the share of light that vertex colours let through, up to 1."""
     if mesh.vertex_color is None or part.flipped:
         return np.ones(3)
     return np.clip(mesh.vertex_color[part.triangles(mesh)].mean((0, 1)), 0, 1)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from diffposetalk.motion import Motion
 
 N_HOLDING = 4
-"""Number of joints per vertex; engines take no more."""
+"""Number of joints per vertex: the most that game engines accept."""
 ROOM_M = 0.15
 """Margin around the head at rest for its motion, metres."""
 
@@ -60,7 +60,7 @@ def write(motion: Motion, path: Path, scene: Scene) -> None:
 
 @contextlib.contextmanager
 def _system_errors() -> Iterator[None]:
-    """Raise what USD reports of the disk as `OSError`, as every other writer does; its own messages are paragraphs."""
+    """Raise USD's disk errors as `OSError`, as other writers do; USD's own messages have several lines."""
     tf_error = _pxr("Tf").ErrorException
     try:
         yield

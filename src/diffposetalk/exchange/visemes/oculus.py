@@ -1,7 +1,8 @@
 """The 15 visemes of Oculus, fitted to the ARKit channels of the mouth.
 
-Each viseme is a mix of ARKit channels. A least-squares fit finds, for every frame, the viseme weights whose mix is nearest
-to the motion; they are at least 0 and slightly smooth in time. The recipes are our own, after the look of the phones.
+Each viseme is a mix of ARKit channels. For every frame, a least-squares fit finds the viseme weights whose mix is nearest to
+the motion. The weights are at least 0 and slightly smoothed in time. The mixes are our own: they follow the look of the
+phones.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ RECIPES: dict[str, dict[str, float]] = {
 }
 """ARKit weights of each viseme at 1; a name without a side means both sides."""
 _ABSOLUTE = {"mouthClose": {"jawOpen": -1.0}}
-"""Channels that cancel another: lips closed by `mouthClose` are a closed mouth, even if the jaw is open."""
+"""Channels that cancel another channel: `mouthClose` closes the lips even if the jaw is open."""
 
 
 def mixed(recipes: dict[str, dict[str, float]]) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""FLAME's own files: the model, its landmark embeddings and its masks, read without running anything in them.
+"""Readers of FLAME's files: the model, its landmark embeddings and its masks. No code in the files is run.
 
 FLAME (Li, Bolkart, Black, Li, Romero: Learning a model of facial shape and expression from 4D scans, 2017) comes from
-https://flame.is.tue.mpg.de; nobody but its owners may hand out the model of 2020, so it is never part of this package.
+https://flame.is.tue.mpg.de; only its owners may distribute the model of 2020, so it is not part of this package.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from diffposetalk.files.parsing import parsing
 from diffposetalk.files.pickles import Unread, unpickle, unpickle_npy
 
 N_IDENTITY, N_EXPRESSION = 300, 100
-"""How FLAME's shape directions are divided: identity first, then expression."""
+"""Number of FLAME's identity directions, which come first, and of its expression directions."""
 JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
-"""FLAME's joints, in its order."""
+"""Names of FLAME's joints, in the order of the file."""
 KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table", "f")
-"""What a model file has to hold."""
+"""Required arrays of a model file."""
 MASK_PREFIX = "mask_"
-"""How masks are called where they lie in an npz model file."""
+"""Beginning of the names of masks in an npz model file."""
 WHERE_FROM = (
     "FLAME is licensed software that this program cannot fetch: register at https://flame.is.tue.mpg.de, accept its "
     "licence (FLAME 2020 and 2023: research, no commercial use, not to be passed on; FLAME 2023 Open: CC BY 4.0, name "
@@ -35,12 +35,12 @@ WHERE_FROM = (
     "or once with `diffposetalk assets --add FILE`; `diffposetalk assets --make-free-flame OUT.npz` makes a free head of "
     "its format"
 )
-"""The one answer to a missing FLAME file."""
+"""End of the message about a missing FLAME file: where to obtain it."""
 
 
 @dataclass(frozen=True)
 class FlameModel:
-    """The numbers of a FLAME model file, checked, single precision; K joints are 5."""
+    """The arrays of a FLAME model file, checked, in single precision. FLAME has 5 joints."""
 
     template: np.ndarray
     """``(V, 3)`` metres, Y up, face toward +Z."""
@@ -57,7 +57,7 @@ class FlameModel:
     weights: np.ndarray
     """``(V, 5)`` skinning weights; rows sum to 1."""
     parents: tuple[int, ...]
-    """Of each joint, -1 for the root."""
+    """Parent of each joint; -1 for the root."""
     extras: dict[str, np.ndarray]
     """Other arrays of an npz model file: embeddings, masks, looks."""
 
@@ -67,12 +67,12 @@ def read_model(path: Path, n_identity: int, n_expression: int) -> FlameModel:
 
     Args:
         path: the file.
-        n_identity: how many identity directions to keep.
-        n_expression: how many expression directions to keep.
+        n_identity: number of identity directions to load.
+        n_expression: number of expression directions to load.
 
     Raises:
-        InputError: it is missing, refused or damaged, or an array does not fit; the message names file and key.
-        ModelError: it does not hold as many directions.
+        InputError: the file is missing, refused or damaged, or an array does not fit; the message names file and key.
+        ModelError: the file holds fewer directions.
     """
     with parsing(path, "FLAME model"):
         return _model(read_arrays(path), path, n_identity, n_expression)
@@ -154,7 +154,7 @@ def read_masks(path: Path, n_vertices: int) -> dict[str, np.ndarray]:
 
 
 def read_arrays(path: Path) -> dict[str, Any]:
-    """Read the named arrays of a `.pkl`, `.npy` or `.npz`, told apart by content.
+    """Read the named arrays of a `.pkl`, `.npy` or `.npz` file; the content selects the reader.
 
     Raises:
         InputError: it is missing, refused or damaged, or holds no dictionary.
@@ -195,7 +195,7 @@ def _directions(basis: np.ndarray) -> np.ndarray:
 
 
 def is_flame_file(path: Path) -> bool:
-    """Return whether a file is a FLAME model, by the names of its arrays; a file that is not an npz counts as one."""
+    """Return whether a file is a FLAME model: an npz file with FLAME's array names, or any file that is not npz."""
     names = npz_names(path)
     if names is not None:
         return "v_template" in names

@@ -1,7 +1,8 @@
 """A head of FLAME's format made of the free head, so that the paper's model can be run and trained without FLAME.
 
-Not FLAME's shape and not its coefficients: own vertices, own directions. What carries over is the format (identity,
-50 expression coefficients, jaw, neck and eyes as joints, 68 landmarks) and, by a linear map, any ARKit motion.
+It shares FLAME's format: identity, 50 expression coefficients, jaw, neck and eyes as joints, 68 landmarks. Its vertices and
+its directions are its own, so FLAME's coefficients mean something else on it. A linear map converts any ARKit motion to its
+coefficients.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ from diffposetalk.head.flame.free_points import embedding
 from diffposetalk.motion import Motion, flame_channels
 
 N_DIRECTIONS = 50
-"""Expression directions that are not zero: as many as the paper's model uses."""
+"""Number of expression directions that are not zero, as in the paper's model."""
 TYPICAL = 0.15
-"""Spread of an ARKit weight in talk; a coefficient of 1 is what such weights make of its direction."""
+"""Standard deviation of an ARKit weight in speech. It sets the unit of the coefficients: weights of this spread give a
+coefficient of spread 1."""
 HELD = 0.02
-"""Vertices that the neck moves less than this are the bust, which FLAME does not have."""
+"""Vertices that neck and head move by less than this share belong to the bust, which FLAME does not have."""
 OPEN = 0.15
-"""Typical jawOpen when a shape is used: at this opening the turning jaw carries the shape exactly."""
+"""Typical jawOpen while a shape is used. At this opening, the shape on the rotated jaw is exact."""
 OPEN_WITH = {"mouthClose": 0.3}
-"""The same for shapes that are used with another jawOpen."""
+"""The same for shapes that are used at another jaw opening."""
 MM = 1e3
 """Millimetres per metre."""
 
@@ -52,7 +54,7 @@ class FreeFlame:
         """Read a file that `make_free_flame` wrote.
 
         Raises:
-            InputError: it is another file.
+            InputError: the file is of another kind.
         """
         arrays = read_arrays(Path(path))
         if "arkit_matrix" not in arrays:
@@ -63,16 +65,16 @@ class FreeFlame:
         return FreeFlame(Path(path), np.asarray(arrays["arkit_matrix"], np.float32), residuals)
 
     def coefficients(self, motion: Motion) -> Motion:
-        """Return an ARKit motion in coefficients of FLAME's format.
+        """Convert an ARKit motion to coefficients of FLAME's format.
 
-        The expression is the least-squares projection on the 50 directions, the jaw turns in proportion to jawOpen,
-        gaze goes to the eye joints; head rotation stays.
+        The expression is the least-squares projection on the 50 directions, the jaw rotates in proportion to jawOpen, and
+        gaze becomes rotation of the eye joints. The head rotation is copied.
 
         Args:
-            motion: with ARKit channels; missing ones count as 0.
+            motion: with ARKit channels; missing channels count as 0.
 
         Raises:
-            ModelError: it is not an ARKit motion.
+            ModelError: the motion has no ARKit channels.
         """
         unknown = [name for name in motion.expression_names if name not in INDEX]
         if unknown:
@@ -97,18 +99,18 @@ class FreeFlame:
 def make_free_flame(path: str | Path, source: AnnyHead | None = None) -> FreeFlame:
     """Write a head of FLAME's format made of the free head.
 
-    Identity directions are the free head's, then zeros. Expression directions are the principal directions of all ARKit
-    shapes but jawOpen, ordered by variance, a coefficient having spread 1 where weights have 0.15. jawOpen is the jaw
-    joint's: a rotation fitted to the lower teeth, weights fitted per vertex, and what is left as pose shapes. The other
-    shapes are turned back as far as a typically opened jaw turns them. Head, neck and eye joints lie where the free
-    head's do; the bust is left out.
+    The identity directions are those of the free head, padded with zeros. The expression directions are the principal
+    directions of all ARKit shapes except jawOpen, in the order of their variance; `TYPICAL` sets their unit. The jaw joint
+    replaces jawOpen: its rotation is fitted to the lower teeth, its skinning weights are fitted per vertex, and pose shapes
+    hold the remaining difference. The rotation of a typically opened jaw is removed from the other shapes. The head, neck and
+    eye joints lie where those of the free head lie. The bust is left out.
 
     Args:
-        path: where to, `.npz`.
-        source: the free head; by default the one installed.
+        path: output, `.npz`.
+        source: the free head; None: the installed one.
 
     Returns:
-        The head with its map from ARKit and the residuals.
+        The head with its map from ARKit weights and its residuals.
     """
     path = Path(path)
     head = source or AnnyHead.load()
@@ -182,7 +184,8 @@ def build(head: AnnyHead) -> tuple[dict[str, np.ndarray], np.ndarray]:
 
 
 def _without_bust(head: AnnyHead) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the vertices of head and neck, their triangles renumbered, and which triangles these were."""
+    """Return the vertices of head and neck, their triangles with new vertex numbers, and the old numbers of these
+    triangles."""
     cloth = next(index for index, material in enumerate(MATERIALS) if material.name == "cloth")
     held = head.data["joint_weights"].sum(1) > HELD
     which = np.flatnonzero(held[head.faces].all(1) & (head.data["face_material"] != cloth))
@@ -193,7 +196,8 @@ def _without_bust(head: AnnyHead) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _directions(shapes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return principal directions ``(50, V, 3)`` of the shapes but jawOpen, and each channel's coefficients ``(52, 50)``."""
+    """Return the principal directions ``(50, V, 3)`` of the shapes except jawOpen, and the coefficients ``(52, 50)`` of each
+    channel."""
     flat = shapes.reshape(len(shapes), -1).copy()
     flat[INDEX["jawOpen"]] = 0
     variances, mixtures = np.linalg.eigh(flat @ flat.T)
@@ -240,7 +244,7 @@ def _pose_shapes(
 
 
 def _turned_back(shift: np.ndarray, weight: np.ndarray, angle: float) -> np.ndarray:
-    """Return the shifts ``(..., V, 3)`` which a jaw turned by an angle makes to those given."""
+    """Return the shifts ``(..., V, 3)`` that become the given shifts on a jaw rotated by an angle."""
     turn = rotation_matrix(np.array([angle, 0.0, 0.0])) - np.eye(3)
     return np.linalg.solve(np.eye(3) + weight[:, None, None] * turn, shift[..., None])[..., 0]
 
@@ -254,7 +258,8 @@ def _regressor(
     jaw_pivot: np.ndarray,
     renumbered: np.ndarray,
 ) -> np.ndarray:
-    """Return ``(5, V)`` weights that give the joints from the vertices, for everybody, whatever the expression."""
+    """Return weights ``(5, V)`` that give the joints from the vertices of any person; expressions do not change the
+    result."""
     joints, moves = head.data["joints"].astype(np.float64), head.data["joint_identity"].astype(np.float64)
     still = np.flatnonzero(np.linalg.norm(shapes, axis=2).max(0) < 1e-4)
     balls = np.union1d(regions["left_eye"], regions["right_eye"])
@@ -295,10 +300,10 @@ def measure(
 
     Args:
         head: the free head.
-        free: what was made of it.
+        free: the FLAME-format head made from it.
         vertices: indices of its vertices that the FLAME-format head has.
-        picked: gives ARKit weights ``(n, 52)`` to compare on; by default each channel alone at 1, and 48 mixtures of
-            weights of talk (each 0.15 |N(0, 1)|).
+        picked: returns ARKit weights ``(n, 52)`` for the comparison; None: each channel alone at 1, and 48 random mixtures
+            with weights as in speech (each 0.15 |N(0, 1)|).
     """
     from diffposetalk.head.flame.head import FlameHead
 

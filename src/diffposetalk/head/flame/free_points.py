@@ -17,16 +17,16 @@ STILL = (
 )  # fmt: skip
 """The other 51: brows, nose, eyes, outer and inner lips."""
 BAND = 5e-3
-"""Half the height of the slice in which an outline's point is looked for, metres."""
+"""Half the height of the slice that is searched for a point of the outline, metres."""
 
 
 def embedding(
     template: np.ndarray, faces: np.ndarray, corners: np.ndarray, shares: np.ndarray, skin: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return both embeddings by the names that FLAME's files use.
+    """Return both embeddings as arrays with the names that FLAME's files use.
 
-    The moving outline: seen at each whole degree of turn, a point of the outline is the outermost skin at its height,
-    not behind where it is on the still face.
+    The outline depends on the turn of the head, in whole degrees. Each of its points is the outermost point of the skin at
+    its height, and never lies behind its place on the face without turn.
 
     Args:
         template: ``(V, 3)`` metres.
@@ -73,7 +73,8 @@ def embedding(
 
 
 def _on_faces(faces: np.ndarray, corners: np.ndarray, shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Say points given by three vertices as points on triangles; where there is no such triangle, at the main vertex."""
+    """Convert points given by three vertices to points on triangles; if no triangle has these vertices, use the main
+    vertex."""
     numbered = {tuple(sorted(map(int, face))): index for index, face in enumerate(faces)}
     rows, weights = np.zeros(len(corners), np.int64), np.zeros((len(corners), 3))
     for point, (trio, share) in enumerate(zip(corners, shares)):

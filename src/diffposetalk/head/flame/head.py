@@ -43,11 +43,11 @@ from diffposetalk.head.rig import Rig
 from diffposetalk.motion import Motion
 
 LANDMARK_FILES = ("landmark_embedding.npy",)
-"""Files of FLAME's 68 landmarks that are looked for beside the model."""
+"""Names of the files of FLAME's 68 landmarks beside the model."""
 MEDIAPIPE_FILES = ("mediapipe_landmark_embedding.npz",)
-"""Files of MediaPipe's landmarks that are looked for there."""
+"""Names of the files of MediaPipe's landmarks beside the model."""
 MASK_FILES = ("FLAME_masks.pkl",)
-"""Files of masks that are looked for there."""
+"""Names of the files of masks beside the model."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,19 +55,19 @@ class FlameHead(BaseHead):
     """FLAME as a `HeadModel`; every method takes numpy or torch and is differentiable with torch."""
 
     model: FlameModel = field(repr=False)
-    """The numbers of the file."""
+    """The arrays of the file."""
     joints: np.ndarray = field(repr=False)
-    """``(5, 3)`` metres, of the template."""
+    """``(5, 3)`` metres: joints of the template."""
     joint_identity: np.ndarray = field(repr=False)
     """``(I, 5, 3)`` metres per unit."""
     joint_expression: np.ndarray = field(repr=False)
     """``(E, 5, 3)`` metres per unit."""
     masks: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
-    """Vertex indices by FLAME's names, where given."""
+    """Vertex indices by FLAME's names; empty without masks."""
     points: FlameLandmarks | None = field(default=None, repr=False)
-    """The 68 landmarks, where given."""
+    """The 68 landmarks; None without an embedding."""
     mediapipe: tuple[Landmarks, np.ndarray] | None = field(default=None, repr=False)
-    """MediaPipe's landmarks that are known on this head, and which those are, where given."""
+    """MediaPipe's landmarks that are known on this head, and their numbers; None without an embedding."""
     name: str = "flame"
     _landmarks_from = ": put FLAME's mediapipe_landmark_embedding.npz beside the model"
     _converted: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
@@ -81,19 +81,19 @@ class FlameHead(BaseHead):
         landmarks: str | Path | Sequence[str | Path] | None = None,
         masks: str | Path | None = None,
     ) -> FlameHead:
-        """Load a model file and what goes with it.
+        """Load a model file with its landmarks and masks.
 
         Args:
             path: `generic_model.pkl` (2020), `flame2023*.pkl`, or an npz with the same keys.
             n_identity: identity coefficients, 1 to 300; the paper's model uses 100.
             n_expression: expression coefficients, 1 to 100; the paper's model uses 50.
-            landmarks: `landmark_embedding.npy`, `mediapipe_landmark_embedding.npz`, or both; by default those that lie
-                beside the model or in it.
-            masks: `FLAME_masks.pkl`; by default the one beside the model, or in it.
+            landmarks: `landmark_embedding.npy`, `mediapipe_landmark_embedding.npz`, or both; None: those beside the model or
+                in it.
+            masks: `FLAME_masks.pkl`; None: the one beside the model, or the masks in it.
 
         Raises:
             InputError: a file is missing, refused or damaged; the message names file and key.
-            ModelError: the model does not have so many coefficients.
+            ModelError: the model has fewer coefficients.
         """
         path = Path(path)
         model = read_model(path, n_identity, n_expression)
@@ -148,19 +148,19 @@ class FlameHead(BaseHead):
 
     @cached_property
     def regions(self) -> dict[str, np.ndarray]:
-        """Vertex indices by name; `head.flame.regions.regions_of` says how they are found."""
+        """Vertex indices by name; see `head.flame.regions.regions_of`."""
         return regions_of(self.model, self.masks, outlines_of(self.model, self.points, self.mediapipe))
 
     @property
     def still_landmarks(self) -> tuple[Landmarks, np.ndarray] | None:
-        """FLAME's 51 landmarks that do not slide, and which of MediaPipe's they stand for; None without them."""
+        """FLAME's 51 static landmarks, and the MediaPipe landmarks that they replace; None without an embedding."""
         from diffposetalk.head.flame.free_points import STILL
 
         return None if self.points is None else (self.points.static, np.array(STILL))
 
     @property
     def inner_lips(self) -> tuple[Landmarks, Landmarks] | None:
-        """Facing points of the upper and the lower inner lip among the 68 landmarks; None without them."""
+        """Facing points of the upper and the lower inner lip among the 68 landmarks; None without an embedding."""
         return None if self.points is None else self.points.inner_lips
 
     def vertices(
@@ -177,8 +177,8 @@ class FlameHead(BaseHead):
     ) -> Array:
         """Place every vertex.
 
-        Leading dimensions of all arguments broadcast. An argument that is None is at rest and costs nothing; an identity that is
-        one for many frames, ``(I,)`` or expanded, is blended once.
+        Leading dimensions of all arguments broadcast. An argument that is None means rest and takes no time. An identity
+        shared by many frames, ``(I,)`` or expanded, is blended once.
 
         Args:
             expression: ``(..., k)`` the leading k of the expression coefficients; numpy or torch.
@@ -187,8 +187,9 @@ class FlameHead(BaseHead):
             identity: ``(..., k)`` or ``(k,)``, the leading k of the identity coefficients; None for the mean person.
             neck_pose: ``(..., 3)`` axis-angle of the neck, radians; always None in the paper.
             eye_pose: ``(..., 6)`` axis-angle of left and right eye, radians.
-            pose_mats: ``(..., 18)`` or ``(..., 2, 3, 3)`` rotation matrices of root and jaw, in the place of both poses.
-            ignore_head_pose: leave the root at rest.
+            pose_mats: ``(..., 18)`` or ``(..., 2, 3, 3)`` rotation matrices of root and jaw, instead of head_pose and
+                jaw_pose.
+            ignore_head_pose: whether the root stays at rest.
 
         Returns:
             ``(..., V, 3)`` metres, of the kind of `expression`.
@@ -196,7 +197,7 @@ class FlameHead(BaseHead):
         Raises:
             ModelError: wrong widths.
 
-        The rotation formula is exact; the released code takes `|r + 1e-8|` for the angle, which differs by 1e-8.
+        The rotation formula is exact. The released code uses `|r + 1e-8|` as the angle, which differs by 1e-8.
         """
         expression = skinning.floating(expression)
         person = self.person(identity, expression)
@@ -206,7 +207,8 @@ class FlameHead(BaseHead):
         return self._place(person, expression, turns)
 
     def person(self, identity: Array | None, reference: Array) -> tuple[Array, Array]:
-        """Return the resting surface ``(..., V, 3)`` and joints ``(..., 5, 3)`` of a person, metres, as `reference` is."""
+        """Return the resting surface ``(..., V, 3)`` and joints ``(..., 5, 3)`` of a person, metres, as the kind of array of
+        `reference`."""
         get = self._constants(reference)
         shape, joints = get("template"), get("joints")
         if identity is None:
@@ -223,7 +225,7 @@ class FlameHead(BaseHead):
     def _rotations(
         self, reference: Array, poses: tuple[Array | None, ...], eye_pose: Array | None, pose_mats: Array | None
     ) -> list[Array | None]:
-        """Return a rotation matrix for each joint; None where it rests."""
+        """Return a rotation matrix for each joint; None for a joint at rest."""
         for name, value in zip(("head_pose", "neck_pose", "jaw_pose"), poses):
             if value is not None and value.shape[-1] != 3:
                 raise ModelError(f"{name} must be (..., 3) axis-angle, got {tuple(value.shape)}")
@@ -247,7 +249,7 @@ class FlameHead(BaseHead):
         return [*turns, rotation_matrix(eyes[..., :3]), rotation_matrix(eyes[..., 3:])]
 
     def _place(self, person: tuple[Array, Array], expression: Array, turns: list[Array | None]) -> Array:
-        """Add expression and pose shapes to a person and move what the joints hold."""
+        """Add expression and pose shapes to a person, then skin the vertices."""
         get = self._constants(expression)
         width = expression.shape[-1]
         if not 1 <= width <= len(self.expression_names):
@@ -268,7 +270,8 @@ class FlameHead(BaseHead):
         return skinning.linear_blend_skinning(moved, skinning.like(weights, expression), transforms)
 
     def _held(self, active: tuple[int, ...]) -> tuple[np.ndarray, list[int]]:
-        """Return weights ``(V, n)`` and parents of the joints that turn; a resting joint goes with the one above it."""
+        """Return the weights ``(V, n)`` and the parents of the joints that rotate; a joint at rest is merged with its
+        parent."""
         if active not in self._converted:
 
             def holder(joint: int) -> int:
@@ -300,11 +303,12 @@ class FlameHead(BaseHead):
         return self.person(identity, self.model.template)[0][self._index(region)]
 
     def expression_basis(self, region: str | np.ndarray) -> np.ndarray:
-        """Return what each coefficient adds to a region's vertices, all joints at rest: ``(E, n, 3)`` metres per unit."""
+        """Return the displacement of a region's vertices per unit of each coefficient, all joints at rest: ``(E, n, 3)``
+        metres."""
         return self.model.expression_basis[:, self._index(region)]
 
     def part(self, region: str | np.ndarray) -> FlameHead:
-        """Return a head of a region's vertices alone, without triangles and landmarks, for losses on them."""
+        """Return a head that has only a region's vertices, without triangles and landmarks, for losses on these vertices."""
         index = self._index(region)
         m = self.model
         cut = replace(
@@ -321,7 +325,7 @@ class FlameHead(BaseHead):
         return replace(self, model=cut, masks={}, points=None, mediapipe=None, _converted={})
 
     def landmarks_3d(self, vertices: Array) -> Array:
-        """Return the 68 landmarks that stay on the skin: ``(..., 68, 3)`` metres.
+        """Return the 68 static landmarks: ``(..., 68, 3)`` metres.
 
         Raises:
             ModelError: there is no landmark embedding.
@@ -329,17 +333,16 @@ class FlameHead(BaseHead):
         return self._points().full.of(vertices)
 
     def landmarks_2d(self, vertices: Array, head_pose: Array | None = None, neck_pose: Array | None = None) -> Array:
-        """Return 17 landmarks of the outline as seen from the front, then the 51 others: ``(..., 68, 3)`` metres.
+        """Return the 17 landmarks of the visible outline, then the 51 static ones: ``(..., 68, 3)`` metres. The outline
+        depends on the turn of the head, in whole degrees, like FLAME's dynamic landmarks.
 
-        The outline goes with the turn of the head, in whole degrees, as FLAME's dynamic landmarks do.
+                Args:
+                    vertices: ``(..., V, 3)`` vertices in these poses.
+                    head_pose: ``(..., 3)`` axis-angle of the root, radians; None for rest.
+                    neck_pose: ``(..., 3)`` axis-angle of the neck, radians; None for rest.
 
-        Args:
-            vertices: ``(..., V, 3)`` of these poses.
-            head_pose: ``(..., 3)`` axis-angle of the root, radians; None for rest.
-            neck_pose: ``(..., 3)`` axis-angle of the neck, radians; None for rest.
-
-        Raises:
-            ModelError: there is no landmark embedding.
+                Raises:
+                    ModelError: there is no landmark embedding.
         """
         return self._points().seen(vertices, head_pose, neck_pose)
 

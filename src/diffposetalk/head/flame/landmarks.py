@@ -1,4 +1,5 @@
-"""FLAME's landmarks: 51 that stay, an outline that goes with the head's turn, 68 that stay, and some of MediaPipe's."""
+"""FLAME's landmarks (51 static ones, an outline that depends on the head's turn, 68 static ones) and MediaPipe's landmarks on
+FLAME."""
 
 from __future__ import annotations
 
@@ -21,27 +22,28 @@ MEDIAPIPE_KEYS = ("lmk_face_idx", "lmk_b_coords", "landmark_indices")
 UPPER_INNER_LIP, LOWER_INNER_LIP = (61, 62, 63), (67, 66, 65)
 """Inner upper lip among the 68 landmarks, right to left, and the facing points of the lower lip."""
 N_CONTOUR_DEG = 39
-"""Outlines are known for turns up to this many degrees to either side."""
+"""Largest turn of the head to either side for which outlines are known, degrees."""
 
 
 @dataclass(frozen=True)
 class FlameLandmarks:
-    """FLAME's 68 landmarks: 51 that stay, 17 of the contour that go with the head's turn, and all 68 that stay."""
+    """FLAME's 68 landmarks: 51 static ones, 17 of the contour that depend on the head's turn, and a static variant of all
+    68."""
 
     static: Landmarks
-    """51: brows, nose, eyes, lips."""
+    """51 points: brows, nose, eyes, lips."""
     contour: tuple[Landmarks, ...]
-    """79 times 17: the jaw's outline as seen at 0..39 degrees, then at -1..-39."""
+    """79 times 17 points: the outline of the jaw at 0 to 39 degrees, then at -1 to -39 degrees."""
     full: Landmarks
-    """68: 17 of the contour, then the 51."""
+    """68 points: 17 of the contour, then the 51."""
 
     @property
     def inner_lips(self) -> tuple[Landmarks, Landmarks]:
-        """Three facing points of the upper and the lower inner lip, that stay on the skin."""
+        """Three facing points of the upper and the lower inner lip."""
         return self.full.some(UPPER_INNER_LIP), self.full.some(LOWER_INNER_LIP)
 
     def seen(self, vertices: Array, head_pose: Array | None, neck_pose: Array | None) -> Array:
-        """Return 17 landmarks of the outline that goes with the turn, then the 51: ``(..., 68, 3)``.
+        """Return the 17 landmarks of the visible outline, then the 51: ``(..., 68, 3)``.
 
         Args:
             vertices: ``(..., V, 3)`` metres.
@@ -63,7 +65,7 @@ class FlameLandmarks:
 
 
 def read_embedding(path: Path, faces: np.ndarray) -> FlameLandmarks:
-    """Read `landmark_embedding.npy`: FLAME's 68 landmarks, still and of the contour.
+    """Read `landmark_embedding.npy`: FLAME's 68 landmarks, static and of the contour.
 
     Raises:
         InputError: it is missing, refused or damaged, or does not fit the head.
@@ -73,7 +75,7 @@ def read_embedding(path: Path, faces: np.ndarray) -> FlameLandmarks:
 
 
 def embedding_of(values: dict[str, Any], faces: np.ndarray, where: object) -> FlameLandmarks:
-    """Make the 68 landmarks of arrays by FLAME's names."""
+    """Make the 68 landmarks from arrays with FLAME's names."""
     missing = [key for key in EMBEDDING_KEYS if key not in values]
     if missing:
         raise InputError(f"{where}: is not FLAME's landmark embedding, it lacks {', '.join(missing)}")
@@ -92,7 +94,7 @@ def read_mediapipe(path: Path, faces: np.ndarray) -> tuple[Landmarks, np.ndarray
     """Read `mediapipe_landmark_embedding.npz`.
 
     Returns:
-        The points on the head, and ``(L,)`` which of MediaPipe's landmarks they are.
+        The points on the head, and ``(L,)`` their numbers among MediaPipe's landmarks.
 
     Raises:
         InputError: it is missing or damaged, or does not fit the head.
@@ -102,7 +104,7 @@ def read_mediapipe(path: Path, faces: np.ndarray) -> tuple[Landmarks, np.ndarray
 
 
 def mediapipe_of(values: dict[str, Any], faces: np.ndarray, where: object) -> tuple[Landmarks, np.ndarray]:
-    """Make MediaPipe's landmarks of arrays by their names."""
+    """Make MediaPipe's landmarks from arrays with the names of that file."""
     missing = [key for key in MEDIAPIPE_KEYS if key not in values]
     if missing:
         raise InputError(f"{where}: is not a MediaPipe landmark embedding, it lacks {', '.join(missing)}")
@@ -114,10 +116,10 @@ def mediapipe_of(values: dict[str, Any], faces: np.ndarray, where: object) -> tu
 
 
 def points_on(faces: np.ndarray, rows: Any, shares: Any, where: object) -> Landmarks:
-    """Make points of triangle numbers and barycentric coordinates, dropping dimensions of 1 in front.
+    """Make points from triangle numbers and barycentric coordinates; leading dimensions of size 1 are removed.
 
     Raises:
-        InputError: they do not agree, or a triangle does not exist.
+        InputError: their shapes do not agree, or a triangle does not exist.
     """
     rows, shares = np.asarray(rows).reshape(-1), np.asarray(shares, np.float32).reshape(-1, 3)
     if len(rows) != len(shares) or rows.dtype.kind not in "iu":
@@ -128,14 +130,14 @@ def points_on(faces: np.ndarray, rows: Any, shares: Any, where: object) -> Landm
 
 
 def contour_row(head_pose: Array | None = None, neck_pose: Array | None = None) -> np.ndarray:
-    """Return which of FLAME's 79 outlines goes with a turn of the head.
+    """Return the number of FLAME's outline, of 79, for a turn of the head.
 
     Args:
         head_pose: ``(..., 3)`` axis-angle of the root, radians; None for rest.
         neck_pose: the same of the neck.
 
     Returns:
-        ``(...)`` int64: 0 to 39 for turns of so many degrees to the left (+Y), 40 to 78 for 1 to 39 degrees to the right.
+        ``(...)`` int64: 0 to 39 for turns of 0 to 39 degrees to the left (+Y), 40 to 78 for 1 to 39 degrees to the right.
     """
     turn = np.eye(3)
     for pose in (head_pose, neck_pose):

@@ -1,4 +1,4 @@
-"""What a FLAME head looks like under light: skin, lips and eyes, from its parts alone; or the look an npz brings."""
+"""Materials of a FLAME head: skin, lips and eyes, from its regions; or the look stored in an npz model file."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ EYE = Material("eye", (0.85, 0.85, 0.85), roughness=0.1, specular=0.6)
 LIP_TINT = (0.88, 0.60, 0.60)
 IRIS_TINT, PUPIL_TINT = (0.06, 0.03, 0.014), (0.002, 0.002, 0.002)
 IRIS_COS, PUPIL_COS = 0.87, 0.97
-"""Cosines between straight ahead and the rim of iris and pupil, seen from the middle of the eyeball."""
+"""Cosines of the angles of the rims of iris and pupil from straight ahead, at the centre of the eyeball."""
 LOOK_KEYS = ("uv", "face_material", "tint")
-"""Names in an npz model file of a look made elsewhere: texture coordinates, materials and tints of the free head."""
+"""Names of the arrays of a stored look in an npz model file: texture coordinates, materials and tints of the free head."""
 
 
 def mesh_of(model: FlameModel, rest: np.ndarray, regions: dict[str, np.ndarray]) -> Mesh:
@@ -26,7 +26,7 @@ def mesh_of(model: FlameModel, rest: np.ndarray, regions: dict[str, np.ndarray])
     Args:
         model: the head.
         rest: ``(V, 3)`` the person's resting vertices, metres.
-        regions: its parts: lips, left_eye, right_eye are looked for.
+        regions: its regions; lips, left_eye and right_eye are used.
     """
     rest = np.asarray(rest, np.float32)
     looks = model.extras

@@ -1,6 +1,5 @@
-"""Parts of a FLAME head by name: from the user's masks, else found on the head itself by landmarks and joints.
-
-No vertex numbers are written down here: FLAME's lists are licensed, and heads of other topology have others.
+"""Regions of a FLAME head by name: from the user's masks, else computed from landmarks and joints. This module contains no
+vertex numbers, because FLAME's lists are licensed and heads of another topology have other numbers.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from diffposetalk.head.flame.files import JOINTS, MASK_PREFIX, FlameModel
 from diffposetalk.head.flame.landmarks import FlameLandmarks
 
 LIP_REACH, LID_REACH = 6e-3, 7e-3
-"""How far from the line through the landmarks a vertex may lie to belong to lips or eyelids, metres."""
+"""Largest distance of the vertices of the lips and of the eyelids from the line through the landmarks, metres."""
 STILL = 0.02
-"""A vertex whose expression moves less than this part of the largest is not of the face."""
+"""A vertex does not belong to the face if expression moves it by less than this share of the largest movement."""
 _EYES, _LIPS = slice(19, 31), slice(31, 51)
-"""Where they lie in the 51 landmarks."""
+"""Rows of the eyes and of the lips in the 51 landmarks."""
 MEDIAPIPE_LIPS = (
     (61, 185, 40, 39, 37, 0, 267, 269, 270, 409, 291, 375, 321, 405, 314, 17, 84, 181, 91, 146),
     (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
@@ -31,7 +30,7 @@ MEDIAPIPE_EYES = (
 
 
 def eyeballs(model: FlameModel) -> tuple[np.ndarray, np.ndarray]:
-    """Return the vertex indices of left and right eyeball: what the eye joints hold."""
+    """Return the vertex indices of left and right eyeball: the vertices that the eye joints move."""
     left, right = (JOINTS.index(name) for name in ("left_eye", "right_eye"))
     return np.flatnonzero(model.weights[:, left] > 0.5), np.flatnonzero(model.weights[:, right] > 0.5)
 
@@ -41,15 +40,15 @@ class Outlines:
     """Closed lines through landmarks on the resting head."""
 
     lips: tuple[np.ndarray, ...]
-    """``(n, 3)`` metres each: outer, inner."""
+    """Outer and inner line, each ``(n, 3)`` metres."""
     eyes: tuple[np.ndarray, ...]
-    """``(n, 3)`` metres each: right, left."""
+    """Lines of the right and the left eye, each ``(n, 3)`` metres."""
 
 
 def outlines_of(
     model: FlameModel, points: FlameLandmarks | None, mediapipe: tuple[Landmarks, np.ndarray] | None
 ) -> Outlines | None:
-    """Find the lines of lips and eyes by FLAME's 68 landmarks, else by MediaPipe's; None if neither is known."""
+    """Return the lines of lips and eyes through FLAME's 68 landmarks, else through MediaPipe's; None without landmarks."""
     if points is not None:
         still = points.static.of(model.template)
         eyes, lips = still[_EYES], still[_LIPS]
@@ -66,18 +65,18 @@ def outlines_of(
 
 
 def regions_of(model: FlameModel, masks: dict[str, np.ndarray], outlines: Outlines | None) -> dict[str, np.ndarray]:
-    """Name the parts of a head.
+    """Return the regions of a head.
 
-    Masks win: lips as given; eyelids are `eye_region` without the eyeballs within reach of the lids, or all of it;
-    upper_face is `forehead` and `eye_region` without the eyeballs. Without masks, lips and eyelids are what lies within
-    a few millimetres of the landmarks' outline; upper_face is what expression moves above the lower lids. Without
-    landmarks too, lips are the twentieth of the vertices that expression moves most, eyelids what moves within 25 mm
-    of an eye's joint.
+    Masks take precedence. Lips are the mask of that name. Eyelids are the vertices of `eye_region` near the outlines of the
+    eyes, or all of it without outlines, without the eyeballs. upper_face is `forehead` and `eye_region` without the eyeballs.
+    Without masks, lips and eyelids are the vertices within a few millimetres of the landmarks' outlines; upper_face are the
+    vertices above the lower lids that expression moves. Without landmarks too, lips are the 5 % of the vertices that
+    expression moves most, and eyelids are the moving vertices within 25 mm of an eye's joint.
 
     Args:
         model: the head.
         masks: vertex indices by FLAME's names; may be empty.
-        outlines: of its lips and eyes, if landmarks are known.
+        outlines: outlines of its lips and eyes; None without landmarks.
 
     Returns:
         Vertex indices by name: lips, eyelids, upper_face, skin, left_eye, right_eye, and every mask by its own name.
@@ -108,7 +107,7 @@ def regions_of(model: FlameModel, masks: dict[str, np.ndarray], outlines: Outlin
 
 
 def masks_within(model: FlameModel) -> dict[str, np.ndarray]:
-    """Return the masks that an npz model file brings along."""
+    """Return the masks in an npz model file."""
     return {
         key.removeprefix(MASK_PREFIX): np.asarray(value, np.int64)
         for key, value in model.extras.items()
@@ -145,7 +144,7 @@ def _eye_joints(model: FlameModel) -> np.ndarray:
 
 
 def _near_outline(positions: np.ndarray, outlines: tuple[np.ndarray, ...], reach: float) -> np.ndarray:
-    """Tell which positions ``(n, 3)`` lie within reach of closed polygons ``(m, 3)``."""
+    """Return whether each position ``(n, 3)`` lies within ``reach`` of closed polygons ``(m, 3)``."""
     near = np.zeros(len(positions), bool)
     for outline in outlines:
         for start, end in zip(outline, np.roll(outline, -1, axis=0)):

@@ -1,4 +1,4 @@
-"""Rig of a FLAME head: expression and pose shapes are targets; joints rotate, and shift with the expression."""
+"""Rig of a FLAME head: expression and pose shapes become morph targets; joints rotate and move with the expression."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 JOINT_NAMES = ("Root", "Neck", "Jaw", "LeftEye", "RightEye")
 """Names of the joints in a rig, in the order of `files.JOINTS`."""
 STILL_M = 1e-7
-"""Joints that shift less than this over a whole motion, metres, are given one place."""
+"""Joints that move by less than this in a whole motion get a constant position, metres."""
 
 
 def rig_of(head: FlameHead, motion: Motion, expression: np.ndarray, identity: np.ndarray | None) -> Rig:
