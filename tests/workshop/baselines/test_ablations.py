@@ -13,7 +13,9 @@ import torch
 from diffposetalk.config import load_config, read_config
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.talker import Talker
+from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
+from diffposetalk.workshop.evaluate.generators import ModelGenerator
 from diffposetalk.workshop.train.lite.denoiser import one_hot_styles
 from diffposetalk.workshop.train.lite.recipe import Recipe, train_recipe
 
@@ -103,6 +105,16 @@ def test_a_person_whom_the_training_did_not_have_gets_the_mean_of_the_one_hot_st
     assert talker.style(None).vector.tolist() == [0.5, 0.5]
     motions = [talker.generate(speech, np.array(style, np.float32), steps=2) for style in ([1, 0], [0, 1])]
     assert not np.allclose(motions[0].expression, motions[1].expression)
+
+
+@pytest.mark.parametrize("name", ["no_style_encoder", "one_hot_style"])
+def test_evaluation_gives_no_reference_to_a_model_that_cannot_read_it(
+    name: str, ablated: Callable[[str], Talker], speech: Speech, motion: Motion
+) -> None:
+    generate = ModelGenerator(ablated(name), {"steps": 2})
+    assert (generate(speech, style=motion).expression == generate(speech).expression).all()
+    sample = generate.samples(speech, 2, motion)[0]
+    assert np.allclose(sample.expression, generate(speech).expression, atol=1e-4)
 
 
 def test_one_hot_styles() -> None:

@@ -20,6 +20,7 @@ from diffposetalk.workshop.baselines.codetalker import CodeTalker
 from diffposetalk.workshop.baselines.model import BaselineModel
 from diffposetalk.workshop.baselines.recipe import train_baseline
 from diffposetalk.workshop.corpus.shards import load_shard
+from diffposetalk.workshop.evaluate.generators import load_generator, samples_of
 from diffposetalk.workshop.train.lite.frozen import FrozenSpeech
 
 SMALL = {
@@ -219,3 +220,13 @@ def test_damaged_files_are_refused(trained: Callable[[str], Path], start_model: 
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises((ModelError, InputError), match=r"cut\.safetensors"):
         BaselineModel.load(tmp_path / "cut.safetensors")
+
+
+def test_evaluation_takes_the_file_of_a_baseline(
+    trained: Callable[[str], Path], speech: Speech, motion: Motion
+) -> None:
+    generate = load_generator(str(trained("yi") / "yi.safetensors"))
+    samples = samples_of(generate, speech, 2, motion)
+    assert len(samples) == 2 and len(samples[0]) == 50
+    with pytest.raises(UsageError, match="has no options, got steps"):
+        load_generator(str(trained("yi") / "yi.safetensors"), {"steps": 3})

@@ -12,6 +12,7 @@ import numpy as np
 
 from diffposetalk.arkit import CHANNELS, INDEX
 from diffposetalk.errors import UsageError
+from diffposetalk.model.checkpoint import header_kind
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress
 from diffposetalk.speech import Speech
@@ -60,15 +61,19 @@ class ModelGenerator:
     """Called while motion is made, with the seconds done of each speech."""
 
     def __call__(self, speech: Speech, *, seed: int = 0, style: AnyStyle = None) -> Motion:
-        """Return motion for the speech."""
-        return self.talker.generate(speech, style, seed=seed, progress=self.progress, **self.options)
+        """Return motion for the speech. A model without a style encoder speaks in its default style."""
+        return self.talker.generate(speech, self._style(style), seed=seed, progress=self.progress, **self.options)
+
+    def _style(self, style: AnyStyle) -> AnyStyle:
+        """Return the style, or None where the model cannot read it from motion: that is what such a model can do."""
+        return None if isinstance(style, Motion) and self.talker.model.style_encoder is None else style
 
     def samples(
         self, speech: Speech, n_samples: int, style: AnyStyle = None, transcript: TranscriptSource | None = None
     ) -> list[Motion]:
         """Return the motion of seeds ``0..n_samples - 1``, made in one batch."""
         how = {"transcript": transcript, "progress": self.progress, **self.options}
-        return self.talker.generate_many(speech, n_samples, style, seed=0, **how)
+        return self.talker.generate_many(speech, n_samples, self._style(style), seed=0, **how)
 
 
 def samples_of(
@@ -112,7 +117,8 @@ def load_generator(what: str, options: Mapping[str, Any] | None = None, progress
     """Return the generator that a command line names.
 
     Args:
-        what: ``energy``; ``module:function`` with the signature of `Generator`; else a model's name or file.
+        what: ``energy``; ``rhubarb``, where Rhubarb Lip Sync is installed; ``module:function`` with the signature of
+            `Generator`; a file of a baseline (`workshop.baselines`); else a model's name or file.
         options: sampling options of a model (``steps``, ``speech_scale``, ...).
         progress: called by a model with the seconds done of each speech.
 
@@ -120,10 +126,10 @@ def load_generator(what: str, options: Mapping[str, Any] | None = None, progress
         UsageError: there is no such thing, or it takes no options.
         ModelError: the model cannot be loaded.
     """
-    if what == "energy":
+    if (fixed := _without_options(what)) is not None:
         if options:
-            raise UsageError(f"the generator 'energy' has no options, got {', '.join(options)}")
-        return energy_follower
+            raise UsageError(f"the generator {what!r} has no options, got {', '.join(options)}")
+        return fixed
     module, colon, function = what.partition(":")
     if colon and not Path(what).exists():
         try:
@@ -139,3 +145,20 @@ def load_generator(what: str, options: Mapping[str, Any] | None = None, progress
         if name not in known:
             raise UsageError(f"unknown sampling option '{name}': choose from {', '.join(known)}; seeds are 0, 1, ...")
     return ModelGenerator(Talker.from_pretrained(what), options or {}, progress)
+
+
+def _without_options(what: str) -> Generator | None:
+    """Return the generator if it is one of those that take no options."""
+    if what == "energy":
+        return energy_follower
+    if what == "rhubarb":
+        from diffposetalk.workshop.baselines.floors.rhubarb import check_installed, rhubarb
+
+        check_installed()
+        return rhubarb
+    if Path(what).is_file():
+        from diffposetalk.workshop.baselines.model import KIND, BaselineModel
+
+        if header_kind(what) == KIND:
+            return BaselineModel.load(what)
+    return None

@@ -25,6 +25,16 @@ def installed() -> bool:
     return shutil.which(PROGRAM) is not None
 
 
+def check_installed() -> None:
+    """Check that the program is on the PATH.
+
+    Raises:
+        DiffPoseTalkError: it is not.
+    """
+    if not installed():
+        raise DiffPoseTalkError("Rhubarb Lip Sync is not installed: put its program `rhubarb` on the PATH")
+
+
 def rhubarb(speech: Speech, *, seed: int = 0, style: object = None) -> Motion:
     """Let Rhubarb choose mouth shapes and blend them into motion.
 
@@ -37,8 +47,7 @@ def rhubarb(speech: Speech, *, seed: int = 0, style: object = None) -> Motion:
         DiffPoseTalkError: the program is not installed, fails or takes too long.
         InputError: its output is not what its documentation says.
     """
-    if not installed():
-        raise DiffPoseTalkError("Rhubarb Lip Sync is not installed: put its program `rhubarb` on the PATH")
+    check_installed()
     with tempfile.TemporaryDirectory() as folder:
         sound, output = Path(folder) / "speech.wav", Path(folder) / "shapes.json"
         speech.resampled(SAMPLE_RATE).save(sound)
