@@ -39,8 +39,8 @@ class Closures:
 
     @property
     def gap_ratio(self) -> float:
-        """Mean gap in p/b/m over mean gap in open vowels."""
-        return self.pressed_gap / self.open_gap
+        """Mean gap in p/b/m over mean gap in open vowels; nan where the mouth never opens."""
+        return self.pressed_gap / self.open_gap if self.open_gap else float("nan")
 
     @staticmethod
     def pooled(parts: Iterable[Closures]) -> Closures:

@@ -21,6 +21,8 @@ MOUTH_CORNERS = (61, 291)
 """MediaPipe's landmarks of the mouth's corners."""
 EYES = {"left": (386, 374, 263, 362), "right": (159, 145, 33, 133)}
 """MediaPipe's landmarks of each eye: upper lid, lower lid, outer and inner corner."""
+INCISORS_M = 0.006
+"""Half of the width of the upper incisors that are measured at, metres."""
 BROW_MIDDLES = {"left": 334, "right": 105}
 """MediaPipe's landmarks in the middle of each brow."""
 OPEN_PERCENTILE = 90
@@ -50,6 +52,29 @@ def mouth_gap(motion: Motion, head: HeadModel) -> np.ndarray:
     return np.maximum(np.concatenate(parts), 0.0).astype(np.float64)
 
 
+def lip_below_teeth(motion: Motion, head: HeadModel) -> np.ndarray:
+    """Measure how far the lower lip is below the upper incisors, on the average face of a head at rest.
+
+    Args:
+        motion: has the channels of the head.
+        head: a head with a region ``upper_teeth`` and lip pairs, such as "anny".
+
+    Returns:
+        ``(T,)`` metres from the biting edge down to the top of the lower lip's middle; below 0 the lip covers the edge.
+
+    Raises:
+        ModelError: the head has no upper teeth.
+    """
+    still = replace(motion, head_pose=np.zeros_like(motion.head_pose))
+    if "upper_teeth" not in head.regions:
+        raise ModelError(f"the head '{head.name}' has no upper teeth to measure at")
+    teeth = head.mesh().vertices[head.regions["upper_teeth"]]
+    edge = teeth[np.abs(teeth[:, 0]) < INCISORS_M, 1].min()
+    middle = head.lip_pairs[len(head.lip_pairs) // 2, 1]
+    lip = np.concatenate([piece[:, middle, 1] for piece in head.iter_vertices(still, chunk=CHUNK)])
+    return (edge - lip).astype(np.float64)
+
+
 def mouth_gap_on(heads: Callable[[str], HeadModel]) -> Callable[[Motion], np.ndarray]:
     """Return a function that measures each motion on its own head.
 
@@ -57,6 +82,11 @@ def mouth_gap_on(heads: Callable[[str], HeadModel]) -> Callable[[Motion], np.nda
         heads: returns the head of a name, for example `head.shared.shared_head`.
     """
     return lambda motion: mouth_gap(motion, heads(motion.head))
+
+
+def lip_below_teeth_on(heads: Callable[[str], HeadModel]) -> Callable[[Motion], np.ndarray]:
+    """Return a function that measures each motion on its own head by `lip_below_teeth`."""
+    return lambda motion: lip_below_teeth(motion, heads(motion.head))
 
 
 def curves_of(motion: Motion, head: HeadModel) -> Curves:

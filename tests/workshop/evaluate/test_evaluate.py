@@ -93,6 +93,22 @@ def test_closures_of_a_mouth_that_obeys_and_of_one_that_does_not():
     assert "p b m sealed" in closures.report(good)
 
 
+def test_the_lower_lip_comes_to_the_upper_teeth_or_not():
+    speech, phones = syllables(3.0), [("f", 0.4, 0.5), ("b", 0.6, 0.7), ("aa", 0.75, 0.85), ("v", 1.0, 1.1)]
+    shut = a_manner(0.0)
+    wide = a_manner(0.0)
+    wide.expression[20:, INDEX["jawOpen"]] = 0.6
+    shares = [
+        closures.measure(
+            lambda s, seed=0, style=None, motion=motion: motion,
+            {"a": (speech, phones)},
+            below_teeth_of=closures.OWN_TEETH,
+        )["at_teeth"]
+        for motion in (shut, wide)
+    ]
+    assert shares == [1.0, 0.5]
+
+
 def test_silence_shuts_the_energy_follower_but_it_is_not_alive():
     found = closures.silence(energy_follower, syllables(), 2.0, jaw, silent_s=4.0)
     assert found["closing_s"] <= 0.08 and found["closed_share"] == 1

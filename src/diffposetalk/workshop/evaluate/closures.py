@@ -11,7 +11,7 @@ import numpy as np
 from diffposetalk.head.shared import shared_head
 from diffposetalk.metrics import Closures, blink_frames, closing_time, closures
 from diffposetalk.metrics.closures import OPEN, PRESSED
-from diffposetalk.metrics.lips import mouth_gap_on
+from diffposetalk.metrics.lips import lip_below_teeth_on, mouth_gap_on
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress, over
 from diffposetalk.speech import Speech
@@ -22,6 +22,10 @@ from diffposetalk.workshop.evaluate.tables import table, verdict
 
 OWN_GAP = mouth_gap_on(shared_head)
 """Lip gap of a motion on its own head, ``(T,)`` metres."""
+OWN_TEETH = lip_below_teeth_on(shared_head)
+"""How far the lower lip is below the upper teeth of a motion's own head, ``(T,)`` metres."""
+AT_TEETH_M = 0.001
+"""The lower lip is at the teeth where it is at most so far below their edge, metres."""
 TARGET_SHARE = 0.75
 """Share of p/b/m intervals that must seal."""
 TARGET_GAP_RATIO = 1 / 3
@@ -50,6 +54,7 @@ def measure(
     gap_of: Callable[[Motion], np.ndarray] = OWN_GAP,
     style: AnyStyle = None,
     progress: Progress | None = None,
+    below_teeth_of: Callable[[Motion], np.ndarray] | None = None,
 ) -> dict[str, Any]:
     """Generate motion for aligned recordings and count closures.
 
@@ -60,16 +65,22 @@ def measure(
         gap_of: lip gap of a motion, ``(T,)`` metres.
         style: handed to the generator.
         progress: called after each recording.
+        below_teeth_of: `lip_below_teeth` of a motion; None to leave it out.
 
     Returns:
         ``share`` with its 95 % interval, ``n``, ``gap_ratio``, ``false_closures`` (open vowels sealed in their middle
-        half), ``per_recording``, ``per_class``, ``targets_met``.
+        half), ``per_recording``, ``per_class``, ``targets_met``; ``at_teeth``, the
+        share of f and v in which the lower lip comes to the upper teeth (`AT_TEETH_M`), and their number.
     """
+    at_teeth: list[bool] = []
     parts: dict[str, list[Closures]] = {name: [] for name in recordings}
     gaps: dict[str, list[tuple[float, bool]]] = {name: [] for name in CLASSES}
     for name, (speech, phones) in over(recordings.items(), progress, "generating"):
         for motion in samples_of(generate, speech, n_samples, style):
-            gap = gap_of(motion.resampled(FPS))
+            motion = motion.resampled(FPS)
+            gap = gap_of(motion)
+            if below_teeth_of is not None:
+                at_teeth += [least <= AT_TEETH_M for least in least_in(below_teeth_of(motion), phones, CLASSES["f v"])]
             parts[name].append(closures(gap, FPS, phones, SEAL))
             for group, found in class_gaps(gap, phones).items():
                 gaps[group] += found
@@ -86,6 +97,8 @@ def measure(
         "false_closures": false_closures,
         "n_open": whole.n_open,
         "n_samples": n_samples,
+        "at_teeth": float(np.mean(at_teeth)) if at_teeth else None,
+        "n_at_teeth": len(at_teeth),
         "per_recording": {
             name: {"sealed": pooled.n_sealed, "n": pooled.n_pressed, "gap_ratio": pooled.gap_ratio}
             for name, found in parts.items()
@@ -105,6 +118,16 @@ def measure(
             "gap_ratio_at_most_a_third": whole.gap_ratio <= TARGET_GAP_RATIO,
         },
     }
+
+
+def least_in(curve: np.ndarray, phones: Phones, symbols: frozenset[str]) -> list[float]:
+    """Return the smallest value of a curve ``(T,)`` in each interval of some phones."""
+    times = np.arange(len(curve)) / FPS
+    return [
+        float(np.interp(np.arange(start, end, 0.002), times, curve).min())
+        for symbol, start, end in phones
+        if symbol in symbols and start < min(end, times[-1])
+    ]
 
 
 def class_gaps(gap: np.ndarray, phones: Phones) -> dict[str, list[tuple[float, bool]]]:
@@ -187,6 +210,11 @@ def report(result: Mapping[str, Any]) -> str:
         f"(95 % interval {result['share_low']:.2f}-{result['share_high']:.2f}), {result['n_samples']} sample(s) each",
         f"gap in p b m over gap in open vowels: {result['gap_ratio']:.3f}",
         f"open vowels sealed by mistake: {result['false_closures']:.3f} of {result['n_open']}",
+        *(
+            [f"f v with the lower lip at the upper teeth: {result['at_teeth']:.3f} of {result['n_at_teeth']}"]
+            if result["at_teeth"] is not None
+            else []
+        ),
         "",
         table(
             ["phones", "n", "mean gap / p95", "sealed"],
@@ -229,7 +257,7 @@ def evaluate(
     """
     spoken, left_out = aligned(transcripts(recordings), cache)
     generate, style = generation.load(), generation.style
-    result = measure(generate, spoken, generation.samples, style=style, progress=progress)
+    result = measure(generate, spoken, generation.samples, style=style, progress=progress, below_teeth_of=OWN_TEETH)
     name = next((n for n in ("LJ001-0004", "LJ001-0001") if n in spoken), next(iter(spoken)))
     speech, phones = spoken[name]
     result["silence"] = {place: silence(generate, speech, cut, style=style) for place, cut in cuts(phones).items()}
