@@ -22,11 +22,11 @@ from torch import Tensor, nn
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.window import ReleasedQuirks, sample_window
-from diffposetalk.model.checkpoint import Model, ModelConfig, build_model
-from diffposetalk.model.denoiser import DenoiserConfig, WindowInput
+from diffposetalk.model.checkpoint import Model, build_model
+from diffposetalk.model.configs import DenoiserConfig, ModelConfig, PretrainedSpeechConfig
 from diffposetalk.model.layers import alignment_mask, sinusoid
-from diffposetalk.model.packed import packed
-from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
+from diffposetalk.model.networks import WindowInput, arrays_of
+from diffposetalk.model.onnx.denoiser import OnnxDenoiser
 from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
 
 SCALES = (1.15, 3.0)
@@ -84,7 +84,7 @@ def plain_sample(
     heard = torch.cat([null, speech, speech])
     null_style = net.null_style.expand_as(style)
     person = torch.cat([torch.cat([identity, s], -1) for s in (null_style, null_style, style)])
-    bars, alphas, stds = schedule.alpha_bar, schedule.alphas, schedule.posterior_std()
+    bars, alphas, stds = map(torch.from_numpy, (schedule.alpha_bar, schedule.alphas, schedule.posterior_std()))
     x = noises[0]
     for n in range(schedule.n_steps, 0, -1):
         step = torch.full((3,), n)
@@ -131,7 +131,7 @@ def main() -> None:
     torch.set_num_threads(2)
     model = paper_model(args.steps)
     schedule, plain = NoiseSchedule.make("cosine", args.steps), Plain(model).eval()
-    fast = replace(model, denoiser=packed(model.denoiser))  # as a Talker does
+    fast = replace(model, denoiser=OnnxDenoiser(model.config.denoiser, arrays_of(model.denoiser)))  # as a Talker does
     config = model.config.denoiser
     noises = list(torch.randn(args.steps, 1, config.window, config.motion_dim))
     speech, style, identity = torch.randn(1, 100, 512), torch.randn(1, 128), torch.randn(1, 100)
@@ -154,9 +154,13 @@ def main() -> None:
     def ours(sampler: str) -> Tensor:
         steps = 10 if sampler == "dpmpp" else None
         options = SamplingOptions(sampler=sampler, steps=steps, speech_scale=SCALES[0], style_scale=SCALES[1])
-        extra = {"quirks": ReleasedQuirks(noises=noises[1:]), "on_step": clock("ddpm")} if sampler == "ddpm" else {}
-        inputs = WindowInput(speech, style, identity)
-        return sample_window(fast, schedule, options, noises[0], inputs, **extra)  # type: ignore[arg-type]
+        extra = (
+            {"quirks": ReleasedQuirks(noises=[noise.numpy() for noise in noises[1:]]), "on_step": clock("ddpm")}
+            if sampler == "ddpm"
+            else {}
+        )
+        inputs = WindowInput(speech.numpy(), style.numpy(), identity.numpy())
+        return torch.from_numpy(sample_window(fast, schedule, options, noises[0].numpy(), inputs, **extra))  # type: ignore[arg-type]
 
     @torch.inference_mode()
     def encoded() -> Tensor:

@@ -175,10 +175,8 @@ def build_tiny_model(seed: int = 0, n_phones: int = 0) -> Model:
     import torch
 
     from diffposetalk.arkit import CHANNELS
-    from diffposetalk.model.checkpoint import Model, ModelConfig, build_model, fingerprint
-    from diffposetalk.model.denoiser import DenoiserConfig
-    from diffposetalk.model.speech_encoder import SpeechEncoderConfig
-    from diffposetalk.model.style_encoder import StyleEncoderConfig
+    from diffposetalk.model.checkpoint import Model, build_model, fingerprint
+    from diffposetalk.model.configs import DenoiserConfig, ModelConfig, SpeechEncoderConfig, StyleEncoderConfig
     from diffposetalk.motion import MotionSpace
     from diffposetalk.style import Style
 

@@ -12,7 +12,8 @@ import pytest
 from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.generate import Talker
 from diffposetalk.generate.style_of import style_of
-from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.model.configs import StyleEncoderConfig
+from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.motion import Motion, MotionSpace, flame_channels
 from diffposetalk.style import Style

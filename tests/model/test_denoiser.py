@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from diffposetalk.errors import UsageError
-from diffposetalk.model.denoiser import Denoiser, DenoiserConfig, WindowInput
-from diffposetalk.model.style_encoder import StyleEncoderConfig
+from diffposetalk.model.configs import DenoiserConfig, StyleEncoderConfig
+from diffposetalk.model.denoiser import Denoiser
+from diffposetalk.model.networks import WindowInput
 
 CONFIG = DenoiserConfig(
     motion_dim=5, speech_dim=7, style_dim=4, dim=16, n_layers=2, n_heads=2, dropout=0.0, window=12, context=3

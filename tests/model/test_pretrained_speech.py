@@ -12,14 +12,9 @@ import pytest
 import torch
 
 from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
-from diffposetalk.model.pretrained_speech import (
-    CHUNK_FRAMES,
-    FAMILIES,
-    FRAME_SAMPLES,
-    OVERLAP_FRAMES,
-    PretrainedSpeechConfig,
-    PretrainedSpeechEncoder,
-)
+from diffposetalk.model.configs import FAMILIES, PretrainedSpeechConfig
+from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.pretrained_speech import CHUNK_FRAMES, OVERLAP_FRAMES, PretrainedSpeechEncoder
 
 SIZES = json.loads(Path(__file__).with_name("tiny_speech.json").read_text()) | {"num_hidden_layers": 3}
 XLSR = {"feat_extract_norm": "layer", "do_stable_layer_norm": True, "conv_bias": True}

@@ -5,14 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from diffposetalk.model.speech_encoder import (
-    FRAME_SAMPLES,
-    LOOKAHEAD,
-    MELS_PER_FRAME,
-    SpeechEncoder,
-    SpeechEncoderConfig,
-    mel_filters,
-)
+from diffposetalk.model.configs import SpeechEncoderConfig
+from diffposetalk.model.frames import FRAME_SAMPLES, LOOKAHEAD, MELS_PER_FRAME, mel_filters
+from diffposetalk.model.speech_encoder import SpeechEncoder
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig, summary
+from diffposetalk.model.configs import StyleEncoderConfig
+from diffposetalk.model.style_encoder import StyleEncoder, summary
 
 CONFIG = StyleEncoderConfig(motion_dim=6, dim=16, n_layers=2, n_heads=2, dropout=0.0)
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES
-from diffposetalk.model.whisper import whisper_folder
-from diffposetalk.model.whisper_speech import CHUNK_FRAMES, WhisperSpeechConfig, WhisperSpeechEncoder
+from diffposetalk.model.configs import WhisperSpeechConfig
+from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.whisper_speech import CHUNK_FRAMES, WhisperSpeechEncoder
+from diffposetalk.speech.whisper import whisper_folder
 
 
 class Loudness:

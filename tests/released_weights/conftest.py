@@ -16,8 +16,9 @@ from torch import Tensor
 from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.generate.talker import Talker
+from diffposetalk.model.configs import PretrainedSpeechConfig
 from diffposetalk.model.layers import alignment_mask, sinusoid
-from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
+from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.released_weights.convert import convert
 
 DENOISER = "experiments/DPT/head-SA-hubert-tiny/checkpoints/iter_0000123.pt"
@@ -97,7 +98,7 @@ def denoiser_file(folder: Path, **options: Any) -> Path:
         **{f"audio_encoder.{k}": v for k, v in speech.base.state_dict().items()},
         **{f"audio_feature_map.{k}": v for k, v in speech.projection.state_dict().items()},
         "denoising_net.TE.pe": torch.zeros(1, 600, dim),
-        "diffusion_sched.betas": schedule.betas,
+        "diffusion_sched.betas": torch.from_numpy(schedule.betas),
         **{
             f"denoising_net.transformer.{k}": v
             for k, v in layers(values["n_layers"], dim, True, values["mlp_ratio"]).items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
 from diffposetalk.generate.window import ReleasedQuirks, sample_window
-from diffposetalk.model.denoiser import WindowInput
+from diffposetalk.model.networks import WindowInput, arrays_of, to_numpy
+from diffposetalk.model.onnx.denoiser import OnnxDenoiser
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.released_weights.convert import converted_denoiser, converted_style_encoder
 from diffposetalk.released_weights.files import ReleasedCheckpoint
@@ -158,12 +160,14 @@ def test_samplers(
     with torch.no_grad():
         features = encoder(encoder.standardise(samples), 100)
     noises = [given(f"noise.{k}", 1, 100, 54) for k in range(steps)]
+    denoiser = OnnxDenoiser(talker.model.config.denoiser, arrays_of(talker.model.denoiser))
+    inputs = WindowInput(features, given("in.style", 1, 128), given("in.shape", 1, 100))
     motion = sample_window(
-        talker._fast_model,
+        replace(talker.model, denoiser=denoiser),
         NoiseSchedule.make("cosine", steps),
         SamplingOptions(sampler="ddpm", speech_scale=1.15, style_scale=3.0, guidance=guidance, threshold=threshold),
-        noises[0],
-        WindowInput(features, given("in.style", 1, 128), given("in.shape", 1, 100)),
-        quirks=ReleasedQuirks(threshold_each=True, noises=noises[1:]),
+        noises[0].numpy(),
+        inputs.mapped(to_numpy),
+        quirks=ReleasedQuirks(threshold_each=True, noises=[noise.numpy() for noise in noises[1:]]),
     )
-    assert_near(motion, data[key], 1e-4)
+    assert_near(torch.from_numpy(motion), data[key], 1e-4)

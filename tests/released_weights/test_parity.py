@@ -16,7 +16,7 @@ from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.talker import Talker
 from diffposetalk.generate.window import ReleasedQuirks, sample_window
-from diffposetalk.model.denoiser import WindowInput
+from diffposetalk.model.networks import WindowInput
 from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.released_weights.convert import convert
@@ -196,14 +196,14 @@ def test_demo(released: Talker, reference: Path, case: str) -> None:
             style,
             options,
             data["shape_coef"],
-            tensor(data["noise"]),
+            data["noise"],
             context_features=case != "noctx",
         )
     )
     if case == "ctx":
         for ours, theirs in zip(windows, data["ctx_windows"], strict=True):
             assert_near(ours, theirs[:, : ours.shape[1]], SAMPLING)
-    motion = released_motion(released, torch.cat(windows, 1)[0].numpy())
+    motion = released_motion(released, np.concatenate(windows, 1)[0])
     coefficients = Coefficients.of_motion(motion, np.zeros(100))
     assert_near(coefficients.exp[None], data[f"{case}_exp"], SAMPLING)
     assert_near(coefficients.pose[None], data[f"{case}_pose"], SAMPLING)
@@ -222,9 +222,9 @@ def test_demo_follows_the_checkpoints_guidance(reference: Path, statistics: Stat
         SamplingOptions(sampler="ddpm", speech_scale=1.15, style_scale=3.0), has_style=True
     )
     style = Style(data["style"], "", "reference")
-    noise = tensor(data["noise"])
+    noise = data["noise"]
     windows = list(demo_windows(talker, sound(pcm), style, options, data["shape_coef"], noise))
-    motion = released_motion(talker, torch.cat(windows, 1)[0].numpy())
+    motion = released_motion(talker, np.concatenate(windows, 1)[0])
     assert_near(Coefficients.of_motion(motion, np.zeros(100)).exp[None], data["ctx_indep_exp"], SAMPLING)
 
 
@@ -232,13 +232,11 @@ def test_demo_of_noise_with_two_takes(legacy: Talker, reference: Path) -> None:
     data = load(reference / "legacy_noise.npz")
     options = SamplingOptions(sampler="ddpm", speech_scale=1.15)
     windows = list(
-        demo_windows(
-            legacy, sound(data["demo_audio_i16"]), None, options, data["demo_shape_coef"], tensor(data["demo_noise"])
-        )
+        demo_windows(legacy, sound(data["demo_audio_i16"]), None, options, data["demo_shape_coef"], data["demo_noise"])
     )
     for ours, theirs in zip(windows, data["demo_windows"], strict=True):
         assert_near(ours, theirs[:, : ours.shape[1]], SAMPLING)
-    for take, exp, pose in zip(torch.cat(windows, 1).numpy(), data["demo_exp"], data["demo_pose"], strict=True):
+    for take, exp, pose in zip(np.concatenate(windows, 1), data["demo_exp"], data["demo_pose"], strict=True):
         coefficients = Coefficients.of_motion(released_motion(legacy, take), np.zeros(100))
         assert_near(coefficients.exp, exp, SAMPLING)
         assert_near(coefficients.pose, pose, SAMPLING)

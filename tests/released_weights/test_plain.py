@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk.model.checkpoint import Model
-from diffposetalk.model.denoiser import WindowInput
+from diffposetalk.model.networks import WindowInput
 from diffposetalk.released_weights.convert import convert
 
 

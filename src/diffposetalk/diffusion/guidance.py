@@ -26,6 +26,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
+import numpy as np
+
+from diffposetalk.diffusion.noise import Array
 from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -131,14 +134,14 @@ def with_same_evaluations(
 
 
 def guided(
-    predictions: Tensor | Sequence[Tensor],
+    predictions: Array | Sequence[Array],
     entries: Sequence[GuidanceEntry],
     *,
     threshold: Threshold | None = None,
     threshold_each: bool = False,
     last_frames: int | None = None,
-    valid: Tensor | None = None,
-) -> Tensor:
+    valid: Array | None = None,
+) -> Array:
     """Combine the predictions of the guidance entries: `y = sum_i w_i r_i`, then threshold it if asked.
 
     Args:
@@ -162,7 +165,7 @@ def guided(
     terms = list(predictions)
     if threshold is not None and threshold_each:
         terms = [dynamic_threshold(term, threshold, last_frames, valid) for term in terms]
-    result: Tensor = terms[0] * entries[0].weight
+    result: Array = terms[0] * entries[0].weight
     for term, entry in zip(terms[1:], entries[1:], strict=True):
         result = result + term * entry.weight
     if threshold is not None and not threshold_each:
@@ -171,8 +174,8 @@ def guided(
 
 
 def dynamic_threshold(
-    x_0: Tensor, threshold: Threshold, last_frames: int | None = None, valid: Tensor | None = None
-) -> Tensor:
+    x_0: Array, threshold: Threshold, last_frames: int | None = None, valid: Array | None = None
+) -> Array:
     """Clamp each sample to [-c, c], c being a high quantile of its absolute values within bounds.
 
     Args:
@@ -190,17 +193,27 @@ def dynamic_threshold(
     Source: Saharia et al. 2022 (Imagen), section 2.3, without their rescaling; bounds as in DiffPoseTalk's released
     code, which takes the quantile over the current window's frames and applies this before guidance.
     """
+    ratio, low, high = check_threshold(threshold)
+    size: Array = abs(x_0)
+    if isinstance(x_0, np.ndarray):
+        if valid is not None:
+            size = np.where(valid[..., None], size, np.nan)
+        size = size if last_frames is None else size[..., -last_frames:, :]
+        size = size.reshape(*size.shape[:-2], -1)
+        empty = np.isnan(size).all(-1, keepdims=True)
+        limit = np.nanquantile(np.where(empty, low, size), ratio, axis=-1)
+        limit = np.clip(limit, low, high).astype(x_0.dtype)[..., None, None]
+        return np.clip(x_0, -limit, limit)
     import torch
 
-    ratio, low, high = check_threshold(threshold)
-    size = x_0.abs().float()
+    size = size.float()
     if valid is not None:
         size = torch.where(valid[..., None], size, torch.nan)
     if last_frames is not None:
         size = size[..., -last_frames:, :]
-    limit = torch.nanquantile(size.flatten(start_dim=-2), ratio, dim=-1)
-    limit = torch.nan_to_num(limit, nan=low).clamp(low, high).to(x_0.dtype)[..., None, None]
-    return torch.maximum(torch.minimum(x_0, limit), -limit)
+    quantile = torch.nanquantile(size.flatten(start_dim=-2), ratio, dim=-1)
+    bound = torch.nan_to_num(quantile, nan=low).clamp(low, high).to(x_0.dtype)[..., None, None]
+    return torch.maximum(torch.minimum(x_0, bound), -bound)
 
 
 # --------------------------------------------------------------------------------------------------

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
 
 from diffposetalk.errors import UsageError
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
+Array: TypeAlias = Any
+"""A numpy array or a torch tensor; the result of a function is of the same kind as its arguments."""
 ScheduleKind: TypeAlias = Literal["cosine", "linear", "quadratic", "sigmoid"]
 Target: TypeAlias = Literal["sample", "noise"]
 
@@ -46,11 +47,11 @@ class NoiseSchedule:
     """Name of the curve: cosine, linear, quadratic or sigmoid."""
     n_steps: int
     """Number of noise steps, N."""
-    betas: Tensor
+    betas: np.ndarray
     """Variance added by each step; 0 at index 0."""
-    alphas: Tensor
+    alphas: np.ndarray
     """1 - beta."""
-    alpha_bar: Tensor
+    alpha_bar: np.ndarray
     """Share of the signal's variance left after each step: 1 at index 0, near 0 at index N."""
 
     @classmethod
@@ -66,51 +67,58 @@ class NoiseSchedule:
             UsageError: an unknown kind, fewer than one step or more than `MOST_STEPS`.
 
         Source: DiffPoseTalk's released schedules; `alpha_bar` is the exponential of summed single-precision
-        logarithms, as there, so that released weights get the same numbers (to one unit in the last place).
+        logarithms, as there, so that released weights get the same numbers (to a millionth).
         """
-        import torch
-
         check_steps(n_steps)
+        one = np.float32(1)
         if kind == "linear":
-            betas = torch.linspace(BETA_FIRST, BETA_LAST, n_steps)
+            betas = _between(BETA_FIRST, BETA_LAST, n_steps)
         elif kind == "quadratic":
-            betas = torch.linspace(BETA_FIRST**0.5, BETA_LAST**0.5, n_steps) ** 2
+            betas = _between(BETA_FIRST**0.5, BETA_LAST**0.5, n_steps) ** 2
         elif kind == "sigmoid":
-            betas = torch.sigmoid(torch.linspace(-5, 5, n_steps)) * (BETA_LAST - BETA_FIRST) + BETA_FIRST
+            curve = one / (one + np.exp(-_between(-5, 5, n_steps)))
+            betas = curve * np.float32(BETA_LAST - BETA_FIRST) + np.float32(BETA_FIRST)
         elif kind == "cosine":
-            position = torch.linspace(0, n_steps, n_steps + 1) / n_steps
-            curve = torch.cos((position + COSINE_OFFSET) / (1 + COSINE_OFFSET) * torch.pi * 0.5) ** 2
+            position = _between(0, n_steps, n_steps + 1) / np.float32(n_steps)
+            angle = (position + np.float32(COSINE_OFFSET)) / np.float32(1 + COSINE_OFFSET) * np.float32(np.pi / 2)
+            curve = np.cos(angle.astype(np.float64)).astype(np.float32) ** 2
             curve = curve / curve[0]
-            betas = torch.clip(1 - curve[1:] / curve[:-1], BETA_FIRST, COSINE_BETA_LIMIT)
+            betas = np.clip(one - curve[1:] / curve[:-1], np.float32(BETA_FIRST), np.float32(COSINE_BETA_LIMIT))
         else:
             raise UsageError(f"unknown noise schedule {kind!r}: choose from {', '.join(SCHEDULE_KINDS)}")
-        betas = torch.cat([torch.zeros(1), betas])
-        alphas = 1 - betas
-        log_alpha_bar = torch.log(alphas)
-        for n in range(1, n_steps + 1):  # torch.cumsum sums in double: a different last bit
-            log_alpha_bar[n] += log_alpha_bar[n - 1]
-        return cls(kind, n_steps, betas, alphas, torch.exp(log_alpha_bar))
+        betas = np.concatenate([np.zeros(1, np.float32), betas])
+        alphas = one - betas
+        log_alpha_bar = np.cumsum(np.log(alphas), dtype=np.float32)
+        return cls(kind, n_steps, betas, alphas, np.exp(log_alpha_bar))
 
-    def lambdas(self) -> Tensor:
+    def lambdas(self) -> np.ndarray:
         """Return lambda_n, half the log signal-to-noise ratio: ``(N + 1,)`` float64, +inf at the clean end."""
-        alpha_bar = self.alpha_bar.double()
-        return 0.5 * (alpha_bar.log() - (1 - alpha_bar).log())
+        alpha_bar = self.alpha_bar.astype(np.float64)
+        with np.errstate(divide="ignore"):
+            return 0.5 * (np.log(alpha_bar) - np.log(1 - alpha_bar))
 
-    def posterior_std(self, flexibility: float = 0.0) -> Tensor:
+    def posterior_std(self, flexibility: float = 0.0) -> np.ndarray:
         """Return the standard deviation of the noise an ancestral step adds, ``(N + 1,)`` float32.
 
         Args:
             flexibility: 0 for the true posterior, sqrt((1 - alpha_bar_{n-1}) / (1 - alpha_bar_n) beta_n); 1 for the
                 larger sqrt(beta_n); in between, a linear mix of the two.
         """
-        import torch
+        smallest = np.zeros_like(self.betas)
+        smallest[1:] = np.sqrt((1 - self.alpha_bar[:-1]) / (1 - self.alpha_bar[1:]) * self.betas[1:])
+        mixed: np.ndarray = np.sqrt(self.betas) * np.float32(flexibility) + smallest * np.float32(1 - flexibility)
+        return mixed
 
-        smallest = torch.zeros_like(self.betas)
-        smallest[1:] = torch.sqrt((1 - self.alpha_bar[:-1]) / (1 - self.alpha_bar[1:]) * self.betas[1:])
-        return torch.sqrt(self.betas) * flexibility + smallest * (1 - flexibility)
+
+def _between(first: float, last: float, n: int) -> np.ndarray:
+    """Return n equally spaced float32 numbers, computed from both ends in single precision as torch does."""
+    step = np.float32((last - first) / max(n - 1, 1))
+    place = np.arange(n, dtype=np.float32)
+    from_first, from_last = np.float32(first) + step * place, np.float32(last) - step * place[::-1]
+    return np.where(place < n // 2, from_first, from_last).astype(np.float32) if n > 1 else from_first
 
 
-def add_noise(x_0: Tensor, noise_step: Tensor | int, eps: Tensor, schedule: NoiseSchedule) -> Tensor:
+def add_noise(x_0: Array, noise_step: Array | int, eps: Array, schedule: NoiseSchedule) -> Array:
     """Noise clean data to a given step: `x_n = sqrt(alpha_bar_n) x_0 + sqrt(1 - alpha_bar_n) eps`.
 
     Args:
@@ -128,7 +136,7 @@ def add_noise(x_0: Tensor, noise_step: Tensor | int, eps: Tensor, schedule: Nois
     return signal * x_0 + noise * eps
 
 
-def x_0_from_noise(x_n: Tensor, noise_step: Tensor | int, eps: Tensor, schedule: NoiseSchedule) -> Tensor:
+def x_0_from_noise(x_n: Array, noise_step: Array | int, eps: Array, schedule: NoiseSchedule) -> Array:
     """Solve the forward equation for x_0, given x_n and the noise in it.
 
     At the noisy end of a cosine schedule (alpha_bar about 1e-8) this multiplies errors of `eps` by 1e4: one reason
@@ -148,8 +156,8 @@ def x_0_from_noise(x_n: Tensor, noise_step: Tensor | int, eps: Tensor, schedule:
 
 
 def predicted_x_0(
-    prediction: Tensor, x_n: Tensor, noise_step: Tensor | int, schedule: NoiseSchedule, target: Target | str
-) -> Tensor:
+    prediction: Array, x_n: Array, noise_step: Array | int, schedule: NoiseSchedule, target: Target | str
+) -> Array:
     """Return the clean data a prediction stands for, whichever the target: ``(B, ...)``.
 
     Raises:
@@ -174,14 +182,19 @@ def check_target(target: str) -> None:
 
 
 def _signal_and_noise(
-    x: Tensor, noise_step: Tensor | int, schedule: NoiseSchedule
-) -> tuple[Tensor | float, Tensor | float]:
+    x: Array, noise_step: Array | int, schedule: NoiseSchedule
+) -> tuple[Array | float, Array | float]:
     """Return sqrt(alpha_bar) and sqrt(1 - alpha_bar), broadcastable against `x`."""
     if isinstance(noise_step, int):
         if not 0 <= noise_step <= schedule.n_steps:
             raise ValueError(f"noise step {noise_step} outside 0 .. {schedule.n_steps}")
         alpha_bar = float(schedule.alpha_bar[noise_step])
         return math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
-    shares = schedule.alpha_bar.to(x.device)[noise_step.to(x.device)]
-    shares = shares.reshape(-1, *[1] * (x.ndim - 1))
-    return shares.sqrt(), (1 - shares).sqrt()
+    shares: Array = schedule.alpha_bar
+    if not isinstance(x, np.ndarray):
+        import torch
+
+        shares = torch.from_numpy(shares).to(x.device)
+        noise_step = noise_step.to(x.device)
+    shares = shares[noise_step].reshape(-1, *[1] * (x.ndim - 1))
+    return shares**0.5, (1 - shares) ** 0.5

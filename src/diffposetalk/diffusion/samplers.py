@@ -18,26 +18,22 @@ arguments:
     target      what the denoiser predicts: x_0 ("sample") or eps ("noise")
     on_step     called after each step with (next noise step, x at that step)
 
-They return ``(B, ...)`` samples of x_0.
+They return ``(B, ...)`` samples of x_0. Arrays are numpy arrays or torch tensors; a sampler only adds and scales them.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, Unpack, get_args
+from typing import Literal, TypeAlias, TypedDict, Unpack, get_args
 
-from diffposetalk.diffusion.noise import NoiseSchedule, Target, check_target, predicted_x_0
+import numpy as np
+
+from diffposetalk.diffusion.noise import Array, NoiseSchedule, Target, check_target, predicted_x_0
 from diffposetalk.errors import UsageError
 
-if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
-    Denoise: TypeAlias = Callable[[Tensor, int], Tensor]
-    OnStep: TypeAlias = Callable[[int, Tensor], None]
-    Generators: TypeAlias = torch.Generator | Sequence[torch.Generator]
-
+Denoise: TypeAlias = Callable[[Array, int], Array]
+OnStep: TypeAlias = Callable[[int, Array], None]
 Sampler: TypeAlias = Literal["dpmpp", "ddim", "ddpm"]
 Spacing: TypeAlias = Literal["time", "log_snr"]
 
@@ -45,8 +41,7 @@ Spacing: TypeAlias = Literal["time", "log_snr"]
 class AddedNoise(TypedDict, total=False):
     """Arguments of `sample_ddpm` alone: the noise that is added in each step."""
 
-    generator: Generators | None
-    noises: Iterable[Tensor] | None
+    noises: Iterable[Array] | None
     flexibility: float
 
 
@@ -64,56 +59,55 @@ LAMBDA_PER_STEP = 0.1
 """What each step adds to the highest lambda."""
 
 
-def standard_normal(like: Tensor, generator: Generators) -> Tensor:
-    """Draw standard normal noise with the shape, type and device of `like`.
+def standard_normal(shape: Sequence[int], generators: Sequence[np.random.Generator]) -> np.ndarray:
+    """Draw standard normal noise ``shape = (B, ...)`` in float32 with one generator for each entry.
 
-    The numbers are drawn on the generator's own device in float32 and then moved, so a CPU generator gives the same
-    noise on every machine.
-
-    Args:
-        like: ``(B, ...)``, only its shape, type and device count.
-        generator: one generator, or one for each of the `B` entries (then an entry's noise does not depend on
-            which others share its batch).
+    So an entry's noise depends neither on the others of its batch nor on the machine.
 
     Raises:
-        ValueError: a sequence of generators that is not `B` long.
+        ValueError: a number of generators other than `B`.
     """
-    import torch
+    if len(generators) != shape[0]:
+        raise ValueError(f"{len(generators)} generators for a batch of {shape[0]}")
+    return np.stack([generator.standard_normal(tuple(shape[1:]), np.float32) for generator in generators])
 
-    if isinstance(generator, torch.Generator):
-        return torch.randn(like.shape, generator=generator, device=generator.device).to(like)
-    if len(generator) != len(like):
-        raise ValueError(f"{len(generator)} generators for a batch of {len(like)}")
-    return torch.stack([standard_normal(entry, one) for entry, one in zip(like, generator, strict=True)])
+
+def endless_noise(shape: Sequence[int], generators: Sequence[np.random.Generator]) -> Iterator[np.ndarray]:
+    """Yield draws of `standard_normal` without end."""
+    while True:
+        yield standard_normal(shape, generators)
+
+
+def generators_of(seed: int, n: int) -> list[np.random.Generator]:
+    """Return the generators of the seeds ``seed, seed + 1, ...`` of n samples."""
+    return [np.random.Generator(np.random.PCG64(seed + k)) for k in range(n)]
 
 
 def sample_ddpm(
     denoise: Denoise,
-    x_T: Tensor,
+    x_T: Array,
     schedule: NoiseSchedule,
     *,
-    generator: Generators | None = None,
-    noises: Iterable[Tensor] | None = None,
+    noises: Iterable[Array] | None = None,
     flexibility: float = 0.0,
     target: Target | str = "sample",
     on_step: OnStep | None = None,
-) -> Tensor:
+) -> Array:
     """Sample by the ancestral chain, through every step of the schedule.
 
     Args:
         denoise, x_T, schedule, target, on_step: see the module.
-        generator: source of the noise that is added at steps N .. 2, or one for each entry of the batch.
-        noises: recorded noise instead, N - 1 tensors in the order of use.
+        noises: the noise that is added at steps N .. 2, N - 1 arrays in the order of use (or an endless source).
         flexibility: 0 adds noise of the posterior's variance, 1 of variance beta (see `NoiseSchedule.posterior_std`).
 
     Raises:
         UsageError: an unknown target.
-        ValueError: neither or both of `generator` and `noises`, or too few noises.
+        ValueError: no noises, or too few.
 
     Source: Ho et al. 2020, algorithm 2; with target "sample" the posterior mean of their equation 7.
     """
     check_target(target)
-    draw = _noise_source(generator, noises, x_T)
+    draw = _recorded(noises)
     alpha_bar: list[float] = schedule.alpha_bar.tolist()
     alphas: list[float] = schedule.alphas.tolist()
     stds: list[float] = schedule.posterior_std(flexibility).tolist()
@@ -136,36 +130,34 @@ def sample_ddpm(
 
 def sample_ddim(
     denoise: Denoise,
-    x_T: Tensor,
+    x_T: Array,
     schedule: NoiseSchedule,
     steps: int,
     *,
     eta: float = 0.0,
-    generator: Generators | None = None,
-    noises: Iterable[Tensor] | None = None,
+    noises: Iterable[Array] | None = None,
     target: Target | str = "sample",
     spacing: Spacing | str = "time",
     on_step: OnStep | None = None,
-) -> Tensor:
+) -> Array:
     """Sample with a subset of the noise steps, with a share `eta` of the ancestral chain's noise.
 
     Args:
         denoise, x_T, schedule, target, on_step: see the module.
         steps: number of evaluations, 1 .. N.
         eta: 0 is deterministic; 1 with every step is `sample_ddpm` (flexibility 0).
-        generator: source of noise if ``eta`` > 0, or one for each entry of the batch.
-        noises: recorded noise instead, ``steps - 1`` tensors in the order of use.
+        noises: if ``eta`` > 0 the noise that is added, ``steps - 1`` arrays in the order of use.
         spacing: how the steps are chosen; see `step_sequence`.
 
     Raises:
         UsageError: steps outside 1 .. N, an unknown target or spacing.
-        ValueError: `eta` > 0 without a source of noise or with two, or too few noises.
+        ValueError: `eta` > 0 without noises, or with too few.
 
     Source: Song et al. 2021 (DDIM), equations 12 and 16.
     """
     sequence = step_sequence(schedule, steps, spacing)
     check_target(target)
-    draw = _noise_source(generator, noises, x_T) if eta > 0 else iter(())
+    draw = _recorded(noises) if eta > 0 else iter(())
     alpha_bar: list[float] = schedule.alpha_bar.tolist()
     x = x_T
     for n, n_next in zip(sequence, [*sequence[1:], 0], strict=True):
@@ -183,14 +175,14 @@ def sample_ddim(
 
 def sample_dpmpp(
     denoise: Denoise,
-    x_T: Tensor,
+    x_T: Array,
     schedule: NoiseSchedule,
     steps: int,
     *,
     target: Target | str = "sample",
     spacing: Spacing | str = "log_snr",
     on_step: OnStep | None = None,
-) -> Tensor:
+) -> Array:
     """Sample with the second-order multistep solver DPM-Solver++(2M), deterministically.
 
     A step goes from noise step n to the next smaller one, m; p is the noise step before n, so p > n > m:
@@ -222,7 +214,7 @@ def sample_dpmpp(
     alpha_bar: list[float] = schedule.alpha_bar.tolist()
     lambdas: list[float] = schedule.lambdas().tolist()
     x = x_T
-    before: tuple[float, Tensor] | None = None  # h and x_0 of the step before
+    before: tuple[float, Array] | None = None  # h and x_0 of the step before
     for n, n_next in zip(sequence, [*sequence[1:], 0], strict=True):
         x_0 = predicted_x_0(denoise(x, n), x, n, schedule, target)
         h = lambdas[n_next] - lambdas[n]
@@ -243,14 +235,14 @@ def sample_dpmpp(
 def sample(
     sampler: Sampler | str,
     denoise: Denoise,
-    x_T: Tensor,
+    x_T: Array,
     schedule: NoiseSchedule,
     steps: int | None = None,
     *,
     target: Target | str = "sample",
     on_step: OnStep | None = None,
     **added: Unpack[AddedNoise],
-) -> Tensor:
+) -> Array:
     """Sample with the sampler of that name: "dpmpp", "ddim" (eta 0) or "ddpm".
 
     Args:
@@ -261,7 +253,7 @@ def sample(
 
     Raises:
         UsageError: an unknown sampler or target, or steps that the sampler cannot take with this schedule.
-        ValueError: ddpm with no source of noise, or two.
+        ValueError: ddpm without noises.
     """
     steps = n_evaluations(sampler, steps, schedule)
     if sampler == "ddpm":
@@ -320,8 +312,6 @@ def step_sequence(schedule: NoiseSchedule, steps: int, spacing: Spacing | str) -
     Raises:
         UsageError: steps outside 1 .. N or an unknown spacing.
     """
-    import torch
-
     _check_steps(steps, schedule)
     last = schedule.n_steps
     if spacing == "time":
@@ -330,8 +320,8 @@ def step_sequence(schedule: NoiseSchedule, steps: int, spacing: Spacing | str) -
         lambdas = schedule.lambdas()
         low = max(LAMBDA_LOWEST, float(lambdas[last]))
         high = min(LAMBDA_HIGHEST + LAMBDA_PER_STEP * steps, float(lambdas[1]))
-        targets = torch.linspace(low, max(low, high), steps, dtype=torch.float64)
-        sequence = (1 + (lambdas[1:, None] - targets).abs().argmin(dim=0)).tolist()
+        targets = np.linspace(low, max(low, high), steps)
+        sequence = (1 + np.abs(lambdas[1:, None] - targets).argmin(axis=0)).tolist()
     else:
         raise UsageError(f"unknown step spacing {spacing!r}: choose from {', '.join(SPACINGS)}")
     sequence[0] = last
@@ -343,23 +333,16 @@ def step_sequence(schedule: NoiseSchedule, steps: int, spacing: Spacing | str) -
 # --------------------------------------------------------------------------------------------------
 
 
-def _noise_source(generator: Generators | None, noises: Iterable[Tensor] | None, like: Tensor) -> Iterator[Tensor]:
-    """Yield recorded noise, or draw it; exactly one source must be given."""
-    if noises is not None and generator is None:
-        return _recorded(noises)
-    if generator is not None and noises is None:
-        return _drawn(generator, like)
-    raise ValueError("a sampler that adds noise needs either a generator or recorded noises")
+def _recorded(noises: Iterable[Array] | None) -> Iterator[Array]:
+    """Yield the noise of each step."""
+    if noises is None:
+        raise ValueError("a sampler that adds noise needs noises")
+    return _all_of(noises)
 
 
-def _recorded(noises: Iterable[Tensor]) -> Iterator[Tensor]:
+def _all_of(noises: Iterable[Array]) -> Iterator[Array]:
     yield from noises
     raise ValueError("the recorded noises are fewer than the sampler's steps")
-
-
-def _drawn(generator: Generators, like: Tensor) -> Iterator[Tensor]:
-    while True:
-        yield standard_normal(like, generator)
 
 
 def _check_steps(steps: int, schedule: NoiseSchedule) -> None:

@@ -16,28 +16,21 @@ The features of frames whose look-ahead has not arrived yet are computed with si
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
+from diffposetalk.diffusion.samplers import endless_noise, generators_of
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.generate.window import fading, sample_window
-from diffposetalk.model.denoiser import Denoiser, WindowInput, running_means
-from diffposetalk.model.packed import packed
-from diffposetalk.model.speech_encoder import (
-    FRAME_SAMPLES,
-    LOOKAHEAD,
-    MELS_PER_FRAME,
-    OVERLAP,
-    SILENCE,
-    RunningMean,
-    SpeechEncoder,
-)
+from diffposetalk.model.configs import SpeechEncoderConfig
+from diffposetalk.model.frames import FRAME_SAMPLES, LOOKAHEAD, MELS_PER_FRAME, OVERLAP, SILENCE
+from diffposetalk.model.networks import WindowInput, arrays_of
+from diffposetalk.model.onnx.denoiser import OnnxDenoiser
+from diffposetalk.model.onnx.mels import MelState, log_mels, normalised
+from diffposetalk.model.onnx.speech import OnnxSpeechEncoder
 
 if TYPE_CHECKING:
     from diffposetalk.diffusion.noise import NoiseSchedule
@@ -48,8 +41,6 @@ if TYPE_CHECKING:
 
 KEPT_FRAMES = 1500
 """Frames given out that are kept, so that an interruption can go back to the frame that is being shown (60 s)."""
-LEAST_WEIGHT = 1e-6
-"""Smallest weight of the running mean. In silence the weight decays; without a floor it would reach 0 after minutes."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +70,9 @@ class HopState:
     before: np.ndarray
     """``(OVERLAP,)`` the last samples heard."""
     mean_total: np.ndarray
-    """``(n_mels,)`` see `RunningMean`."""
+    """``(n_mels,)`` see `MelState`."""
     mean_weight: float
-    """See `RunningMean`."""
+    """See `MelState`."""
     mels: np.ndarray
     """``(n_mels, 4 t)`` normalised log-mels, from the encoder's memory before the next frame up to the last sample heard."""
     motion: np.ndarray
@@ -122,7 +113,7 @@ class HopState:
 class Hopper:
     """A model with a style and options, which makes motion hop by hop.
 
-    It holds no state: `advance` takes one and returns the next.
+    It holds no state: `advance` takes one and returns the next. The networks run by onnxruntime on the processor.
     """
 
     def __init__(
@@ -132,8 +123,8 @@ class Hopper:
         options: SamplingOptions,
         sizes: HopSizes,
         style: np.ndarray | None,
-        person: Tensor | None,
-        initial_noise: Tensor,
+        person: np.ndarray | None,
+        initial_noise: np.ndarray,
         fade_frames: np.ndarray,
     ) -> None:
         """Prepare the networks for short windows.
@@ -151,20 +142,22 @@ class Hopper:
         Raises:
             UsageError: the model's speech encoder cannot stream, or the lengths do not fit the model.
         """
-        if not isinstance(model.speech_encoder, SpeechEncoder):
-            raise UsageError(f"the model {model.config.name!r} hears whole sentences and cannot stream; use lite")
-        self.context = model.config.denoiser.context
-        longest = model.config.denoiser.window
+        config = model.config
+        if not isinstance(config.speech_encoder, SpeechEncoderConfig):
+            raise UsageError(f"the model {config.name!r} hears whole sentences and cannot stream; use lite")
+        self.context = config.denoiser.context
+        longest = config.denoiser.window
         shortest = self.context + sizes.known + sizes.hop
         if not shortest <= sizes.window <= longest:
             raise UsageError(f"a window for streaming must have {shortest} to {longest} frames, not {sizes.window}")
-        self.encoder, self.sizes, self.options, self.schedule = model.speech_encoder, sizes, options, schedule
-        self.model = replace(model, denoiser=packed(shortened(model.denoiser, sizes.window)))
-        self.style = None if style is None else torch.from_numpy(style)[None].to(initial_noise.device)
+        self.encoder = OnnxSpeechEncoder(config.speech_encoder, arrays_of(model.speech_encoder))
+        denoiser = OnnxDenoiser(config.denoiser, arrays_of(model.denoiser)).shortened(sizes.window)
+        self.sizes, self.options, self.schedule = sizes, options, schedule
+        self.model = replace(model, denoiser=denoiser)
+        self.style = None if style is None else style[None]
         self.person = None if person is None else person[None]
-        self.initial_noise = initial_noise.cpu().numpy()
-        self.device = initial_noise.device
-        self.fade = torch.stack([fading(sizes.window, int(n), self.device) for n in fade_frames], -1)
+        self.initial_noise = initial_noise
+        self.fade = np.stack([fading(sizes.window, int(n)) for n in fade_frames], -1)
 
     @property
     def space(self) -> MotionSpace:
@@ -178,13 +171,13 @@ class Hopper:
 
     def start(self) -> HopState:
         """Return the state before any sound: silence."""
-        mean = self.encoder.initial_state(1)
+        mean = MelState.start(self.encoder.prior)
         memory = self.encoder.config.memory * MELS_PER_FRAME
         return HopState(
             n_done=0,
             before=np.zeros(OVERLAP, np.float32),
-            mean_total=mean.total[0].cpu().numpy(),
-            mean_weight=float(mean.weight[0]),
+            mean_total=mean.total,
+            mean_weight=mean.weight,
             mels=np.full((self.encoder.config.n_mels, memory), SILENCE, np.float32),
             motion=np.zeros((0, self.space.dim), np.float32),
             features=np.zeros((0, self.encoder.config.dim), np.float32),
@@ -195,7 +188,6 @@ class Hopper:
         n_heard = state.mels.shape[1] // MELS_PER_FRAME - self.encoder.config.memory
         return (self.sizes.hop + self.sizes.ahead - n_heard) * FRAME_SAMPLES
 
-    @torch.inference_mode()
     def advance(self, state: HopState, samples: np.ndarray, seed: int) -> tuple[HopState, np.ndarray]:
         """Make the next frames of a hop.
 
@@ -218,7 +210,6 @@ class Hopper:
         n_back = min(max(0, state.n_done - n_done), max(0, len(state.motion) - n_needed))
         return replace(state, n_done=state.n_done - n_back, motion=state.motion[: len(state.motion) - n_back])
 
-    @torch.inference_mode()
     def silenced(self, state: HopState, seed: int, n_frames: int) -> tuple[HopState, np.ndarray]:
         """Make the next frames as if all sound had stopped before them; what was heard ahead is forgotten.
 
@@ -244,30 +235,30 @@ class Hopper:
         n_known = min(len(heard.features), self.sizes.known)
         previous_motion = previous_speech = None
         if len(heard.features) == self.kept:
-            previous_motion = self._tensor(heard.motion[-self.kept :][: self.context])[None]
-            previous_speech = self._tensor(heard.features[: self.context])[None]
+            previous_motion = heard.motion[-self.kept :][None, : self.context]
+            previous_speech = heard.features[None, : self.context]
         else:  # the stream has just begun: the window begins with it
             n_known = len(heard.features)
         features = self.features(heard, n_known)
         inputs = WindowInput(
-            self._tensor(features)[None], self.style, self.person, previous_motion, previous_speech,
-            torch.ones(1, self.sizes.window, device=self.device),
+            features[None], self.style, self.person, previous_motion, previous_speech,
+            np.ones((1, self.sizes.window), bool),
         )  # fmt: skip
         noise = frame_noise(seed, heard.n_done - n_known, self.sizes.window, self.space.dim) * self.initial_noise
-        known = self._tensor(heard.motion[len(heard.motion) - n_known :])[None]
+        known = heard.motion[None, len(heard.motion) - n_known :]
 
-        def keep_known(window: Tensor) -> Tensor:
+        def keep_known(window: np.ndarray) -> np.ndarray:
             """Put the known frames in their places, and shift the frames after them so that they go on from there."""
             if not n_known:
                 return window
             shift = known[:, -1] - window[:, n_known - 1]
             rest = window[:, n_known:] + shift[:, None] * self.fade[1 : 1 + self.sizes.window - n_known]
-            return torch.cat([known, rest], 1)
+            return np.concatenate([known, rest], 1)
 
+        added = endless_noise((1, *noise.shape), generators_of((seed + heard.n_done) % 2**63, 1))
         window = sample_window(
-            self.model, self.schedule, self.options, self._tensor(noise)[None], inputs, adjust=keep_known,
-            generator=torch.Generator().manual_seed((seed + heard.n_done) % 2**63),
-        )[0].cpu().numpy()  # fmt: skip
+            self.model, self.schedule, self.options, noise[None], inputs, adjust=keep_known, noises=added
+        )[0]
         new = slice(n_known, n_known + n_new)
         after = replace(
             heard,
@@ -280,18 +271,15 @@ class Hopper:
 
     def heard(self, state: HopState, samples: np.ndarray) -> HopState:
         """Add the log-mels of new samples ``(640 t,)``."""
-        wave = self._tensor(samples)[None]
-        mels = self.encoder.log_mels(wave, self._tensor(state.before)[None])
-        mean = RunningMean(self._tensor(state.mean_total)[None], self._tensor(np.array([[state.mean_weight]])))
-        normalised, mean = self.encoder.normalise(mels, mean)
-        weight = float(mean.weight[0, 0])
-        lift = max(1.0, LEAST_WEIGHT / weight)  # the mean itself stays
+        config = self.encoder.config
+        mels = log_mels(samples, state.before, config.n_mels)
+        centred, mean = normalised(mels, MelState(state.mean_total, state.mean_weight), config.memory_s)
         return replace(
             state,
             before=np.concatenate([state.before, samples])[-OVERLAP:],
-            mean_total=mean.total[0].cpu().numpy() * np.float32(lift),
-            mean_weight=weight * lift,
-            mels=np.concatenate([state.mels, normalised[0].cpu().numpy()], 1),
+            mean_total=mean.total,
+            mean_weight=mean.weight,
+            mels=np.concatenate([state.mels, centred.T], 1),
         )
 
     def features(self, heard: HopState, n_known: int) -> np.ndarray:
@@ -300,11 +288,8 @@ class Hopper:
         n_mels = (self.encoder.config.memory + n_frames + LOOKAHEAD) * MELS_PER_FRAME
         mels = heard.mels[:, :n_mels]
         mels = np.pad(mels, ((0, 0), (0, n_mels - mels.shape[1])), constant_values=SILENCE)
-        features = self.encoder.features(self.encoder.hidden(self._tensor(mels)[None]))[0].cpu().numpy()
+        features = self.encoder.encoded(mels.T)
         return np.concatenate([heard.features[len(heard.features) - n_known :], features])
-
-    def _tensor(self, values: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(values, np.float32)).to(self.device)
 
 
 def frame_noise(seed: int, first: int, n_frames: int, dim: int) -> np.ndarray:
@@ -315,14 +300,3 @@ def frame_noise(seed: int, first: int, n_frames: int, dim: int) -> np.ndarray:
             for frame in range(first, first + n_frames)
         ]
     )
-
-
-def shortened(denoiser: Denoiser, window: int) -> Denoiser:
-    """Return a copy of a denoiser for windows of fewer frames, with the same weights."""
-    twin = copy.deepcopy(denoiser)
-    twin.config = replace(denoiser.config, window=window)
-    n_tokens = 1 + denoiser.config.context + window
-    twin.positions = nn.Parameter(denoiser.positions[:n_tokens].clone(), requires_grad=False)
-    if denoiser.config.noisy_scales:
-        twin.smoothing = running_means(window, denoiser.config.noisy_scales).to(denoiser.positions.device)
-    return twin

@@ -28,7 +28,7 @@ NonSpeech: TypeAlias = Literal["rest", "move"]
 NON_SPEECH: tuple[str, ...] = get_args(NonSpeech)
 """Choices of `SamplingOptions.non_speech`."""
 LARGEST_SEED = 2**63 - 1
-"""Largest seed that torch's generators take."""
+"""Largest seed."""
 
 
 @dataclass(frozen=True)

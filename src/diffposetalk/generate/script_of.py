@@ -6,14 +6,11 @@ import os
 from typing import TypeAlias
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.speech_of import SpeechStream
-from diffposetalk.model.encoders import AnySpeechEncoder
-from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES
+from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.networks import SpeechNetwork
 from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.speech.transcript import Transcript, read_transcript, timed_phones
 from diffposetalk.speech.transcript.timing import phone_labels
@@ -22,8 +19,7 @@ TranscriptSource: TypeAlias = str | os.PathLike[str] | Transcript
 """A file (see `transcript.reading`) or a `Transcript`; ``Transcript.of_text("...")`` is that of plain text."""
 
 
-@torch.inference_mode()
-def script_of(source: TranscriptSource, speech: SpeechStream, encoder: AnySpeechEncoder) -> Tensor:
+def script_of(source: TranscriptSource, speech: SpeechStream, encoder: SpeechNetwork) -> np.ndarray:
     """Return what a transcript adds to the features of its speech: ``(F, dim)``.
 
     Args:
@@ -35,7 +31,7 @@ def script_of(source: TranscriptSource, speech: SpeechStream, encoder: AnySpeech
         UsageError: the encoder takes no transcript, or the source is none.
         InputError: the transcript cannot be read, or is not said in the speech.
     """
-    if isinstance(encoder, PretrainedSpeechEncoder) or encoder.script is None:
+    if not getattr(encoder, "takes_phones", False):
         raise UsageError("this model takes no transcript; leave it out, or use the bundled model")
     if isinstance(source, Transcript):
         transcript = source
@@ -46,9 +42,8 @@ def script_of(source: TranscriptSource, speech: SpeechStream, encoder: AnySpeech
     samples = np.concatenate(list(speech.blocks()))
     timed = timed_phones(transcript, samples)
     n_frames = -(-len(samples) // FRAME_SAMPLES)
-    numbers = torch.from_numpy(phone_labels(timed.phones, 2 * n_frames))
-    added = encoder.scripted(numbers[None].to(next(encoder.parameters()).device))[0]
+    added: np.ndarray = encoder.added_by_phones(phone_labels(timed.phones, 2 * n_frames))  # type: ignore[attr-defined]
     middles = (np.arange(n_frames) + 0.5) * (FRAME_SAMPLES / SAMPLE_RATE)
     for start, end in timed.unknown:
-        added[torch.from_numpy((middles >= start) & (middles < end))] = 0  # the sound alone counts there
+        added[(middles >= start) & (middles < end)] = 0  # the sound alone counts there
     return added

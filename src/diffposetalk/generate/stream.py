@@ -24,12 +24,10 @@ from diffposetalk.diffusion.guidance import is_number
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.generate.hops import Hopper, HopSizes, HopState
 from diffposetalk.generate.packets import Packets
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES
+from diffposetalk.model.frames import FRAME_SAMPLES
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from diffposetalk.diffusion.noise import NoiseSchedule
     from diffposetalk.generate.options import SamplingOptions
     from diffposetalk.model.checkpoint import Model
@@ -302,8 +300,8 @@ def stream_hopper(
     options: SamplingOptions,
     sizes: HopSizes,
     style: Style | None,
-    person: Tensor | None,
-    initial_noise: Tensor,
+    person: np.ndarray | None,
+    initial_noise: np.ndarray,
 ) -> Hopper:
     """Return what makes the frames of a stream.
 

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
-from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from diffposetalk.diffusion.noise import NoiseSchedule
-from diffposetalk.diffusion.samplers import standard_normal
+from diffposetalk.diffusion.samplers import generators_of
 from diffposetalk.errors import ModelError, UsageError
 from diffposetalk.generate.options import SamplingOptions
-from diffposetalk.generate.pretrained import model_path, usable_device
+from diffposetalk.generate.pretrained import loaded_model
 from diffposetalk.generate.script_of import TranscriptSource, script_of
 from diffposetalk.generate.speech_of import SpeechSource, SpeechStream, speech_of, warn_of_non_speech
 from diffposetalk.generate.stream import HOP_MS, LOOKAHEAD_MS, Stream, hop_sizes, stream_hopper
 from diffposetalk.generate.style_of import StyleSource, style_of
-from diffposetalk.generate.window import continued, fading, sample_window, windows_of_features
-from diffposetalk.model.checkpoint import Model, load_model
-from diffposetalk.model.denoiser import WindowInput
-from diffposetalk.model.packed import packed
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES
+from diffposetalk.generate.window import WindowSampler, fading, windows_of_features
+from diffposetalk.model.checkpoint import Model
+from diffposetalk.model.frames import FRAME_SAMPLES
 from diffposetalk.model.style_reader import StyleReader
-from diffposetalk.model.whisper_speech import WhisperSpeechEncoder
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.speech.activity import SpeechMeter, SpeechOnly
@@ -54,22 +48,22 @@ class Talker:
     def __init__(self, model: Model) -> None:
         self.model = model
         self.schedule = NoiseSchedule.make(model.config.schedule, model.config.noise_steps)
-        self.device = next(model.denoiser.parameters()).device
         self._reader = StyleReader(model.style_encoder, model.space) if model.style_encoder else None
         self._encoder = self._reader.fingerprint if self._reader else ""
-        noise = [
-            next((std for start, std in model.config.sampling.initial_noise.items() if name.startswith(start)), 1.0)
-            for name in model.space.channels
-        ]
-        join = torch.zeros(model.config.denoiser.window, model.space.dim, device=self.device)
+        self._initial_noise = np.array(
+            [
+                next((std for start, std in model.config.sampling.initial_noise.items() if name.startswith(start)), 1)
+                for name in model.space.channels
+            ],
+            np.float32,
+        )
+        self._join = np.zeros((model.config.denoiser.window, model.space.dim), np.float32)
         for part, columns in model.space.parts.items():
-            join[:, columns] = fading(len(join), JOIN_FRAMES.get(part, JOIN_FACE), self.device)[:, None]
-        self._join = join
-        self._initial_noise = torch.tensor(noise, device=self.device)
+            self._join[:, columns] = fading(len(self._join), JOIN_FRAMES.get(part, JOIN_FACE))[:, None]
 
     def __repr__(self) -> str:
         presets = f"styles {', '.join(self.presets)}" if self.presets else "no preset styles"
-        return f"Talker({self.model.config.name!r} on {self.device}, head {self.space.head!r}, {presets})"
+        return f"Talker({self.model.config.name!r}, head {self.space.head!r}, {presets})"
 
     @staticmethod
     def from_pretrained(name: str | Path = "lite", device: str = "cpu", whisper: str | Path | None = None) -> Talker:
@@ -86,21 +80,7 @@ class Talker:
             ModelError: the file is not a DiffPoseTalk model.
             DiffPoseTalkError: the model needs Whisper, and it is not there.
         """
-        path = model_path(name)
-        torch_device = usable_device(device)
-        model = load_model(path)
-        if isinstance(model.speech_encoder, WhisperSpeechEncoder):
-            model.speech_encoder.load_whisper(whisper)
-        elif whisper is not None:
-            raise UsageError(f"the model {model.config.name!r} hears by itself; leave Whisper out")
-        for network in model.networks.values():
-            network.to(torch_device)
-        return Talker(model)
-
-    @cached_property
-    def _fast_model(self) -> Model:
-        """The model with its denoiser packed for fast sampling."""
-        return replace(self.model, denoiser=packed(self.model.denoiser))
+        return Talker(loaded_model(name, device, whisper))
 
     @property
     def space(self) -> MotionSpace:
@@ -226,15 +206,13 @@ class Talker:
         if n_samples < 1:
             raise UsageError(f"samples must be at least 1, got {n_samples}")
         stream = speech_of(speech, round(FRAME_SAMPLES * self.model.space.fps), sample_rate)
-        resolved = self.style(style)
-        options = self._merged_options(options, changes, resolved is not None)
-        person = self.identity(identity)
+        sampler = self.sampler(style, options, identity, **changes)
         script = None if transcript is None else script_of(transcript, stream, self.model.speech_encoder)
-        if options.non_speech == "rest":
+        if sampler.options.non_speech == "rest":
             stream = SpeechOnly(stream)
         elif stream.sample_rate == SAMPLE_RATE:
             stream = SpeechMeter(stream)
-        windows = self._sampled_windows(stream, n_samples, resolved, options, person, script)
+        windows = self._sampled_windows(stream, n_samples, sampler, script)
         return reported(windows, getattr(stream, "duration", None), progress)
 
     def stream(
@@ -266,43 +244,41 @@ class Talker:
         return Stream(hopper, options.seed, state)
 
     def _sampled_windows(
-        self, speech: SpeechStream, n_samples: int, style: Style | None, options: SamplingOptions, person: Tensor | None,
-        script: Tensor | None,
-    ) -> Iterator[list[Motion]]:  # fmt: skip
+        self, speech: SpeechStream, n_samples: int, sampler: WindowSampler, script: np.ndarray | None
+    ) -> Iterator[list[Motion]]:
         """Sample window after window; each continues the one before."""
-
-        def batched(value: Tensor | None) -> Tensor | None:
-            return None if value is None else value.expand(n_samples, *value.shape)
-
-        vector = None if style is None else torch.from_numpy(style.vector).to(self.device)
-        generators = [torch.Generator().manual_seed(options.seed + k) for k in range(n_samples)]
-        config = self.model.config.denoiser
-        previous_motion = previous_speech = None
-        padding = self.model.config.padding
+        options, config = sampler.options, self.model.config
+        generators, history = generators_of(options.seed, n_samples), None
         for features, n_valid in windows_of_features(
-            self.model.speech_encoder, speech.blocks(), config.window, padding, script
+            self.model.speech_encoder, speech.blocks(), config.denoiser.window, config.padding, script
         ):
-            inputs = WindowInput(
-                features.expand(n_samples, -1, -1),
-                batched(vector),
-                batched(person),
-                previous_motion,
-                batched(previous_speech),
-                batched(torch.arange(config.window, device=self.device) < n_valid),
-            )
-            window = self._next_window(inputs, generators, options)
-            previous_motion, previous_speech = window[:, -config.context :], features[-config.context :]
+            window = sampler.sample(features, n_valid, history, generators)
+            history = sampler.history(window, features)
             yield [
-                self.model.space.decode(sample[:n_valid].cpu().numpy()).scaled(
-                    options.expression_scale, options.head_scale
-                )
+                self.model.space.decode(sample[:n_valid]).scaled(options.expression_scale, options.head_scale)
                 for sample in window
             ]
         if isinstance(speech, SpeechMeter):
             warn_of_non_speech(speech)
 
-    def identity(self, identity: np.ndarray | None) -> Tensor | None:
-        """Return normalised identity coefficients on the model's device, or None if the model does not use them.
+    def sampler(
+        self, style: StyleSource | None = None, options: SamplingOptions | None = None,
+        identity: np.ndarray | None = None, **changes: object,
+    ) -> WindowSampler:  # fmt: skip
+        """Return what samples single windows with this style and these options; arguments as for `generate`."""
+        resolved = self.style(style)
+        return WindowSampler(
+            self.model,
+            self.schedule,
+            self._merged_options(options, changes, resolved is not None),
+            None if resolved is None else resolved.vector,
+            self.identity(identity),
+            self._initial_noise,
+            self._join,
+        )
+
+    def identity(self, identity: np.ndarray | None) -> np.ndarray | None:
+        """Return normalised identity coefficients, or None if the model does not use them.
 
         Args:
             identity: ``(I,)`` coefficients of the head; None for the mean person.
@@ -311,7 +287,7 @@ class Talker:
             UsageError: the number of coefficients is wrong.
         """
         space = self.model.identity_space
-        return None if space is None else torch.from_numpy(space.encode(identity)).to(self.device)
+        return None if space is None else space.encode(identity)
 
     def completed_options(self, options: SamplingOptions, has_style: bool) -> SamplingOptions:
         """Fill in the model's defaults. A scale stays None if the model cannot be guided by that condition.
@@ -351,25 +327,6 @@ class Talker:
                 raise UsageError(f"unknown sampling option {name!r}: choose from {', '.join(known)}")
         options = replace(options or SamplingOptions(), **changes)  # type: ignore[arg-type]
         return self.completed_options(options, has_style)
-
-    def _next_window(
-        self, inputs: WindowInput, generators: Sequence[torch.Generator], options: SamplingOptions
-    ) -> Tensor:
-        """Sample one window of all samples: ``(n_samples, L, D)`` normalised."""
-        config = self.model.config.denoiser
-        adjust = None
-        if inputs.previous_motion is not None and self.model.config.sampling.continue_motion:
-            adjust = partial(continued, previous=inputs.previous_motion, fade=self._join)
-        like = torch.empty(len(generators), config.window, config.motion_dim, device=self.device)
-        return sample_window(
-            self._fast_model,
-            self.schedule,
-            options,
-            standard_normal(like, generators) * self._initial_noise,
-            inputs,
-            generator=generators,
-            adjust=adjust,
-        )
 
 
 def reported(

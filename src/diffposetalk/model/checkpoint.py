@@ -5,109 +5,48 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from diffposetalk.config import from_dict, to_dict
-from diffposetalk.diffusion.guidance import GUIDANCE_MODES, GuidanceMode, check_mode
-from diffposetalk.diffusion.noise import ScheduleKind, Target, check_steps, check_target
-from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError, UsageError
+from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError
 from diffposetalk.files.atomic import HEADER_KEY, write_atomically
 from diffposetalk.files.parsing import parsing
 from diffposetalk.files.tensor_files import header_lines, header_table, read_header
-from diffposetalk.model.denoiser import Denoiser, DenoiserConfig
-from diffposetalk.model.encoders import AnySpeechConfig, AnySpeechEncoder, build_speech_encoder
+from diffposetalk.model.configs import ModelConfig, SamplingDefaults
 from diffposetalk.model.fitting import check_shapes, check_sizes, compare_shapes
-from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.model.networks import arrays_of
 from diffposetalk.motion import IdentitySpace, MotionSpace
 from diffposetalk.style import Style
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Padding = Literal["features", "zero", "replicate"]
-"""How a window that the speech does not fill is filled: zeros in place of features, or zero samples, or the last sample
-repeated, encoded together with the speech."""
+__all__ = ["Model", "ModelConfig", "ModelFile", "SamplingDefaults", "build_model", "load_model", "read_model_file"]
+
 NETWORKS = ("speech_encoder", "denoiser", "style_encoder")
 """What a model is made of; the beginnings of its weights' names."""
+MODEL_KIND = "diffposetalk.model"
+"""What the header of a model file calls itself."""
 MODEL_FORMAT = 2
 """Version written into model files; a reader refuses others."""
 
 
 @dataclass(frozen=True)
-class SamplingDefaults:
-    """Sampling settings that suit this model best; options of a call override them."""
-
-    speech_scale: float = 1.15
-    """Guidance weight of speech."""
-    style_scale: float = 1.5
-    """Guidance weight of style."""
-    steps: int = 10
-    """Network evaluations a window, times the guidance passes."""
-    guidance: GuidanceMode = "incremental"
-    """How both scales combine (see `diffusion.guidance`): as conditions were dropped in training."""
-    initial_noise: dict[str, float] = field(default_factory=dict)
-    """Standard deviation of the noise a window starts from, by the beginning of channel names; 1 for the others. A
-    small model underestimates how often rare events happen and how far slow ones go; wider noise makes up for it."""
-    continue_motion: bool = True
-    """Whether each prediction of a window is moved so that it goes on where the motion before it ended (see
-    `generate.window.continued`); a model that was trained to join its windows needs no such help."""
-
-    def __post_init__(self) -> None:
-        check_mode(self.guidance, GUIDANCE_MODES)
-        for name, value in self.initial_noise.items():
-            if not 0 <= value < 10:
-                raise UsageError(f"sampling: initial_noise of {name} must lie in 0 to 10, got {value}")
-
-
-@dataclass(frozen=True)
-class ModelConfig:
-    """Everything needed to rebuild the networks of a model."""
-
-    name: str
-    """What `info` shows."""
-    speech_encoder: AnySpeechConfig
-    denoiser: DenoiserConfig
-    style_encoder: StyleEncoderConfig | None = None
-    """None for a model that comes without: it takes style vectors that were read elsewhere, or none at all."""
-    schedule: ScheduleKind = "cosine"
-    """Noise schedule it was trained on."""
-    noise_steps: int = 500
-    """Steps N of that schedule."""
-    target: Target = "sample"
-    """What the denoiser predicts: the clean window or the noise in it."""
-    padding: Padding = "features"
-    """What fills the last window after the speech's end, as in training."""
-    sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
-
-    def __post_init__(self) -> None:
-        check_target(self.target)
-        check_steps(self.noise_steps)
-        if self.padding not in get_args(Padding):
-            raise UsageError(f"model: unknown padding {self.padding!r}; choose from {', '.join(get_args(Padding))}")
-        speech, style, denoiser = self.speech_encoder, self.style_encoder, self.denoiser
-        if denoiser.speech_dim != speech.dim:
-            raise UsageError(
-                f"model: the denoiser hears {denoiser.speech_dim} features, its encoder makes {speech.dim}"
-            )
-        if style is None:
-            return
-        if denoiser.style_dim not in (0, style.dim):
-            raise UsageError(f"model: the denoiser takes styles of {denoiser.style_dim}, its encoder makes {style.dim}")
-        if denoiser.style_dim and denoiser.motion_dim != style.motion_dim:
-            raise UsageError("model: denoiser and style encoder disagree on motion_dim")
-
-
-@dataclass(frozen=True)
 class Model:
-    """The networks of one model with the motion space they speak and the styles that came with it."""
+    """The networks of one model with the motion space they speak and the styles that came with it.
+
+    The networks run by torch (`load_model`) or by onnxruntime (`model.onnx.load_onnx_model`); see `model.networks`.
+    """
 
     config: ModelConfig
     space: MotionSpace
-    speech_encoder: AnySpeechEncoder
-    denoiser: Denoiser
-    style_encoder: StyleEncoder | None = None
+    speech_encoder: Any
+    denoiser: Any
+    style_encoder: Any = None
     presets: Mapping[str, Style] = field(default_factory=dict)
     identity_space: IdentitySpace | None = None
     """How identity coefficients are normalised, where motion depends on them."""
@@ -118,36 +57,24 @@ class Model:
         return f"Model({self.config.name!r}, {self.space}, {len(self.presets)} styles)"
 
     def __post_init__(self) -> None:
-        if self.space.dim != self.config.denoiser.motion_dim:
-            raise ModelError(
-                f"model {self.config.name}: its motion space has {self.space.dim} channels, "
-                f"its denoiser {self.config.denoiser.motion_dim}"
-            )
-        identity_dim = self.identity_space.dim if self.identity_space else 0
-        if identity_dim != self.config.denoiser.identity_dim:
-            raise ModelError(
-                f"model {self.config.name}: statistics of {identity_dim} identity coefficients, "
-                f"its denoiser takes {self.config.denoiser.identity_dim}"
-            )
+        check_dims(self.config, self.space, self.identity_space)
 
     @property
-    def networks(self) -> dict[str, nn.Module]:
+    def networks(self) -> dict[str, Any]:
         """The networks by the name that prefixes their weights in the file."""
-        networks: dict[str, nn.Module] = {"speech_encoder": self.speech_encoder, "denoiser": self.denoiser}
+        networks = {"speech_encoder": self.speech_encoder, "denoiser": self.denoiser}
         if self.style_encoder is not None:
             networks["style_encoder"] = self.style_encoder
         return networks
 
     def save(self, path: str | Path) -> None:
         """Write the model as one file, atomically."""
-        tensors = {
-            f"{name}.{key}": value for name, network in self.networks.items() for key, value in weights(network).items()
+        arrays = {
+            f"{name}.{key}": value for name, net in self.networks.items() for key, value in arrays_of(net).items()
         }
-        import torch
-
-        tensors |= {f"presets.{name}": torch.from_numpy(style.vector) for name, style in self.presets.items()}
+        arrays |= {f"presets.{name}": style.vector for name, style in self.presets.items()}
         header = {
-            "kind": "diffposetalk.model",
+            "kind": MODEL_KIND,
             "format_version": str(MODEL_FORMAT),
             "config": json.dumps(to_dict(self.config)),
             "motion_space": json.dumps(self.space.to_dict()),
@@ -155,80 +82,149 @@ class Model:
             "presets": json.dumps({name: {"source": style.source} for name, style in self.presets.items()}),
             "sources": json.dumps(self.sources, ensure_ascii=False),
         }
-        write_tensors(path, tensors, header)
+        from safetensors.numpy import save
+
+        write_atomically(path, save(arrays, {HEADER_KEY: json.dumps(header, sort_keys=True)}))
+
+
+def check_dims(config: ModelConfig, space: MotionSpace, identity_space: IdentitySpace | None) -> None:
+    """Raise a `ModelError` unless the spaces fit the networks."""
+    if space.dim != config.denoiser.motion_dim:
+        raise ModelError(
+            f"model {config.name}: its motion space has {space.dim} channels, its denoiser {config.denoiser.motion_dim}"
+        )
+    identity_dim = identity_space.dim if identity_space else 0
+    if identity_dim != config.denoiser.identity_dim:
+        raise ModelError(
+            f"model {config.name}: statistics of {identity_dim} identity coefficients, "
+            f"its denoiser takes {config.denoiser.identity_dim}"
+        )
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file holds: settings, and weights as numpy arrays."""
+
+    path: Path
+    config: ModelConfig
+    space: MotionSpace
+    identity_space: IdentitySpace | None
+    presets: Mapping[str, Style]
+    sources: tuple[str, ...]
+    networks: Mapping[str, Mapping[str, np.ndarray]]
+    """Weights by network and by name."""
+
+    def model(self, networks: Mapping[str, Any]) -> Model:
+        """Return the model with these networks, which hold its weights."""
+        parts = {name: networks.get(name) for name in NETWORKS}
+        rest = {"presets": self.presets, "identity_space": self.identity_space, "sources": self.sources}
+        return Model(self.config, self.space, **parts, **rest)  # type: ignore[arg-type]
 
 
 def build_model(config: ModelConfig, space: MotionSpace, identity_space: IdentitySpace | None = None) -> Model:
-    """Return a model with freshly initialised weights."""
-    return Model(
-        config,
-        space,
-        build_speech_encoder(config.speech_encoder),
-        Denoiser(config.denoiser),
-        StyleEncoder(config.style_encoder) if config.style_encoder else None,
-        identity_space=identity_space,
-    )
+    """Return a model with freshly initialised weights, by torch."""
+    return Model(config, space, **_built(config), identity_space=identity_space)
+
+
+def _built(config: ModelConfig) -> dict[str, Any]:
+    """Return freshly initialised networks by name."""
+    from diffposetalk.model.denoiser import Denoiser
+    from diffposetalk.model.encoders import build_speech_encoder
+    from diffposetalk.model.style_encoder import StyleEncoder
+
+    networks: dict[str, Any] = {
+        "speech_encoder": build_speech_encoder(config.speech_encoder),
+        "denoiser": Denoiser(config.denoiser),
+    }
+    if config.style_encoder:
+        networks["style_encoder"] = StyleEncoder(config.style_encoder)
+    return networks
 
 
 def load_model(path: str | Path) -> Model:
-    """Read a model written by `Model.save`; its networks are in evaluation mode.
+    """Read a model written by `Model.save`, to run by torch; its networks are in evaluation mode.
 
     Raises:
         ModelError: the file is missing, not a model, of another format, or a weight is missing, surplus or misshapen.
     """
     with parsing(path, "model file"):
-        return _loaded(path)
+        return torch_model(read_model_file(path))
 
 
-def _loaded(path: str | Path) -> Model:
-    header, shapes = _header_of(path, "diffposetalk.model")
-    version = int(header.get("format_version", 0))
-    if version > MODEL_FORMAT:
-        raise ModelError(f"{path}: model format {version} is newer than this program reads; update it")
-    if version < MODEL_FORMAT:
-        raise ModelError(f"{path}: was written by an earlier version; make it again with `convert` or `train`")
-    settings = header_table(path, header, "config")
-    check_sizes(settings, shapes, path)
+def torch_model(file: ModelFile) -> Model:
+    """Return the model of a file that has been read, to run by torch; errors as for `load_model`."""
+    import torch
+
+    shapes = {name: {key: value.shape for key, value in arrays.items()} for name, arrays in file.networks.items()}
     try:
-        config = from_dict(ModelConfig, settings, f"{path}: config")
-        people = json.loads(header.get("identity_space", "null"))
-        spaces = (
-            MotionSpace.from_dict(header_table(path, header, "motion_space")),
-            IdentitySpace.from_dict(people) if people else None,
-        )
-        by_network = {
-            name: {key.removeprefix(f"{name}."): shape for key, shape in shapes.items() if key.startswith(f"{name}.")}
-            for name in NETWORKS
-        }
-        check_shapes(lambda: build_model(config, *spaces).networks, by_network, path)
-        model = build_model(config, *spaces)
+        check_shapes(lambda: _built(file.config), shapes, file.path)
+        networks = _built(file.config)
     except DiffPoseTalkError as error:
-        raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
-    tensors, _ = read_tensors(path, "diffposetalk.model")
-    for name, network in model.networks.items():
-        load_weights(
-            network, {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}, path
-        )
+        raise ModelError(str(error) if str(file.path) in str(error) else f"{file.path}: {error}") from None
+    for name, network in networks.items():
+        tensors = {key: torch.from_numpy(value) for key, value in file.networks[name].items()}
+        load_weights(network, tensors, file.path)
         network.eval().requires_grad_(False)
-    known = (*(f"{name}." for name in model.networks), "presets.")
-    surplus = [key for key in tensors if not key.startswith(known)]
+    return file.model(networks)
+
+
+def read_model_file(path: str | Path) -> ModelFile:
+    """Read a model written by `Model.save`: its settings and its weights, which are not yet compared with the settings.
+
+    Raises:
+        ModelError: the file is missing, not a model or of another format, or its settings contradict each other.
+    """
+    with parsing(path, "model file"):
+        header, shapes = _header_of(path, MODEL_KIND)
+        version = int(header.get("format_version", 0))
+        if version > MODEL_FORMAT:
+            raise ModelError(f"{path}: model format {version} is newer than this program reads; update it")
+        if version < MODEL_FORMAT:
+            raise ModelError(f"{path}: was written by an earlier version; make it again with `convert` or `train`")
+        settings = header_table(path, header, "config")
+        check_sizes(settings, shapes, path)
+        try:
+            config = from_dict(ModelConfig, settings, f"{path}: config")
+            people = json.loads(header.get("identity_space", "null"))
+            space = MotionSpace.from_dict(header_table(path, header, "motion_space"))
+            identity_space = IdentitySpace.from_dict(people) if people else None
+            check_dims(config, space, identity_space)
+        except DiffPoseTalkError as error:
+            raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+        arrays = read_arrays(path)
+    names = NETWORKS if config.style_encoder else NETWORKS[:2]
+    known = (*(f"{name}." for name in names), "presets.")
+    surplus = [key for key in arrays if not key.startswith(known)]
     if surplus:
         raise ModelError(f"{path}: the weight {surplus[0]!r} belongs to no network of this model")
-    encoder = fingerprint(model.style_encoder) if model.style_encoder else ""
+    networks = {name: _part(arrays, name) for name in names}
+    encoder = fingerprint_of(networks["style_encoder"]) if config.style_encoder else ""
     presets = {}
     for name, values in header_table(path, header, "presets").items():
-        if f"presets.{name}" not in tensors:
+        if f"presets.{name}" not in arrays:
             raise ModelError(f"{path}: the preset {name!r} has no vector")
-        presets[name] = Style(tensors[f"presets.{name}"].numpy(), encoder, str(values["source"]))
-    return replace(model, presets=presets, sources=header_lines(path, header, "sources"))
+        presets[name] = Style(arrays[f"presets.{name}"], encoder, str(values["source"]))
+    sources = header_lines(path, header, "sources")
+    return ModelFile(Path(path), config, space, identity_space, presets, sources, networks)
 
 
-def fingerprint(network: nn.Module) -> str:
+def _part(values: Mapping[str, Any], network: str) -> dict[str, Any]:
+    """Return the entries of one network, by their names in it."""
+    start = f"{network}."
+    return {key.removeprefix(start): value for key, value in values.items() if key.startswith(start)}
+
+
+def fingerprint(network: Any) -> str:
     """Return a short hash of a network's weights, by which a style names the encoder that made it."""
+    return fingerprint_of(arrays_of(network))
+
+
+def fingerprint_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the `fingerprint` of a network with these weights."""
     digest = hashlib.sha256()
-    for key, value in sorted(weights(network).items()):
+    for key, value in sorted(arrays.items()):
         digest.update(key.encode())
-        digest.update(value.float().numpy().tobytes())
+        digest.update(value.astype(np.float32).tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -261,6 +257,13 @@ def header_kind(path: str | Path) -> str:
         return str(read_header(path, "file")[0].get("kind", ""))
     except InputError:
         return ""
+
+
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """Read the tensors of a safetensors file as numpy arrays."""
+    from safetensors.numpy import load_file
+
+    return {key: value.astype(np.float32) for key, value in load_file(path).items()}
 
 
 def _header_of(path: str | Path, kind: str) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:

@@ -3,85 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Literal, cast
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
 
 from diffposetalk.errors import UsageError
-from diffposetalk.model.layers import DecoderBlock, SpeechCache, TransformerConfig, alignment_mask, sinusoid
-
-
-@dataclass(frozen=True, kw_only=True)
-class DenoiserConfig(TransformerConfig):
-    """Sizes of the denoiser; the defaults are the paper's."""
-
-    dim: int = 512
-    n_layers: int = 8
-    n_heads: int = 8
-    speech_dim: int
-    """Width of the speech encoder's features; where it is ``dim``, they go in as they are."""
-    style_dim: int = 128
-    """Width of the style vector; 0 for a model without styles."""
-    identity_dim: int = 0
-    """Width of the identity condition; 0 where motion does not depend on the person's shape."""
-    context: int = 10
-    """Frames P of past motion and speech that the window attends to."""
-    align_width: int = 1
-    """Alignment mask: a motion frame sees speech frames closer than this; 0 for all."""
-    valid_indicator: bool = True
-    """Whether a channel marks real frames (1) against padding and context (0)."""
-    pre_norm: bool = False
-    """Normalise before each sub-layer instead of after the sum as in the paper."""
-    out_hidden: int = 0
-    """Width of a hidden layer (GELU) before the motion vector, 0: no hidden layer. The released
-    network uses ``dim / 2``."""
-    droppable: tuple[Literal["speech", "style"], ...] = ("speech", "style")
-    """Conditions that have a learned null, so that guidance can go without them."""
-    noisy_scales: tuple[float, ...] = ()
-    """Not in the paper: standard deviations, frames, of Gaussian running means of the noisy window. Each motion token gets
-    these means as further inputs. The means and the noisy window are also added to the output, with a learned weight for
-    each channel and noise step. This is a Wiener filter: the network only learns what the filter leaves. Empty: no filter."""
-
-    modulated: bool = False
-    """Not in the paper: style and noise step also scale and shift frames before the last layer, and weigh the filter of
-    ``noisy_scales`` (feature-wise modulation, Perez et al. 2018). One token that is only attended to says too little to a
-    small model of how far a head strays or how often eyes blink."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if "style" in self.droppable and not self.style_dim:
-            object.__setattr__(self, "droppable", tuple(name for name in self.droppable if name != "style"))
-        if any(width <= 0 for width in self.noisy_scales):
-            raise UsageError(f"denoiser: noisy_scales must be above 0, got {self.noisy_scales}")
-
-
-@dataclass(frozen=True)
-class WindowInput:
-    """What a window of motion is made from, for a batch of B."""
-
-    speech: Tensor
-    """``(B, L, speech_dim)`` features of the window."""
-    style: Tensor | None = None
-    """``(B, style_dim)``; None for the learned null style."""
-    identity: Tensor | None = None
-    """``(B, identity_dim)`` normalised; None for zeros."""
-    previous_motion: Tensor | None = None
-    """``(B, P, D)`` normalised motion before the window; None for the learned start."""
-    previous_speech: Tensor | None = None
-    """``(B, P, speech_dim)`` features before the window; None for the learned start."""
-    valid: Tensor | None = None
-    """``(B, L)`` True where the frame is real; None for all."""
-
-    def repeated(self, k: int) -> WindowInput:
-        """Return the batch ``k`` times, one after another."""
-
-        def times(value: Tensor | None) -> Tensor | None:
-            return None if value is None else value.repeat(k, *[1] * (value.dim() - 1))
-
-        others = {field.name: times(getattr(self, field.name)) for field in fields(self) if field.name != "speech"}
-        return WindowInput(self.speech.repeat(k, 1, 1), **others)
+from diffposetalk.model.configs import DenoiserConfig
+from diffposetalk.model.layers import DecoderBlock, SpeechCache, alignment_mask, sinusoid
+from diffposetalk.model.networks import Given, WindowInput, in_single_precision
 
 
 @dataclass(frozen=True)
@@ -191,6 +122,27 @@ class Denoiser(nn.Module):
             self.motion_projection(torch.cat(views, dim=-1)),
             valid.to(speech.dtype),
         )
+
+    def array(self, values: Any) -> Tensor:
+        """Return numbers as a tensor on the network's device."""
+        return torch.from_numpy(in_single_precision(values)).to(self.positions.device)
+
+    @torch.inference_mode()
+    def prepare_sets(self, inputs: WindowInput, sets: Sequence[Given]) -> Conditions:
+        """Compute what the noise steps of a window share, for K sets of conditions (see `DenoisingNetwork`)."""
+        k, n, device = len(sets), len(inputs.speech), inputs.speech.device
+        repeated = inputs.mapped(lambda value: value.repeat(k, *[1] * (value.dim() - 1)))
+
+        def dropped_rows(given: Sequence[bool]) -> Tensor | None:
+            return None if all(given) else ~torch.tensor(given, device=device).repeat_interleave(n)
+
+        speech, style = (dropped_rows(given) for given in zip(*sets))
+        return self.prepare(repeated, speech, style)
+
+    @torch.inference_mode()
+    def predict_sets(self, x_n: Tensor, noise_step: int, conditions: Conditions) -> Tensor:
+        """Predict the window for each set of conditions: ``(B, L, D) -> (K, B, L, D)``."""
+        return self.predict_window(x_n, torch.full((len(x_n),), noise_step, device=x_n.device), conditions)
 
     def _style_and_identity(
         self, like: Tensor, style: Tensor | None, identity: Tensor | None, style_dropped: Tensor | None

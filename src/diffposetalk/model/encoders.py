@@ -1,15 +1,14 @@
-"""The speech encoders of all kinds of models."""
+"""The speech encoders of all kinds of models, by torch."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
-from diffposetalk.model.speech_encoder import SpeechEncoder, SpeechEncoderConfig
-from diffposetalk.model.whisper_speech import WhisperSpeechConfig, WhisperSpeechEncoder
+from diffposetalk.model.configs import AnySpeechConfig, SpeechEncoderConfig, WhisperSpeechConfig
+from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
+from diffposetalk.model.speech_encoder import SpeechEncoder
+from diffposetalk.model.whisper_speech import WhisperSpeechEncoder
 
-AnySpeechConfig: TypeAlias = SpeechEncoderConfig | PretrainedSpeechConfig | WhisperSpeechConfig
-"""Configuration of a speech encoder; its ``kind`` tells which."""
 AnySpeechEncoder: TypeAlias = SpeechEncoder | PretrainedSpeechEncoder | WhisperSpeechEncoder
 """A speech encoder."""
 

@@ -3,38 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
-from diffposetalk.errors import UsageError
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransformerConfig:
-    """Sizes of a transformer over the frames of a window of motion."""
-
-    motion_dim: int
-    """Width D of the motion vector."""
-    dim: int
-    """Width of a token, even."""
-    n_layers: int
-    """Number of blocks."""
-    n_heads: int
-    """Attention heads; ``dim`` is a multiple of it."""
-    feed_forward_factor: int = 4
-    """Hidden width of the feed-forward layers over ``dim``."""
-    dropout: float = 0.1
-    """Dropout while training."""
-    window: int = 100
-    """Frames L of a window."""
-
-    def __post_init__(self) -> None:
-        if self.n_heads < 1 or self.dim < 1 or self.dim % self.n_heads or self.dim % 2:
-            name = type(self).__name__.removesuffix("Config")
-            raise UsageError(f"{name}: dim {self.dim} must be even and a multiple of n_heads {self.n_heads}")
 
 
 def sinusoid(positions: Tensor, dim: int) -> Tensor:

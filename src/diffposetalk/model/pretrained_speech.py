@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,54 +12,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
-from diffposetalk.model.chunks import chunks
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, in_frames
+from diffposetalk.model.configs import PretrainedSpeechConfig
+from diffposetalk.model.frames import FRAME_SAMPLES, chunks
+from diffposetalk.model.speech_encoder import in_frames
 
-FAMILIES = ("hubert", "wav2vec2", "wavlm")
-"""The ``model_type`` of transformers' configurations that are understood."""
 HOP = 320
 """Samples from one feature of the convolutions to the next (20 ms)."""
 CHUNK_FRAMES = 500
 """Motion frames of long speech encoded at a time (20 s)."""
 OVERLAP_FRAMES = 50
 """Motion frames on either side of a chunk that its encoding also sees (2 s)."""
-PAPER_FROZEN = {
-    "hubert": ("feature_extractor", "feature_projection", "encoder.layers.0", "encoder.layers.1"),
-    "wav2vec2": ("feature_extractor",),
-    "wavlm": ("feature_extractor", "feature_projection", "encoder.layers.0", "encoder.layers.1"),
-}
-"""Parts that stay as they are in training: as in the released code; WavLM, which it does not know, like HuBERT."""
-
-
-@dataclass(frozen=True)
-class PretrainedSpeechConfig:
-    """Which network of transformers hears, and how its features are mapped."""
-
-    dim: int
-    """Width of a feature after the learned map."""
-    architecture: dict[str, Any] = field(default_factory=lambda: {"model_type": "hubert"})
-    """Configuration of transformers: ``model_type`` (hubert, wav2vec2, wavlm) and what differs from its base size."""
-    kind: Literal["pretrained"] = "pretrained"
-    """Tells it from the compact encoder's configuration."""
-    source: str = ""
-    """Name on the hub or folder from which a training starts; empty: from untrained weights."""
-    frozen: tuple[str, ...] | None = None
-    """Parts of the network that stay as they are in training, by the beginning of their names; left out: the paper's."""
-    masked: bool = True
-    """Whether stretches of the features are masked in training (SpecAugment, with the architecture's own shares), as the
-    released code does."""
-
-    def __post_init__(self) -> None:
-        family = self.architecture.get("model_type")
-        if family not in FAMILIES:
-            raise UsageError(f"speech encoder: model_type {family!r} is not understood; one of {', '.join(FAMILIES)}")
-        if self.dim < 1:
-            raise UsageError(f"speech encoder: dim must be at least 1, got {self.dim}")
-
-    @property
-    def frozen_parts(self) -> tuple[str, ...]:
-        """The parts that stay as they are."""
-        return PAPER_FROZEN[self.architecture["model_type"]] if self.frozen is None else self.frozen
 
 
 class PretrainedSpeechEncoder(nn.Module):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 import torch
@@ -16,79 +15,20 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.errors import UsageError
-from diffposetalk.speech import SAMPLE_RATE
-
-HOP = 160
-"""Samples from one mel frame to the next (10 ms)."""
-_WINDOW = 400
-OVERLAP = _WINDOW - HOP
-"""Samples before a hop that its mel frame also sees."""
-MELS_PER_FRAME = 4
-"""Mel frames in one motion frame (25 a second)."""
-FRAME_SAMPLES = HOP * MELS_PER_FRAME
-"""Samples of one motion frame."""
-LOOKAHEAD = 6
-"""Motion frames of speech, after a frame's own, that its feature depends on."""
-SILENCE = -8 / 3
-"""Normalised log-mel of silence, which is taken to surround a recording."""
-_FLOOR = 1e-5
-"""Added to mel energies; about the level of noise at -55 dB below full scale."""
-_BLOCKS_AHEAD = 2 * LOOKAHEAD - 2
-"""Look-ahead of all blocks together in steps of 20 ms; entry and exit add one step each."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ScriptedConfig:
-    """What is set for every encoder that can take a transcript beside the speech."""
-
-    dim: int = 128
-    """Width of a feature."""
-    dropout: float = 0.1
-    """Dropout while training."""
-    n_phones: int = 0
-    """Phones of a transcript that the encoder can take; 0 for speech alone."""
-
-    def __post_init__(self) -> None:
-        if self.n_phones < 0:
-            raise UsageError(f"speech encoder: n_phones must not be negative, got {self.n_phones}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpeechEncoderConfig(ScriptedConfig):
-    """Sizes of the compact speech encoder."""
-
-    n_mels: int = 80
-    """Mel bands from 50 Hz to 7.6 kHz."""
-    width: int = 192
-    """Channels of the convolutions."""
-    memory_s: float = 4.0
-    """Time constant of the running mean, seconds."""
-    dilations: tuple[int, ...] = (1, 2, 4, 8)
-    """Dilation of each block in steps of 20 ms. The first blocks share the look-ahead."""
-    kind: Literal["compact"] = "compact"
-    """Tells it from the configurations of the other encoders."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.memory_s <= 0:
-            raise UsageError(f"speech encoder: memory_s must be above 0, got {self.memory_s}")
-        if min(self.dilations, default=0) < 1 or 2 * sum(self.dilations) < _BLOCKS_AHEAD:
-            raise UsageError(f"speech encoder: dilations must be at least 1 and {_BLOCKS_AHEAD // 2} together")
-
-    @property
-    def blocks(self) -> tuple[tuple[int, int], ...]:
-        """Return dilation and look-ahead of each block, in steps of 20 ms."""
-        left, blocks = _BLOCKS_AHEAD, []
-        for dilation in self.dilations:
-            ahead = min(2 * dilation, left)
-            blocks.append((dilation, ahead))
-            left -= ahead
-        return tuple(blocks)
-
-    @property
-    def memory(self) -> int:
-        """Motion frames of the past that the convolutions see (running mean aside)."""
-        return 2 * sum(self.dilations) + 2 - LOOKAHEAD
+from diffposetalk.model.configs import SpeechEncoderConfig
+from diffposetalk.model.frames import (
+    FRAME_SAMPLES,
+    HOP,
+    LEAST_WEIGHT,
+    LOOKAHEAD,
+    MEL_FLOOR,
+    MEL_WINDOW,
+    MELS_PER_FRAME,
+    OVERLAP,
+    SILENCE,
+    filled_up,
+    mel_filters,
+)
 
 
 @dataclass(frozen=True)
@@ -166,6 +106,17 @@ class ScriptedEncoder(nn.Module):
             raise UsageError("the model's speech encoder takes no transcript; use a model that was trained with phones")
         return self.script(phones)
 
+    @property
+    def takes_phones(self) -> bool:
+        """Whether the encoder was trained with the phones of transcripts."""
+        return self.script is not None
+
+    @torch.inference_mode()
+    def added_by_phones(self, phones: np.ndarray) -> np.ndarray:
+        """Return what phones ``(2 F,)`` add to the features ``(F, dim)``."""
+        device = next(self.parameters()).device
+        return self.scripted(torch.from_numpy(phones)[None].to(device))[0].cpu().numpy()
+
     def freeze(self) -> None:
         """Switch off no learning: the whole encoder is small enough to learn on."""
 
@@ -185,8 +136,8 @@ class SpeechEncoder(ScriptedEncoder):
         super().__init__(config.n_phones, config.dim)
         self.config = config
         width = config.width
-        self.register_buffer("filters", mel_filters(config.n_mels), persistent=False)
-        self.register_buffer("window", torch.hann_window(_WINDOW), persistent=False)
+        self.register_buffer("filters", torch.from_numpy(mel_filters(config.n_mels)), persistent=False)
+        self.register_buffer("window", torch.hann_window(MEL_WINDOW), persistent=False)
         self.prior = nn.Parameter(torch.full((config.n_mels,), -5.0), requires_grad=False)
         self.entry = nn.Conv1d(config.n_mels, width, 5, stride=2)
         self.blocks = nn.ModuleList(_Block(width, dilation, ahead, config.dropout) for dilation, ahead in config.blocks)
@@ -201,9 +152,9 @@ class SpeechEncoder(ScriptedEncoder):
         """
         if before is None:
             before = samples.new_zeros(len(samples), OVERLAP)
-        frames = torch.cat([before, samples], -1).float().unfold(-1, _WINDOW, HOP) * self.window
+        frames = torch.cat([before, samples], -1).float().unfold(-1, MEL_WINDOW, HOP) * self.window
         power = torch.fft.rfft(frames, n=512).abs().square()
-        return torch.log(power @ self.filters + _FLOOR).mT
+        return torch.log(power @ self.filters + MEL_FLOOR).mT
 
     def normalise(self, mels: Tensor, state: RunningMean | None = None) -> tuple[Tensor, RunningMean]:
         """Subtract the running mean of each band, weighted by power and known up to each motion frame's end.
@@ -220,7 +171,7 @@ class SpeechEncoder(ScriptedEncoder):
         n_frames = mels.shape[-1] // MELS_PER_FRAME
         if state is None:
             state = self.initial_state(len(mels))
-        loudness = (mels.exp().mean(1, keepdim=True) - _FLOOR).clamp(min=0)
+        loudness = (mels.exp().mean(1, keepdim=True) - MEL_FLOOR).clamp(min=0)
         weight = loudness.unflatten(-1, (n_frames, MELS_PER_FRAME)).sum(-1)
         total = (mels * loudness).unflatten(-1, (n_frames, MELS_PER_FRAME)).sum(-1)
         decay = math.exp(-1 / (25 * self.config.memory_s))
@@ -231,7 +182,8 @@ class SpeechEncoder(ScriptedEncoder):
         weights = weight @ past.to(mels.dtype) + state.weight[..., None] * start
         mean = (totals / weights).repeat_interleave(MELS_PER_FRAME, dim=-1)
         normalised = (mels - mean).clamp(-8, 8) / 3
-        return normalised, RunningMean(totals[..., -1], weights[..., -1])
+        lift = (LEAST_WEIGHT / weights[..., -1]).clamp(min=1)  # the mean itself stays
+        return normalised, RunningMean(totals[..., -1] * lift, weights[..., -1] * lift)
 
     def initial_state(self, n_batch: int) -> RunningMean:
         """Return the running mean before any speech."""
@@ -334,27 +286,3 @@ def in_frames(samples: Tensor, n_frames: int | None = None) -> Tensor:
     n_frames = math.ceil(samples.shape[-1] / FRAME_SAMPLES) if n_frames is None else n_frames
     length = n_frames * FRAME_SAMPLES
     return functional.pad(samples[..., :length], (0, max(0, length - samples.shape[-1])))
-
-
-def filled_up(blocks: Iterable[np.ndarray], multiple: int, replicate: bool = False) -> Iterator[np.ndarray]:
-    """Yield blocks of samples and, at the end, what is missing to a multiple: zeros, or the last sample repeated."""
-    n_samples, last = 0, np.float32(0)
-    for block in blocks:
-        n_samples += len(block)
-        last = block[-1] if len(block) else last
-        yield block
-    if n_samples % multiple:
-        yield np.full(multiple - n_samples % multiple, last if replicate else 0, np.float32)
-
-
-def mel_filters(n_mels: int, low_hz: float = 50.0, high_hz: float = 7600.0) -> Tensor:
-    """Return triangular mel filters ``(257, n_mels)`` over a 512-point spectrum (HTK mel scale, unit peak)."""
-
-    def to_mel(hz: float) -> float:
-        return 2595 * math.log10(1 + hz / 700)
-
-    points = 700 * (10 ** (torch.linspace(to_mel(low_hz), to_mel(high_hz), n_mels + 2, dtype=torch.float64) / 2595) - 1)
-    hz = torch.linspace(0, SAMPLE_RATE / 2, 257, dtype=torch.float64)[:, None]
-    rise = (hz - points[:-2]) / (points[1:-1] - points[:-2])
-    fall = (points[2:] - hz) / (points[2:] - points[1:-1])
-    return torch.minimum(rise, fall).clamp(min=0).float()

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diffposetalk.model.layers import EncoderBlock, TransformerConfig, sinusoid
-
-
-@dataclass(frozen=True, kw_only=True)
-class StyleEncoderConfig(TransformerConfig):
-    """Sizes of the style encoder; the defaults are the paper's."""
-
-    dim: int = 128
-    """Width of a token and of the style vector, even."""
-    n_layers: int = 4
-    n_heads: int = 4
-    position_dropout: float = 0.0
-    """Dropout after the positions are added, while training; 0.1 in the released code."""
-    pre_norm: bool = True
-    """Normalise before each sub-layer; off: after the sum, as in the paper."""
-    pooling: Literal["statistics", "mean"] = "statistics"
-    """What becomes of the frames: "mean" is their mean, as in the paper; "statistics" also looks at how far tokens stray
-    and at the `summary` of the motion itself, and maps all to the length ``sqrt(dim)``. The mean alone contains little of what
-    swings about rest, such as the head."""
-    positions: Literal["frames", "length"] = "frames"
-    """Which code is added to a frame: that of its own position, or of the number of frames, the same for all, as the
-    released weights were trained (they are blind to order)."""
+from diffposetalk.model.configs import StyleEncoderConfig
+from diffposetalk.model.layers import EncoderBlock, sinusoid
 
 
 class StyleEncoder(nn.Module):
@@ -88,6 +66,11 @@ class StyleEncoder(nn.Module):
         pooled = torch.cat([_mean(x, valid), _log_spread(x, valid), summary(motion, valid)], -1)
         vector = self.out(pooled.to(x.dtype)).float()
         return torch.nn.functional.normalize(vector, dim=-1) * self.config.dim**0.5
+
+    @torch.inference_mode()
+    def styles(self, windows: np.ndarray) -> np.ndarray:
+        """Return the styles ``(N, dim)`` of windows of normalised motion ``(N, T, D)``."""
+        return self(torch.from_numpy(windows).to(self.projection.weight.device)).cpu().numpy()
 
 
 def summary(motion: Tensor, valid: Tensor | None = None) -> Tensor:

@@ -6,17 +6,18 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, cast
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from diffposetalk.config import from_dict, to_dict
 from diffposetalk.errors import DiffPoseTalkError, InputError, ModelError
 from diffposetalk.files.parsing import parsing
 from diffposetalk.files.tensor_files import header_table
 from diffposetalk.model.checkpoint import fingerprint, load_weights, read_tensors, weights, write_tensors
+from diffposetalk.model.configs import StyleEncoderConfig
 from diffposetalk.model.fitting import check_shapes, check_sizes
-from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.model.networks import StyleNetwork
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.style import Style
 
@@ -32,7 +33,7 @@ SHORTEST_S = 1.0
 class StyleReader:
     """Reads the style of a motion."""
 
-    encoder: StyleEncoder
+    encoder: StyleNetwork
     space: MotionSpace
 
     def __post_init__(self) -> None:
@@ -51,21 +52,19 @@ class StyleReader:
         Raises:
             InputError: the motion is too short or lacks channels.
         """
-        parameter = next(self.encoder.parameters())
         try:
-            vectors = torch.from_numpy(self.space.encode(motion)).to(parameter.device)
+            vectors = self.space.encode(motion).astype(np.float32)
         except InputError as error:
             raise InputError(f"{source}: {error}") from None
         if len(vectors) < SHORTEST_S * self.space.fps:
             raise InputError(
                 f"{source}: {motion.duration:.2f} s of motion is too short to read a style from (1 s at least)"
             )
-        with torch.inference_mode():
-            styles = self.encoder(overlapping_windows(vectors, self.encoder.config.window))
-            mean = styles.mean(0)
-            if self.encoder.config.pooling != "mean":
-                mean = mean * (styles[0].norm() / mean.norm())
-        return Style(mean.cpu().numpy(), self.fingerprint, source)
+        styles = self.encoder.styles(overlapping_windows(vectors, self.encoder.config.window))
+        mean = styles.mean(0)
+        if self.encoder.config.pooling != "mean":
+            mean = mean * (np.linalg.norm(styles[0]) / np.linalg.norm(mean))
+        return Style(mean, self.fingerprint, source)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -80,7 +79,7 @@ class StyleReader:
             "config": json.dumps(to_dict(self.encoder.config)),
             "motion_space": json.dumps(self.space.to_dict()),
         }
-        write_tensors(path, {f"style_encoder.{k}": v for k, v in weights(self.encoder).items()}, header)
+        write_tensors(path, {f"style_encoder.{k}": v for k, v in weights(cast(Any, self.encoder)).items()}, header)
 
     @staticmethod
     def load(path: str | Path) -> StyleReader:
@@ -94,6 +93,8 @@ class StyleReader:
 
     @staticmethod
     def _loaded(path: str | Path) -> StyleReader:
+        from diffposetalk.model.style_encoder import StyleEncoder
+
         tensors, header = read_tensors(path, KIND)
         if int(header.get("format_version", 0)) > FORMAT:
             raise ModelError(
@@ -114,8 +115,8 @@ class StyleReader:
         return StyleReader(encoder.eval().requires_grad_(False), space)
 
 
-def overlapping_windows(vectors: Tensor, window: int) -> Tensor:
+def overlapping_windows(vectors: np.ndarray, window: int) -> np.ndarray:
     """Cut ``(T, D)`` into windows that overlap by half: ``(N, window, D)``. Shorter motion gives ``(1, T, D)``."""
     last = max(0, len(vectors) - window)
     starts = sorted({*range(0, last, window // 2), last})
-    return torch.stack([vectors[start : start + window] for start in starts])
+    return np.stack([vectors[start : start + window] for start in starts])

@@ -7,40 +7,24 @@ stream.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diffposetalk.errors import UsageError
-from diffposetalk.model.chunks import chunks
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, ScriptedConfig, ScriptedEncoder, in_frames
-from diffposetalk.model.whisper import WhisperEncoder, whisper_folder
-
-CHUNK_FRAMES = 600
-"""Motion frames of long speech encoded at a time (24 s)."""
-OVERLAP_FRAMES = 50
-"""Motion frames on either side of a chunk that its encoding also sees (2 s)."""
-LARGEST = 8.0
-"""Limit of standardised features."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class WhisperSpeechConfig(ScriptedConfig):
-    """Sizes of the network on top of Whisper."""
-
-    n_features: int = 512
-    """Width of the Whisper model's features: 384 tiny, 512 base, 768 small, 1024 medium."""
-    components: int = 96
-    """Components of the features that are read."""
-    width: int = 192
-    """Channels of the convolutions."""
-    kind: Literal["whisper"] = "whisper"
-    """Tells it from the configurations of the other encoders."""
+from diffposetalk.model.configs import WhisperSpeechConfig
+from diffposetalk.model.frames import FRAME_SAMPLES, chunks
+from diffposetalk.model.speech_encoder import ScriptedEncoder, in_frames
+from diffposetalk.speech.whisper import (
+    CHUNK_FRAMES,
+    LARGEST_FEATURE,
+    OVERLAP_FRAMES,
+    WhisperEncoder,
+    features_of_width,
+    whisper_folder,
+)
 
 
 class WhisperSpeechEncoder(ScriptedEncoder):
@@ -84,13 +68,8 @@ class WhisperSpeechEncoder(ScriptedEncoder):
         if self._whisper is None:
             self.load_whisper()
         assert self._whisper is not None
-        heard = torch.from_numpy(self._whisper.features(samples)).to(self.mean.device)
-        if heard.shape[1] != self.config.n_features:
-            raise UsageError(
-                f"this Whisper model has features of {heard.shape[1]} numbers, the model was trained on "
-                f"{self.config.n_features} (Whisper base); name a folder with the right one (--whisper)"
-            )
-        return ((heard - self.mean) / self.scale).clamp(-LARGEST, LARGEST) @ self.projection
+        heard = torch.from_numpy(features_of_width(self._whisper, samples, self.config.n_features)).to(self.mean.device)
+        return ((heard - self.mean) / self.scale).clamp(-LARGEST_FEATURE, LARGEST_FEATURE) @ self.projection
 
     def hidden(self, components: Tensor) -> Tensor:
         """Return the hidden layer ``(B, width, 2 T)`` of components ``(B, 2 T, K)``."""

@@ -11,11 +11,16 @@ from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.errors import DiffPoseTalkError, ModelError, UsageError
 from diffposetalk.files.parsing import parsing
-from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, build_model, load_weights
-from diffposetalk.model.denoiser import DenoiserConfig
+from diffposetalk.model.checkpoint import Model, build_model, load_weights
+from diffposetalk.model.configs import (
+    DenoiserConfig,
+    ModelConfig,
+    PretrainedSpeechConfig,
+    SamplingDefaults,
+    StyleEncoderConfig,
+)
 from diffposetalk.model.fitting import check_shapes, check_sizes
-from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
-from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.motion import IdentitySpace, MotionSpace, flame_channels
 from diffposetalk.released_weights.files import ReleasedCheckpoint, read_released, speech_architecture

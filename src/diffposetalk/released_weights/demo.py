@@ -18,15 +18,16 @@ import torch
 from torch import Tensor
 
 from diffposetalk.diffusion.guidance import RELEASED_INDEPENDENT
-from diffposetalk.diffusion.samplers import standard_normal
+from diffposetalk.diffusion.samplers import endless_noise, generators_of
 from diffposetalk.errors import UsageError
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.speech_of import SpeechSource, speech_of
 from diffposetalk.generate.style_of import StyleSource
 from diffposetalk.generate.talker import Talker, reported
-from diffposetalk.generate.window import ReleasedQuirks, sample_window
-from diffposetalk.model.denoiser import WindowInput
-from diffposetalk.model.pretrained_speech import FRAME_SAMPLES, PretrainedSpeechEncoder, pad_to_frames, resample_linear
+from diffposetalk.generate.window import History, ReleasedQuirks, sample_window
+from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.networks import WindowInput, to_numpy
+from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder, pad_to_frames, resample_linear
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.style import Style
@@ -64,16 +65,16 @@ def demo(
     stream = speech_of(speech, SAMPLE_RATE)
     resolved = talker.style(style)
     options = talker.completed_options(options or SamplingOptions(sampler="ddpm"), resolved is not None)
-    generators = [torch.Generator().manual_seed(options.seed + k) for k in range(n_samples)]
-    like = torch.empty(n_samples, talker.model.config.denoiser.window, talker.model.space.dim)
-    draws = iter(lambda: standard_normal(like, generators), None)
+    generators = generators_of(options.seed, n_samples)
+    shape = (n_samples, talker.model.config.denoiser.window, talker.model.space.dim)
+    draws = endless_noise(shape, generators)
 
     def windows() -> Iterator[list[Motion]]:
         samples = np.concatenate(list(stream.blocks()))
         for window in demo_windows(
             talker, samples, resolved, options, identity, draws, context_features=context_features
         ):
-            motions = (released_motion(talker, sample) for sample in window.cpu().numpy())
+            motions = (released_motion(talker, sample) for sample in window)
             yield [motion.scaled(options.expression_scale, options.head_scale) for motion in motions]
 
     return reported(windows(), getattr(stream, "duration", None), progress)
@@ -85,10 +86,10 @@ def demo_windows(
     style: Style | None,
     options: SamplingOptions,
     identity: np.ndarray | None,
-    noises: Iterable[Tensor],
+    noises: Iterable[np.ndarray],
     *,
     context_features: bool = True,
-) -> Iterator[Tensor]:
+) -> Iterator[np.ndarray]:
     """Yield window after window as the authors' demo does.
 
     Args:
@@ -109,30 +110,37 @@ def demo_windows(
         options = replace(options, guidance=RELEASED_INDEPENDENT)
     features, n_padded = demo_features(talker, samples, context_features)
     draws = iter(noises)
-    x_T = next(draws).to(talker.device)
+    array = model.denoiser.array
+    x_T = next(draws)
     n = len(x_T)
     person = talker.identity(identity)
-    vector = None if style is None else torch.from_numpy(style.vector).to(talker.device)
-    previous_motion = previous_speech = None
-    for index, window in enumerate(features):
+    history = None
+
+    def batched(value: np.ndarray | None) -> np.ndarray | None:
+        return None if value is None else np.broadcast_to(value, (n, *value.shape))
+
+    for index, tensor in enumerate(features):
+        window = to_numpy(tensor)
         n_valid = config.window - (n_padded if index == len(features) - 1 else 0)
-        motion = sample_window(
-            model,
-            talker.schedule,
-            options,
-            x_T,
-            WindowInput(
-                window.expand(n, -1, -1),
-                None if vector is None else vector.expand(n, -1),
-                None if person is None else person.expand(n, -1),
-                previous_motion,
-                previous_speech,
-                (torch.arange(config.window, device=talker.device) < n_valid).expand(n, -1),
-            ),
-            quirks=ReleasedQuirks(threshold_each=True, noises=(draw.to(talker.device) for draw in draws)),
+        inputs = WindowInput(
+            np.broadcast_to(window, (n, *window.shape)),
+            batched(None if style is None else style.vector),
+            batched(person),
+            None if history is None else history.motion,
+            batched(None if history is None else history.speech),
+            batched(np.arange(config.window) < n_valid),
         )
-        previous_motion = motion[:, -config.context :]
-        previous_speech = window[-config.context :].expand(n, -1, -1)
+        motion = to_numpy(
+            sample_window(
+                model,
+                talker.schedule,
+                options,
+                array(x_T),
+                inputs.mapped(array),
+                quirks=ReleasedQuirks(threshold_each=True, noises=map(array, draws)),
+            )
+        )
+        history = History(motion[:, -config.context :], window[-config.context :])
         yield motion[:, :n_valid]
 
 
@@ -148,7 +156,9 @@ def demo_features(talker: Talker, samples: np.ndarray, context_features: bool = 
     fps = talker.model.space.fps
     clip_frames = int(len(samples) / SAMPLE_RATE * fps)  # off by one for some lengths, as released
     n_windows = 1 if clip_frames <= window else math.ceil(clip_frames / window)
-    audio = encoder.standardise(torch.from_numpy(np.asarray(samples, np.float32)).to(talker.device)[None])
+    audio = encoder.standardise(
+        torch.from_numpy(np.asarray(samples, np.float32)).to(encoder.projection.weight.device)[None]
+    )
     missing = max(0, n_windows * window * FRAME_SAMPLES - audio.shape[-1])
     replicate = talker.model.config.padding == "replicate"
     fill = audio[:, -1:].expand(-1, missing) if replicate else audio.new_zeros(1, missing)

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.errors import ModelError
-from diffposetalk.model.denoiser import DenoiserConfig
+from diffposetalk.model.configs import DenoiserConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,7 +84,7 @@ def map_denoiser(
     n_tokens = 1 + config.context + config.window
     for name, ours in {"betas": schedule.betas, "alphas": schedule.alphas, "alpha_bars": schedule.alpha_bar}.items():
         theirs = remaining.get(f"diffusion_sched.{name}")
-        if theirs is not None and (theirs.shape != ours.shape or not torch.allclose(theirs, ours, atol=1e-6)):
+        if theirs is not None and (theirs.shape != ours.shape or not np.allclose(theirs.numpy(), ours, atol=1e-6)):
             raise ModelError(
                 f"{where}: the buffer 'diffusion_sched.{name}' is not that of a {schedule.kind} schedule of "
                 f"{schedule.n_steps} steps, which its options name"

@@ -12,8 +12,9 @@ import torch
 from diffposetalk.cli import run
 from diffposetalk.errors import InputError
 from diffposetalk.model.checkpoint import Model
-from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES
+from diffposetalk.model.configs import PretrainedSpeechConfig
+from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.speech import SAMPLE_RATE
 from diffposetalk.speech.transcript.phones import Phone
 from diffposetalk.workshop.corpus.shards import SpeakerInfo, save_speech

@@ -13,9 +13,10 @@ import torch
 
 from diffposetalk.config import load_config
 from diffposetalk.errors import UsageError
-from diffposetalk.model.denoiser import Denoiser, DenoiserConfig
-from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
-from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.model.configs import DenoiserConfig, PretrainedSpeechConfig, StyleEncoderConfig
+from diffposetalk.model.denoiser import Denoiser
+from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
+from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.workshop.train.initial import UNIT_SPREAD, initialise
 from diffposetalk.workshop.train.lite.denoiser import DenoiserStage
 from diffposetalk.workshop.train.loop import LoopConfig

@@ -14,7 +14,7 @@ from diffposetalk.data.coefficients import coefficients_to_vector
 from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.model.checkpoint import Model
-from diffposetalk.model.denoiser import WindowInput
+from diffposetalk.model.networks import WindowInput
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.released_weights.convert import convert
 from diffposetalk.released_weights.keys import DENOISER_KEYS, STYLE_KEYS, _renamed

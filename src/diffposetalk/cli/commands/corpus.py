@@ -26,7 +26,7 @@ from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
-    from diffposetalk.model.whisper import WhisperEncoder
+    from diffposetalk.speech.whisper import WhisperEncoder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -171,7 +171,7 @@ def _fit(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 
 def _whisper(args: argparse.Namespace) -> WhisperEncoder:
     """Load the Whisper model that the arguments name."""
-    from diffposetalk.model.whisper import WhisperEncoder, whisper_folder
+    from diffposetalk.speech.whisper import WhisperEncoder, whisper_folder
 
     return WhisperEncoder(whisper_folder(args.whisper), args.jobs or os.cpu_count() or 1)
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk.diffusion.noise import NoiseSchedule, ScheduleKind, add_noise
-from diffposetalk.diffusion.samplers import sample, standard_normal
+from diffposetalk.diffusion.samplers import sample
 from diffposetalk.model.layers import sinusoid
 from diffposetalk.workshop.baselines.network import Baseline, Batch, StageName, Widths, motion_terms
 
@@ -73,7 +73,8 @@ class FaceDiffuser(Baseline):
 
     def generate(self, features: Tensor, style: Tensor, generator: torch.Generator) -> Tensor:
         """Sample motion."""
-        start = standard_normal(features.new_empty(1, len(features), self.motion_dim), generator)
+        shape = (1, len(features), self.motion_dim)
+        start = torch.randn(shape, generator=generator, device=generator.device).to(features)
 
         def denoise(x_n: Tensor, noise_step: int) -> Tensor:
             step = torch.full((1,), noise_step, device=x_n.device)

@@ -18,9 +18,11 @@ from diffposetalk.files.parsing import parsing
 from diffposetalk.files.tensor_files import header_lines, header_table
 from diffposetalk.generate.style_of import StyleSource, style_of
 from diffposetalk.model.checkpoint import load_weights, read_tensors, weights, write_tensors
+from diffposetalk.model.configs import SpeechEncoderConfig, StyleEncoderConfig
 from diffposetalk.model.fitting import check_shapes, check_sizes
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder, SpeechEncoderConfig
-from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig
+from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.speech_encoder import SpeechEncoder
+from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.speech import SAMPLE_RATE, Speech

@@ -69,7 +69,7 @@ def fit(
     """
     import torch
 
-    from diffposetalk.model.style_encoder import StyleEncoderConfig
+    from diffposetalk.model.configs import StyleEncoderConfig
     from diffposetalk.model.style_reader import StyleReader
     from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig
     from diffposetalk.workshop.train.loop import LoopConfig

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from diffposetalk.errors import UsageError
-from diffposetalk.model.style_encoder import StyleEncoder, StyleEncoderConfig, summary
+from diffposetalk.model.configs import StyleEncoderConfig
+from diffposetalk.model.style_encoder import StyleEncoder, summary
 from diffposetalk.motion import MotionSpace
 from diffposetalk.workshop.train.initial import Initialisation, initialise
 from diffposetalk.workshop.train.lite.views import Disturbance

@@ -10,9 +10,9 @@ import pytest
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.geometry.curves import at_times
 from diffposetalk.media import save_audio
-from diffposetalk.model.whisper import WhisperEncoder, whisper_folder
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech.transcript.phones import SYMBOL_INDEX, SYMBOLS
+from diffposetalk.speech.whisper import WhisperEncoder, whisper_folder
 from diffposetalk.workshop.corpus import listening
 from diffposetalk.workshop.corpus.build import build_corpus
 from diffposetalk.workshop.corpus.shards import load_shard

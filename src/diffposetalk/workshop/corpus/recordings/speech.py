@@ -17,12 +17,12 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
 from diffposetalk.files.atomic import write_atomically
-from diffposetalk.model.whisper import FEATURE_HZ
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech.transcript import alignment
 from diffposetalk.speech.transcript.alphabets import phones_of_labels
 from diffposetalk.speech.transcript.phones import Phone, fill_silence, shift_phones
 from diffposetalk.speech.transcript.timing import without_swallowed_pauses
+from diffposetalk.speech.whisper import FEATURE_HZ
 from diffposetalk.workshop.corpus import listening, shards
 from diffposetalk.workshop.corpus.engines.base import Line, Voice
 from diffposetalk.workshop.corpus.engines.espeak import Espeak

@@ -10,11 +10,11 @@ import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.metrics.phones import PhoneCounts, phone_counts
-from diffposetalk.model.whisper import WhisperEncoder
 from diffposetalk.progress import Progress
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech.transcript.phones import SYMBOLS
 from diffposetalk.speech.transcript.timing import phone_labels
+from diffposetalk.speech.whisper import WhisperEncoder
 from diffposetalk.workshop.corpus.recordings.layouts import read_recordings
 from diffposetalk.workshop.corpus.recordings.recording import Recording
 from diffposetalk.workshop.corpus.recordings.speech import Unusable, phones_of

@@ -20,9 +20,9 @@ from diffposetalk.geometry.curves import at_times
 from diffposetalk.head.shared import shared_head
 from diffposetalk.media import VIDEOS
 from diffposetalk.metrics.lips import mouth_gap
-from diffposetalk.model.whisper import FEATURE_HZ, WhisperEncoder
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SAMPLE_RATE, Speech
+from diffposetalk.speech.whisper import FEATURE_HZ, WhisperEncoder
 
 TRACKS = "tracks.npz"
 """File with the lip gaps of a whole folder."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from diffposetalk.model.whisper import FEATURE_HZ
 from diffposetalk.speech.transcript.phones import SILENCE, SYMBOL_INDEX, SYMBOLS, Phone
+from diffposetalk.speech.whisper import FEATURE_HZ
 
 CONTEXT = (-2, -1, 0, 1, 2)
 """Steps around a feature that the classifier sees."""

@@ -11,9 +11,8 @@ from diffposetalk.errors import InputError
 from diffposetalk.files.atomic import replacing
 from diffposetalk.files.limits import check_file
 from diffposetalk.files.parsing import parsing
-from diffposetalk.model.whisper import WhisperEncoder
-from diffposetalk.model.whisper_speech import LARGEST
 from diffposetalk.speech.transcript.phones import SYMBOLS
+from diffposetalk.speech.whisper import LARGEST_FEATURE, WhisperEncoder
 from diffposetalk.workshop.corpus.teacher.lips import LipMap
 from diffposetalk.workshop.corpus.teacher.phones import PhoneClassifier
 
@@ -22,8 +21,8 @@ KIND = "diffposetalk.teacher"
 
 
 def standardised(features: np.ndarray, mean: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Return features ``(N, D)`` in units of ``scale`` around ``mean``, within `LARGEST`; float32."""
-    return np.clip((features - mean) / scale, -LARGEST, LARGEST).astype(np.float32)
+    """Return features ``(N, D)`` in units of ``scale`` around ``mean``, within `LARGEST_FEATURE`; float32."""
+    return np.clip((features - mean) / scale, -LARGEST_FEATURE, LARGEST_FEATURE).astype(np.float32)
 
 
 @dataclass(frozen=True)

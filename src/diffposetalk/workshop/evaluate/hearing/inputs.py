@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diffposetalk.model.configs import SpeechEncoderConfig
 from diffposetalk.model.encoders import AnySpeechEncoder
+from diffposetalk.model.frames import FRAME_SAMPLES, SILENCE
 from diffposetalk.model.pretrained_speech import resample_linear
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SILENCE, SpeechEncoder, SpeechEncoderConfig
+from diffposetalk.model.speech_encoder import SpeechEncoder
 
 ENCODER_REACH = 1
 """Steps before and after its own that a probe of an encoder reads."""

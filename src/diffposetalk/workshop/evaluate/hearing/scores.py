@@ -16,7 +16,7 @@ import torch
 from diffposetalk.errors import InputError
 from diffposetalk.metrics import PhoneCounts, phone_counts
 from diffposetalk.model.encoders import AnySpeechEncoder
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES
+from diffposetalk.model.frames import FRAME_SAMPLES
 from diffposetalk.progress import Progress, labelled, over
 from diffposetalk.speech.transcript.phones import SYMBOLS
 from diffposetalk.speech.transcript.timing import phone_labels
@@ -188,9 +188,10 @@ def evaluate(
     Raises:
         InputError: there is no corpus, or it has no recorded speakers to learn from or to measure on.
     """
-    from diffposetalk.generate.talker import Talker
+    from diffposetalk.generate.pretrained import model_path
+    from diffposetalk.model.checkpoint import load_model
 
-    encoder = Talker.from_pretrained(model).model.speech_encoder
+    encoder = load_model(model_path(model)).speech_encoder
     training, held_out = (
         recorded_speakers(recordings, names, progress) for names in split_speakers(recordings, validation_share)
     )

@@ -13,7 +13,9 @@ from torch import Tensor, nn
 from diffposetalk.diffusion.guidance import condition_dropout
 from diffposetalk.diffusion.noise import NoiseSchedule, ScheduleKind, add_noise
 from diffposetalk.model.checkpoint import load_weights, weights
-from diffposetalk.model.denoiser import Denoiser, DenoiserConfig, WindowInput
+from diffposetalk.model.configs import DenoiserConfig
+from diffposetalk.model.denoiser import Denoiser
+from diffposetalk.model.networks import WindowInput
 from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.motion import MotionSpace
 from diffposetalk.workshop.train.lite.losses import RENAMED, Geometry, window_terms

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.model.whisper_speech import WhisperSpeechConfig, WhisperSpeechEncoder
+from diffposetalk.model.configs import WhisperSpeechConfig
+from diffposetalk.model.whisper_speech import WhisperSpeechEncoder
 from diffposetalk.workshop.corpus.teacher.teacher import Teacher
 from diffposetalk.workshop.train.lite.speech import SpeechClip
 from diffposetalk.workshop.train.loop import LoopConfig, Losses, Turn, train

@@ -18,7 +18,8 @@ from diffposetalk.files.atomic import write_atomically
 from diffposetalk.files.parsing import parsing
 from diffposetalk.generate.pretrained import model_path
 from diffposetalk.model.checkpoint import Model, fingerprint, load_model
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, MELS_PER_FRAME, SpeechEncoder
+from diffposetalk.model.frames import FRAME_SAMPLES, MELS_PER_FRAME
+from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.progress import Progress, over
 from diffposetalk.speech.transcript.timing import phone_labels
 from diffposetalk.workshop.corpus.shards import load_shard

@@ -14,7 +14,8 @@ import torch
 from diffposetalk.data.shards import ShardReader
 from diffposetalk.errors import DiffPoseTalkError, InputError
 from diffposetalk.files.atomic import write_atomically
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder
+from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.whisper_speech import WhisperSpeechEncoder
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.parallel import Processes

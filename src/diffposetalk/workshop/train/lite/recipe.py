@@ -19,7 +19,8 @@ from diffposetalk.errors import UsageError
 from diffposetalk.generate.pretrained import model_path
 from diffposetalk.generate.talker import DEFAULT_STYLE, Talker
 from diffposetalk.head import HeadModel, load_head
-from diffposetalk.model.checkpoint import Model, ModelConfig, SamplingDefaults, fingerprint, load_model
+from diffposetalk.model.checkpoint import Model, fingerprint, load_model
+from diffposetalk.model.configs import ModelConfig, SamplingDefaults
 from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder

@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.model.speech_encoder import FRAME_SAMPLES, SpeechEncoder, SpeechEncoderConfig
+from diffposetalk.model.configs import SpeechEncoderConfig
+from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.workshop.train.loop import LoopConfig, Losses, Turn, train
 from diffposetalk.workshop.train.run import StageRun
 

@@ -11,10 +11,7 @@ from diffposetalk.data.flame_statistics import Statistics
 from diffposetalk.data.tfhp import TfhpReader, speaker_of
 from diffposetalk.diffusion.noise import ScheduleKind, Target
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.model.checkpoint import SamplingDefaults
-from diffposetalk.model.denoiser import DenoiserConfig
-from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig
-from diffposetalk.model.speech_encoder import SpeechEncoderConfig
+from diffposetalk.model.configs import DenoiserConfig, PretrainedSpeechConfig, SamplingDefaults, SpeechEncoderConfig
 from diffposetalk.motion import IdentitySpace, MotionSpace
 from diffposetalk.workshop.train.initial import Initialisation
 from diffposetalk.workshop.train.loop import LoopConfig

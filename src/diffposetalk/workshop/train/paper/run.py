@@ -16,16 +16,11 @@ from diffposetalk.data.tfhp import speaker_of
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.generate.pretrained import model_path
 from diffposetalk.head import load_head
-from diffposetalk.model.checkpoint import (
-    Model,
-    ModelConfig,
-    fingerprint,
-    load_model,
-    load_weights,
-)
+from diffposetalk.model.checkpoint import Model, fingerprint, load_model, load_weights
+from diffposetalk.model.configs import ModelConfig, PretrainedSpeechConfig
 from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.model.encoders import AnySpeechEncoder, build_speech_encoder
-from diffposetalk.model.pretrained_speech import PretrainedSpeechConfig, PretrainedSpeechEncoder
+from diffposetalk.model.pretrained_speech import PretrainedSpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.progress import Progress

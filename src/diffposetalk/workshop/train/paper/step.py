@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from diffposetalk.diffusion.guidance import GuidanceMode, condition_dropout
 from diffposetalk.diffusion.noise import NoiseSchedule, Target, add_noise
 from diffposetalk.errors import UsageError
-from diffposetalk.model.denoiser import Denoiser, WindowInput
+from diffposetalk.model.denoiser import Denoiser
 from diffposetalk.model.encoders import AnySpeechEncoder
+from diffposetalk.model.networks import WindowInput
 from diffposetalk.workshop.train.losses import Criterion
 from diffposetalk.workshop.train.paper.batches import SpeechBatch
 from diffposetalk.workshop.train.paper.losses import Geometry, WindowTruth, averaged, window_terms

