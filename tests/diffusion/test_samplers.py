@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +15,11 @@ from diffposetalk.diffusion.noise import SCHEDULE_KINDS, NoiseSchedule, add_nois
 from diffposetalk.diffusion.samplers import (
     SAMPLERS,
     generators_of,
-    n_evaluations,
     sample,
     sample_ddim,
     sample_ddpm,
     sample_dpmpp,
     standard_normal,
-    step_sequence,
 )
 from diffposetalk.errors import UsageError
 
@@ -355,18 +350,6 @@ def test_there_is_noise_and_enough_of_it() -> None:
     sample_ddpm(toy, x_T, schedule, noises=noises)
 
 
-@pytest.mark.parametrize("kind", SCHEDULE_KINDS)
-@pytest.mark.parametrize("spacing", ["time", "log_snr"])
-@pytest.mark.parametrize("n_steps", [1, 7, 20, 500])
-def test_step_sequences_fall_from_the_noisiest_step(kind: str, spacing: str, n_steps: int) -> None:
-    schedule = NoiseSchedule.make(kind, n_steps)
-    for steps in range(1, min(n_steps, 30) + 1):
-        sequence = step_sequence(schedule, steps, spacing)
-        assert len(sequence) == steps and sequence[0] == n_steps and sequence[-1] >= 1
-        assert all(now > after for now, after in pairwise(sequence))
-    assert step_sequence(schedule, n_steps, spacing) == list(range(n_steps, 0, -1))
-
-
 def test_every_step_is_reported_and_the_denoiser_called_that_often() -> None:
     schedule = NoiseSchedule.make("cosine", 30)
     for sampler, steps, count in (("dpmpp", None, 10), ("ddim", 8, 8), ("ddpm", None, 30)):
@@ -383,24 +366,3 @@ def test_every_step_is_reported_and_the_denoiser_called_that_often() -> None:
         sample(sampler, denoise, torch.zeros(1, 3), schedule, steps, noises=[torch.zeros(1, 3)] * 29, on_step=on_step)
         assert len(asked) == count and asked[0] == 30
         assert reached == [*asked[1:], 0]
-
-
-def test_steps_a_sampler_cannot_take_are_refused() -> None:
-    assert [n_evaluations(sampler, None, COSINE) for sampler in ("dpmpp", "ddim", "ddpm")] == [10, 25, 500]
-    assert n_evaluations("dpmpp", None, NoiseSchedule.make("cosine", 4)) == 4
-    with pytest.raises(UsageError, match="all 500 steps"):
-        n_evaluations("ddpm", 10, COSINE)
-    for steps in (0, 501):
-        with pytest.raises(UsageError, match=r"1 \.\. 500"):
-            n_evaluations("ddim", steps, COSINE)
-    with pytest.raises(UsageError, match="euler"):
-        n_evaluations("euler", 10, COSINE)
-    with pytest.raises(UsageError, match="karras"):
-        step_sequence(COSINE, 10, "karras")
-
-
-def test_importing_the_samplers_loads_no_torch() -> None:
-    code = (
-        "import sys, diffposetalk.diffusion.guidance, diffposetalk.diffusion.samplers; sys.exit('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
