@@ -21,6 +21,7 @@ from diffposetalk.files.parsing import first_line
 
 COMMANDS = {
     "animate": "make a talking head from speech: video, motion, or files of other software",
+    "live": "drive a face in another program while somebody speaks: microphone, file or stdin",
     "style": "list the styles of a model, or read a style from a video or a motion",
     "track": "read motion and identity of a face from a video",
     "render": "draw a motion as video or picture",

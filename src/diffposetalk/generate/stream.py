@@ -118,6 +118,11 @@ class Stream:
         return self._hops.n_done / self.fps
 
     @property
+    def hop_s(self) -> float:
+        """Seconds of motion that come out at a time."""
+        return self._hopper.sizes.hop / self.fps
+
+    @property
     def delay_s(self) -> float:
         """Seconds from the beginning of a frame's sound until that frame can come out, at most: hop and look-ahead."""
         return (self._hopper.sizes.hop + self._hopper.sizes.ahead) / self.fps
