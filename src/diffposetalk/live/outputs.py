@@ -22,7 +22,7 @@ class _Open:
 class Outputs:
     """All receivers of a live face."""
 
-    def __init__(self, addresses: Sequence[Address], notify: Callable[[str], None]) -> None:
+    def __init__(self, addresses: Sequence[Address], notify: Callable[[str], object]) -> None:
         """Open all.
 
         Args:

@@ -32,7 +32,8 @@ class Player:
             DiffPoseTalkError: there is no loudspeaker, or it does not play this rate.
         """
         sound = sounddevice("--play")
-        self._rate, self._clock, self._delay_s = rate, None, 0.0
+        self._rate, self._delay_s = rate, 0.0
+        self._clock: Clock | None = None
         self._blocks: deque[np.ndarray] = deque()
         self._first = self._n = 0  # numbers of the first sample kept, and of the one after the last
         self._next = 0

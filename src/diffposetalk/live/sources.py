@@ -93,7 +93,7 @@ class MicSource:
 
     live = True
 
-    def __init__(self, device: str | None, notify: Callable[[str], None]) -> None:
+    def __init__(self, device: str | None, notify: Callable[[str], object]) -> None:
         """Open the microphone.
 
         Args:

@@ -81,6 +81,6 @@ class IFacialMocap:
         self._socket.close()
 
 
-def open_receiver(address: Address, notify: Callable[[str], None]) -> IFacialMocap:
+def open_receiver(address: Address, notify: Callable[[str], object]) -> IFacialMocap:
     """Begin to send."""
     return IFacialMocap(address)

@@ -36,7 +36,7 @@ class Connection(Protocol):
 class Latest:
     """Sends the newest face over a connection that is opened, and opened again, in a thread."""
 
-    def __init__(self, name: str, connect: Callable[[], Connection], notify: Callable[[str], None]) -> None:
+    def __init__(self, name: str, connect: Callable[[], Connection], notify: Callable[[str], object]) -> None:
         """Start the thread.
 
         Args:

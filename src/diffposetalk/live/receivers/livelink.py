@@ -85,6 +85,6 @@ class LiveLink:
         self._socket.close()
 
 
-def open_receiver(address: Address, notify: Callable[[str], None]) -> LiveLink:
+def open_receiver(address: Address, notify: Callable[[str], object]) -> LiveLink:
     """Begin to send."""
     return LiveLink(address)

@@ -103,6 +103,6 @@ class Osc:
         self._socket.close()
 
 
-def open_receiver(address: Address, notify: Callable[[str], None]) -> Osc:
+def open_receiver(address: Address, notify: Callable[[str], object]) -> Osc:
     """Begin to send."""
     return Osc(address)

@@ -86,7 +86,7 @@ class Address:
     def __str__(self) -> str:
         return self.url
 
-    def open(self, notify: Callable[[str], None]) -> Receiver:
+    def open(self, notify: Callable[[str], object]) -> Receiver:
         """Begin to send.
 
         Args:

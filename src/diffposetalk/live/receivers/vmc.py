@@ -74,6 +74,6 @@ class Vmc:
         self._socket.close()
 
 
-def open_receiver(address: Address, notify: Callable[[str], None]) -> Vmc:
+def open_receiver(address: Address, notify: Callable[[str], object]) -> Vmc:
     """Begin to send."""
     return Vmc(address)

@@ -81,7 +81,7 @@ class Refused(DiffPoseTalkError):
 class VTubeStudio:
     """An open and allowed connection."""
 
-    def __init__(self, url: str, create: bool, notify: Callable[[str], None]) -> None:
+    def __init__(self, url: str, create: bool, notify: Callable[[str], object]) -> None:
         """Connect, get or use the token, and ask which parameters there are.
 
         Raises:
@@ -136,7 +136,7 @@ class VTubeStudio:
             except (ValueError, AttributeError, TypeError):
                 raise OSError(f"an answer to {kind} that is not VTube Studio's; is this its port?") from None
 
-    def _sign_in(self, url: str, notify: Callable[[str], None]) -> None:
+    def _sign_in(self, url: str, notify: Callable[[str], object]) -> None:
         tokens = _Tokens(asset_folder() / TOKEN_FILE)
         token = tokens.get(url)
         if token and self._ask("AuthenticationRequest", PLUGIN | {"authenticationToken": token}).get("authenticated"):
@@ -190,7 +190,7 @@ class _Tokens:
         return tokens if isinstance(tokens, dict) else {}
 
 
-def open_receiver(address: Address, notify: Callable[[str], None]) -> Latest:
+def open_receiver(address: Address, notify: Callable[[str], object]) -> Latest:
     """Begin to send."""
     host = f"[{address.host}]" if ":" in address.host else address.host
     url = f"ws://{host}:{address.port}"

@@ -47,6 +47,6 @@ class _Json:
         self._socket.close()
 
 
-def open_receiver(address: Address, notify: Callable[[str], None]) -> Latest:
+def open_receiver(address: Address, notify: Callable[[str], object]) -> Latest:
     """Begin to send."""
     return Latest(address.url, lambda: _Json(address.url), notify)
