@@ -148,9 +148,22 @@ class TransformerConfig:
     """Frames L of a window."""
 
     def __post_init__(self) -> None:
-        if self.n_heads < 1 or self.dim < 1 or self.dim % self.n_heads or self.dim % 2:
-            name = type(self).__name__.removesuffix("Config")
-            raise UsageError(f"{name}: dim {self.dim} must be even and a multiple of n_heads {self.n_heads}")
+        check_heads(type(self).__name__.removesuffix("Config"), self.dim, self.n_heads)
+
+
+def check_heads(name: str, dim: int, n_heads: int) -> None:
+    """Check that a token can be divided among attention heads and has a positional code.
+
+    Args:
+        name: of the network, for the error.
+        dim: width of a token.
+        n_heads: attention heads.
+
+    Raises:
+        UsageError: the width is not even or no multiple of the number of heads.
+    """
+    if n_heads < 1 or dim < 1 or dim % n_heads or dim % 2:
+        raise UsageError(f"{name}: dim {dim} must be even and a multiple of n_heads {n_heads}")
 
 
 @dataclass(frozen=True, kw_only=True)

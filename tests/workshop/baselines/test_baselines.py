@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from diffposetalk.cli.main import run as main
 from diffposetalk.errors import InputError, ModelError, UsageError
 from diffposetalk.model.checkpoint import load_model
 from diffposetalk.motion import Motion
@@ -220,6 +222,19 @@ def test_damaged_files_are_refused(trained: Callable[[str], Path], start_model: 
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises((ModelError, InputError), match=r"cut\.safetensors"):
         BaselineModel.load(tmp_path / "cut.safetensors")
+
+
+def test_the_command_trains_and_says_how_well(
+    made_up_corpus: Path, start_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    general = ["--set", f"corpus={made_up_corpus}", "--set", f"start={start_model}", "--set", "validation_share=0.3"]
+    changes = ["--set", "motion.loop.steps=2", "--set", "network.dim=16"]
+    assert main(["train", "baselines/yi", "-o", str(tmp_path / "yi"), *general, *changes]) == 0
+    assert {"motion: simple", "motion: velocity"} <= {
+        line.partition("  ")[0] for line in capsys.readouterr().out.splitlines()
+    }
+    assert main(["train", "baselines/linear", "-o", str(tmp_path / "linear"), *general]) == 0
+    assert float(re.search(r"simple +([\d.]+)", capsys.readouterr().out)[1]) < 0.02
 
 
 def test_evaluation_takes_the_file_of_a_baseline(

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.errors import UsageError
+from diffposetalk.model.configs import check_heads
 from diffposetalk.model.layers import EncoderBlock, sinusoid
 from diffposetalk.workshop.baselines.network import Baseline, Batch, StageName, StyleKind, Widths, motion_terms
 from diffposetalk.workshop.baselines.temporal import TemporalNetwork
@@ -50,6 +51,7 @@ class ArTalkConfig:
     """Tells it from the other baselines."""
 
     def __post_init__(self) -> None:
+        check_heads("ArTalk", self.dim, self.n_heads)
         if not self.scales or list(self.scales) != sorted(set(self.scales)) or self.scales[0] < 1:
             raise UsageError(f"artalk: scales must be whole numbers that rise from at least 1, got {self.scales}")
 

@@ -8,10 +8,30 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diffposetalk.model.configs import check_heads
 from diffposetalk.model.layers import FeedForward, sinusoid
 
 MEMORY_FRAMES = 250
 """Past frames that are kept when long motion is made; the temporal bias makes earlier ones count for nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CausalSizes:
+    """Sizes of a `CausalDecoder`."""
+
+    dim: int = 128
+    """Width of a token."""
+    n_layers: int = 1
+    """Decoder blocks."""
+    n_heads: int = 4
+    """Attention heads."""
+    period: int = 25
+    """Frames after which positions repeat and the temporal bias takes a step."""
+    dropout: float = 0.1
+    """Of attention and feed-forward layers, while training."""
+
+    def __post_init__(self) -> None:
+        check_heads(type(self).__name__.removesuffix("Config"), self.dim, self.n_heads)
 
 
 @dataclass(frozen=True)
@@ -52,13 +72,14 @@ class CausalBlock(nn.Module):
     is 1, so that cross-attention is a linear map of the frame's speech.
     """
 
-    def __init__(self, dim: int, n_heads: int, period: int, dropout: float) -> None:
+    def __init__(self, sizes: CausalSizes) -> None:
         super().__init__()
-        self.n_heads, self.period, self.dropout = n_heads, period, dropout
+        dim = sizes.dim
+        self.n_heads, self.period, self.dropout = sizes.n_heads, sizes.period, sizes.dropout
         self.joint = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
         self.speech = nn.Linear(dim, dim)
-        self.feed_forward = FeedForward(dim, 2 * dim, dropout)
+        self.feed_forward = FeedForward(dim, 2 * dim, sizes.dropout)
         self.norms = nn.ModuleList(nn.LayerNorm(dim) for _ in range(3))
 
     def forward(self, x: Tensor, speech: Tensor, past: Past | None = None) -> tuple[Tensor, Past]:
@@ -88,10 +109,10 @@ class CausalBlock(nn.Module):
 class CausalDecoder(nn.Module):
     """Blocks one after another, made frame after frame or for all frames at once."""
 
-    def __init__(self, dim: int, n_layers: int, n_heads: int, period: int, dropout: float) -> None:
+    def __init__(self, sizes: CausalSizes) -> None:
         super().__init__()
-        self.dim, self.period = dim, period
-        self.blocks = nn.ModuleList(CausalBlock(dim, n_heads, period, dropout) for _ in range(n_layers))
+        self.dim, self.period = sizes.dim, sizes.period
+        self.blocks = nn.ModuleList(CausalBlock(sizes) for _ in range(sizes.n_layers))
 
     def forward(
         self, x: Tensor, speech: Tensor, first: int = 0, past: tuple[Past, ...] = ()

@@ -18,7 +18,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from diffposetalk.workshop.baselines.causal import CausalDecoder, Past
+from diffposetalk.workshop.baselines.causal import CausalDecoder, CausalSizes, Past
 from diffposetalk.workshop.baselines.network import Baseline, Batch, StageName, Widths, motion_terms
 from diffposetalk.workshop.baselines.temporal import TemporalNetwork
 from diffposetalk.workshop.train.losses import masked_mean
@@ -27,12 +27,12 @@ COMMITMENT = 0.25
 """Weight of the encoder's share in the codebook loss (van den Oord et al. 2017)."""
 
 
-@dataclass(frozen=True)
-class CodeTalkerConfig:
-    """Sizes."""
+@dataclass(frozen=True, kw_only=True)
+class CodeTalkerConfig(CausalSizes):
+    """Sizes; the autoencoder is as wide as a token."""
 
-    dim: int = 128
-    """Width of a token and of the autoencoder's layers."""
+    n_layers: int = 2
+    """Decoder blocks."""
     n_blocks: int = 2
     """Convolutions of the encoder, and of the decoder."""
     n_codes: int = 256
@@ -41,14 +41,6 @@ class CodeTalkerConfig:
     """Codes of a frame; the paper's face components."""
     code_dim: int = 16
     """Width of a code."""
-    n_layers: int = 2
-    """Blocks of the transformer over codes."""
-    n_heads: int = 4
-    """Attention heads."""
-    period: int = 25
-    """Frames after which positions repeat and the temporal bias takes a step."""
-    dropout: float = 0.1
-    """Of attention, while training."""
     kind: Literal["codetalker"] = "codetalker"
     """Tells it from the other baselines."""
 
@@ -87,7 +79,7 @@ class CodeTalker(Baseline):
         self.style = nn.Linear(widths.style, config.dim, bias=False)
         self.speech = nn.Linear(widths.speech, config.dim)
         self.past = nn.Linear(latent, config.dim)
-        self.decoder = CausalDecoder(config.dim, config.n_layers, config.n_heads, config.period, config.dropout)
+        self.decoder = CausalDecoder(config)
         self.out = nn.Linear(config.dim, latent)
 
     @property

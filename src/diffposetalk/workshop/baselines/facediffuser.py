@@ -19,19 +19,13 @@ from torch import Tensor, nn
 from diffposetalk.diffusion.noise import NoiseSchedule, ScheduleKind, add_noise
 from diffposetalk.diffusion.samplers import sample
 from diffposetalk.model.layers import sinusoid
-from diffposetalk.workshop.baselines.network import Baseline, Batch, StageName, Widths, motion_terms
+from diffposetalk.workshop.baselines.network import Baseline, Batch, RecurrentSizes, StageName, Widths, motion_terms
 
 
-@dataclass(frozen=True)
-class FaceDiffuserConfig:
+@dataclass(frozen=True, kw_only=True)
+class FaceDiffuserConfig(RecurrentSizes):
     """Sizes."""
 
-    dim: int = 192
-    """Width of the recurrent layers."""
-    n_layers: int = 2
-    """Recurrent layers."""
-    dropout: float = 0.1
-    """Between the layers, while training."""
     schedule: ScheduleKind = "cosine"
     """Noise schedule."""
     noise_steps: int = 500

@@ -15,24 +15,14 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from diffposetalk.workshop.baselines.causal import CausalDecoder, Past
+from diffposetalk.workshop.baselines.causal import CausalDecoder, CausalSizes, Past
 from diffposetalk.workshop.baselines.network import Baseline, Batch, StageName, Widths, motion_terms
 
 
-@dataclass(frozen=True)
-class FaceFormerConfig:
-    """Sizes."""
+@dataclass(frozen=True, kw_only=True)
+class FaceFormerConfig(CausalSizes):
+    """Sizes; the paper has one block, too."""
 
-    dim: int = 128
-    """Width of a token."""
-    n_layers: int = 1
-    """Decoder blocks; 1 in the paper."""
-    n_heads: int = 4
-    """Attention heads."""
-    period: int = 25
-    """Frames after which positions repeat and the temporal bias takes a step."""
-    dropout: float = 0.1
-    """Of attention, while training."""
     kind: Literal["faceformer"] = "faceformer"
     """Tells it from the other baselines."""
 
@@ -45,7 +35,7 @@ class FaceFormer(Baseline):
         self.style = nn.Linear(widths.style, config.dim, bias=False)
         self.speech = nn.Linear(widths.speech, config.dim)
         self.motion = nn.Linear(widths.motion, config.dim)
-        self.decoder = CausalDecoder(config.dim, config.n_layers, config.n_heads, config.period, config.dropout)
+        self.decoder = CausalDecoder(config)
         self.out = nn.Linear(config.dim, widths.motion)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -35,6 +34,18 @@ class Widths:
     """Features F of a frame of speech."""
     style: int
     """Numbers S of a style."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecurrentSizes:
+    """Sizes of recurrent layers."""
+
+    dim: int = 192
+    """Width of the layers."""
+    n_layers: int = 2
+    """Recurrent layers."""
+    dropout: float = 0.1
+    """Between the layers, while training."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +86,6 @@ class Baseline(nn.Module, ABC):
         """What the stage "codes" trains; the stage "motion" trains all the rest. None without that stage."""
         return None
 
-    def figures(self, motions: Sequence[np.ndarray]) -> dict[str, float]:
-        """Return figures about the trained network, measured on held-out normalised motion, each ``(T, D)``."""
-        return {}
-
     def begin(self, stage: StageName, batch: Batch) -> None:
         """Prepare a stage with one batch of the training, before the first step. Most baselines need nothing."""
 
@@ -101,9 +108,9 @@ class Floor(Baseline):
     def fit(self, heard: Sequence[HeardClip], clips: Sequence[EncodedClip], space: MotionSpace) -> None:
         """Fit to training clips: what is heard, and the motion, of the same clips in the same order."""
 
-    def accuracy(self, heard: Sequence[HeardClip]) -> dict[str, float]:
-        """Return how well held-out speech is understood, where that can be said."""
-        return {}
+    @abstractmethod
+    def figures(self, heard: Sequence[HeardClip], clips: Sequence[EncodedClip]) -> dict[str, float]:
+        """Return how good the fit is on held-out clips, by name."""
 
 
 def motion_terms(predicted: Tensor, batch: Batch) -> dict[str, Tensor]:

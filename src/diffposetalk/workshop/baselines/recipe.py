@@ -28,7 +28,7 @@ from diffposetalk.workshop.train.lite.frozen import FrozenSpeech, HeardClip, cho
 from diffposetalk.workshop.train.lite.losses import Geometry
 from diffposetalk.workshop.train.lite.material import encode_clips, read_motions
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
-from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
+from diffposetalk.workshop.train.loop import LoopConfig, Turn, last_logged, train
 from diffposetalk.workshop.train.losses import LinearSurface
 from diffposetalk.workshop.train.run import BaseRecipe, Run, train_stages
 
@@ -120,7 +120,7 @@ def train_baseline(
     def stages(run: Run) -> tuple[BaselineModel, dict[str, float]]:
         training, held_out = _splits(recipe, start, encoder, run)
         model = _trained(recipe, start, encoder, training, held_out, run)
-        return model, _figures(model, held_out)
+        return model, _figures(model, held_out, run)
 
     return train_stages(recipe, out, stages, progress)
 
@@ -262,7 +262,13 @@ def _learn_only(network: Baseline, stage: StageName) -> None:
         parameter.requires_grad_((id(parameter) in coded) == (stage == "codes"))
 
 
-def _figures(model: BaselineModel, held_out: Split) -> dict[str, float]:
+def _figures(model: BaselineModel, held_out: Split, run: Run) -> dict[str, float]:
+    """Return the last validation of each stage, or how good the fit of a floor is."""
     if isinstance(model.network, Floor):
-        return model.network.accuracy(held_out.heard)
-    return model.network.figures([clip.motion for clip in held_out.clips])
+        return model.network.figures(held_out.heard, held_out.clips)
+    return {
+        f"{name}: {term.removeprefix('val_')}": value
+        for name in model.network.stages
+        for term, value in last_logged(run.folder / name).items()
+        if term.startswith("val_")
+    }

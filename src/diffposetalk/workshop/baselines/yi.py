@@ -17,19 +17,21 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from diffposetalk.workshop.baselines.network import Baseline, Batch, StageName, StyleKind, Widths, motion_terms
+from diffposetalk.workshop.baselines.network import (
+    Baseline,
+    Batch,
+    RecurrentSizes,
+    StageName,
+    StyleKind,
+    Widths,
+    motion_terms,
+)
 
 
-@dataclass(frozen=True)
-class YiConfig:
+@dataclass(frozen=True, kw_only=True)
+class YiConfig(RecurrentSizes):
     """Sizes."""
 
-    dim: int = 192
-    """Width of the recurrent layers."""
-    n_layers: int = 2
-    """Recurrent layers."""
-    dropout: float = 0.1
-    """Between the layers, while training."""
     pose_dim: int = 3
     """Columns of the head pose, at the end of the motion vector."""
     kind: Literal["yi"] = "yi"

@@ -168,6 +168,14 @@ def train(
     return network.eval()
 
 
+def last_logged(folder: Path) -> dict[str, float]:
+    """Return the figures of the last step that was logged in a stage's folder; empty without a log."""
+    path = folder / "log.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    figures: dict[str, float] = json.loads(lines[-1]) if lines else {}
+    return figures
+
+
 def averaged_copy(network: nn.Module) -> AveragedModel:
     """Return a copy of a network for the running average of its weights and buffers, in evaluation mode."""
     average = AveragedModel(network, use_buffers=True)

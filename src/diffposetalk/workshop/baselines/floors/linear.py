@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -43,11 +43,20 @@ class LinearMap(Floor):
 
     def fit(self, heard: Sequence[HeardClip], clips: Sequence[EncodedClip], space: MotionSpace) -> None:
         """Fit to log-mels and motion."""
-        pairs = (
-            (self._inputs(clip.mels[: len(moving.motion)]), moving.motion[: len(clip.mels)])
-            for clip, moving in zip(heard, clips, strict=True)
-        )
-        self.weights.copy_(torch.from_numpy(ridge(pairs)))
+        self.weights.copy_(torch.from_numpy(ridge(self._pairs(heard, clips))))
+
+    def figures(self, heard: Sequence[HeardClip], clips: Sequence[EncodedClip]) -> dict[str, float]:
+        """Return the mean squared error of the normalised motion vector, as the loss term ``simple``."""
+        weights = self.weights.cpu().numpy()
+        errors = [np.square(inputs @ weights - motion) for inputs, motion in self._pairs(heard, clips)]
+        return {"simple": float(np.concatenate(errors).mean())}
+
+    def _pairs(
+        self, heard: Sequence[HeardClip], clips: Sequence[EncodedClip]
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield inputs ``(T, N)`` and motion ``(T, D)`` of each clip."""
+        for clip, moving in zip(heard, clips, strict=True):
+            yield self._inputs(clip.mels[: len(moving.motion)]), moving.motion[: len(clip.mels)]
 
     def generate(self, features: Tensor, style: Tensor, generator: torch.Generator) -> Tensor:
         """Return the motion; nothing is random."""

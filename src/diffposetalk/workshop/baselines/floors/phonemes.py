@@ -66,7 +66,7 @@ class Phonemes(Floor):
         scores = (self._inputs(features) @ self.weights.cpu().numpy()).reshape(-1, len(SYMBOLS))
         return likeliest_path(np.log(np.clip(scores, 1e-3, 1.0)), self.config.change_costs)
 
-    def accuracy(self, heard: Sequence[HeardClip]) -> dict[str, float]:
+    def figures(self, heard: Sequence[HeardClip], clips: Sequence[EncodedClip]) -> dict[str, float]:
         """Return the share of steps whose phone, and whose mouth shape, is read right."""
         pairs = [(self.phones(clip.features[0]), clip.phones) for clip in heard]
         read, true = (np.concatenate(side) for side in zip(*pairs))

@@ -65,6 +65,9 @@ def open_generator(what: str, fps: float, options: Mapping[str, Any] | None = No
         about = f"model, head {generator.talker.space.head}, weights {weights[:12]}"
         if options:
             about += ", " + ", ".join(f"{key} {value}" for key, value in options.items())
+    elif Path(what).is_file():
+        weights = sha256_of(what)
+        about = f"baseline, weights {weights[:12]}"
     key = hash_of([what if not weights else "", weights, dict(options or {})])
     return GeneratedSystem(name or Path(what).stem, generator, key, about, fps, options or {})
 
