@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import reading
-from .seeds import datasets, files, heads, media, models, motions, pickles
+from .seeds import datasets, files, heads, media, models, motions, pickles, studies
 
 
 @dataclass(frozen=True)
@@ -161,6 +161,13 @@ READERS = {
              reading.tracking_reference),
         _row("log", "workshop.evaluate.plots.learning", "jsonl", "log.jsonl",
              lambda: [b'{"step": 1, "loss": 0.5}\n{"step": 2, "loss": 0.4, "val_loss": 0.3}\n'], reading.training_log),
+        _row("study", "workshop.study.study_file", "zip", "case.pyz", lambda: [studies.study_file()], reading.study_file),
+        _row("studyplan", "workshop.study.plan", "json", "study.json", lambda: [studies.study().to_json().encode()],
+             reading.study_plan),
+        _row("studyanswers", "workshop.study.answers", "binary", "case.sqlite", lambda: [studies.answers()],
+             reading.study_answers),
+        _row("studytexts", "workshop.study.making.texts", "toml", "case.toml",
+             lambda: [b'language = "de"\n[start]\nbegin = "Los"\n'], reading.study_texts),
     )
 }  # fmt: skip
 """By name. Names are also those of the files in the folder of known faults."""

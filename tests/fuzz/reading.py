@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .seeds import datasets
+from .seeds import datasets, studies
 
 
 def reader(where: str) -> Callable[[Path], Any]:
@@ -42,6 +42,8 @@ vertex_indices = reader("workshop.evaluate.meshes.regions:read_indices")
 transcript = reader("speech.transcript:read_transcript")
 teacher = reader("workshop.corpus.teacher.teacher:Teacher.load")
 face_tracks = reader("workshop.corpus.teacher.footage:read_tracks")
+study_file = reader("workshop.study.study_file:open_study")
+study_texts = reader("workshop.study.making.texts:read_texts")
 training_log = reader("workshop.evaluate.plots.learning:read_log")
 
 
@@ -248,3 +250,20 @@ def recordings(path: Path) -> Any:
     from diffposetalk.workshop.corpus.recordings.layouts import read_table
 
     return read_table(path.parent)
+
+
+def study_plan(path: Path) -> Any:
+    from diffposetalk.files.parsing import parsing
+    from diffposetalk.workshop.study.design import length
+    from diffposetalk.workshop.study.plan import read_study
+
+    with parsing(path, "study"):
+        study = read_study(path.read_bytes())
+    return study.identity(), length(study)
+
+
+def study_answers(path: Path) -> Any:
+    from diffposetalk.workshop.study.answers import Answers
+
+    answers = Answers(path, studies.study(), create=False)
+    return answers.all(), answers.progress()

@@ -33,6 +33,8 @@ NOT_OF_USERS = {
     "workshop.evaluate.recordings.alignment": "the cache that it writes itself",
     "workshop.evaluate.protocol.folder": "the tracks that it writes itself",
     "cli.commands.evaluate.__init__": "an option of the command line",
+    "workshop.study.making.write": "writes",
+    "workshop.study.serving.texts": "a table that ships",
     "workshop.train.lite.material": "the folder that it writes itself",
     "files.json_text": "read through by other readers",
     "files.tar": "read through by other readers",

@@ -11,14 +11,13 @@ docs/study.md describes the pages, the order, the checks and the figures.
 from __future__ import annotations
 
 import argparse
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffposetalk.cli import values
 from diffposetalk.cli.files import reads, writes
-from diffposetalk.errors import InputError, UsageError
+from diffposetalk.errors import UsageError
 
 if TYPE_CHECKING:
     from diffposetalk.cli.console import Console
@@ -96,7 +95,7 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-ties", dest="ties", action="store_false", default=None, help="pairs: one must be chosen")
     parser.add_argument("--against", metavar="NAME", help="pairs: compare every system with this one only")
     parser.add_argument("--clips", metavar="A,B,...", help="clips to use (default: all)")
-    parser.add_argument("--raters", type=values.whole(1, 10000), metavar="N", help="planned raters (default: 24)")
+    parser.add_argument("--raters", type=values.whole(1, 1000), metavar="N", help="planned raters (default: 24)")
     parser.add_argument("--pages", type=values.whole(1, 10000), metavar="N", help="pages for each rater (default: all)")
     parser.add_argument(
         "--title", metavar="TEXT", help="shown to raters; name no system in it (default: Talking heads)"
@@ -157,6 +156,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
 def _make(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     output = values.outputs([args.output], (".pyz",))[0]
     from diffposetalk.workshop.study.making.make import make_study, read_consent, summary
+    from diffposetalk.workshop.study.making.texts import read_texts
 
     systems: dict[str, str] = {}
     for word in args.system:
@@ -166,7 +166,11 @@ def _make(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         if name in systems:
             raise UsageError(f"--system {name}=...: named twice")
         systems[name] = folder
-    options, consent, strings = _options(args), read_consent(args.consent), _strings(args.strings)
+    options, consent, strings = (
+        _options(args),
+        read_consent(args.consent),
+        read_texts(args.strings) if args.strings else None,
+    )
     with console.progress("checking", "videos") as progress:
         made = make_study(args.reference, systems, consent, output, options, args.style_reference, strings, progress)
     spread = made.balance
@@ -205,6 +209,8 @@ def _options(args: argparse.Namespace) -> StudyOptions:
                 raise UsageError(f"--questions: {question!r} is none of {', '.join(QUESTIONS)}")
     if args.clips is not None:
         given["clips"] = _words(args.clips)
+        if not given["clips"]:
+            raise UsageError("--clips names no clip")
     if args.title is not None and not args.title.strip():
         raise UsageError("--title is empty")
     return replace(StudyOptions(), **given)
@@ -212,22 +218,6 @@ def _options(args: argparse.Namespace) -> StudyOptions:
 
 def _words(text: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def _strings(path: str | None) -> dict[str, str]:
-    """Read the texts that replace the English ones."""
-    if path is None:
-        return {}
-    from diffposetalk.files.limits import read_bytes
-    from diffposetalk.files.parsing import parsing
-    from diffposetalk.workshop.study.serving.texts import english, flat
-
-    with parsing(path, "file of texts"):
-        texts = flat(tomllib.loads(read_bytes(path, "file of texts").decode()))
-        unknown = sorted(set(texts) - set(english()))
-        if unknown:
-            raise InputError(f"{path}: there is no text {unknown[0]!r}; docs/study.md says which there are")
-    return texts
 
 
 def _serve(args: argparse.Namespace, console: Console) -> dict[str, Any]:

@@ -1,13 +1,11 @@
-"""Answers of a study in one SQLite file. An answer is on the disk before `answer` returns, and counts once.
-
-Needs the standard library alone.
-"""
+"""Answers of a study in one SQLite file. An answer is on the disk before `answer` returns, and counts once."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import json
+import math
 import os
 import secrets
 import sqlite3
@@ -222,7 +220,20 @@ class Answers:
         with parsing(self.path, KIND), self._open() as database:
             columns = ", ".join(Answer.__dataclass_fields__)
             rows = database.execute(f"SELECT {columns} FROM answers ORDER BY rater, page, question, slot")
-            return [replace(Answer(*row), sound=bool(row[6])) for row in rows]
+            return [self._checked(Answer(*row)) for row in rows]
+
+    def _checked(self, answer: Answer) -> Answer:
+        """Return a stored answer after a check: SQLite keeps any type in any column.
+
+        Raises:
+            InputError: a value has the wrong type, or names something that the study lacks.
+        """
+        whole = (answer.rater, answer.page, answer.slot, answer.sound, answer.replays)
+        numbers = (answer.value, answer.seconds, answer.answered_at)
+        known = answer.system in self.study.videos.get(answer.clip, {}) and answer.question in self.study.questions
+        if not known or not all(type(value) is int for value in whole) or not all(map(_is_number, numbers)):
+            raise InputError(f"{self.path}: an answer is damaged: {answer}")
+        return replace(answer, sound=bool(answer.sound))
 
     def progress(self) -> dict[int, tuple[int, int]]:
         """Return, for each rater, the number of pages with answers and of all pages."""
@@ -250,6 +261,10 @@ def _on_scale(study: Study, row: Sequence[float]) -> bool:
     if study.scale == HUNDRED:
         return all(0 <= value <= 100 and value == int(value) for value in row)
     return sorted(row) == [0, 1] or (study.ties and list(row) == [0.5, 0.5])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _pages(text: str) -> tuple[Page, ...]:

@@ -11,10 +11,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from statistics import median
 from typing import Any, TypeVar
 
 from diffposetalk.workshop.study.plan import ANCHOR, FEWEST_CHECKS, HUNDRED, PAIRS, REFERENCE, Aspect, Study
 
+FIRST_RATERS = 6
+"""Raters whose pages tell how long a study takes."""
 CHECK_EVERY = 8
 """In pairs, about one page in so many compares the reference with the anchor."""
 Item = TypeVar("Item")
@@ -168,17 +171,20 @@ class Balance:
     """Smallest and largest mean place of a system in the order of the pages: 0 first, 1 last."""
 
 
+def length(study: Study) -> tuple[int, float]:
+    """Return the most pages and the median minutes of the first raters; see `Balance`."""
+    first = [pages_for(study, rater) for rater in range(min(study.raters, FIRST_RATERS))]
+    return max(map(len, first)), _minutes(study, first)
+
+
 def balance(study: Study) -> Balance:
     """Measure the order of all planned raters. The anchor is left out of sides and places."""
     judged: Counter[tuple[tuple[str, ...], str, str, bool]] = Counter()
     shown: Counter[str] = Counter()
     first: Counter[str] = Counter()
     places: dict[str, list[float]] = {}
-    lengths, minutes = [], []
-    for rater in range(study.raters):
-        pages = pages_for(study, rater)
-        lengths.append(len(pages))
-        minutes.append(sum(_seconds(study, page) for page in pages) / 60)
+    everything = [pages_for(study, rater) for rater in range(study.raters)]
+    for pages in everything:
         for number, page in enumerate(pages):
             if ANCHOR in page.systems and study.scale != HUNDRED:
                 continue
@@ -191,8 +197,13 @@ def balance(study: Study) -> Balance:
     counts = list(judged.values())
     means = [sum(row) / len(row) for row in places.values()]
     shares = [first[system] / shown[system] for system in shown]
-    middle = sorted(minutes)[len(minutes) // 2]
-    return Balance(max(lengths), middle, min(counts), max(counts), (min(shares), max(shares)), (min(means), max(means)))
+    n_pages, minutes = max(map(len, everything)), _minutes(study, everything)
+    return Balance(n_pages, minutes, min(counts), max(counts), (min(shares), max(shares)), (min(means), max(means)))
+
+
+def _minutes(study: Study, raters: Sequence[Sequence[Page]]) -> float:
+    """Return the median time of raters, minutes."""
+    return median(sum(_seconds(study, page) for page in pages) / 60 for pages in raters)
 
 
 def _seconds(study: Study, page: Page) -> float:

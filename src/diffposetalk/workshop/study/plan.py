@@ -1,14 +1,15 @@
-"""What a study asks: its systems, clips, questions and scale. Needs the standard library alone."""
+"""What a study asks: its systems, clips, questions and scale."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
 
+from diffposetalk.config import from_dict
 from diffposetalk.errors import InputError
 
 FORMAT = 1
@@ -37,6 +38,13 @@ SOUND_ANCHORS = ("other-sound", "shifted")
 """Anchors that differ from the reference in lip sync alone."""
 MOST_ON_PAGE = 12
 """Most videos that one page rates, as in ITU-R BS.1534."""
+MOST_RATERS = 1000
+"""Most raters that can be planned; more may come."""
+MOST_SECONDS = 3600.0
+"""Longest video."""
+SHA256 = re.compile("[0-9a-f]{64}")
+PLACE = "study"
+"""Begins the messages about a study's values."""
 FEWEST_CHECKS = 2
 """A rater who was checked less often cannot be trusted, and is dropped."""
 
@@ -159,25 +167,50 @@ def read_study(text: bytes | str) -> Study:
     """Read a study from JSON.
 
     Raises:
-        InputError: the text is of another version, or lacks something; also the consent text.
-        Exception: the text is damaged; call this inside `parsing`.
+        InputError: the study is of another version, or contradicts itself; also if it has no consent text.
+        UsageError: a value is missing, unknown or of the wrong type.
+        Exception: the text is no JSON; call this inside `parsing`.
     """
     values = json.loads(text)
+    if not isinstance(values, dict):
+        raise InputError("the study is not one JSON object")
     version = values.pop("format", None)
     if version != FORMAT:
         raise InputError(f"the study has format {version!r}, this version reads {FORMAT}")
-    unknown = sorted(set(values) - {field.name for field in fields(Study)})
-    if unknown:
-        raise InputError(f"the study has an unknown key {unknown[0]!r}")
-    if not str(values["consent"]).strip():
-        raise InputError("the study has no consent text; make it again with --consent FILE")
-    tables: dict[str, Any] = {name: tuple(values[name]) for name in ("questions", "systems", "clips")}
-    tables["videos"] = {
-        clip: {name: Video(**video) for name, video in row.items()} for clip, row in values["videos"].items()
-    }
-    if values.get("style_videos"):
-        tables["style_videos"] = {clip: Video(**video) for clip, video in values["style_videos"].items()}
-    study = Study(**values | tables)
-    if study.scale not in SCALES or study.sound not in SOUNDS or not set(study.questions) <= set(QUESTIONS):
-        raise InputError("the study asks something that this version does not know")
+    study = from_dict(Study, values, PLACE)
+    for wrong, what in _faults(study):
+        if wrong:
+            raise InputError(f"{PLACE}: {what}; make the study again")
     return study
+
+
+def _faults(study: Study) -> Iterator[tuple[bool, str]]:
+    """Yield what could be wrong with a study, and whether it is."""
+    systems = {*study.systems, REFERENCE, ANCHOR}
+    yield not study.consent.strip(), "it has no consent text"
+    for name, value, known in (
+        ("scale", study.scale, SCALES),
+        ("sound", study.sound, SOUNDS),
+        ("anchor", study.anchor, (*ANCHORS, "given")),
+        ("against", study.against, (None, *systems)),
+    ):
+        yield value not in known, f"its {name} is {value!r}, which is unknown"
+    for name, items, most in (
+        ("questions", study.questions, 3),
+        ("systems", study.systems, 50),
+        ("clips", study.clips, 1000),
+    ):
+        yield not 1 <= len(set(items)) == len(items) <= most, f"its {name} must be 1 to {most} different ones"
+    yield not set(study.questions) <= set(QUESTIONS), "it asks an unknown question"
+    yield not study.aspects(), "lip sync without sound is all that it asks"
+    yield len(systems) != len(study.systems) + 2, f"a system is called {REFERENCE} or {ANCHOR}"
+    yield not 1 <= study.raters <= MOST_RATERS, f"its raters must be 1 to {MOST_RATERS}"
+    yield study.pages is not None and study.pages < 1, "its pages must be at least 1"
+    yield set(study.videos) != set(study.clips), "its videos are not those of its clips"
+    yield any(set(row) != systems for row in study.videos.values()), "a clip lacks the video of a system"
+    yield study.style_videos is not None and set(study.style_videos) != set(study.clips), "a clip lacks its style video"
+    yield not all(SHA256.fullmatch(video.sha256) for video in study.all_videos()), "the SHA-256 of a video is none"
+    yield (
+        not all(0 <= video.seconds <= MOST_SECONDS for video in study.all_videos()),
+        "the length of a video is impossible",
+    )

@@ -1,7 +1,4 @@
-"""The one file of a study: a zip that Python runs. It holds the study, its videos, and the modules that serve it.
-
-Needs the standard library alone.
-"""
+"""The one file of a study: a zip that Python runs. It holds the study, its videos, and the modules that serve it."""
 
 from __future__ import annotations
 

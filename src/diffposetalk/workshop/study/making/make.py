@@ -17,7 +17,7 @@ from diffposetalk.files.parsing import parsing
 from diffposetalk.progress import Progress
 from diffposetalk.workshop.study.design import Balance, balance, enough_checks
 from diffposetalk.workshop.study.making.encode import encode, encode_anchor
-from diffposetalk.workshop.study.making.sources import Source, Sources, gather
+from diffposetalk.workshop.study.making.sources import Source, Sources, check_length, gather
 from diffposetalk.workshop.study.making.write import write_study
 from diffposetalk.workshop.study.plan import (
     ANCHOR,
@@ -136,6 +136,8 @@ def make_study(
         videos: dict[str, dict[str, Video]] = {}
         for number, clip in enumerate(clips):
             videos[clip] = {name: shelf.add(sources[name][clip]) for name in folders}
+            for name, video in videos[clip].items():
+                check_length(sources[name][clip], video.seconds, videos[clip][REFERENCE].seconds)
             if made_anchor:
                 other = sources[REFERENCE][clips[(number + 1) % len(clips)]]
                 videos[clip][ANCHOR] = shelf.add_anchor(options.anchor, sources[REFERENCE][clip], other)
@@ -170,6 +172,8 @@ def _check(options: StudyOptions, systems: Mapping[str, object], style_reference
     """Refuse options that contradict each other."""
     if not systems:
         raise UsageError("name at least one system: --system NAME=FOLDER")
+    if not options.questions:
+        raise UsageError("--questions names no question")
     repeated = [question for question in options.questions if options.questions.count(question) > 1]
     if repeated:
         raise UsageError(f"--questions names {repeated[0]!r} twice")

@@ -128,11 +128,21 @@ def _compare(clip: str, row: dict[str, Source]) -> None:
     hashes: dict[str, str] = {}
     for name, source in row.items():
         one, other = source.info.duration, reference.info.duration
-        if one is not None and other is not None and abs(one - other) > LENGTH_TOLERANCE_S:
-            raise InputError(
-                f"{source.path}: lasts {one:.2f} s, the reference of this clip {other:.2f} s; all videos of a clip "
-                f"must have the same length (within {LENGTH_TOLERANCE_S:g} s)"
-            )
+        if one is not None and other is not None:
+            check_length(source, one, other)
         if source.sha256 in hashes:
             raise InputError(f"{source.path}: {name} and {hashes[source.sha256]} have the same video for {clip!r}")
         hashes[source.sha256] = name
+
+
+def check_length(source: Source, seconds: float, reference_seconds: float) -> None:
+    """Check that a video is as long as the reference of its clip.
+
+    Raises:
+        InputError: the lengths differ by more than `LENGTH_TOLERANCE_S`.
+    """
+    if abs(seconds - reference_seconds) > LENGTH_TOLERANCE_S:
+        raise InputError(
+            f"{source.path}: lasts {seconds:.2f} s, the reference of this clip {reference_seconds:.2f} s; all videos of a "
+            f"clip must have the same length (within {LENGTH_TOLERANCE_S:g} s)"
+        )

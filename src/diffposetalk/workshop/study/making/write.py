@@ -14,6 +14,7 @@ from diffposetalk.workshop.study.study_file import PLAN
 
 SERVING = (
     "__init__.py",
+    "config.py",
     "errors.py",
     "files/__init__.py",
     "files/parsing.py",

@@ -18,7 +18,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from diffposetalk.workshop.study.answers import Answers, Rater, RefusedError
-from diffposetalk.workshop.study.design import Page, balance
+from diffposetalk.workshop.study.design import Page, length
 from diffposetalk.workshop.study.plan import FIVE, HUNDRED, PAIRS, Video
 from diffposetalk.workshop.study.serving.ranges import requested_range
 from diffposetalk.workshop.study.serving.texts import Texts
@@ -68,8 +68,8 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        spread = balance(file.study)
-        self._n_pages, self._minutes = spread.pages, max(1, math.ceil(spread.minutes))
+        self._n_pages, minutes = length(file.study)
+        self._minutes = max(1, math.ceil(minutes))
 
     def _fill(self, template: str, status: int = 200, **values: object) -> HTMLResponse:
         common = {"t": self.texts, "root": self.root, "title": self.study.title}

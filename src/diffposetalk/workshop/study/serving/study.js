@@ -11,6 +11,7 @@ const fill = (text, name) => text.replace("{name}", name);
 let queue = []; // players that play after the present one
 let replays = 0;
 let sending = false;
+let pointing = false; // whether the mouse or a finger moved the focus, not the keyboard
 
 function Player(figure) {
   this.figure = figure;
@@ -22,6 +23,7 @@ function Player(figure) {
   this.done = false;
   this.button.addEventListener("click", () => {
     queue = [];
+    if (pointing) this.button.blur(); // so that Space and Enter keep their meaning
     this.toggle();
   });
   this.video.addEventListener("play", () => this.show(true));
@@ -109,8 +111,8 @@ const complete = () => fieldsets.every(answered) && sliders.every((slider) => sl
 
 // The question that a digit answers: the one that the keyboard is on, else the first without answer.
 function current() {
-  const focused = document.querySelector("fieldset :focus-visible");
-  return focused?.closest("fieldset") || fieldsets.find((fieldset) => !answered(fieldset)) || fieldsets[fieldsets.length - 1];
+  const focused = pointing ? null : document.activeElement?.closest("fieldset");
+  return focused || fieldsets.find((fieldset) => !answered(fieldset)) || fieldsets[fieldsets.length - 1];
 }
 
 function update() {
@@ -226,7 +228,9 @@ form.addEventListener("focusin", update);
 for (const slider of sliders)
   for (const kind of ["input", "pointerup"]) slider.addEventListener(kind, () => !slider.disabled && moved(slider));
 
+document.addEventListener("pointerdown", () => (pointing = true), true);
 document.addEventListener("keydown", (event) => {
+  if (event.key === "Tab") pointing = false;
   if (event.altKey || event.ctrlKey || event.metaKey || sending) return;
   const target = event.target;
   const onButton = target.closest("button, summary, a") !== null;
