@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +105,6 @@ def test_a_state_of_other_arguments_or_a_damaged_one_is_refused(tiny: Talker) ->
         tiny.stream(state=state | {"format_version": np.int64(99)}, **QUICK)
     with pytest.raises(InputError, match="mels"):
         tiny.stream(state=state | {"hops.mels": np.zeros((3, 4))}, **QUICK)
-    buffer = io.BytesIO()
-    np.savez(buffer, **state)
 
 
 def test_reset_begins_again(tiny: Talker) -> None:
@@ -190,6 +187,47 @@ def test_minutes_of_silence_stay_finite_and_small(tiny: Talker) -> None:
 def test_wrong_arguments_are_refused(tiny: Talker, wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         tiny.stream(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_hop_is_the_step_of_offline_generation(tiny: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With windows of 4 s and the same noise, hops make the motion of `Talker.generate`."""
+    from diffposetalk.diffusion.samplers import generators_of, standard_normal
+    from diffposetalk.generate import hops, stream
+
+    sound = noise(8.5)
+    offline = tiny.generate(sound, sample_rate=16000, **QUICK, seed=3)
+    generators = generators_of(3, 1)
+    monkeypatch.setattr(hops, "frame_noise", lambda seed, first, n, dim: standard_normal((1, n, dim), generators)[0])
+    monkeypatch.setattr(stream, "hop_sizes", lambda *_: hops.HopSizes(hop=100, ahead=6, known=0, window=100))
+    monkeypatch.setattr("diffposetalk.generate.talker.hop_sizes", stream.hop_sizes)
+    streamed = joined(collected(tiny.stream(**QUICK, seed=3), sound))
+    assert len(streamed) == 200
+    np.testing.assert_allclose(streamed.expression, offline.expression[:200], atol=1e-4)
+    np.testing.assert_allclose(streamed.head_pose, offline.head_pose[:200], atol=1e-4)
+
+
+def test_loudness_does_not_matter_once_it_is_known(talker: Talker, sample_path: Path) -> None:
+    sound = Speech.load(sample_path).samples
+    normal, quiet = (
+        joined([talker.stream(steps=4, hop_ms=160).feed(gain * sound)]).channel("jawOpen")[50:] for gain in (1.0, 0.2)
+    )
+    assert np.corrcoef(normal, quiet)[0, 1] > 0.9
+    assert quiet.std() == pytest.approx(normal.std(), rel=0.2)
+
+
+@pytest.mark.slow
+def test_an_hour_of_sound_neither_grows_nor_drifts(tiny: Talker) -> None:
+    stream = tiny.stream(hop_ms=1000, steps=1)
+    turn = np.concatenate([noise(20), np.zeros(16000 * 40, np.float32)])
+    sizes, spreads = [], []
+    for _ in range(60):
+        chunk = stream.feed(turn)
+        assert chunk is not None
+        sizes.append(sum(value.nbytes for value in stream.state().values()))
+        spreads.append(float(chunk.motion.expression.std()))
+    assert stream.position_s == pytest.approx(3600, abs=2)
+    assert len(set(sizes[2:])) == 1
+    assert np.mean(spreads[-10:]) == pytest.approx(np.mean(spreads[5:15]), rel=0.05)
 
 
 def test_the_bundled_model_speaks_and_rests(talker: Talker, speech: Speech) -> None:

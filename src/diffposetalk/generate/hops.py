@@ -24,7 +24,7 @@ import numpy as np
 
 from diffposetalk.diffusion.samplers import endless_noise, generators_of
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.generate.window import fading, sample_window
+from diffposetalk.generate.window import continued, join_fades, sample_window
 from diffposetalk.model.configs import SpeechEncoderConfig
 from diffposetalk.model.frames import FRAME_SAMPLES, LOOKAHEAD, MELS_PER_FRAME, OVERLAP, SILENCE
 from diffposetalk.model.networks import WindowInput, arrays_of
@@ -125,7 +125,6 @@ class Hopper:
         style: np.ndarray | None,
         person: np.ndarray | None,
         initial_noise: np.ndarray,
-        fade_frames: np.ndarray,
     ) -> None:
         """Prepare the networks for short windows.
 
@@ -137,7 +136,6 @@ class Hopper:
             style: ``(S,)`` style vector; None for the learned null style.
             person: ``(I,)`` identity; None where the model does not use it.
             initial_noise: ``(D,)`` standard deviation of the initial noise.
-            fade_frames: ``(D,)`` frames over which a correction of the new frames fades out.
 
         Raises:
             UsageError: the model's speech encoder cannot stream, or the lengths do not fit the model.
@@ -147,7 +145,8 @@ class Hopper:
             raise UsageError(f"the model {config.name!r} hears whole sentences and cannot stream; use lite")
         self.context = config.denoiser.context
         longest = config.denoiser.window
-        shortest = self.context + sizes.known + sizes.hop
+        kept = self.context + sizes.known
+        shortest = max(sizes.known, kept - 1 if sizes.hop < kept else 0) + sizes.hop
         if not shortest <= sizes.window <= longest:
             raise UsageError(f"a window for streaming must have {shortest} to {longest} frames, not {sizes.window}")
         self.encoder = OnnxSpeechEncoder(config.speech_encoder, arrays_of(model.speech_encoder))
@@ -157,7 +156,7 @@ class Hopper:
         self.style = None if style is None else style[None]
         self.person = None if person is None else person[None]
         self.initial_noise = initial_noise
-        self.fade = np.stack([fading(sizes.window, int(n)) for n in fade_frames], -1)
+        self.fade = join_fades(model.space, sizes.window)
 
     @property
     def space(self) -> MotionSpace:
@@ -250,7 +249,7 @@ class Hopper:
         def keep_known(window: np.ndarray) -> np.ndarray:
             """Put the known frames in their places, and shift the frames after them so that they go on from there."""
             if not n_known:
-                return window
+                return window if previous_motion is None else continued(window, previous_motion, self.fade)
             shift = known[:, -1] - window[:, n_known - 1]
             rest = window[:, n_known:] + shift[:, None] * self.fade[1 : 1 + self.sizes.window - n_known]
             return np.concatenate([known, rest], 1)

@@ -45,10 +45,6 @@ NEW_FRAMES = 20
 """Frames of a window after them, as a rule: the hop's and those planned."""
 EASE_FRAMES = 8
 """Frames of an interruption, in which the face comes to rest (0.32 s)."""
-FADE_FRAMES = {"head_pose": 30}
-"""Frames over which a correction of new frames fades out, by part of the motion."""
-FADE_FACE = 5
-"""The same for all other parts."""
 STATE_FORMAT = 1
 """Format version of saved states."""
 _NUMBERS = ("hop", "ahead", "known", "window")
@@ -326,9 +322,5 @@ def stream_hopper(
         raise UsageError(
             "a stream cannot leave out sound that is not speech, which takes 0.4 s more; choose non_speech='move'"
         )
-    fade = np.full(model.space.dim, FADE_FACE)
-    for part, n_frames in FADE_FRAMES.items():
-        if part in model.space.parts:
-            fade[model.space.parts[part]] = n_frames
     vector = None if style is None else style.vector
-    return Hopper(model, schedule, options, sizes, vector, person, initial_noise, fade)
+    return Hopper(model, schedule, options, sizes, vector, person, initial_noise)

@@ -18,7 +18,7 @@ from diffposetalk.generate.script_of import TranscriptSource, script_of
 from diffposetalk.generate.speech_of import SpeechSource, SpeechStream, speech_of, warn_of_non_speech
 from diffposetalk.generate.stream import HOP_MS, LOOKAHEAD_MS, Stream, hop_sizes, stream_hopper
 from diffposetalk.generate.style_of import StyleSource, style_of
-from diffposetalk.generate.window import WindowSampler, fading, windows_of_features
+from diffposetalk.generate.window import WindowSampler, join_fades, windows_of_features
 from diffposetalk.model.checkpoint import Model
 from diffposetalk.model.frames import FRAME_SAMPLES
 from diffposetalk.model.style_reader import StyleReader
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
 
 DEFAULT_STYLE = "neutral"
 """Preset that is used if no style is given."""
-JOIN_FRAMES = {"head_pose": 30}
-"""Frames over which the shift at the start of a window fades out (see `window.continued`), by part of the motion."""
-JOIN_FACE = 5
-"""The same for all other parts."""
 
 
 class Talker:
@@ -57,9 +53,7 @@ class Talker:
             ],
             np.float32,
         )
-        self._join = np.zeros((model.config.denoiser.window, model.space.dim), np.float32)
-        for part, columns in model.space.parts.items():
-            self._join[:, columns] = fading(len(self._join), JOIN_FRAMES.get(part, JOIN_FACE))[:, None]
+        self._join = join_fades(model.space, model.config.denoiser.window)
 
     def __repr__(self) -> str:
         presets = f"styles {', '.join(self.presets)}" if self.presets else "no preset styles"

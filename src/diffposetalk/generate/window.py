@@ -17,6 +17,12 @@ from diffposetalk.model.checkpoint import Model
 from diffposetalk.model.configs import Padding
 from diffposetalk.model.frames import FRAME_SAMPLES
 from diffposetalk.model.networks import SpeechNetwork, WindowInput, to_numpy
+from diffposetalk.motion import MotionSpace
+
+JOIN_FRAMES = {"head_pose": 30}
+"""Frames over which the shift at the start of a window fades out (see `continued`), by part of the motion."""
+JOIN_FACE = 5
+"""The same for all other parts."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +198,14 @@ def continued(window: Array, previous: Array, fade: Array) -> Array:
     """
     expected = previous[:, -1] + 0.9 * (previous[:, -1] - previous[:, -2])
     return window + (expected - window[:, 0])[:, None] * fade
+
+
+def join_fades(space: MotionSpace, n_frames: int) -> np.ndarray:
+    """Return the share of the shift in each frame after a join, for `continued`: ``(n_frames, D)``."""
+    fades = np.zeros((n_frames, space.dim), np.float32)
+    for part, columns in space.parts.items():
+        fades[:, columns] = fading(n_frames, JOIN_FRAMES.get(part, JOIN_FACE))[:, None]
+    return fades
 
 
 def fading(n_frames: int, fade_frames: int) -> np.ndarray:
