@@ -157,6 +157,11 @@ class SyncedStream:
             return []  # it is at rest
         return self._rest(frame)
 
+    def change_rate(self, rate: int) -> None:
+        """Take sound at another rate from now on, between two utterances; positions then count its samples."""
+        assert self._n_heard == 0, "the rate cannot change within an utterance"
+        self.rate = rate
+
     def reset(self) -> None:
         """Forget everything; the clock begins at 0."""
         self._stream.reset()
