@@ -79,6 +79,7 @@ READERS = {
         _row("model", "model.checkpoint", "safetensors", "case.safetensors", lambda: [models.model_files()[0]], reading.model),
         _row("stylereader", "model.style_reader", "safetensors", "case.safetensors", lambda: [models.model_files()[1]],
              reading.style_model),
+        _row("baseline", "workshop.baselines.model", "safetensors", "case.safetensors", models.baselines, reading.baseline),
         _row("info_st", "cli.commands.info", "safetensors", "case.safetensors",
              lambda: [models.style(), *models.model_files()], reading.info),
         _row("pt", "released_weights.files files.pickles.scan", "checkpoint", "case.pt",

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Shape = Sequence[int]
-COUNTS = ("n_layers", "num_hidden_layers", "num_adapter_layers", "num_feat_extract_layers")
+COUNTS = ("n_layers", "num_hidden_layers", "num_adapter_layers", "num_feat_extract_layers", "n_blocks")
 """Names of settings that count layers; each layer has weights of its own."""
 LARGEST_SETTING = 100_000
 """No setting of a network is larger than this, or than the number of values in its weights."""

@@ -22,6 +22,38 @@ def model_files() -> tuple[bytes, bytes]:
     return written(model.save, "a.safetensors"), written(encoder.save, "a.safetensors")
 
 
+@functools.cache
+def baselines() -> list[bytes]:
+    """Two baselines, both tiny: one with one-hot styles, one with a style encoder."""
+    import torch
+
+    from diffposetalk.workshop.baselines.artalk import ArTalkConfig
+    from diffposetalk.workshop.baselines.faceformer import FaceFormerConfig
+    from diffposetalk.workshop.baselines.kinds import build_baseline
+    from diffposetalk.workshop.baselines.model import BaselineConfig, BaselineModel, widths_of
+    from diffposetalk.workshop.baselines.styles import TrainingSpeakers
+
+    model = helper("conftest").build_tiny_model()
+    space, speech, style = model.space, model.speech_encoder, model.style_encoder
+    speakers = TrainingSpeakers(("Ann", "Bob"), np.zeros((2, 3 * space.dim), np.float32))
+    made = []
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        for config, *styles in (
+            (FaceFormerConfig(dim=16), None, speakers, None),
+            (
+                ArTalkConfig(dim=16, n_bits=4, scales=(1, 5), context=2, n_layers=1),
+                style,
+                None,
+                np.zeros(16, np.float32),
+            ),
+        ):
+            network = build_baseline(config, widths_of(config, space, speech.config, 2, 16))
+            parts = BaselineConfig("tiny", config, speech.config, styles[0].config if styles[0] else None)
+            made.append(written(BaselineModel(parts, space, network, speech, *styles).save, "a.safetensors"))
+    return made
+
+
 def style() -> bytes:
     """A style."""
     from diffposetalk.style import Style

@@ -26,6 +26,9 @@ from diffposetalk.workshop.baselines.network import Baseline, Batch, StageName, 
 from diffposetalk.workshop.baselines.temporal import TemporalNetwork
 from diffposetalk.workshop.train.losses import masked_mean
 
+MOST_TOKENS = 4000
+"""Most tokens of a window; every token looks at every other."""
+
 
 @dataclass(frozen=True)
 class ArTalkConfig:
@@ -54,6 +57,8 @@ class ArTalkConfig:
         check_heads("ArTalk", self.dim, self.n_heads)
         if not self.scales or list(self.scales) != sorted(set(self.scales)) or self.scales[0] < 1:
             raise UsageError(f"artalk: scales must be whole numbers that rise from at least 1, got {self.scales}")
+        if self.context < 0 or self.context + sum(self.scales) > MOST_TOKENS:
+            raise UsageError(f"artalk: context and scales are more than {MOST_TOKENS} tokens together")
 
 
 class ScaleCodes(nn.Module):

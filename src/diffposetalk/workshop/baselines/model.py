@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from diffposetalk.workshop.train.lite.frozen import log_mels
 
 KIND = "diffposetalk.baseline"
 """Kind of file, in the header."""
+PARTS = ("network", "speech_encoder", "style_encoder")
+"""Networks of a file; the beginnings of their weights' names."""
 FORMAT = 1
 """Format version, in the header. Newer versions are refused."""
 
@@ -95,10 +97,12 @@ class BaselineModel:
             return torch.zeros(0)
         if self.style_encoder is not None:
             if source is None:
-                assert self.mean_style is not None
+                if self.mean_style is None:
+                    raise ModelError(f"{self.config.name} has no mean style; give a reference motion")
                 return torch.from_numpy(self.mean_style)
             return torch.from_numpy(style_of(source, StyleReader(self.style_encoder, self.space), {}).vector)
-        assert self.speakers is not None
+        if self.speakers is None:
+            raise ModelError(f"{self.config.name} has lost the speakers of its training; train it again")
         if isinstance(source, str | Path) and Path(source).exists():
             from diffposetalk.exchange import load_motion
 
@@ -176,36 +180,50 @@ def _loaded(path: str | Path) -> BaselineModel:
     settings = header_table(path, header, "config")
     shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     check_sizes(settings, shapes, path)
+    speakers = header_lines(path, header, "speakers")
+    of_part = {
+        name: {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+        for name in PARTS
+    }
     try:
         config = from_dict(BaselineConfig, settings, f"{path}: config")
         space = MotionSpace.from_dict(header_table(path, header, "motion_space"))
-        parts = _built(config, space, header_lines(path, header, "speakers"))
+        part_shapes = {name: {key: tuple(value.shape) for key, value in part.items()} for name, part in of_part.items()}
+        check_shapes(lambda: _built(config, space, len(speakers)), part_shapes, path)
+        parts = _built(config, space, len(speakers))
+        one_hot = _speakers(speakers, tensors, space)
     except DiffPoseTalkError as error:
         raise ModelError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
-    of_part = {
-        name: {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
-        for name in parts
-    }
-    check_shapes(lambda: parts, {n: {k: tuple(v.shape) for k, v in of_part[n].items()} for n in parts}, path)
     for name, part in parts.items():
         load_weights(part, of_part[name], path)
         part.eval().requires_grad_(False)
-    speakers = header_lines(path, header, "speakers")
     return BaselineModel(
         config,
         space,
         parts["network"],
         parts["speech_encoder"],
         parts.get("style_encoder"),
-        TrainingSpeakers(speakers, tensors["speakers.statistics"].numpy()) if speakers else None,
+        one_hot,
         tensors["mean_style"].numpy() if "mean_style" in tensors else None,
         header_lines(path, header, "sources"),
     )
 
 
-def _built(config: BaselineConfig, space: MotionSpace, speakers: tuple[str, ...]) -> dict[str, Any]:
+def _speakers(names: tuple[str, ...], tensors: Mapping[str, Tensor], space: MotionSpace) -> TrainingSpeakers | None:
+    """Return the one-hot styles of a file; None where it has none."""
+    if not names:
+        return None
+    statistics = tensors.get("speakers.statistics", torch.empty(0))
+    if statistics.shape != (len(names), 3 * space.dim):
+        raise ModelError(
+            f"its statistics of speakers are {tuple(statistics.shape)}, expected ({len(names)}, {3 * space.dim})"
+        )
+    return TrainingSpeakers(names, statistics.float().numpy())
+
+
+def _built(config: BaselineConfig, space: MotionSpace, n_speakers: int) -> dict[str, Any]:
     style_dim = config.style_encoder.dim if config.style_encoder else 0
-    widths = widths_of(config.network, space, config.speech_encoder, len(speakers), style_dim)
+    widths = widths_of(config.network, space, config.speech_encoder, n_speakers, style_dim)
     parts: dict[str, Any] = {
         "network": build_baseline(config.network, widths),
         "speech_encoder": SpeechEncoder(config.speech_encoder),
