@@ -103,6 +103,9 @@ def test_a_state_of_other_arguments_or_a_damaged_one_is_refused(tiny: Talker) ->
             tiny.stream(state={key: value for key, value in state.items() if key != name}, **QUICK)
     with pytest.raises(InputError, match="newer"):
         tiny.stream(state=state | {"format_version": np.int64(99)}, **QUICK)
+    for name, value in (("n_done", np.array(99)), ("features", np.zeros((5, 16))), ("mean_weight", np.array(0.0))):
+        with pytest.raises(InputError, match="state of a stream"):
+            tiny.stream(state=state | {f"hops.{name}": value}, **QUICK)
     with pytest.raises(InputError, match="mels"):
         tiny.stream(state=state | {"hops.mels": np.zeros((3, 4))}, **QUICK)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -275,6 +276,22 @@ def test_the_command(tiny_model: Model, tmp_path: Path, sample_path: Path) -> No
     assert result["seconds"] >= 0.9 and result["frames"] == sum(result["sent"].values()) > 10
     assert len(listener.arrivals) == result["frames"]
     listener.socket.close()
+
+
+def test_ctrl_c_is_the_usual_end(tiny_model: Model, tmp_path: Path) -> None:
+    tiny_model.save(tmp_path / "tiny.safetensors")
+    words = f"live --stdin --model {tmp_path / 'tiny.safetensors'} --to livelink://127.0.0.1:9"
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "diffposetalk", *words.split()],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert "stop with Ctrl-C" in process.stdout.readline()
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    out, error = process.communicate(timeout=60)
+    assert process.returncode == 0, error
+    assert "faces" in out and "Traceback" not in error
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,24 @@ class Hopper:
             features=np.zeros((0, self.encoder.config.dim), np.float32),
         )
 
+    def resumed(self, arrays: Mapping[str, np.ndarray]) -> HopState:
+        """Return the state that `HopState.arrays` made.
+
+        Raises:
+            InputError: it is damaged, or of another model.
+        """
+        state = HopState.of(arrays, self.start())
+        memory = self.encoder.config.memory
+        n_heard, surplus = divmod(state.mels.shape[1], MELS_PER_FRAME)
+        n_motion, n_features = len(state.motion), len(state.features)
+        if (
+            surplus or not memory <= n_heard < memory + self.sizes.hop + self.sizes.ahead
+            or not n_motion <= min(state.n_done, KEPT_FRAMES) or n_features != min(self.kept, n_motion)
+            or (n_motion < state.n_done and n_motion < self.kept) or not state.mean_weight > 0
+        ):  # fmt: skip
+            raise InputError("state of a stream: its lengths do not fit together; it is damaged, or of another model")
+        return state
+
     def n_samples_wanted(self, state: HopState) -> int:
         """Return how many samples at 16 kHz the next hop takes: of its own frames and of the look-ahead, as far as missing."""
         n_heard = state.mels.shape[1] // MELS_PER_FRAME - self.encoder.config.memory

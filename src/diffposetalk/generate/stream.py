@@ -22,7 +22,7 @@ import numpy as np
 
 from diffposetalk.diffusion.guidance import is_number
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.generate.hops import Hopper, HopSizes, HopState
+from diffposetalk.generate.hops import Hopper, HopSizes
 from diffposetalk.generate.packets import Packets
 from diffposetalk.model.frames import FRAME_SAMPLES
 from diffposetalk.motion import Motion
@@ -243,7 +243,7 @@ class Stream:
             return {key.removeprefix(name): value for key, value in state.items() if key.startswith(name)}
 
         self._packets = Packets.of(part("packets."))
-        self._hops = HopState.of(part("hops."), self._hopper.start())
+        self._hops = self._hopper.resumed(part("hops."))
         self._heard, self._finished = heard, finished
 
     def _hops_of_waiting(self) -> Iterator[np.ndarray]:

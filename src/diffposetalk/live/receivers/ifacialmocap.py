@@ -13,6 +13,7 @@ Source: https://www.ifacialmocap.com/for-developer/
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 
 import numpy as np
 
@@ -59,28 +60,7 @@ def line(face: Face, number: int = 0, version: int = 1) -> str:
     return "".join(f"{name}{sign}{value}|" for name, value in zip(NAMES, percent)) + f"={turns}"
 
 
-class IFacialMocap:
-    """Sends faces as the app does."""
-
-    def __init__(self, address: Address) -> None:
-        """Open the socket.
-
-        Raises:
-            OSError: the host is unknown.
-        """
-        self._version, self._number = int(address.options["version"]), 0
-        self._socket = Datagrams(address.host, address.port)
-
-    def send(self, face: Face) -> None:
-        """Send a face."""
-        self._socket.send(line(face, self._number, self._version).encode("ascii"))
-        self._number += 1
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-
-def open_receiver(address: Address, notify: Callable[[str], object]) -> IFacialMocap:
-    """Begin to send."""
-    return IFacialMocap(address)
+def open_receiver(address: Address, notify: Callable[[str], object]) -> Datagrams:
+    """Begin to send, as the app does."""
+    numbers, version = count(), int(address.options["version"])
+    return Datagrams(address, lambda face: [line(face, next(numbers), version).encode("ascii")])

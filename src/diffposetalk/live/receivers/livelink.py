@@ -57,34 +57,15 @@ def packet(face: Face, name: str, device: str, head_unit: str = "rad") -> bytes:
     ])  # fmt: skip
 
 
-class LiveLink:
-    """Sends faces as one subject."""
+def open_receiver(address: Address, notify: Callable[[str], object]) -> Datagrams:
+    """Begin to send faces as one subject.
 
-    def __init__(self, address: Address) -> None:
-        """Open the socket.
-
-        Raises:
-            UsageError: the name or the id cannot be sent.
-            OSError: the host is unknown.
-        """
-        self._name = address.options.get("name", NAME)
-        if not 0 < len(self._name.encode()) <= LONGEST_NAME:
-            raise UsageError(f"--to {address}: the name must have 1 to {LONGEST_NAME} bytes")
-        self._device = address.options.get("id", str(uuid.uuid4()).upper())
-        if len(self._device) != 36 or not self._device.isascii():
-            raise UsageError(f"--to {address}: the id must have 36 letters, such as {uuid.uuid4()}")
-        self._unit = address.options["head"]
-        self._socket = Datagrams(address.host, address.port)
-
-    def send(self, face: Face) -> None:
-        """Send a face."""
-        self._socket.send(packet(face, self._name, self._device, self._unit))
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-
-def open_receiver(address: Address, notify: Callable[[str], object]) -> LiveLink:
-    """Begin to send."""
-    return LiveLink(address)
+    Raises:
+        UsageError: the name or the id cannot be sent.
+    """
+    name, device = address.options.get("name", NAME), address.options.get("id", str(uuid.uuid4()).upper())
+    if not 0 < len(name.encode()) <= LONGEST_NAME:
+        raise UsageError(f"--to {address}: the name must have 1 to {LONGEST_NAME} bytes")
+    if len(device) != 36 or not device.isascii():
+        raise UsageError(f"--to {address}: the id must have 36 letters, such as {uuid.uuid4()}")
+    return Datagrams(address, lambda face: [packet(face, name, device, address.options["head"])])

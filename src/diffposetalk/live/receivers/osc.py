@@ -81,28 +81,7 @@ def messages(face: Face, names: str = "vrchat", prefix: str | None = None) -> It
         yield f"{before}/head", (), tuple(face.angles.tolist())
 
 
-class Osc:
-    """Sends faces by name."""
-
-    def __init__(self, address: Address) -> None:
-        """Open the socket.
-
-        Raises:
-            OSError: the host is unknown.
-        """
-        self._names, self._prefix = address.options["names"], address.options.get("prefix")
-        self._socket = Datagrams(address.host, address.port)
-
-    def send(self, face: Face) -> None:
-        """Send a face."""
-        for bundle in bundles(messages(face, self._names, self._prefix)):
-            self._socket.send(bundle)
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-
-def open_receiver(address: Address, notify: Callable[[str], object]) -> Osc:
+def open_receiver(address: Address, notify: Callable[[str], object]) -> Datagrams:
     """Begin to send."""
-    return Osc(address)
+    names, prefix = address.options["names"], address.options.get("prefix")
+    return Datagrams(address, lambda face: bundles(messages(face, names, prefix)))

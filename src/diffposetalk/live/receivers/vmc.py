@@ -52,28 +52,6 @@ def messages(face: Face, names: str = "both") -> Iterator[Message]:
     yield "/VMC/Ext/Blend/Apply", (), ()
 
 
-class Vmc:
-    """Sends faces to a Marionette."""
-
-    def __init__(self, address: Address) -> None:
-        """Open the socket.
-
-        Raises:
-            OSError: the host is unknown.
-        """
-        self._names = address.options["names"]
-        self._socket = Datagrams(address.host, address.port)
-
-    def send(self, face: Face) -> None:
-        """Send a face."""
-        for bundle in bundles(messages(face, self._names)):
-            self._socket.send(bundle)
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._socket.close()
-
-
-def open_receiver(address: Address, notify: Callable[[str], object]) -> Vmc:
-    """Begin to send."""
-    return Vmc(address)
+def open_receiver(address: Address, notify: Callable[[str], object]) -> Datagrams:
+    """Begin to send to a Marionette."""
+    return Datagrams(address, lambda face: bundles(messages(face, address.options["names"])))

@@ -107,7 +107,12 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         console.say(f"{', '.join(map(str, addresses))}: {args.fps:g} faces a second; stop with Ctrl-C")
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
         performance.run(args.seconds)
-    return performance.summary.to_dict() | {"sent": outputs.sent}
+    result = performance.summary.to_dict() | {"sent": outputs.sent}
+    console.say(
+        f"{result['seconds']:g} s, {result['frames']} faces; a hop took {result['hop_p50_ms']:g} ms "
+        f"(99 %: {result['hop_p99_ms']:g} ms) and came too late {result['late']} times"
+    )
+    return result
 
 
 def _source(args: argparse.Namespace, console: Console) -> Source:
