@@ -1,1 +1,1 @@
-"""Motion while somebody speaks: the server, its clients, and plugins for voice agents."""
+"""Motion while somebody speaks: sent to other programs, served over a WebSocket, and in voice agents."""

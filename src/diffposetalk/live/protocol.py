@@ -48,7 +48,7 @@ N_VALUES = 55
 
 CLOSED = {
     "bad-message": 4400, "bad-token": 4401, "unknown-session": 4404, "idle": 4408, "taken-over": 4409,
-    "too-many-messages": 4429, "failed": 4500, "full": 4503, "slow-reader": 4508,
+    "too-many-messages": 4429, "failed": 4500, "full": 4503,
 }  # fmt: skip
 """Code of an error -> code with which the WebSocket is closed. Other errors leave it open."""
 
