@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[1]
 PAGES = {page.name: page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))}
 
 IMPORTS_ONLY = {
+    ("live-protocol.md", 0): "needs a server; tests/live uses the client",
+    ("live-protocol.md", 1): "tests/live/test_protocol_page.py runs it on chunks",
     ("released-weights.md", 0): "needs the authors' checkpoint",
     ("retargeting.md", 1): "needs heads that the reader fetches",
 }
