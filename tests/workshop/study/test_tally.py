@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,14 @@ def test_careless_raters_are_dropped(scale: str) -> None:
     assert all(re.match(r"failed \d+ of \d+ checks", verdict.reason) for verdict in result.verdicts if not verdict.kept)
 
 
+def test_a_habit_of_choosing_the_left_is_told() -> None:
+    study = plan(PAIRS, 2, 6)
+    answers = simulate(study, 4, by_strength)
+    assert 0.35 < count(study, answers, 4, 4).left_share < 0.65
+    left = [replace(row, value=1.0 - row.slot) if ANCHOR not in row.system else row for row in answers]
+    assert count(study, left, 4, 4, most_failed=1.0).left_share > 0.85
+
+
 def test_a_rater_who_left_before_two_checks_is_dropped_with_the_reason() -> None:
     study = plan(PAIRS, 3, 6, raters=24)
     full = simulate(study, 2, by_strength)
@@ -174,10 +183,10 @@ def test_reports(scale: str, tmp_path: Path) -> None:
     for path in paths:
         write(result, path, paths)
     page = paths[0].read_text()
-    assert "<b>" not in re.sub(r"<div><b>\d+</b>", "", page) and "Faces | &lt;b&gt;" in page and "<svg" in page
+    assert "<b>" not in re.sub(r"<div><b>\d+%?</b>", "", page) and "Faces | &lt;b&gt;" in page and "<svg" in page
     assert not re.search(r'(?:src|href)="(?!data:|#)', page)
     text = paths[1].read_text()
-    assert "report.svg" in text and result.rule in text and "natural, without sound" in text
+    assert "report.svg" in text and result.rule in text and "naturalness, without sound" in text
     assert text.startswith(as_text(result).splitlines()[0]) and "Faces / <b>" in text
     rows = list(csv.DictReader(paths[3].open()))
     assert tuple(rows[0]) == COLUMNS and len(rows) == len(result.answers)

@@ -23,13 +23,15 @@ KIND = "file of answers"
 """Name of the files in messages."""
 WAIT_S = 30.0
 """Longest wait for another rater's write, seconds."""
+LEFT_S = 3600.0
+"""A rater who has seen no new page for so long has left; the next one gets the same pages, so that orders stay balanced."""
 EARLY = 0.9
 """Share of a page's longest video that must have passed before its answer is taken."""
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS study (identity TEXT NOT NULL, made_at REAL NOT NULL);
 CREATE TABLE IF NOT EXISTS raters (
-    token TEXT PRIMARY KEY, number INTEGER UNIQUE NOT NULL, request TEXT UNIQUE NOT NULL, consented_at REAL NOT NULL,
-    consent_sha256 TEXT NOT NULL, pages TEXT NOT NULL, finished_at REAL);
+    token TEXT PRIMARY KEY, number INTEGER UNIQUE NOT NULL, row INTEGER NOT NULL, request TEXT UNIQUE NOT NULL,
+    consented_at REAL NOT NULL, consent_sha256 TEXT NOT NULL, pages TEXT NOT NULL, finished_at REAL);
 CREATE TABLE IF NOT EXISTS shown (rater INTEGER, page INTEGER, at REAL NOT NULL, PRIMARY KEY (rater, page));
 CREATE TABLE IF NOT EXISTS answers (
     rater INTEGER, page INTEGER, question TEXT, slot INTEGER, clip TEXT NOT NULL, system TEXT NOT NULL,
@@ -45,6 +47,8 @@ class Rater:
     token: str
     """Secret part of the link to this rater's pages."""
     number: int
+    row: int
+    """Number by which `design.pages_for` chose the pages."""
     pages: tuple[Page, ...]
     next_page: int
     """Index of the first page without answer."""
@@ -145,26 +149,40 @@ class Answers:
         """
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
-            row = database.execute("SELECT token FROM raters WHERE request = ?", (request,)).fetchone()
-            if row is None:
+            known = database.execute("SELECT token FROM raters WHERE request = ?", (request,)).fetchone()
+            if known is None:
                 (number,) = database.execute("SELECT COALESCE(MAX(number) + 1, 0) FROM raters").fetchone()
                 token = secrets.token_urlsafe(16)
-                pages = json.dumps([page.to_dict() for page in pages_for(self.study, number)])
+                row = self._free_row(database)
+                pages = json.dumps([page.to_dict() for page in pages_for(self.study, row)])
                 consent = hashlib.sha256(self.study.consent.encode()).hexdigest()
-                values = (token, number, request, time.time(), consent, pages)
-                database.execute("INSERT INTO raters VALUES (?, ?, ?, ?, ?, ?, NULL)", values)
+                values = (token, number, row, request, time.time(), consent, pages)
+                database.execute("INSERT INTO raters VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", values)
             else:
-                (token,) = row
+                (token,) = known
             database.execute("COMMIT")
         rater = self.rater(token)
         assert rater is not None
         return rater
 
+    def _free_row(self, database: sqlite3.Connection) -> int:
+        """Return the row of the design that the fewest raters have; who has left for `LEFT_S` no longer counts."""
+        taken = database.execute(
+            "SELECT row, COUNT(*) FROM raters WHERE finished_at IS NOT NULL OR consented_at > :since"
+            " OR number IN (SELECT rater FROM shown WHERE at > :since) GROUP BY row",
+            {"since": time.time() - LEFT_S},
+        )
+        counts = dict(taken.fetchall())
+        return min(range(self.study.raters), key=lambda row: (counts.get(row, 0), row))
+
     def rater(self, token: str) -> Rater | None:
         """Return the rater of a link; None if there is none."""
         with self._open() as database:
-            row = database.execute("SELECT number, pages FROM raters WHERE token = ?", (token,)).fetchone()
-            return None if row is None else Rater(token, row[0], _pages(row[1]), _next_page(database, row[0]))
+            row = database.execute("SELECT number, row, pages FROM raters WHERE token = ?", (token,)).fetchone()
+            if row is None:
+                return None
+            number, design_row, pages = row
+            return Rater(token, number, design_row, _pages(pages), _next_page(database, number))
 
     def show(self, rater: Rater, page: int) -> None:
         """Store when a page was first shown."""

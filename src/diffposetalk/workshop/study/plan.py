@@ -24,8 +24,9 @@ SCALES = {
 }
 """Scale -> what a page asks."""
 LIPS, STYLE, NATURAL = "lips", "style", "natural"
-QUESTIONS = (LIPS, STYLE, NATURAL)
-"""Questions: lip sync, likeness of the manner of speaking to the reference, naturalness."""
+QUESTION_NAMES = {LIPS: "lip sync", STYLE: "style likeness", NATURAL: "naturalness"}
+"""Question -> its name in reports. Style likeness is that of the manner of speaking to a person who is shown."""
+QUESTIONS = tuple(QUESTION_NAMES)
 SOUNDS = {"on": (True,), "off": (False,), "both": (True, False)}
 """Choice of sound -> the values that pages have."""
 ANCHORS = {

@@ -32,7 +32,11 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Of every response: no other site is asked, nothing is kept, and the rater's link is told to nobody."""
-STATIC = {"study.css": "text/css; charset=utf-8", "study.js": "text/javascript; charset=utf-8"}
+STATIC = {
+    "study.css": "text/css; charset=utf-8",
+    "study.js": "text/javascript; charset=utf-8",
+    "start.js": "text/javascript; charset=utf-8",
+}
 """Files of the pages -> media type."""
 KINDS = {PAIRS: "pair", FIVE: "one", HUNDRED: "grid"}
 """Scale -> class of the page."""
@@ -96,7 +100,7 @@ class Pages:
         heading, text = self.texts("end.title"), self.texts("end.text")
         return self._fill("message.html", heading=heading, text=text, code=rater.code(self.study))
 
-    def page(self, rater: Rater, host: str) -> HTMLResponse:
+    def page(self, rater: Rater) -> HTMLResponse:
         """Return the rater's next page."""
         study, t = self.study, self.texts
         page = rater.pages[rater.next_page]
@@ -135,7 +139,6 @@ class Pages:
             number=rater.next_page,
             pages=len(rater.pages),
             here=here,
-            host=host,
             job=job,
         )
 
@@ -196,12 +199,12 @@ def create_app(file: StudyFile, answers: Answers, root: str = "", token: str | N
         return RedirectResponse(f"{root}/r/{rater.token}", 303)
 
     @app.get("/r/{word}")
-    def _page(request: Request, word: str) -> Response:
+    def _page(word: str) -> Response:
         rater = known(word)
         if rater.finished:
             return pages.end(rater)
         answers.show(rater, rater.next_page)
-        return pages.page(rater, f"{request.url.scheme}://{request.url.netloc}")
+        return pages.page(rater)
 
     @app.post("/r/{word}/{number}")
     async def _answer(request: Request, word: str, number: int) -> Response:

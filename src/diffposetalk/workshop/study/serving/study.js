@@ -117,15 +117,15 @@ function current() {
 
 function update() {
   const played = allPlayed();
+  const ready = played && complete();
   for (const fieldset of fieldsets) {
     fieldset.disabled = !played;
-    fieldset.classList.toggle("current", played && fieldsets.length > 1 && fieldset === current());
+    fieldset.classList.toggle("current", played && !ready && fieldsets.length > 1 && fieldset === current());
   }
   for (const slider of sliders) {
     slider.disabled = !slider.closest(".player").classList.contains("done");
     slider.classList.toggle("unrated", !slider.dataset.moved);
   }
-  const ready = played && complete();
   next.disabled = !ready || sending;
   if (sending) return;
   const texts = job.texts;
@@ -251,6 +251,7 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+document.querySelector(".link a").textContent = new URL(job.here, location.href).href;
 update();
 const unsent = remembered();
 if (unsent) send(unsent);

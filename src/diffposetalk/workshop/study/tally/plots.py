@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffposetalk.pages import BAR, CURVE, LINE, SOFT, TEXT, new_figure
-from diffposetalk.workshop.study.plan import FIVE
+from diffposetalk.workshop.study.plan import FIVE, QUESTION_NAMES
 from diffposetalk.workshop.study.tally.preferences import Preference, Strength
 from diffposetalk.workshop.study.tally.ratings import Rating
 from diffposetalk.workshop.study.tally.tally import Tally
@@ -31,8 +31,9 @@ Panel = tuple[str, int, Draw]
 
 
 def group_name(question: str, sound: bool) -> str:
-    """Return the title of the answers to one question."""
-    return question if sound else f"{question}, without sound"
+    """Return the name of a question in reports."""
+    name = QUESTION_NAMES[question]
+    return name if sound else f"{name}, without sound"
 
 
 def panels(result: Tally) -> Iterator[Panel]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +37,15 @@ class Tally:
     strengths: tuple[Strength, ...] = ()
     ratings: tuple[Rating, ...] = ()
     differences: tuple[Difference, ...] = ()
+
+    @property
+    def left_share(self) -> float:
+        """Share of choices for the left video among all pairs without tie; 0.5 without a habit, NaN without pairs."""
+        if self.study.scale != PAIRS:
+            return math.nan
+        kept = {verdict.rater for verdict in self.verdicts if verdict.kept}
+        values = [row.value for row in self.answers if row.slot == 0 and row.value != 0.5 and row.rater in kept]
+        return sum(values) / len(values) if values else math.nan
 
     @property
     def kept(self) -> int:

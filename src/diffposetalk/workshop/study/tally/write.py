@@ -106,12 +106,14 @@ def _verdict(ends: Interval, even: float) -> str:
 
 def counts(result: Tally) -> list[tuple[str, str]]:
     """Return the numbers at the top of a report: value and what it counts."""
+    left = [] if math.isnan(result.left_share) else [(f"{result.left_share:.0%}", "of choices went left")]
     return [
         (str(result.raters), "raters began"),
         (str(result.finished), "finished"),
         (str(len(result.verdicts) - result.kept), "dropped"),
         (str(result.kept), "counted"),
         (str(len({(answer.rater, answer.page) for answer in result.answers})), "pages answered"),
+        *left,
     ]
 
 
