@@ -169,7 +169,7 @@ def picture(hop_ms: float, lookahead_ms: float, work_ms: float) -> str:
         ("hop: sound of the new frames", 0, hop_ms, "#4477aa"),
         ("look-ahead: sound that follows", hop_ms, lookahead_ms, "#88bbdd"),
         ("computing (p99)", hop_ms + lookahead_ms, work_ms, "#cc6677"),
-        ("spare: uneven arrival (`live` only)", hop_ms + lookahead_ms + work_ms, hop_ms, "#ddcc77"),
+        ("spare: uneven arrival, in the command only", hop_ms + lookahead_ms + work_ms, hop_ms, "#ddcc77"),
     ]
     end = max(500.0, spans[-1][1] + spans[-1][2] + 40)
     left, width, row = 10, 760, 30
@@ -182,7 +182,7 @@ def picture(hop_ms: float, lookahead_ms: float, work_ms: float) -> str:
         f'font-size="13" role="img"><title>From a sound to its frame: {spans[-1][1]:.0f} ms</title>'
         '<rect width="100%" height="100%" fill="#ffffff"/>'
     ]
-    for ms in range(0, int(end) + 1, 100):
+    for ms in range(0, int(end) - 40, 100):
         parts.append(
             f'<line x1="{x(ms):.1f}" x2="{x(ms):.1f}" y1="8" y2="{row * len(spans) + 20}" stroke="#dddddd"/>'
             f'<text x="{x(ms):.1f}" y="{row * len(spans) + 38}" fill="#333333">{ms} ms</text>'

@@ -94,6 +94,11 @@ def test_raw_samples_on_stdin_are_spoken_to_their_end(tiny: Talker, listeners: l
     assert summary.seconds == pytest.approx(1.46, abs=0.05)
 
 
+def test_an_empty_stdin_is_an_error() -> None:
+    with pytest.raises(InputError, match="without sound"):
+        list(StdinSource(16000, io.BytesIO()).packets())
+
+
 def test_a_dead_receiver_and_a_wrong_host_cost_one_line_each(
     tiny: Talker, sample_path: Path, listeners: list[Listener]
 ) -> None:
@@ -165,6 +170,26 @@ def test_default_ports_and_ipv6() -> None:
 def test_wrong_livelink_options(query: str) -> None:
     with pytest.raises(UsageError):
         address_of(f"livelink://127.0.0.1?{query}").open(print)
+
+
+def test_a_machine_that_is_too_slow_is_told_of_once(tiny: Talker, listeners: list[Listener]) -> None:
+    class Slow:
+        def __init__(self, stream: Any) -> None:
+            self.stream = stream
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.stream, name)
+
+        def feed(self, *packet: Any, **how: Any) -> Any:
+            chunk = self.stream.feed(*packet, **how)
+            time.sleep(0.0 if chunk is None else 1.05 * self.stream.hop_s)
+            return chunk
+
+    lines: list[str] = []
+    outputs = Outputs([address_of(f"livelink://127.0.0.1:{listeners[0].port}")], lines.append)
+    source = StdinSource(16000, io.BytesIO(bytes(2 * 16000 * 3)))
+    Performance(Slow(tiny.stream(steps=1)), source, outputs, 30, notify=lines.append).run()  # type: ignore[arg-type]
+    assert len(lines) == 1 and "too slow" in lines[0]
 
 
 class FakeSound(types.ModuleType):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,10 @@ AHEAD_S = 1.0
 """Seconds by which motion is made ahead where sound comes faster than it is spoken."""
 SPARE_HOPS = 1.0
 """Hops that frames are there before they are shown."""
+SLOW_HOPS = 25
+"""Hops over which computing time is averaged before the user is told that the machine is too slow."""
+END_S = 3.0
+"""Longest time that the end waits for a hop that is being made."""
 STEP_S = 0.02
 """Seconds between looks at a clock that is waited for."""
 
@@ -57,6 +62,7 @@ class Performance:
         fps: float,
         player: Player | None = None,
         delay_s: float = 0.0,
+        notify: Callable[[str], object] = print,
     ) -> None:
         """Put the parts together.
 
@@ -67,6 +73,7 @@ class Performance:
             fps: faces a second that are sent.
             player: plays the sound; None: nobody does.
             delay_s: seconds by which faces come after their sound; below 0 they come before it.
+            notify: takes one line for the user.
         """
         self._stream, self._source, self._outputs, self._fps = stream, source, outputs, fps
         self._player, self._face_delay_s = player, max(0.0, delay_s)
@@ -76,6 +83,7 @@ class Performance:
             player.start(self._clock, max(0.0, -delay_s))
         self._ended, self._stopped = threading.Event(), threading.Event()
         self._error: BaseException | None = None
+        self._notify, self._is_slow = notify, False
         self.summary = Summary()
         """What happened so far."""
 
@@ -91,6 +99,7 @@ class Performance:
             self._send(seconds)
         finally:
             self._stopped.set()
+            maker.join(END_S)  # the program must not end while a network computes
             self.summary.n_late = self._clock.n_late
             self._outputs.close()
             if self._player is not None:
@@ -141,6 +150,13 @@ class Performance:
             return
         n_hops = max(1, round(len(chunk) / self._stream.fps / self._stream.hop_s))
         self.summary.hop_s = [*self.summary.hop_s[-9999:], (time.monotonic() - started) / n_hops]
+        recent = self.summary.hop_s[-SLOW_HOPS:]
+        if not self._is_slow and len(recent) == SLOW_HOPS and np.mean(recent) > self._stream.hop_s:
+            self._is_slow = True
+            self._notify(
+                f"this machine is too slow: a hop of {1000 * self._stream.hop_s:.0f} ms takes "
+                f"{1000 * float(np.mean(recent)):.0f} ms; the face falls behind (try --steps 4 or --hop 160)"
+            )
         self._track.add(chunk.times, chunk.motion)
         self._clock.arrived(chunk.start_s)
 

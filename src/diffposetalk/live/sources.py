@@ -70,22 +70,27 @@ class StdinSource:
         """Yield the samples as they come, until stdin ends.
 
         Raises:
-            InputError: stdin is closed, or is a terminal.
+            InputError: stdin is closed, is a terminal, or ends without sound.
         """
-        stdin = self.stdin or getattr(sys.stdin, "buffer", None)
+        stdin = self.stdin
         if stdin is None:
-            raise InputError("--stdin: stdin is closed; pipe 16-bit mono samples into it")
+            if sys.stdin is None:
+                raise InputError("--stdin: stdin is closed; pipe 16-bit mono samples into it")
+            stdin = open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)  # noqa: SIM115 (a buffer's lock would outlive us)
         if stdin.isatty():
             raise InputError(
                 "--stdin: stdin is a terminal; pipe 16-bit mono samples into it: arecord -f S16_LE -r 16000 | ..."
             )
         read = getattr(stdin, "read1", stdin.read)
-        odd = b""
+        odd, n_bytes = b"", 0
         while data := read(2 * max(1, round(PACKET_S * self.rate))):
+            n_bytes += len(data)
             data = odd + data
             whole = len(data) - len(data) % 2
             odd = data[whole:]
             yield Packet(data[:whole], self.rate)
+        if not n_bytes:
+            raise InputError("--stdin: stdin ended without sound; did the program before it fail?")
 
 
 class MicSource:

@@ -102,7 +102,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     stream = talker.stream(args.style, options, lookahead_ms=args.lookahead, hop_ms=args.hop)
     player = Player(args.rate or 16000) if args.play else None
     outputs = Outputs(addresses, console.complain)
-    performance = Performance(stream, source, outputs, args.fps, player, args.delay / 1000)
+    performance = Performance(stream, source, outputs, args.fps, player, args.delay / 1000, console.complain)
     if not console.quiet:
         console.say(f"{', '.join(map(str, addresses))}: {args.fps:g} faces a second; stop with Ctrl-C")
     with contextlib.suppress(KeyboardInterrupt):  # the usual end
