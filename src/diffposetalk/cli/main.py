@@ -27,6 +27,7 @@ COMMANDS = {
     "render": "draw a motion as video or picture",
     "retarget": "move a motion from one head to another",
     "export": "write a motion as files of other software: GLB, USD, CSV, JSON, BVH, ...",
+    "export-onnx": "write the networks of a model as ONNX files, for other programs",
     "serve": "make motion live for other programs, over a WebSocket",
     "convert": "convert the authors' checkpoint (.pt) to a model file",
     "assets": "list, check and install FLAME and other files that you provide",
@@ -105,7 +106,7 @@ def build_parser(arguments: Sequence[str] | None = None) -> Parser:
         if name not in imported:
             commands.add_parser(name, help=what, add_help=False)
             continue
-        module = import_module(f"diffposetalk.cli.commands.{name}")
+        module = import_module(f"diffposetalk.cli.commands.{name.replace('-', '_')}")
         command = commands.add_parser(
             name,
             help=what,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from diffposetalk.errors import UsageError
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.sides import evened, uneven_part
 from diffposetalk.model.checkpoint import Model
-from diffposetalk.model.configs import Padding
+from diffposetalk.model.configs import DenoiserConfig, Padding
 from diffposetalk.model.frames import FRAME_SAMPLES
 from diffposetalk.model.networks import SpeechNetwork, WindowInput, to_numpy
 from diffposetalk.motion import MotionSpace
@@ -72,9 +72,16 @@ def sample_window(
     quirks = quirks or ReleasedQuirks()
     denoiser = model.denoiser
     mode = options.guidance or model.config.sampling.guidance
-    entries = guidance_entries(options.speech_scale, options.style_scale, mode)
-    exaggerated = options.style_scale is not None and options.style_scale > 1
-    uneven, entries_at_one = uneven_part(model.space) if exaggerated else None, entries
+    folded = folded_scales(model.config.denoiser, options, mode)
+    entries: tuple[GuidanceEntry, ...] = (GuidanceEntry(True, True, 1.0),)
+    uneven, entries_at_one = None, entries
+    if folded is not None:
+        scales = denoiser.array(np.tile(np.array(folded, np.float32), (len(x_T), 1)))
+        inputs = replace(inputs, scales=scales)
+    else:
+        entries = entries_at_one = guidance_entries(options.speech_scale, options.style_scale, mode)
+        if options.style_scale is not None and options.style_scale > 1:
+            uneven = uneven_part(model.space)
     if uneven is not None:
         entries, entries_at_one = with_same_evaluations(entries, guidance_entries(options.speech_scale, 1.0, mode))
     if options.threshold is not None and model.config.target == "noise" and not quirks.threshold_each:
@@ -183,6 +190,19 @@ class WindowSampler:
         """Return what the next window continues: the end of a window ``(B, L, D)`` and of its features ``(L, dim)``."""
         n = self.model.config.denoiser.context
         return History(window[:, len(features) - n :], features[len(features) - n :])
+
+
+def folded_scales(config: DenoiserConfig, options: SamplingOptions, mode: str) -> tuple[float, float] | None:
+    """Return the scales that a denoiser takes as inputs; None where guidance is not folded into it, or not so far.
+
+    Args:
+        config: of the denoiser.
+        options: completed; a scale of None counts as 1.
+        mode: of guidance.
+    """
+    speech, style = (1.0 if scale is None else scale for scale in (options.speech_scale, options.style_scale))
+    learned = mode == "incremental" and speech <= config.folded_speech and style <= config.folded_style
+    return (speech, style) if config.folded_speech and learned else None
 
 
 def continued(window: Array, previous: Array, fade: Array) -> Array:

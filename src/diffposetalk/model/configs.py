@@ -202,12 +202,20 @@ class DenoiserConfig(TransformerConfig):
     ``noisy_scales`` (feature-wise modulation, Perez et al. 2018). One token that is only attended to says too little to a
     small model of how far a head strays or how often eyes blink."""
 
+    folded_speech: float = 0.0
+    """Not in the paper: guidance is folded into one pass (Meng et al. 2023, "On distillation of guided diffusion models"):
+    the scales are inputs. Largest scale of speech that was learned; 0: guidance is not folded."""
+    folded_style: float = 0.0
+    """Largest scale of style that was learned."""
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if "style" in self.droppable and not self.style_dim:
             object.__setattr__(self, "droppable", tuple(name for name in self.droppable if name != "style"))
         if any(width <= 0 for width in self.noisy_scales):
             raise UsageError(f"denoiser: noisy_scales must be above 0, got {self.noisy_scales}")
+        if min(self.folded_speech, self.folded_style) < 0 or (self.folded_style and not self.folded_speech):
+            raise UsageError("denoiser: folded_speech and folded_style are scales: 0 or more, and both 0 or neither")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ class Conditions:
     caches: tuple[SpeechCache, ...]
     """One per layer."""
     style_and_identity: Tensor
-    """``(B, dim)`` projected style and identity."""
+    """``(B, dim)`` projected style and identity, and embedded scales."""
     context: Tensor
     """``(B, P, dim)`` projected previous frames."""
     valid: Tensor
@@ -78,6 +78,12 @@ class Denoiser(nn.Module):
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)
             self.modulation = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), last)
+        self.scales: nn.Sequential | None = None
+        if config.folded_speech:
+            last = nn.Linear(dim, dim)
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+            self.scales = nn.Sequential(nn.Linear(2, dim), nn.GELU(), last)
         self.null_speech: nn.Parameter | None = None
         self.null_style: nn.Parameter | None = None
         if "speech" in config.droppable:
@@ -118,7 +124,7 @@ class Denoiser(nn.Module):
         views += [previous_motion] * len(config.noisy_scales)
         return Conditions(
             tuple(cast(DecoderBlock, block).prepare(frames) for block in self.blocks),
-            self._style_and_identity(speech, inputs.style, inputs.identity, style_dropped),
+            self._style_and_identity(speech, inputs.style, inputs.identity, style_dropped) + self._scales(inputs),
             self.motion_projection(torch.cat(views, dim=-1)),
             valid.to(speech.dtype),
         )
@@ -157,6 +163,14 @@ class Denoiser(nn.Module):
             parts.append(style)
         joined = torch.cat(parts, dim=-1) if parts else like.new_zeros(n_batch, 1)
         return self.person_projection(joined)
+
+    def _scales(self, inputs: WindowInput) -> Tensor | float:
+        """Return the embedded scales ``(B, dim)``; 0 where guidance is not folded."""
+        if self.scales is None:
+            return 0.0
+        scales = inputs.scales
+        more = torch.zeros(len(inputs.speech), 2, device=inputs.speech.device) if scales is None else scales - 1
+        return self.scales(more)  # type: ignore[no-any-return]
 
     def _null(self, condition: Literal["speech", "style"]) -> Tensor:
         null = self.null_speech if condition == "speech" else self.null_style

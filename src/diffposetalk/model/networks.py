@@ -35,6 +35,8 @@ class WindowInput:
     """``(B, P, speech_dim)`` features before the window; None for the learned start."""
     valid: Array | None = None
     """``(B, L)`` True where the frame is real; None for all."""
+    scales: Array | None = None
+    """``(B, 2)`` scales of speech and style, for a denoiser into which guidance is folded; None for 1."""
 
     def mapped(self, change: Any) -> WindowInput:
         """Return the input with ``change`` applied to every array."""

@@ -38,13 +38,14 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Train all stages; return the result for `--json`."""
     try:
         from diffposetalk.workshop.baselines.recipe import train_baseline
+        from diffposetalk.workshop.train.distill.recipe import train_distilled
         from diffposetalk.workshop.train.lite.recipe import train_recipe
         from diffposetalk.workshop.train.paper.run import train_paper
     except ModuleNotFoundError as error:
         raise DiffPoseTalkError(f"training needs {error.name}: pip install 'diffposetalk[train]'") from error
     from diffposetalk.files.atomic import check_run_folder
 
-    trainings = {"lite": train_recipe, "paper": train_paper, "baseline": train_baseline}
+    trainings = {"lite": train_recipe, "paper": train_paper, "baseline": train_baseline, "distill": train_distilled}
     kind = read_config(args.recipe, args.set).get("kind", "lite")
     if kind == "corpus":
         raise UsageError(f"{args.recipe}: the kind 'corpus' is now called 'lite'")

@@ -64,6 +64,9 @@ class DenoiserGraphs:
         if config.modulated:
             sizes = {"modulation.0": dim, "modulation.2": 2 * dim + n_filter}
             self.modulation = [weights.linear(name, dim, size) for name, size in sizes.items()]
+        self.scales: list[Linear] = []
+        if config.folded_speech:
+            self.scales = [weights.linear("scales.0", 2, dim), weights.linear("scales.2", dim, dim)]
         self.null_speech = weights.take("null_speech", config.speech_dim) if "speech" in config.droppable else None
         self.null_style = weights.take("null_style", config.style_dim) if "style" in config.droppable else None
         self.start_motion = weights.take("start_motion", config.context, d)
@@ -98,6 +101,8 @@ class DenoiserGraphs:
     def add_prepare(self, graph: Graph) -> dict[str, str]:
         """Add inputs ``frames (R, P + L, speech_dim)``, ``who (R, style + identity)``, ``previous (R, P, D)``; and nodes.
 
+        Where guidance is folded, ``scales (R, 2)`` is an input, too.
+
         Returns:
             Values by the names of `add_step`'s inputs.
         """
@@ -109,11 +114,16 @@ class DenoiserGraphs:
         joined = (np.concatenate([matrix for matrix, _ in maps], 1), np.concatenate([bias for _, bias in maps]))
         owns = graph.split(graph.linear(frames, joined), *[config.dim] * config.n_layers)
         owns[-1] = graph.slice(owns[-1], 1, config.context)
+        person = graph.linear(who, self.person)
+        if self.scales:
+            more = graph.node("Sub", graph.input("scales", "R", 2), graph.constant([1.0]))
+            first, last = self.scales
+            person = graph.add(person, graph.linear(graph.node("Gelu", graph.linear(more, first)), last))
         whole, bias = self.motion
         d = config.motion_dim
         rest = whole[d + config.valid_indicator :].reshape(-1, d, config.dim).sum(0)  # every view of it is the same
         return {
-            "person": graph.linear(who, self.person),
+            "person": person,
             "context": graph.linear(previous, (whole[:d] + rest, bias)),
             **{f"own{k}": own for k, own in enumerate(owns)},
         }
@@ -283,8 +293,8 @@ class OnnxDenoiser:
     def prepare_sets(self, inputs: WindowInput, sets: Sequence[Given]) -> _Conditions:
         """Compute what the noise steps of a window share; see `DenoisingNetwork`."""
         config, graphs, n = self.config, self.graphs, len(inputs.speech)
-        for name, null, given in zip(("speech", "style"), (graphs.null_speech, graphs.null_style), zip(*sets)):
-            if null is None and not all(given) and (name == "speech" or config.style_dim):
+        for name, null, present in zip(("speech", "style"), (graphs.null_speech, graphs.null_style), zip(*sets)):
+            if null is None and not all(present) and (name == "speech" or config.style_dim):
                 raise UsageError(f"this model always takes its {name}: it cannot be left out or guided by")
 
         def rows(value: np.ndarray) -> np.ndarray:
@@ -300,7 +310,10 @@ class OnnxDenoiser:
         frames = np.concatenate([variants[speech] for speech, _ in sets])
         who = np.concatenate([self._who(inputs, style_given) for _, style_given in sets])
         k = len(sets)
-        prepared = run(self._prepare, {"frames": frames, "who": who, "previous": np.tile(previous, (k, 1, 1))})
+        given = {"frames": frames, "who": who, "previous": np.tile(previous, (k, 1, 1))}
+        if config.folded_speech:
+            given["scales"] = np.tile(np.ones((n, 2)) if inputs.scales is None else inputs.scales, (k, 1))
+        prepared = run(self._prepare, given)
         values = {"frames": frames, **dict(zip([out.name for out in self._prepare.get_outputs()], prepared))}
         if config.valid_indicator:
             values["valid"] = np.tile(valid[..., None].astype(np.float32), (k, 1, 1))

@@ -137,6 +137,18 @@ def _closures(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _few_steps(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--numbers",
+        type=values.whole(1, 1000),
+        nargs="+",
+        default=[10, 8, 6, 5, 4, 3, 2, 1],
+        metavar="N",
+        help="numbers of denoising steps, a row each (default: 10 8 6 5 4 3 2 1)",
+    )
+    _closures(parser)
+
+
 def _presets(parser: argparse.ArgumentParser) -> None:
     _samples(2)(parser)
     reads(
@@ -261,6 +273,7 @@ MEASURES = {
     ),
     "real-lips": Measure("real_lips", "do the lips follow real speech, clip by clip?", _real_lips),
     "closures": Measure("closures", "do lips seal on p b m, open on vowels, rest in silence?", _closures),
+    "few-steps": Measure("few_steps", "what do fewer denoising steps cost?", _few_steps),
     "presets": Measure("presets", "does another style encoder recognise each preset?", _presets, style=False),
     "held-out": Measure(
         "held_out", "train the style encoder that `presets` needs", _held_out, generator=False, recordings=False
