@@ -218,6 +218,8 @@ def test_vrchat_parameters(face: Face) -> None:
         "LipPucker": face.weight("mouthPucker"),
         "SmileFrownLeft": face.weight("mouthSmileLeft") - face.weight("mouthFrownLeft"),
         "MouthUpperUpRight": face.weight("mouthUpperUpRight"),
+        "MouthUpperUp": (face.weight("mouthUpperUpLeft") + face.weight("mouthUpperUpRight")) / 2,
+        "BrowDown": (face.weight("browDownLeft") + face.weight("browDownRight")) / 2,
         "EyeLidLeft": (0.75 + 0.25 * face.weight("eyeWideLeft")) * (1 - face.weight("eyeBlinkLeft")),
         "EyeLeftX": -0.5,
         "EyeRightX": -0.3,

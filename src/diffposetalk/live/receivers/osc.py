@@ -40,6 +40,10 @@ BOTH: dict[str, str] = {
 """Parameter -> ARKit channel."""
 
 
+COMBINED = ("SmileFrown", "SmileSad", "BrowUp", "BrowExpression", "EyeLid")
+"""Further parameters with sides. All parameters with sides are also sent without one, as the mean of both."""
+
+
 def parameters(face: Face) -> dict[str, float]:
     """Return the parameters of VRCFaceTracking, without ``v2/``."""
     weight = face.weight
@@ -52,10 +56,14 @@ def parameters(face: Face) -> dict[str, float]:
         smile, frown = weight(f"mouthSmile{side}"), weight(f"mouthFrown{side}")
         values[f"SmileFrown{side}"] = smile - frown
         values[f"SmileSad{side}"] = smile - max(frown, weight(f"mouthStretch{side}"))
+        up = (weight("browInnerUp") + weight(f"browOuterUp{side}")) / 2
+        values |= {f"BrowUp{side}": up, f"BrowExpression{side}": up - weight(f"browDown{side}")}
         lid = OPEN_LID + (1 - OPEN_LID) * weight(f"eyeWide{side}")
         values[f"EyeLid{side}"] = lid * (1 - weight(f"eyeBlink{side}"))
         values[f"Eye{side}X"] = float(np.clip(-eye[1] / GAZE_RAD["Out"], -1, 1))
         values[f"Eye{side}Y"] = float(np.clip(-eye[0] / GAZE_RAD["Up"], -1, 1))
+    for name in (*SIDED, *COMBINED):
+        values.setdefault(name, (values[f"{name}Left"] + values[f"{name}Right"]) / 2)
     values["EyeX"] = (values["EyeLeftX"] + values["EyeRightX"]) / 2
     values["EyeY"] = (values["EyeLeftY"] + values["EyeRightY"]) / 2
     return values
