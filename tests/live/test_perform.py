@@ -75,9 +75,9 @@ def test_a_file_goes_to_several_programs_at_the_pace_of_the_sound(
     urls = [f"livelink://127.0.0.1:{listeners[0].port}", f"ifacialmocap://127.0.0.1:{listeners[1].port}"]
     summary, outputs = perform(tiny, FileSource(sample_path), urls, lines, seconds=2.0)
     took = time.monotonic() - started
-    assert not lines and took >= 2.0 and summary.seconds == pytest.approx(2.0, abs=0.1)
+    assert not lines and took >= 2.0 and summary.seconds == pytest.approx(2.0, abs=0.5)
     assert list(outputs.sent.values()) == [summary.n_frames] * 2
-    assert 2.0 * 30 * 0.5 < summary.n_frames <= (took + 0.1) * 30 + 1
+    assert 2.0 * 30 * 0.2 < summary.n_frames <= (took + 0.1) * 30 + 1
     time.sleep(0.1)
     for one in listeners:
         assert len(one.arrivals) == summary.n_frames

@@ -183,9 +183,8 @@ def test_a_slow_server_gets_the_newest_frame_and_holds_nobody_up(face: Face) -> 
             pass
 
     receiver = latest.Latest("slow", Slow, print)
-    started = time.monotonic()
     for k in range(100):
         receiver.send(Face(float(k), face.weights, face.head, face.mouths, face.gaze))
-    assert time.monotonic() - started < 0.5
+    assert len(times) < 50, "nobody waits for the slow server"
     receiver.close()
-    assert times[-1] == 99 and len(times) < 50
+    assert times[-1] == 99
