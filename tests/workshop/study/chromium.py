@@ -106,7 +106,12 @@ class Chromium:
     def open(self, address: str) -> None:
         """Go to an address and wait for the page."""
         self._ask("Page.navigate", url=address)
-        self.until(lambda: self.run("document.readyState") == "complete" and self.run("location.href") != "about:blank")
+        blank = address == "about:blank"
+        self.until(
+            lambda: (
+                self.run("document.readyState") == "complete" and (self.run("location.href") == "about:blank") == blank
+            )
+        )
 
     def run(self, code: str) -> Any:
         """Return the value of an expression on the page; None while the page changes."""

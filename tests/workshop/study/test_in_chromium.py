@@ -136,8 +136,16 @@ def test_pairs_from_consent_to_the_end(browser: Chromium, tmp_path: Path) -> Non
         replays = browser.run("replays")
         browser.key(" ")
         browser.wait(f"replays > {replays} && players.every(player => player.video.paused)")
+
+        # The page is closed while its answer waits for the server: opened again, it sends the answer by itself.
+        host.kill()
         browser.key("ArrowDown")
         browser.key("Enter")
+        browser.wait("statusLine.textContent.startsWith('No connection')")
+        browser.open("about:blank")
+        assert len(answers_of(file)) == 6
+        host.start()
+        browser.open(f"http://127.0.0.1:{host.port}{link}")
         browser.wait("document.body.textContent.includes('Thank you.')")
         picture(browser, "end")
         check_clean(browser, host)

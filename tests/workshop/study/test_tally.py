@@ -188,7 +188,7 @@ def test_reports(scale: str, tmp_path: Path) -> None:
     text = paths[1].read_text()
     assert "report.svg" in text and result.rule in text and "naturalness, without sound" in text
     assert text.startswith(as_text(result).splitlines()[0]) and "Faces / <b>" in text
-    rows = list(csv.DictReader(paths[3].open()))
+    rows = list(csv.DictReader(paths[3].read_text().splitlines()))
     assert tuple(rows[0]) == COLUMNS and len(rows) == len(result.answers)
     assert json.loads(json.dumps(to_dict(result), allow_nan=False))["counted"] == 5
 

@@ -104,10 +104,14 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=values.whole(), metavar="N", help="shuffles clips and systems (default: 0)")
 
 
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    reads(parser.add_argument("study", metavar="STUDY", help="made by `study make` (.pyz)"))
+
+
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     from diffposetalk.workshop.study.serving.host import add_host_arguments
 
-    reads(parser.add_argument("study", metavar="STUDY", help="made by `study make` (.pyz)"))
+    _add_study(parser)
     writes(
         parser.add_argument(
             "--answers",
@@ -119,7 +123,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_tally(parser: argparse.ArgumentParser) -> None:
-    reads(parser.add_argument("study", metavar="STUDY", help="made by `study make` (.pyz)"))
+    _add_study(parser)
     reads(
         parser.add_argument(
             "--answers",

@@ -7,7 +7,7 @@ import secrets
 import sqlite3
 from collections.abc import Iterator
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Header, Request
@@ -32,6 +32,8 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Of every response: no other site is asked, nothing is kept, and the rater's link is told to nobody."""
+NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""Of FastAPI (its earlier versions ignore it): spans would hold the raters' links."""
 STATIC = {
     "study.css": "text/css; charset=utf-8",
     "study.js": "text/javascript; charset=utf-8",
@@ -152,7 +154,7 @@ def create_app(file: StudyFile, answers: Answers, root: str = "", token: str | N
         root: path prefix under which the study is seen, such as ``/study1``; the proxy may strip it or not.
         token: word that the link to the first page must hold; None: anybody may begin.
     """
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, root_path=root)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, root_path=root, telemetry=NO_TELEMETRY)
     pages = Pages(file, root)
 
     def invited(word: str) -> bool:
