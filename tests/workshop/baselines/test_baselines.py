@@ -237,6 +237,12 @@ def test_the_command_trains_and_says_how_well(
     assert float(re.search(r"simple +([\d.]+)", capsys.readouterr().out)[1]) < 0.02
 
 
+def test_info_describes_a_baseline(trained: Callable[[str], Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(trained("faceformer") / "faceformer.safetensors"), "--json"]) == 0
+    (about,) = json.loads(capsys.readouterr().out)["files"]
+    assert about["kind"] == "baseline, faceformer" and about["one_hot_styles"] == 2 and about["channels"] == 55
+
+
 def test_evaluation_takes_the_file_of_a_baseline(
     trained: Callable[[str], Path], speech: Speech, motion: Motion
 ) -> None:

@@ -94,22 +94,36 @@ def _tensors(path: Path) -> dict[str, Any]:
             about = _model(tables, list(shapes.values()))
             sources = list(header_lines(path, header, "sources"))
             return {"kind": "model", "bytes": path.stat().st_size, **about, "sources": sources}
-    raise InputError(f"{path}: is not a model, style encoder or style of DiffPoseTalk")
+        if kind == "diffposetalk.baseline":
+            config, space = (header_table(path, header, key) for key in ("config", "motion_space"))
+            return {
+                "kind": f"baseline, {config['network']['kind']}",
+                **_network(config, space, list(shapes.values())),
+                "one_hot_styles": len(header_lines(path, header, "speakers")) or None,
+                "sources": list(header_lines(path, header, "sources")),
+            }
+    raise InputError(f"{path}: is not a model, style encoder, style or baseline of DiffPoseTalk")
 
 
 def _model(tables: dict[str, dict[str, Any]], shapes: list[tuple[int, ...]]) -> dict[str, Any]:
+    config = tables["config"]
+    return {
+        **_network(config, tables["motion_space"], shapes),
+        "noise_schedule": f"{config.get('schedule', 'cosine')}, {config.get('noise_steps', 500)} steps",
+        "guidance": config.get("sampling", {}).get("guidance", "incremental"),
+        "styles": list(tables["presets"]),
+    }
+
+
+def _network(config: dict[str, Any], space: dict[str, Any], shapes: list[tuple[int, ...]]) -> dict[str, Any]:
     import math
 
-    config, space = tables["config"], tables["motion_space"]
     return {
         "name": config.get("name"),
         "parameters": sum(math.prod(shape) for shape in shapes),
         "head": space["head"],
         "fps": space["fps"],
         "channels": len(space["channels"]),
-        "noise_schedule": f"{config.get('schedule', 'cosine')}, {config.get('noise_steps', 500)} steps",
-        "guidance": config.get("sampling", {}).get("guidance", "incremental"),
-        "styles": list(tables["presets"]),
     }
 
 
