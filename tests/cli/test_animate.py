@@ -42,8 +42,8 @@ def test_a_folder_of_sounds(
     from diffposetalk.generate import talker
 
     loaded = []
-    real = talker.load_model
-    monkeypatch.setattr(talker, "load_model", lambda path: loaded.append(path) or real(path))
+    real = talker.loaded_model
+    monkeypatch.setattr(talker, "loaded_model", lambda *args: loaded.append(args) or real(*args))
     out = tmp_path / "new" / "out"
     code, result, err = animate(
         capsys, folder, "-o", out, "--format", "npz,livelink,lam", "--model", tiny_model_path, "--style", "lively"
@@ -57,6 +57,27 @@ def test_a_folder_of_sounds(
     (failure,) = result["errors"]
     assert failure["speech"].endswith("c.mp3") and "c.mp3" in failure["error"]
     assert "1 of 3 sounds failed" in err.splitlines()[-1]
+
+
+def test_an_interrupted_folder_goes_on_where_it_stopped(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path, tiny_model_path: Path
+) -> None:
+    """With --resume, sounds whose files are all there are left alone; others are made, also those that failed."""
+    (folder / "c.mp3").unlink()
+    words = (folder, "-o", tmp_path / "out", "--format", "npz,csv", "--samples", 2, "--model", tiny_model_path)
+    assert animate(capsys, *words)[0] == 0
+    files = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in (tmp_path / "out").iterdir()}
+    assert len(files) == 8
+    lost = tmp_path / "out" / "b-2.csv"
+    lost.unlink()
+    code, result, _ = animate(capsys, *words, "--resume")
+    assert code == 0 and [Path(each["speech"]).name for each in result["results"]] == ["b.flac"]
+    assert [Path(each).name for each in result["skipped"]] == ["a.wav"]
+    for path, (content, time_ns) in files.items():
+        assert path.read_bytes() == content
+        assert (path.stat().st_mtime_ns == time_ns) == path.name.startswith("a")
+    code, result, _ = animate(capsys, *words, "--resume")
+    assert code == 0 and result["results"] == [] and len(result["skipped"]) == 2
 
 
 def test_several_files_into_an_existing_folder(

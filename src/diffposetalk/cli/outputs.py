@@ -137,6 +137,11 @@ class Outputs:
                 args.file_set.writes(check_output(values.numbered(path, index, count), PICTURES))
         return cls(motion_files, rendered, options_of(args))
 
+    def are_there(self, count: int = 1) -> bool:
+        """Return whether the files of all ``count`` samples exist; a file is written whole or not at all."""
+        paths = [*(path for path, _ in self.motion_files), *self.rendered]
+        return all(values.numbered(path, index, count).is_file() for path in paths for index in range(count))
+
     def write(
         self,
         motion: Motion,

@@ -12,6 +12,7 @@ import numpy as np
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.diffusion.samplers import generators_of
 from diffposetalk.errors import ModelError, UsageError
+from diffposetalk.generate.ahead import ahead
 from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.pretrained import loaded_model
 from diffposetalk.generate.script_of import TranscriptSource, script_of
@@ -21,6 +22,7 @@ from diffposetalk.generate.style_of import StyleSource, style_of
 from diffposetalk.generate.window import WindowSampler, join_fades, windows_of_features
 from diffposetalk.model.checkpoint import Model
 from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.onnx.session import n_threads
 from diffposetalk.model.style_reader import StyleReader
 from diffposetalk.motion import Motion, MotionSpace
 from diffposetalk.speech import SAMPLE_RATE
@@ -243,9 +245,10 @@ class Talker:
         """Sample window after window; each continues the one before."""
         options, config = sampler.options, self.model.config
         generators, history = generators_of(options.seed, n_samples), None
-        for features, n_valid in windows_of_features(
+        windows = windows_of_features(
             self.model.speech_encoder, speech.blocks(), config.denoiser.window, config.padding, script
-        ):
+        )
+        for features, n_valid in windows if n_threads() == 1 else ahead(windows):
             window = sampler.sample(features, n_valid, history, generators)
             history = sampler.history(window, features)
             yield [

@@ -4,6 +4,7 @@ diffposetalk animate talk.wav -o talk.mp4
 diffposetalk animate talk.wav --style lively --seed 7 -o talk.mp4 -o talk.npz -o talk.glb -o talk.csv
 diffposetalk animate talk.wav --transcript talk.txt -o talk.mp4
 diffposetalk animate a.wav b.wav more/ -o out/ --format mp4,npz
+diffposetalk animate more/ -o out/ --format mp4,npz --resume
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             help="with --model base: Whisper base for faster-whisper (default: the installed packages of Whisper base)",
         )
     )
+    parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="with several sounds: go on after an interruption; sounds whose files are all there are left out",
+    )
     parser.add_argument("--device", default="cpu", metavar="NAME", help="cpu, cuda, cuda:1 or mps (default: cpu)")
     parser.add_argument(
         "--max-hours", type=values.number(0.001), default=4.0, metavar="H", help="longest speech (default: 4)"
@@ -123,6 +129,13 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         speech = _speech(jobs[0].speech, args)  # bad speech is refused before the model is loaded
         return Animator(args, options, console, jobs).animate(speech, jobs[0].outputs)
 
+    skipped = [job for job in jobs if args.resume and job.outputs.are_there(args.samples)]
+    jobs = [job for job in jobs if job not in skipped]
+    if skipped:
+        console.say(f"{len(skipped)} sounds are done already")
+    names = {"skipped": [str(job.speech) for job in skipped]} if args.resume else {}
+    if not jobs:
+        return {"results": [], "errors": [], **names, "exit_code": 0}
     animator = Animator(args, options, console, jobs)
     results: list[dict[str, Any]] = []
     errors: list[dict[str, Any]] = []
@@ -135,7 +148,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         console.complain(failure["error"])
     if errors:
         console.complain(f"{len(errors)} of {len(jobs)} sounds failed; the others are written")
-    return {"results": results, "errors": errors, "exit_code": 1 if errors else 0}
+    return {"results": results, "errors": errors, **names, "exit_code": 1 if errors else 0}
 
 
 def _speech(path: Path, args: argparse.Namespace) -> SpeechFile:
