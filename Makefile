@@ -28,7 +28,7 @@ $(STAMP): pyproject.toml
 		|| { echo "make: cannot create $(VENV); on Debian: apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing into $(VENV) (once; a few minutes)"
 	$(if $(TORCH),@$(BIN)/python -m pip install --quiet --disable-pip-version-check $(TORCH))
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev,train,research,export,track,footage,cluster,live,serve,study]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test,cluster]'
 	@touch $@
 
 # Rendering needs EGL and a driver; saying so here beats a linker's message later.

@@ -41,14 +41,14 @@ def main(folder: Path, fps: int, frames: list[int]) -> None:
         if suffix == "pc2":
             cache = face.modifiers.new("speech", "MESH_CACHE")
             cache.cache_format, cache.filepath, cache.frame_start = "PC2", str(folder / "a.pc2"), 0
-        frames = []
+        points = []
         for frame in frames:
             scene.frame_set(frame)
-            frames.append(drawn(face))
+            points.append(drawn(face))
         keys = face.data.shape_keys.key_blocks[1:] if face.data.shape_keys else []
         np.savez(
             folder / f"{suffix}.npz",
-            points=np.stack(frames),
+            points=np.stack(points),
             shapes=np.array([key.name for key in keys], str),
             bones=np.array([bone.name for armature in bpy.data.armatures for bone in armature.bones], str),
             materials=np.array([slot.material.name for slot in face.material_slots], str),

@@ -172,11 +172,15 @@ class Players:
         if path.suffix.startswith(".usd"):
             pytest.importorskip("pxr")
             return baked(path, [frame])[frame]
+        points = np.full((head.n_vertices, 3), np.nan)
+        drawn = np.unique(head.mesh().faces)
         if path.suffix == ".pc2":
-            return read_pc2(path)[frame]
+            points[drawn] = read_pc2(path)[frame]
+            return points
         trimesh = pytest.importorskip("trimesh")
         (file,) = path.with_suffix("").glob(f"frame_{frame + 1:05d}.*")
-        return np.asarray(trimesh.load(file, process=False, maintain_order=True).vertices)
+        points[drawn] = trimesh.load(file, process=False, maintain_order=True).vertices
+        return points
 
 
 @pytest.fixture(scope="session")

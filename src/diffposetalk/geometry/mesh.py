@@ -54,6 +54,17 @@ class Mesh:
     def __repr__(self) -> str:
         return f"Mesh({len(self.vertices)} vertices, {len(self.faces)} faces)"
 
+    def without_loose_vertices(self) -> tuple[Mesh, np.ndarray]:
+        """Return the mesh without the vertices that no triangle has, such as hair of other kinds.
+
+        Returns:
+            The mesh, and ``(n,)`` the numbers that its vertices have in this one, increasing.
+        """
+        used, corners = np.unique(self.faces, return_inverse=True)
+        tint = None if self.vertex_color is None else self.vertex_color[used]
+        faces = corners.reshape(self.faces.shape).astype(self.faces.dtype)
+        return replace(self, vertices=self.vertices[used], faces=faces, vertex_color=tint), used
+
 
 @dataclass(frozen=True)
 class MeshSequence:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ from diffposetalk.exchange.scenes.rig import check_fits
 from diffposetalk.geometry.mesh import Mesh
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from diffposetalk.exchange.options import Scene
     from diffposetalk.head import HeadModel
@@ -40,11 +41,11 @@ def write_obj(motion: Motion, path: Path, scene: Scene) -> None:
         InputError: no frames, or not enough room on the disk.
         ModelError: the motion does not fit the head.
     """
-    head, mesh, first = _start(motion, scene)
-    before, after = _obj_frame(mesh, "head.mtl")
-    _check_room(path, len(motion) * (len(before) + len(_vertex_lines(first)) + len(after)))
-    _write_materials(mesh, path / "head.mtl", path)
-    _write_sequence(head, motion, scene, path, ".obj", lambda vertices: before + _vertex_lines(vertices) + after)
+    baked = _Baked.of(motion, scene)
+    before, after = _obj_frame(baked.mesh, "head.mtl")
+    _check_room(path, len(motion) * (len(before) + len(_vertex_lines(next(baked.frames()))) + len(after)))
+    _write_materials(baked.mesh, path / "head.mtl", path)
+    _write_sequence(baked, path, ".obj", lambda vertices: before + _vertex_lines(vertices) + after)
 
 
 def write_ply(motion: Motion, path: Path, scene: Scene) -> None:
@@ -54,7 +55,8 @@ def write_ply(motion: Motion, path: Path, scene: Scene) -> None:
         InputError: no frames, or not enough room on the disk.
         ModelError: the motion does not fit the head.
     """
-    head, mesh, _ = _start(motion, scene)
+    baked = _Baked.of(motion, scene)
+    mesh = baked.mesh
     n_vertices, n_faces = len(mesh.vertices), len(mesh.faces)
     header = (
         "ply\nformat binary_little_endian 1.0\ncomment metres, Y up\n"
@@ -73,7 +75,7 @@ def write_ply(motion: Motion, path: Path, scene: Scene) -> None:
         rows["place"] = vertices
         return header + rows.tobytes() + tail
 
-    _write_sequence(head, motion, scene, path, ".ply", encoded)
+    _write_sequence(baked, path, ".ply", encoded)
 
 
 def write_pc2(motion: Motion, path: Path, scene: Scene) -> None:
@@ -83,7 +85,8 @@ def write_pc2(motion: Motion, path: Path, scene: Scene) -> None:
         InputError: no frames, or not enough room on the disk.
         ModelError: the motion does not fit the head.
     """
-    head, mesh, _ = _start(motion, scene)
+    baked = _Baked.of(motion, scene)
+    mesh = baked.mesh
     _check_room(path.parent, len(motion) * mesh.vertices.size * 4)
     materials = path.with_name(f"{path.stem}_rest.mtl")
     before, after = _obj_frame(mesh, materials.name)
@@ -94,27 +97,41 @@ def write_pc2(motion: Motion, path: Path, scene: Scene) -> None:
     with path.open("wb") as file:
         # version, points, number of the first frame, frames a sample, samples
         file.write(PC2_MAGIC + struct.pack("<iiffi", 1, len(mesh.vertices), 0.0, 1.0, len(motion)))
-        for vertices in head.iter_vertices(motion, scene.identity):
+        for vertices in baked.frames():
             file.write(np.ascontiguousarray(vertices, "<f4").tobytes())
 
 
-def _start(motion: Motion, scene: Scene) -> tuple[HeadModel, Mesh, np.ndarray]:
-    """Return the head, its mesh at rest and the vertices of the first frame; raise if the motion does not fit."""
-    head = scene.head_of(motion)
-    check_fits(head, motion, scene.identity)
-    return head, head.mesh(scene.identity), next(iter(head.iter_vertices(motion.slice(0, 1), scene.identity)))[0]
+@dataclass(frozen=True)
+class _Baked:
+    """The drawn vertices of a moving head. Vertices without triangles are left out, because Blender's OBJ importer drops them:
+    with them, a point cache would not fit the imported mesh."""
+
+    motion: Motion
+    scene: Scene
+    head: HeadModel
+    mesh: Mesh
+    """At rest."""
+    drawn: np.ndarray
+    """``(V,)`` numbers of its vertices on the head."""
+
+    @staticmethod
+    def of(motion: Motion, scene: Scene) -> _Baked:
+        """Check that the motion fits the head, and return what is drawn."""
+        head = scene.head_of(motion)
+        check_fits(head, motion, scene.identity)
+        return _Baked(motion, scene, head, *head.mesh(scene.identity).without_loose_vertices())
+
+    def frames(self) -> Iterator[np.ndarray]:
+        """Yield the vertices of each frame, ``(V, 3)`` metres."""
+        for chunk in self.head.iter_vertices(self.motion, self.scene.identity):
+            yield from chunk[:, self.drawn]
 
 
-def _write_sequence(
-    head: HeadModel, motion: Motion, scene: Scene, folder: Path, suffix: str, encoded: Callable[[np.ndarray], bytes]
-) -> None:
+def _write_sequence(baked: _Baked, folder: Path, suffix: str, encoded: Callable[[np.ndarray], bytes]) -> None:
     """Write one file for each frame, then `sequence.json`; `encoded` turns vertices ``(V, 3)`` into a file."""
-    number = 0
-    for chunk in head.iter_vertices(motion, scene.identity):
-        for vertices in chunk:
-            number += 1
-            (folder / f"{FRAME.format(number)}{suffix}").write_bytes(encoded(vertices))
-    _write_notes(motion, folder, scene, suffix)
+    for number, vertices in enumerate(baked.frames(), 1):
+        (folder / f"{FRAME.format(number)}{suffix}").write_bytes(encoded(vertices))
+    _write_notes(baked.motion, folder, baked.scene, suffix)
 
 
 def _check_room(folder: Path, n_bytes: int) -> None:

@@ -16,10 +16,10 @@ The speech encoder's terms are in `lite.speech`, the style encoder's in `train.s
 
 Each is a mean over real frames, but for ``join_error``, which is a mean over windows that continue one before.
 
-The vertices v are those of the head at rest, folded into a `LinearSurface`; the region
-weights are `DenoiserStage.regions`. The ``head`` terms are absent for a model without head pose.
+The vertices v are those of the head at rest, folded into a `LinearSurface`; the region weights are
+`DenoiserStage.regions`. The ``head`` terms are absent for a model without head pose.
 
-The weight of each term stands in ``configs/lite.toml`` and in ``configs/people.toml``, under ``[denoiser.weights]``. The
+The weight of each term stands under ``[denoiser.weights]`` in ``configs/lite.toml``, ``base.toml`` and ``people.toml``. The
 training loop applies it (`loop.total_loss`); a term without a weight, or a weight without a term, is refused.
 
 Source: DiffPoseTalk (arXiv:2310.00434), section 3.3; ``lip_gap_mm2`` is ours.
