@@ -144,6 +144,13 @@ class Chromium:
         self._ask("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **common)
         self._ask("Input.dispatchKeyEvent", type="keyUp", **common)
 
+    def accessible(self) -> list[tuple[str, str]]:
+        """Return role and name of everything that a screen reader can act on or reads as a value."""
+        roles = {"button", "radio", "checkbox", "slider", "progressbar", "Video", "link", "group"}
+        nodes = self._ask("Accessibility.getFullAXTree")["nodes"]
+        found = [(node.get("role", {}).get("value"), node.get("name", {}).get("value", "")) for node in nodes]
+        return [(role, name) for role, name in found if role in roles]
+
     def picture(self, path: Path) -> None:
         """Save a screenshot of the whole page."""
         shot = self._ask("Page.captureScreenshot", captureBeyondViewport=True)

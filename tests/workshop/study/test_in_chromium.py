@@ -67,6 +67,13 @@ def play(browser: Chromium) -> None:
     browser.wait("allPlayed() && players.every(player => player.video.paused)")
 
 
+def check_names(browser: Chromium, *expected: tuple[str, str]) -> None:
+    """Everything that a screen reader can act on has a name."""
+    found = browser.accessible()
+    assert [role for role, name in found if not name and role != "group"] == []
+    assert set(expected) <= set(found), found
+
+
 def picture(browser: Chromium, name: str) -> None:
     """Keep screenshots of the present page: wide, narrow and dark. Nothing may be wider than the screen."""
     for width, height, dark in ((1440, 900, False), (390, 844, False), (1440, 900, True), (390, 844, True)):
@@ -90,6 +97,7 @@ def test_pairs_from_consent_to_the_end(browser: Chromium, tmp_path: Path) -> Non
         begin(browser, host)
         link = browser.run("location.pathname")
         picture(browser, "pairs-new")
+        check_names(browser, ("button", "Play Video A"), ("progressbar", "Page 1 of 4"), ("radio", "No difference"))
 
         # Page 1: keys. An answer before the end of the videos does nothing.
         browser.key("ArrowLeft")
@@ -169,6 +177,9 @@ def test_ratings_from_1_to_5(browser: Chromium, tmp_path: Path) -> None:
         assert browser.run("next.disabled")
         browser.key("5")
         picture(browser, "paper-chosen")
+        check_names(
+            browser, ("group", "How well do the lips match the speech?"), ("radio", "4 Good"), ("button", "Next")
+        )
         browser.key("Enter")
         wait_for_page(browser, 2)
         assert {row.question: row.value for row in answers_of(file)} == {"lips": 4, "style": 5, "natural": 2}
@@ -197,6 +208,7 @@ def test_ratings_from_0_to_100(browser: Chromium, tmp_path: Path) -> None:
         browser.wait("players.find(player => player.figure.dataset.video == '2').video.ended")
         browser.key("ArrowRight")
         picture(browser, "mushra-rated")
+        check_names(browser, ("slider", "Rating of Video A, 0 to 100"), ("button", "Play Video B again"))
         browser.key("Enter")
         wait_for_page(browser, 2)
         values = [row.value for row in answers_of(file)]
