@@ -1,4 +1,4 @@
-"""Curves over time: shifts, closures, blinks, beats and joins with known answers."""
+"""When lips move: lags, misalignment of extrema, and sound offsets with known answers."""
 
 import numpy as np
 import pytest
@@ -44,84 +44,81 @@ def test_lag_correlation_refuses_short_and_missing():
             metrics.lag_correlation(predicted, reference)
 
 
-def test_closures_by_hand():
-    gap = np.ones(50)
-    gap[10] = 0.0  # sealed at 0.40 s
-    phones = [("b", 0.36, 0.39), ("p", 0.80, 0.90), ("aa", 1.0, 1.2), ("ah", 0.36, 0.44), ("s", 0.4, 0.41)]
-    found = metrics.closures(gap, FPS, phones)
-    assert (found.n_pressed, found.n_sealed, found.n_open, found.n_open_sealed) == (2, 1, 2, 1)
-    assert metrics.closures(gap, FPS, phones, tolerance=0.0).n_sealed == 0
-    assert metrics.closures(gap, FPS, [("b", 0.36, 0.38)]).n_sealed == 1  # reached only by the tolerance
-    assert found.share == 0.5 and found.gap_ratio == pytest.approx(found.pressed_gap / found.open_gap)
-    later = metrics.closures(gap, FPS, [("p", 5.0, 5.1)])
-    assert later.n_pressed == 0 and np.isnan(later.share)
+def slow_misalignment(predicted: np.ndarray, truth: np.ndarray, sigma: float) -> list[int]:
+    """Compute the offsets in frames with scipy and plain loops: a second way to write the definition."""
+    ndimage, signal = pytest.importorskip("scipy.ndimage"), pytest.importorskip("scipy.signal")
+    real, ours = ndimage.gaussian_filter1d(truth, sigma), ndimage.gaussian_filter1d(predicted, sigma)
+    steps = [np.concatenate([[0.0], np.diff(curve)]) for curve in (real, ours)]
+    total = np.full((len(real) + 1, len(ours) + 1), np.inf)
+    total[0, 0] = 0
+    for i in range(len(real)):
+        for j in range(len(ours)):
+            cheapest = min(total[i, j], total[i, j + 1], total[i + 1, j])
+            total[i + 1, j + 1] = abs(steps[0][i] - steps[1][j]) + cheapest
+    kinds = [
+        {**dict.fromkeys(signal.find_peaks(c)[0], 1), **dict.fromkeys(signal.find_peaks(-c)[0], -1)}
+        for c in (real, ours)
+    ]
+    ordered = sorted(kinds[0])
+    offsets = []
+    i, j = len(real), len(ours)
+    while i and j:
+        a, b = i - 1, j - 1
+        if a in kinds[0] and kinds[0][a] == kinds[1].get(b):
+            k = ordered.index(a)
+            first = ordered[k - 1] if k else 0
+            last = ordered[k + 1] if k + 1 < len(ordered) else len(real) - 1
+            if first <= b <= last:
+                offsets.append(b - a)
+        options = [total[i - 1, j - 1], total[i - 1, j], total[i, j - 1]]
+        step = options.index(min(options))
+        i, j = i - (step != 2), j - (step != 1)
+    return offsets[::-1]
 
 
-def test_pooled_closures_weigh_intervals():
-    a = metrics.Closures(3, 3, 1, 0, 0.1, 1.0)
-    b = metrics.Closures(1, 0, 0, 0, 0.5, float("nan"))
-    both = metrics.Closures.pooled([a, b])
-    assert both.share == 0.75
-    assert both.pressed_gap == pytest.approx(0.2) and both.open_gap == 1.0
+@pytest.mark.parametrize("seed", range(4))
+def test_misalignment_agrees_with_a_second_way_to_write_it(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth, other = smooth(rng, 80 + seed), smooth(rng, 83)
+    predicted = other if seed == 0 else truth[:-2] * 0.7 + 0.4 * other[: len(truth) - 2]
+    found = metrics.temporal_misalignment(predicted, truth, FPS)
+    assert list(found.offsets_ms) == [40.0 * offset for offset in slow_misalignment(predicted, truth, 2.0)]
+    assert len(found.offsets_ms) >= 3 and 0 < found.joined <= 1
 
 
-def test_closing_time():
-    gap = np.array([1, 1, 1, 0.5, 0.2, 0.05, 0.0, 0.0])
-    assert metrics.closing_time(gap, FPS, silent_from=3 / FPS, limit=0.1) == pytest.approx(2 / FPS)
-    assert metrics.closing_time(gap, FPS, 0.28, 0.1) == 0
-    assert metrics.closing_time(np.ones(5), FPS, 0, 0.1) == float("inf")
+def test_misalignment_of_the_truth_is_nothing_and_all_extrema_are_joined() -> None:
+    truth = smooth(np.random.default_rng(7), 200)
+    found = metrics.temporal_misalignment(truth, truth, FPS)
+    assert found.mean_ms == found.signed_ms == 0 and found.joined == 1
 
 
-def test_blinks():
-    lid = np.zeros(200)
-    for centre in (20, 60, 61, 150):
-        lid[centre - 2 : centre + 3] = np.maximum(lid[centre - 2 : centre + 3], [0.3, 0.7, 1, 0.7, 0.3])
-    lid[199] = 0.9
-    lid[100:110] = 0.4  # a half-lowered lid is no blink
-    assert metrics.blink_frames(lid).tolist() == [20, 60, 150, 199]
+@pytest.mark.parametrize("late", [-3, 2, 4])
+def test_a_gap_that_comes_later_is_misaligned_by_as_much(late: int) -> None:
+    times = np.arange(300)
+    gap = 2 + np.sin(2 * np.pi * times / 30) + 0.3 * np.sin(2 * np.pi * times / 77)
+    shifted = np.interp(times - late, times, gap)
+    found = metrics.temporal_misalignment(shifted, gap, FPS)
+    assert found.signed_ms == pytest.approx(40 * late, abs=15)
+    assert found.mean_ms == pytest.approx(40 * abs(late), abs=15)
+    assert metrics.temporal_misalignment(shifted, gap, 2 * FPS).mean_ms == pytest.approx(found.mean_ms / 2)
 
 
-def test_head_speed_is_the_angle_of_the_relative_turn():
-    roma, torch = pytest.importorskip("roma"), pytest.importorskip("torch")
-    pose = np.random.default_rng(2).normal(size=(30, 3)) * 0.7
-    turns = roma.rotvec_to_rotmat(torch.tensor(pose))
-    angle = roma.rotmat_to_rotvec(turns[:-1].mT @ turns[1:]).norm(dim=-1).numpy()
-    assert metrics.head_angular_speed(pose, FPS) == pytest.approx(angle * FPS, abs=1e-9)
-    assert metrics.head_angular_speed(np.zeros((4, 3)), FPS).tolist() == [0, 0, 0]
+def test_a_still_gap_joins_nothing() -> None:
+    truth = smooth(np.random.default_rng(7), 100)
+    found = metrics.temporal_misalignment(np.full(100, 0.2), truth, FPS)
+    assert found.joined == 0 and np.isnan(found.mean_ms)
+    with pytest.raises(InputError, match="at least 2 frames"):
+        metrics.temporal_misalignment(truth[:1], truth, FPS)
 
 
-def test_head_beats_fall_where_a_nod_turns():
-    t = np.arange(200) / FPS
-    pose = np.zeros((200, 3))
-    pose[:, 0] = 0.1 * np.sin(2 * np.pi * 0.5 * t)  # turns at 0.5, 1.5, 2.5... s
-    beats = metrics.head_beats(pose, FPS)
-    assert len(beats) == 8
-    assert beats == pytest.approx(np.arange(8) + 0.5, abs=0.5 / FPS + 1e-9)
-
-
-def test_speech_beats_fall_on_bursts():
-    rng = np.random.default_rng(3)
-    samples = rng.normal(size=32000) * 1e-3
-    for start in (0.5, 1.0, 1.6):
-        samples[int(start * 16000) :][:3000] += rng.normal(size=3000) * 0.2
-    assert metrics.speech_beats(samples, 16000) == pytest.approx([0.5, 1.0, 1.6], abs=0.05)
-    assert len(metrics.speech_beats(np.zeros(100), 16000)) == 0
-
-
-def test_beat_alignment():
-    reference = np.array([1.0, 2.0])
-    assert metrics.beat_alignment(reference, reference, FPS) == 1
-    off = metrics.beat_alignment(np.array([1.0 + 3 / FPS]), reference, FPS)
-    assert off == pytest.approx(np.exp(-0.5))
-    assert metrics.beat_alignment(np.zeros(0), reference, FPS) == 0
-
-
-def test_seams_see_a_jump_at_the_join_and_only_there():
-    rng = np.random.default_rng(4)
-    values = np.cumsum(rng.normal(size=(400, 2)), axis=0)
-    assert metrics.seams(values, FPS, 100).beyond == 0
-    jumping = values + 30.0 * (np.arange(400) // 100)[:, None]
-    found = metrics.seams(jumping, FPS, 100)
-    assert found.beyond == 1 and found.at_joins > 5 * found.inside_p99 and found.acceleration_ratio > 5
-    with pytest.raises(InputError):
-        metrics.seams(values[:100], FPS, 100)
+def test_the_offset_of_closures() -> None:
+    """Lips close 60 ms before each p."""
+    rng = np.random.default_rng(0)
+    phones = [("p", start, start + 0.08) for start in np.arange(0.5, 7.5, 0.7) + rng.uniform(0, 0.2, 10)]
+    times = np.arange(200) / FPS
+    gap = 1 - np.max([np.exp(-(((times - (a + b) / 2 + 0.06) / 0.06) ** 2)) for _, a, b in phones], axis=0)
+    found = metrics.offset_of_closures([(gap, phones)], FPS)
+    assert found is not None and found.n_closures == 10
+    assert found.seconds == pytest.approx(-0.06, abs=0.006) and 0 < found.error_s < 0.01
+    assert metrics.offset_of_closures([(gap, phones[:3])], FPS) is None  # too few
+    assert metrics.offset_of_closures([(np.zeros(200), phones)], FPS) is None  # never opens

@@ -12,7 +12,7 @@ from diffposetalk.geometry.curves import lerp
 from diffposetalk.geometry.rotations import slerp
 
 Unit = Literal["m", "share"]
-"""Unit of lip gap and mouth width: metres, or shares of a length that belongs to the face."""
+"""Unit of lengths: metres, or shares of a length that belongs to the face."""
 WIDTHS = {"gap": None, "width": None, "jaw": None, "lids": 2, "brow": 2, "head": 3}
 """Curve -> number of columns; None: one value a frame, ``(T,)``."""
 
@@ -36,7 +36,7 @@ class Curves:
     lids: np.ndarray | None = None
     """``(T, 2)`` closure of the left and the right eye: 0 open, 1 shut."""
     brow: np.ndarray | None = None
-    """``(T, 2)`` height of the left and the right brow, any unit."""
+    """``(T, 2)`` height of the left and the right brow above the eyes in ``unit``."""
     head: np.ndarray | None = None
     """``(T, 3)`` rotation of the head: axis-angle, radians."""
     channels: np.ndarray | None = None
@@ -44,7 +44,7 @@ class Curves:
     channel_names: tuple[str, ...] = ()
     """C names."""
     unit: Unit = "m"
-    """Unit of ``gap`` and ``width``."""
+    """Unit of ``gap``, ``width`` and ``brow``."""
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.fps) and self.fps > 0):
@@ -118,7 +118,7 @@ class Curves:
         return replace(self._map(lambda values: lerp(values, place)), fps=float(fps), head=head)
 
     def share_of_opening(self) -> Curves:
-        """Return gap and width as shares of the 95th percentile of this clip's gap.
+        """Return lengths as shares of the 95th percentile of this clip's gap.
 
         For faces whose lengths differ (another head, unknown scale): amplitude is then no longer compared.
 
@@ -129,7 +129,7 @@ class Curves:
         scale = float(np.percentile(self.curve("gap"), 95))
         if scale <= 0:
             raise InputError("the mouth never opens, so its opening is no scale for the lip gap")
-        scaled = {name: getattr(self, name) / scale for name in ("gap", "width") if name in self.names}
+        scaled = {name: getattr(self, name) / scale for name in ("gap", "width", "brow") if name in self.names}
         return replace(self, unit="share", **scaled)
 
     def _map(self, function: Any) -> Curves:

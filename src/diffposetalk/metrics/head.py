@@ -4,12 +4,48 @@ from __future__ import annotations
 
 import numpy as np
 
-from diffposetalk.geometry.rotations import angles_between
+from diffposetalk.errors import InputError
+from diffposetalk.geometry.rotations import angles_between, matrices_of, nearest_rotation, vectors_of
 
 
 def head_angular_speed(head_pose: np.ndarray, fps: float) -> np.ndarray:
     """Return the head's turning speed from frame to frame, ``(T - 1,)`` rad/s, from ``(T, 3)`` axis-angle."""
     return angles_between(head_pose[:-1], head_pose[1:]) * fps
+
+
+def mean_head_step(head_pose: np.ndarray) -> float:
+    """Return the mean angle between the head's rotations of neighbouring frames, degrees.
+
+    At 25 fps people have .4 to .5 degrees; generated heads have less. It depends on the frame rate: compare at one rate.
+
+    Args:
+        head_pose: ``(T, 3)`` axis-angle, radians, at least 2 frames.
+
+    Raises:
+        InputError: there are fewer than 2 frames.
+    """
+    if len(head_pose) < 2:
+        raise InputError("the angle between neighbouring frames needs at least 2 frames")
+    return float(np.rad2deg(head_angular_speed(head_pose, 1.0)).mean())
+
+
+def centred_head(head_pose: np.ndarray) -> np.ndarray:
+    """Return rotations relative to their mean rotation: ``(T, 3)`` axis-angle, degrees.
+
+    Where a head looks on average depends on the camera, so distances between heads leave it out.
+    """
+    matrices = matrices_of(head_pose)
+    return np.rad2deg(vectors_of(nearest_rotation(matrices.mean(0)).T @ matrices))
+
+
+def head_features(head_pose: np.ndarray, fps: float) -> np.ndarray:
+    """Return features of head motion for `frechet_distance` and its like: ``(T - 1, 6)`` of ``(T, 3)`` axis-angle.
+
+    Three columns are `centred_head`, in degrees. Three are the angular velocity in degrees per second, in axes of the head.
+    """
+    matrices = matrices_of(head_pose)
+    turns = np.rad2deg(vectors_of(matrices[:-1].swapaxes(-1, -2) @ matrices[1:])) * fps
+    return np.concatenate([centred_head(head_pose)[1:], turns], 1)
 
 
 def head_beats(head_pose: np.ndarray, fps: float) -> np.ndarray:
@@ -62,3 +98,38 @@ def beat_alignment(beats: np.ndarray, reference: np.ndarray, fps: float, sigma_f
         return 0.0
     nearest = np.abs(np.subtract.outer(beats, reference)).min(1)
     return float(np.exp(-(nearest**2) / (2 * (sigma_frames / fps) ** 2)).mean())
+
+
+def beat_alignment_chance(reference: np.ndarray, fps: float, duration: float, sigma_frames: float = 3.0) -> float:
+    """Return the beat alignment that beats at random times of the clip would have.
+
+    Angular speed has a minimum every few frames, so chance is high (.7 to .8 is common), and a figure without it says
+    little. See `beat_alignment_skill`.
+
+    Args:
+        reference: ``(m,)`` seconds, as for `beat_alignment`.
+        fps: frames per second, for sigma.
+        duration: seconds of the clip.
+        sigma_frames: as for `beat_alignment`.
+    """
+    times = np.arange(0, duration, 0.25 / fps)
+    return beat_alignment(times, reference, fps, sigma_frames)
+
+
+def beat_alignment_skill(
+    beats: np.ndarray, reference: np.ndarray, fps: float, duration: float, sigma_frames: float = 3.0
+) -> float:
+    """Return how far beat alignment lies above chance: ``(BA - chance) / (1 - chance)``; 0 chance, 1 perfect, below 0 worse.
+
+    A head without beats has 0; so has every head if chance is 1.
+
+    Args:
+        beats, reference, fps, sigma_frames: as for `beat_alignment`.
+        duration: seconds of the clip.
+
+    Source: ours.
+    """
+    chance = beat_alignment_chance(reference, fps, duration, sigma_frames)
+    if len(beats) == 0 or len(reference) == 0 or chance >= 1:
+        return 0.0
+    return (beat_alignment(beats, reference, fps, sigma_frames) - chance) / (1 - chance)

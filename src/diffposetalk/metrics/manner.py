@@ -1,4 +1,4 @@
-"""Manner of speaking in numbers, how far samples differ, and whether a style is recognised."""
+"""Manner of speaking in numbers, and whether a style is recognised."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.metrics.head import head_angular_speed
+from diffposetalk.metrics.curves import Curves
+from diffposetalk.metrics.head import centred_head, head_angular_speed
 from diffposetalk.motion import Motion
 
 
@@ -36,30 +37,6 @@ def blink_frames(lid: np.ndarray, closed: float = 0.5, reopened: float = 0.25) -
     if peak >= 0:
         blinks.append(peak)
     return np.array(blinks, int)
-
-
-def diversity(samples: np.ndarray) -> float:
-    """Return the mean distance between samples made for one input.
-
-    Args:
-        samples: ``(S, T, D)`` with S of at least 2: channels, vertices flattened, or head angles of one
-            group.
-
-    Returns:
-        Mean over pairs of samples and over frames of the Euclidean distance, in the unit of the values.
-
-    Raises:
-        InputError: fewer than two samples.
-    """
-    samples = np.asarray(samples, np.float64)
-    if samples.ndim != 3 or len(samples) < 2:
-        raise InputError(f"diversity needs (S, T, D) with at least two samples, got {samples.shape}")
-    distances = [
-        np.linalg.norm(samples[i] - samples[j], axis=-1).mean()
-        for i in range(len(samples))
-        for j in range(i + 1, len(samples))
-    ]
-    return float(np.mean(distances))
 
 
 def manner_statistics(motion: Motion) -> dict[str, float]:
@@ -104,6 +81,66 @@ def manner_statistics(motion: Motion) -> dict[str, float]:
         "roll_std_deg": float(spread[2]),
         "head_speed_deg": float(np.rad2deg(head_angular_speed(motion.head_pose, motion.fps)).mean()),
     }
+
+
+def curve_statistics(curves: Curves) -> dict[str, float]:
+    """Describe how somebody moves, from whatever curves are known; the same for every kind of face.
+
+    Returns:
+        Mean, 95th percentile and spread of the gap; mean and spread of the width; spread of the brow (all in the unit of
+        the curves); ``blinks_per_minute``; ``pitch_std_deg``, ``yaw_std_deg``, ``roll_std_deg`` and ``head_speed_deg``
+        (mean, degrees per second). Names of curves that are not known are left out.
+
+    Raises:
+        InputError: fewer than two frames.
+    """
+    if len(curves) < 2:
+        raise InputError("statistics need at least two frames")
+    rows: dict[str, float] = {}
+    if curves.gap is not None:
+        rows |= {"gap_mean": curves.gap.mean(), "gap_p95": np.percentile(curves.gap, 95), "gap_std": curves.gap.std()}
+    if curves.width is not None:
+        rows |= {"width_mean": curves.width.mean(), "width_std": curves.width.std()}
+    if curves.brow is not None:
+        rows["brow_std"] = curves.brow.std(0).mean()
+    if curves.lids is not None:
+        rows["blinks_per_minute"] = len(blink_frames(curves.lids.mean(1))) / curves.duration * 60
+    if curves.head is not None:
+        pitch, yaw, roll = centred_head(curves.head).std(0)
+        speed = np.rad2deg(head_angular_speed(curves.head, curves.fps)).mean()
+        rows |= {"pitch_std_deg": pitch, "yaw_std_deg": yaw, "roll_std_deg": roll, "head_speed_deg": speed}
+    return {name: float(value) for name, value in rows.items()}
+
+
+def statistics_retrieval(
+    generated: Sequence[Mapping[str, float]], labels: Sequence[int], references: Sequence[Mapping[str, float]]
+) -> float:
+    """Return the share of generated clips whose nearest reference, by statistics, is their own: no network is needed.
+
+    Each statistic is divided by its spread over the references, and distances are Euclidean. Statistics that do not vary
+    over the references are left out. Chance is 1 over the number of references.
+
+    Args:
+        generated: `curve_statistics` (or `manner_statistics`) of each generated clip.
+        labels: which reference each belongs to.
+        references: statistics of each reference.
+
+    Raises:
+        InputError: fewer than two references, differing lengths, or statistics that some clips lack.
+    """
+    if len(references) < 2 or len(generated) != len(labels) or not len(generated):
+        raise InputError(
+            f"needs at least 2 references ({len(references)}), and {len(generated)} labels ({len(labels)})"
+        )
+    names = sorted(references[0])
+    if any(sorted(row) != names for row in (*references, *generated)):
+        raise InputError("the clips have different statistics: some lack a curve that others have")
+    ours, theirs = (np.array([[row[name] for name in names] for row in rows]) for rows in (generated, references))
+    spread = theirs.std(0)
+    varied = spread > 1e-9
+    ours, theirs = ours[:, varied] / spread[varied], theirs[:, varied] / spread[varied]
+    nearest = ((ours[:, None] - theirs) ** 2).sum(-1).argmin(1)
+    return float((nearest == np.asarray(labels)).mean())
 
 
 def statistics_correlation(

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from diffposetalk.metrics.timing.sound_offset import peak
 from diffposetalk.speech import Speech
 from diffposetalk.workshop.evaluate import real_lips
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip
-from diffposetalk.workshop.evaluate.recordings.sound_offset import group_of, peak, shifted, sound_offsets
+from diffposetalk.workshop.evaluate.recordings.sound_offset import group_of, shifted, sound_offsets
 
 Phones = list[tuple[str, float, float]]
 

@@ -14,6 +14,7 @@ from diffposetalk.arkit import INDEX
 from diffposetalk.geometry.rotations import rotation_matrix
 from diffposetalk.head import load_head
 from diffposetalk.media import VideoWriter
+from diffposetalk.metrics.timing.sound_offset import Lag
 from diffposetalk.motion import Motion
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.track import Track, result
@@ -27,7 +28,6 @@ from diffposetalk.workshop.footage import verdict
 from diffposetalk.workshop.footage.cut import Cut, cut
 from diffposetalk.workshop.footage.options import CutOptions
 from diffposetalk.workshop.footage.smooth import smoothed
-from diffposetalk.workshop.footage.sync import Lag
 from diffposetalk.workshop.footage.voice import SoundQuality
 
 SIZE, SECONDS, FPS = (640, 480), 6.0, 25.0
@@ -91,7 +91,7 @@ def cut_followed(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(result, "of_landmarks", fitted_once)
         measured = Lag(lag or 0.0, 1.0, lag is not None, 100)
         monkeypatch.setattr(cutting, "measure_lag", lambda motion, speech: measured)
-        monkeypatch.setattr(cutting, "combine", lambda lags: lags[0])
+        monkeypatch.setattr(cutting, "combined_lag", lambda lags: lags[0])
         monkeypatch.setattr(verdict, "measure_sound", lambda speech: heard((0.1, 1.0), music=music))
         return cutting._cut_followed(followed, sound or ramp(), heard(*spans), {}, CutOptions(**options))
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from diffposetalk.errors import InputError
+from diffposetalk.metrics.timing.sound_offset import FPS, MAX_LAG, combined_lag, lag_of_curves
 from diffposetalk.motion import Motion
 from diffposetalk.speech import Speech
-from diffposetalk.workshop.footage.sync import FPS, MAX_LAG, combine, lag_of_curves, measure_lag
+from diffposetalk.workshop.footage.sync import measure_lag
 
 
 def lips(n_frames: int, seed: int) -> np.ndarray:
@@ -56,7 +57,7 @@ def test_takes_together_tell_more_than_one():
     rng = np.random.default_rng(0)
     curves = [lips(75, seed) for seed in range(12)]
     parts = [lag_of_curves(seen, moved(0.55 * seen, 5) + 0.002 * rng.standard_normal(75)) for seen in curves]
-    together = combine(parts)
+    together = combined_lag(parts)
     assert sum(part.known for part in parts) < 4
     assert together.known
     assert together.seconds == pytest.approx(5 / FPS, abs=0.25 / FPS)
@@ -65,10 +66,10 @@ def test_takes_together_tell_more_than_one():
 
 def test_combining_leaves_out_what_was_not_compared():
     short, long = lag_of_curves(lips(20, 0), lips(20, 0)), lag_of_curves(lips(100, 1), moved(lips(100, 1), 3))
-    assert combine([short, long]) == long
-    assert combine([short]) == short
+    assert combined_lag([short, long]) == long
+    assert combined_lag([short]) == short
     with pytest.raises(InputError, match="no lags"):
-        combine([])
+        combined_lag([])
 
 
 @pytest.mark.parametrize("late_s", [-0.32, 0.0, 0.24])

@@ -15,13 +15,14 @@ import numpy as np
 from diffposetalk.data.clip import Clip
 from diffposetalk.errors import DiffPoseTalkWarning, InputError
 from diffposetalk.media import probe
+from diffposetalk.metrics.timing.sound_offset import Lag, combined_lag
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.track.limits import limit_on
 from diffposetalk.workshop.footage.manifest import Finding, rejected
 from diffposetalk.workshop.footage.options import LONGEST_PIECE_S, CutOptions
 from diffposetalk.workshop.footage.smooth import savgol, smoothed
 from diffposetalk.workshop.footage.stretches import Span, between, divided, grown, joined, within
-from diffposetalk.workshop.footage.sync import WORTH_CORRECTING, Lag, combine, measure_lag
+from diffposetalk.workshop.footage.sync import WORTH_CORRECTING, measure_lag
 from diffposetalk.workshop.footage.verdict import assess_stretch, sound_rejection
 from diffposetalk.workshop.footage.voice import SoundQuality, measure_sound
 
@@ -240,7 +241,7 @@ def _lag(pieces: list[_Piece], sound: Speech) -> Lag:
         if start < sound.duration - 1 and seconds < LAG_FROM_S:
             lags.append(measure_lag(piece.track.motion, sound.slice(start, end).padded(end - start)))
             seconds += end - start
-    return combine(lags) if lags else Lag(0.0, 0.0, False)
+    return combined_lag(lags) if lags else Lag(0.0, 0.0, False)
 
 
 def _of_piece(

@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 
 from diffposetalk.metrics import standardised
-from diffposetalk.metrics.closures import PRESSED
+from diffposetalk.metrics.timing.sound_offset import offset_of_closures, peak
 from diffposetalk.workshop.evaluate.recordings.alignment import Phones
 from diffposetalk.workshop.evaluate.recordings.clips import FPS, TrackedClip
 
@@ -28,16 +28,12 @@ EARLIEST_S, LATEST_S = -0.2, 0.08
 """Offsets between which the search looks."""
 LAGS = range(round(EARLIEST_S * FPS) - 1, round(LATEST_S * FPS) + 2)
 """Frames of the search, with one more on either side for the parabola."""
-FEWEST_CLOSURES = 4
-"""Number of p, b and m intervals that a group needs; with fewer, its offset comes from the linear map."""
 ROUNDS = 4
 """Number of times the linear map and the offsets are computed from each other."""
 INDEPENDENT_PER_S = 6.0
 """Effective number of independent observations in a second of lip motion (its curves are correlated in time)."""
 STEP_S = 0.01
 """Step of the offsets that are tried."""
-SAMPLES_PER_PHONE = 20
-"""Number of times at which the lips are read in each closure."""
 CLEAR = 4.0
 """Gain in log-likelihood from which a clip has an offset of its own instead of its group's."""
 SAME_S = 0.03
@@ -122,21 +118,11 @@ def sound_offsets(clips: Sequence[TrackedClip], phones: Mapping[str, Phones] | N
 
 def closure_offset(clips: Sequence[TrackedClip], phones: Mapping[str, Phones]) -> SoundOffset | None:
     """Return the offset at which the lips of a group are closest on p, b and m; None with too few of them."""
-    offsets = np.arange(EARLIEST_S, LATEST_S + STEP_S / 2, STEP_S)
-    gaps = []
-    for clip in clips:
-        times, scale = np.arange(len(clip.aperture)) / FPS, float(np.percentile(clip.aperture, 95))
-        for symbol, start, end in phones.get(clip.name, []):
-            if symbol in PRESSED and start + EARLIEST_S >= 0 and end + LATEST_S <= times[-1]:
-                inside = np.linspace(start, end, SAMPLES_PER_PHONE)
-                gaps.append(np.interp(inside + offsets[:, None], times, clip.aperture).mean(1) / scale)
-    if len(gaps) < FEWEST_CLOSURES:
+    known = [(clip.aperture, phones.get(clip.name, [])) for clip in clips]
+    offset = offset_of_closures(known, FPS, EARLIEST_S, LATEST_S)
+    if offset is None:
         return None
-    total, n = np.sum(gaps, axis=0), len(gaps)
-    place = peak(-total)[0]
-    without_one = np.array([peak(gap - total)[0] for gap in gaps])  # the jackknife's estimates
-    error = float(np.sqrt((n - 1) * without_one.var())) * STEP_S
-    return SoundOffset(EARLIEST_S + place * STEP_S, "closures", f"{n} closures", error)
+    return SoundOffset(offset.seconds, "closures", f"{offset.n_closures} closures", offset.error_s)
 
 
 def correlation_by_lag(predicted: np.ndarray, aperture: np.ndarray) -> np.ndarray:
@@ -206,19 +192,6 @@ def peak_inside(curve: np.ndarray, seconds: float, n_clips: int) -> SoundOffset 
     n = INDEPENDENT_PER_S * seconds
     error = float(np.sqrt((1 - min(r, 1.0) ** 2) / (n * r * bend))) / FPS if bend > 0 else None
     return SoundOffset(offset, "group", f"r {r:.2f} over {n_clips} clip{'s' * (n_clips > 1)}", error)
-
-
-def peak(curve: np.ndarray) -> tuple[float, float]:
-    """Return place (in samples, between them by a parabola) and height of the highest point of a curve."""
-    best = int(np.argmax(curve))
-    if not 0 < best < len(curve) - 1:
-        return float(best), float(curve[best])
-    left, top, right = curve[best - 1 : best + 2]
-    bend = left - 2 * top + right
-    if bend >= 0:
-        return float(best), float(top)
-    between = 0.5 * (left - right) / bend
-    return best + between, float(top - 0.25 * (left - right) * between)
 
 
 def shifted(aperture: np.ndarray, offset_s: float) -> np.ndarray:

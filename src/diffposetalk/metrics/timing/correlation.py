@@ -1,4 +1,4 @@
-"""When lips move: correlation with captured curves at each shift."""
+"""Correlation of generated with captured curves at each shift."""
 
 from __future__ import annotations
 
