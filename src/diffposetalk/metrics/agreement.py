@@ -153,8 +153,9 @@ def speech_lip_correlation(
     """Correlate lip intensity with speech intensity over clips: SLCC. Does who speaks louder move the lips more?
 
     In each group both intensities are standardised first, so that neither the gain of a microphone nor a speaker's habit
-    counts. Groups of one clip, and groups whose speech does not vary, are left out. Lips that do not vary count as 0. Clips whose loudness was
-    normalised one by one have no intensity to compare. The truth does not reach 1: .34 on VOCASET, .42 on MEAD.
+    counts. Groups of one clip, and groups whose speech does not vary, are left out. Lips that do not vary count as 0. Clips
+    whose loudness was normalised one by one have no intensity to compare. The truth does not reach 1: .34 on VOCASET, .42 on
+    MEAD.
 
     Args:
         lips: `lip_intensity` of each clip.
