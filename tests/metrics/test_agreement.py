@@ -86,7 +86,8 @@ def test_intensities_are_compared_within_groups() -> None:
     assert metrics.speech_lip_correlation(lips, speech) < 0
     assert metrics.speech_lip_correlation(lips, speech, list("aaabbb")) == pytest.approx(1)
     assert metrics.speech_lip_correlation([*lips, 9], [*speech, 0], list("aaabbbc")) == pytest.approx(1)  # c is alone
-    assert np.isnan(metrics.speech_lip_correlation([1.0, 1, 1], [1.0, 2, 3]))
+    assert np.isnan(metrics.speech_lip_correlation([1.0, 2, 3], [1.0, 1, 1]))  # speech that does not vary
+    assert metrics.speech_lip_correlation([1.0, 1, 1], [1.0, 2, 3]) == 0  # lips that do not
     with pytest.raises(InputError):
         metrics.speech_lip_correlation(lips, speech[:-1])
 

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.head.shared import shared_head
+from diffposetalk.metrics import blink_frames, diversity
 from diffposetalk.metrics.closures import Closures, closures
 from diffposetalk.metrics.lips import mouth_gap_on
-from diffposetalk.metrics.manner import blink_frames, diversity
 from diffposetalk.metrics.seams import seams
 from diffposetalk.motion import Motion
 from diffposetalk.progress import Progress, over
