@@ -10,11 +10,11 @@ import pytest
 
 from diffposetalk.motion import Motion
 
-NEVER = {"sympy", "torch._dynamo", "torch._inductor", "torch.distributed.fsdp", "torch.onnx", "anny", "warp", "transformers",
+NEVER = {"torch", "sympy", "anny", "warp", "transformers",
          "scipy", "matplotlib", "mediapipe", "cv2", "pandas", "IPython", "numba", "rich"}  # fmt: skip
 """What no short command needs, each as slow to load as all of ours."""
 DRAWING = {"moderngl", "PIL"}
-MODEL = {"torch", "safetensors"}
+MODEL = {"onnxruntime", "safetensors"}
 PROCESS = """
 import sys
 from diffposetalk.cli import run

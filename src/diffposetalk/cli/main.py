@@ -201,6 +201,8 @@ def _ending(console: Console, error: BaseException) -> int:
         return console.fail("out of memory", 1)
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else 1
+    if isinstance(error, ModuleNotFoundError) and error.name == "torch":
+        return console.fail("this needs torch: pip install 'diffposetalk[research]'", 1)
     kind = type(error).__name__
     reason = first_line(error)
     return console.fail(f"unexpected {kind}: {reason}: a defect of ours; --debug shows where, please report it", 1)
