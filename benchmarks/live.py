@@ -112,7 +112,7 @@ def measured(talker: Talker, clips: list[TrackedClip], offsets: Any, args: argpa
     from diffposetalk.workshop.evaluate import real_lips
 
     rows = []
-    for lookahead_ms in (*LOOKAHEADS_MS, None):
+    for lookahead_ms in (*args.lookaheads, *([] if args.no_offline else [None])):
         samples: list[dict[str, np.ndarray]] = []
         motions: list[Motion] = []
         hop_s: list[float] = []
@@ -151,15 +151,14 @@ def table(rows: list[Row]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in rows:
+        lips, head = ("", "") if row.lookahead_ms is None else (f"{row.joins_lips:.2f}", f"{row.joins_head:.2f}")
         name = "offline" if row.lookahead_ms is None else f"{row.lookahead_ms:g} ms"
         times = (
             ("", "")
             if row.lookahead_ms is None
             else (f"{row.hop_p50_ms:.0f} / {row.hop_p99_ms:.0f}", f"{row.first_ms:.0f}")
         )
-        lines.append(
-            f"| {name} | {row.r:.2f} | {row.lag} | {row.joins_lips:.2f} | {row.joins_head:.2f} | {times[0]} | {times[1]} |"
-        )
+        lines.append(f"| {name} | {row.r:.2f} | {row.lag} | {lips} | {head} | {times[0]} | {times[1]} |")
     return "\n".join(lines)
 
 
@@ -241,6 +240,8 @@ def main() -> None:
     )
     parser.add_argument("--hour", action="store_true")
     parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--lookaheads", type=float, nargs="+", default=LOOKAHEADS_MS, metavar="MS")
+    parser.add_argument("--no-offline", action="store_true")
     parser.add_argument("--write", action="store_true")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

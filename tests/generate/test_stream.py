@@ -77,6 +77,16 @@ def test_seed_and_style_count(tiny: Talker) -> None:
     assert np.abs(base.expression - other.expression).max() > 1e-4
 
 
+def test_a_stream_takes_few_steps_unless_the_caller_chooses(tiny: Talker) -> None:
+    from diffposetalk.generate.options import SamplingOptions
+
+    sound = noise(0.6)
+    usual, few, many = (joined(collected(tiny.stream(**how), sound)) for how in ({}, {"steps": 5}, {"steps": 9}))
+    assert_same(usual, few)
+    assert_same(many, joined(collected(tiny.stream(options=SamplingOptions(steps=9)), sound)))
+    assert np.abs(usual.expression - many.expression).max() > 1e-5
+
+
 @pytest.mark.parametrize("rate", [16000, 44100])
 def test_saved_killed_and_resumed_equals_uninterrupted(tiny: Talker, tmp_path: Path, rate: int) -> None:
     sound = noise(1.6 * rate / 16000)
