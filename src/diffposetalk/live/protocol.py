@@ -6,6 +6,7 @@ The server and the Python client both use this module. It needs numpy and nothin
 from __future__ import annotations
 
 import base64
+import ipaddress
 import json
 import math
 import struct
@@ -43,6 +44,8 @@ _HEADER = struct.Struct("<4sBBHIIQIIf")
 """Magic; sound (index in `SOUND_BACK`); flags; values per frame; number; frames; position; samples; rate; fps."""
 RESTING, GAP, LAST = 1, 2, 4
 """Flags: the way to rest after an interruption; chunks before this one were dropped; the last chunk of an utterance."""
+MOST_SAMPLES = 2**24
+"""More samples than a chunk ever has."""
 N_VALUES = 55
 """Values of a frame: 52 weights, then the head's rotation."""
 
@@ -115,7 +118,7 @@ def decoded(message: bytes | str) -> Sent:
         return _from_json(json.loads(message)) if isinstance(message, str) else _from_bytes(message)
     except ProtocolError:
         raise
-    except (struct.error, ValueError, KeyError, TypeError, IndexError) as error:
+    except (struct.error, ArithmeticError, LookupError, TypeError, ValueError) as error:
         raise ProtocolError("bad-message", f"a chunk is damaged: {error}") from None
 
 
@@ -123,6 +126,7 @@ def _from_bytes(message: bytes) -> Sent:
     magic, kind, flags, n_values, number, n_frames, position, n_samples, rate, fps = _HEADER.unpack_from(message)
     if magic != MAGIC or n_values != N_VALUES:
         raise ProtocolError("bad-message", "a chunk has another layout than this client reads")
+    check_length(n_samples)
     width = {"pcm16": 2, "float32": 4, "none": 0}[SOUND_BACK[kind]]
     size = n_samples * width
     start = _HEADER.size + size + -size % 4
@@ -139,6 +143,7 @@ def _from_bytes(message: bytes) -> Sent:
 
 def _from_json(message: dict[str, Any]) -> Sent:
     frames, position, rate, fps = (message[name] for name in ("frames", "position", "rate", "fps"))
+    check_length(message["samples"])
     sound = base64.b64decode(message["sound"])
     width = len(sound) // max(1, message["samples"])
     samples = samples_of_bytes(sound, {2: "pcm16", 4: "float32"}[width]) if width else None
@@ -152,6 +157,16 @@ def _from_json(message: dict[str, Any]) -> Sent:
         bool(message["resting"]),
     )  # fmt: skip
     return Sent(chunk, message["number"], bool(message["gap"]), bool(message["last"]))
+
+
+def check_length(n_samples: int) -> None:
+    """Check the number of samples that a chunk states.
+
+    Raises:
+        ProtocolError: it is negative, or more than chunks have.
+    """
+    if not 0 <= n_samples <= MOST_SAMPLES:
+        raise ProtocolError("bad-message", f"a chunk states {n_samples} samples (possible: 0 to {MOST_SAMPLES})")
 
 
 def as_pcm16(sound: np.ndarray) -> bytes:
@@ -214,3 +229,13 @@ def whole(message: dict[str, Any], name: str, low: int, high: int, default: int 
             "bad-message", f"{name} must be a whole number from {low} to {high}, not {str(value)[:40]!r}"
         )
     return int(value)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached by this machine alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -90,7 +90,8 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
         import websockets  # noqa: F401
     except ImportError:
         raise DiffPoseTalkError("serve needs websockets: pip install 'diffposetalk[serve]'") from None
-    from diffposetalk.live.server import LiveServer, TalkerVoices, is_loopback
+    from diffposetalk.live.protocol import is_loopback
+    from diffposetalk.live.server import LiveServer, TalkerVoices
 
     limits, tls = limits_of(args.limit), _tls(args.certificate, args.key)
     token = args.token if args.token is not None else os.environ.get(TOKEN_VARIABLE)

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError
-from diffposetalk.live.protocol import PROTOCOL, Sent, as_pcm16, decoded
+from diffposetalk.live.protocol import PROTOCOL, Sent, as_pcm16, decoded, is_loopback
 
 UNREAD = 1000
 """Messages that wait for the program to read them; then the client stops reading, and the server notices."""
@@ -44,7 +45,7 @@ class Event:
 class Live:
     """A session with a server. Made by `connect`."""
 
-    def __init__(self, url: str, start: dict[str, Any], headers: dict[str, str], tls: Any = None) -> None:
+    def __init__(self, url: str, start: dict[str, Any], tls: Any = None) -> None:
         self.url = url
         self.rate = 0
         """Samples of the clock per second."""
@@ -53,7 +54,6 @@ class Live:
         self.about: dict[str, Any] = {}
         """What the server said of itself: styles, channels, limits and so on."""
         self._start = start
-        self._headers = headers
         self._tls = tls
         self._socket: Any = None
         self._reader: asyncio.Task[None] | None = None
@@ -192,8 +192,9 @@ class Live:
         try:
             async with asyncio.timeout(OPEN_S):
                 self._socket = await connect(
-                    self.url, additional_headers=self._headers, max_size=None, compression=None, ssl=self._tls
-                )
+                    self.url, max_size=None, compression=None, ssl=self._tls,
+                    proxy=None if is_loopback(urlsplit(self.url).hostname or "") else True,
+                )  # fmt: skip
                 await self._socket.send(json.dumps(first))
                 answer = json.loads(await self._socket.recv())
         except InvalidStatus as error:
@@ -341,7 +342,7 @@ async def connect(
         "type": "start", "protocol": PROTOCOL, "sound": sound, "seed": seed, "sound_back": sound_back, "slow": slow,
     }  # fmt: skip
     start |= {name: value for name, value in (("style", style), ("token", token)) if value is not None}
-    live = Live(url, start, {}, tls)
+    live = Live(url, start, tls)
     try:
         await live._begin()
         yield live

@@ -6,7 +6,7 @@ our Python client. A web framework would add routing that three paths do not nee
 """
 
 from diffposetalk.live.server.limits import Limits
-from diffposetalk.live.server.server import PORT, LiveServer, is_loopback
+from diffposetalk.live.server.server import PORT, LiveServer
 from diffposetalk.live.server.voices import Manner, TalkerVoices, Voices
 
-__all__ = ["PORT", "Limits", "LiveServer", "Manner", "TalkerVoices", "Voices", "is_loopback"]
+__all__ = ["PORT", "Limits", "LiveServer", "Manner", "TalkerVoices", "Voices"]

@@ -65,8 +65,7 @@ class Connection:
         try:
             async with asyncio.timeout(self._limits.start_s):
                 first = await self._socket.recv()
-            self._session = await self._begin(first)
-            await self._converse(self._session)
+            await self._converse(await self._begin(first))
         except TimeoutError:
             await self._refuse(ProtocolError("idle", f"nothing came in for {self._limits.start_s:g} s"))
         except DiffPoseTalkError as error:
@@ -79,12 +78,11 @@ class Connection:
                 self._sessions.left(self._session, self, ended)
 
     async def take_over(self) -> None:
-        """End this connection because another one resumes its session."""
+        """Leave the session, because another connection resumes it; `serve` then says so to the client, if it is there."""
         self._session = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._refuse(ProtocolError("taken-over", "another connection has resumed this session"))
 
     async def _begin(self, first: str | bytes) -> Session:
         """Return the session that the first message starts or resumes."""
@@ -96,7 +94,7 @@ class Connection:
             raise ProtocolError("bad-message", f"this server speaks version {PROTOCOL} of the protocol")
         if message["type"] == "resume":
             received = whole(message, "received", -1, NO_POSITION, -1)
-            session = await self._sessions.resumed(message.get("session"), self)
+            session = self._session = await self._sessions.resumed(message.get("session"), self)
             following = session.resend(-1 if received is None else received)
             await self._say("resumed", session=session.id, received=session.taken, next=following)
             return session
@@ -109,7 +107,7 @@ class Connection:
             choice(message, "reply", REPLIES, "binary"),
             choice(message, "slow", SLOW_RULES, "pause"),
         )
-        session = await self._sessions.started(decode, manner, wishes, self)
+        session = self._session = await self._sessions.started(decode, manner, wishes, self)
         await self._say("started", session=session.id, rate=session.rate, **self._sessions.described(session))
         return session
 
@@ -119,6 +117,7 @@ class Connection:
 
     async def _converse(self, session: Session) -> None:
         """Read and send until one of the two ends; raise what ended it."""
+        self._check_ours(session)
         self._tasks = [asyncio.create_task(self._read(session)), asyncio.create_task(self._send(session))]
         try:
             done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -126,9 +125,13 @@ class Connection:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._check_ours(session)
         for task in done:
-            if self._session is session:  # nobody has taken it over
-                task.result()
+            task.result()
+
+    def _check_ours(self, session: Session) -> None:
+        if self._session is not session:
+            raise ProtocolError("taken-over", "another connection has resumed this session")
 
     async def _read(self, session: Session) -> None:
         loop = asyncio.get_running_loop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http
-import ipaddress
 import json
 import logging
 import os
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from diffposetalk.errors import DiffPoseTalkError, UsageError
-from diffposetalk.live.protocol import PATH, PROTOCOL
+from diffposetalk.live.protocol import PATH, PROTOCOL, is_loopback
 from diffposetalk.live.server.connection import Connection, same_token
 from diffposetalk.live.server.limits import Limits
 from diffposetalk.live.server.sessions import Sessions
@@ -257,13 +256,3 @@ class LiveServer:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Cache-Control"] = "no-store"
         return response
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address is reached by this machine alone."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ class TalkerVoices:
         return self._first[name].another(manner.seed)
 
     def begin_thread(self) -> None:
-        """Use one thread for each operation: the sessions share the processors, and small operations gain nothing."""
-        import torch
-
-        torch.set_num_threads(1)
+        """Use one thread for each operation of torch, where it is used; the sessions share the processors."""
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            torch.set_num_threads(1)
