@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from diffposetalk.errors import InputError, UsageError
-from diffposetalk.generate.stream import EASE_FRAMES, Chunk, Stream
+from diffposetalk.generate.stream import EASE_FRAMES, Chunk, LookAhead, Stream
 from diffposetalk.generate.talker import Talker
 from diffposetalk.model.checkpoint import Model
 from diffposetalk.motion import Motion
@@ -40,8 +40,8 @@ def assert_same(a: Motion, b: Motion) -> None:
     np.testing.assert_array_equal(a.head_pose, b.head_pose)
 
 
-@pytest.mark.parametrize(("lookahead_ms", "hop_ms"), [(240, 80), (0, 40), (80, 120), (500, 160)])
-def test_streamed_equals_fed_at_once_bit_for_bit(tiny: Talker, lookahead_ms: float, hop_ms: float) -> None:
+@pytest.mark.parametrize(("lookahead_ms", "hop_ms"), [(240, 80), (0, 40), (80, 120), (500, 160), ("offline", 80)])
+def test_streamed_equals_fed_at_once_bit_for_bit(tiny: Talker, lookahead_ms: LookAhead, hop_ms: float) -> None:
     sound, how = noise(1.51), {"lookahead_ms": lookahead_ms, "hop_ms": hop_ms, **QUICK}
     stream = tiny.stream(**how)
     streamed = [*collected(stream, sound), stream.finish()]
@@ -203,18 +203,17 @@ def test_wrong_arguments_are_refused(tiny: Talker, wrong: dict[str, object]) -> 
 
 
 def test_a_hop_is_the_step_of_offline_generation(tiny: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With windows of 4 s and the same noise, hops make the motion of `Talker.generate`."""
+    """With the windows of offline and the same noise, hops make the motion of `Talker.generate`."""
     from diffposetalk.diffusion.samplers import generators_of, standard_normal
-    from diffposetalk.generate import hops, stream
+    from diffposetalk.generate import hops
 
     sound = noise(8.5)
     offline = tiny.generate(sound, sample_rate=16000, **QUICK, seed=3)
     generators = generators_of(3, 1)
     monkeypatch.setattr(hops, "frame_noise", lambda seed, first, n, dim: standard_normal((1, n, dim), generators)[0])
-    monkeypatch.setattr(stream, "hop_sizes", lambda *_: hops.HopSizes(hop=100, ahead=6, known=0, window=100))
-    monkeypatch.setattr("diffposetalk.generate.talker.hop_sizes", stream.hop_sizes)
-    streamed = joined(collected(tiny.stream(**QUICK, seed=3), sound))
-    assert len(streamed) == 200
+    chunks = collected(tiny.stream(lookahead_ms="offline", **QUICK, seed=3), sound)
+    streamed = joined(chunks)
+    assert [len(chunk) for chunk in chunks] == [100, 100]
     np.testing.assert_allclose(streamed.expression, offline.expression[:200], atol=1e-4)
     np.testing.assert_allclose(streamed.head_pose, offline.head_pose[:200], atol=1e-4)
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from diffposetalk.diffusion.guidance import is_number
 from diffposetalk.errors import InputError, UsageError
 from diffposetalk.generate.hops import Hopper, HopSizes
 from diffposetalk.generate.packets import Packets
-from diffposetalk.model.frames import FRAME_SAMPLES
+from diffposetalk.model.frames import FRAME_SAMPLES, LOOKAHEAD
 from diffposetalk.motion import Motion
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 LOOKAHEAD_MS = 240.0
 """Default look-ahead: what the speech encoder was trained with."""
+LookAhead: TypeAlias = float | Literal["offline"]
+"""Milliseconds of sound that are waited for, or the windows of `Talker.generate`."""
 HOP_MS = 80.0
 """Default length of a hop."""
 LONGEST_LOOKAHEAD_MS = 1000.0
@@ -275,24 +277,28 @@ class Stream:
         return self._hopper.space.decode(frames).scaled(options.expression_scale, options.head_scale)
 
 
-def quick(options: SamplingOptions) -> SamplingOptions:
-    """Return completed options with few steps, so that a hop takes much less time than it lasts."""
-    if options.sampler != "dpmpp" or options.steps is None:
+def quick(options: SamplingOptions, lookahead_ms: LookAhead) -> SamplingOptions:
+    """Return completed options with few steps, so that a hop takes much less time than it lasts; offline has time."""
+    if options.sampler != "dpmpp" or options.steps is None or lookahead_ms == "offline":
         return options
     return replace(options, steps=min(STEPS, options.steps))
 
 
-def hop_sizes(lookahead_ms: float, hop_ms: float, fps: float) -> HopSizes:
+def hop_sizes(lookahead_ms: LookAhead, hop_ms: float, fps: float, longest: int) -> HopSizes:
     """Return the lengths of a hop in whole frames.
 
     Args:
-        lookahead_ms: sound after a frame that is waited for, at most; frames that are begun do not count.
-        hop_ms: length of a hop, rounded to frames.
+        lookahead_ms: sound after a frame that is waited for, at most; frames that are begun do not count. "offline":
+            the windows of `Talker.generate`, each of which comes out whole.
+        hop_ms: length of a hop, rounded to frames; it does not matter offline.
         fps: frames per second.
+        longest: frames of the model's window.
 
     Raises:
         UsageError: a length is out of range.
     """
+    if lookahead_ms == "offline":
+        return HopSizes(longest, LOOKAHEAD, 0, longest)
     shortest_hop_ms = 1000 / fps
     for name, value, low, high in (
         ("lookahead_ms", lookahead_ms, 0, LONGEST_LOOKAHEAD_MS),

@@ -17,7 +17,7 @@ from diffposetalk.generate.options import SamplingOptions
 from diffposetalk.generate.pretrained import loaded_model
 from diffposetalk.generate.script_of import TranscriptSource, script_of
 from diffposetalk.generate.speech_of import SpeechSource, SpeechStream, speech_of, warn_of_non_speech
-from diffposetalk.generate.stream import HOP_MS, LOOKAHEAD_MS, Stream, hop_sizes, quick, stream_hopper
+from diffposetalk.generate.stream import HOP_MS, LOOKAHEAD_MS, LookAhead, Stream, hop_sizes, quick, stream_hopper
 from diffposetalk.generate.style_of import StyleSource, style_of
 from diffposetalk.generate.window import WindowSampler, join_fades, windows_of_features
 from diffposetalk.model.checkpoint import Model
@@ -213,7 +213,7 @@ class Talker:
 
     def stream(
         self, style: StyleSource | None = None, options: SamplingOptions | None = None,
-        identity: np.ndarray | None = None, *, lookahead_ms: float = LOOKAHEAD_MS, hop_ms: float = HOP_MS,
+        identity: np.ndarray | None = None, *, lookahead_ms: LookAhead = LOOKAHEAD_MS, hop_ms: float = HOP_MS,
         state: Mapping[str, np.ndarray] | None = None, **changes: object,
     ) -> Stream:  # fmt: skip
         """Return a stream: sound goes in as it comes, motion comes out hop by hop (see `generate.stream`).
@@ -223,6 +223,7 @@ class Talker:
             options: see `generate`.
             identity: see `generate`.
             lookahead_ms: sound that is waited for after a frame, 0 to 1000 ms. Less comes sooner, more follows better.
+                "offline": the windows of `generate`, which come out 4 s at a time.
             hop_ms: motion that comes out at a time, 40 to 1000 ms.
             state: of an earlier stream (`Stream.state`) with the same arguments, to go on with it.
             changes: fields of `SamplingOptions`. The default of ``steps`` is 5 for dpmpp, or the model's own if that is less.
@@ -235,11 +236,10 @@ class Talker:
         has_steps = "steps" in changes or (options is not None and options.steps is not None)
         options = self._merged_options(options, changes, resolved is not None)
         if not has_steps:
-            options = quick(options)
-        hopper = stream_hopper(
-            self.model, self.schedule, options, hop_sizes(lookahead_ms, hop_ms, self.space.fps), resolved,
-            self.identity(identity), self._initial_noise,
-        )  # fmt: skip
+            options = quick(options, lookahead_ms)
+        sizes = hop_sizes(lookahead_ms, hop_ms, self.space.fps, self.model.config.denoiser.window)
+        person = self.identity(identity)
+        hopper = stream_hopper(self.model, self.schedule, options, sizes, resolved, person, self._initial_noise)
         return Stream(hopper, options.seed, state)
 
     def _sampled_windows(

@@ -21,7 +21,10 @@ from diffposetalk.errors import UsageError
 from diffposetalk.generate.options import SamplingOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from diffposetalk.cli.console import Console
+    from diffposetalk.generate.stream import LookAhead
     from diffposetalk.live.sources import Source
 
 DEFAULT_DEVICE = ""
@@ -58,8 +61,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="milliseconds by which the face comes after its sound; below 0: before it (default: 0)",
     )  # fmt: skip
     parser.add_argument(
-        "--lookahead", type=values.number(0, 1000), default=240.0, metavar="MS",
-        help="sound that is waited for: less is sooner, more follows the lips better (default: 240)",
+        "--lookahead", type=lookahead, default=240.0, metavar="MS|offline",
+        help="sound that is waited for: less is sooner, more follows the lips better; offline: 4 s at a time, as `animate` "
+        "does (default: 240)",
     )  # fmt: skip
     parser.add_argument(
         "--hop", type=values.number(40, 1000), default=80.0, metavar="MS", help="motion made at a time (default: 80)"
@@ -76,6 +80,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, arguments in SAMPLING.items():
         if name not in LEFT_OUT:
             sampling.add_argument(f"--{name.replace('_', '-')}", help=help_of(SamplingOptions, name), **arguments)
+
+
+def lookahead(text: str) -> LookAhead:
+    """Parse milliseconds, or ``offline``."""
+    milliseconds: Callable[[str], float] = values.number(0, 1000)
+    return "offline" if text == "offline" else milliseconds(text)
 
 
 def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
