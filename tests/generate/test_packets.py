@@ -106,7 +106,8 @@ def test_bytes_integers_and_channels() -> None:
     values = np.array([0, 16384, -32768], np.int16)
     for pcm in (values.tobytes(), values, np.stack([values, values], 1), values.astype(np.float32) / 32768):
         np.testing.assert_allclose(pcm_samples(pcm), [0, 0.5, -1])
-    assert len(pcm_samples(b"")) == 0
+    assert len(pcm_samples(b"")) == 0 and len(pcm_samples(np.zeros((0, 2)))) == 0
+    np.testing.assert_allclose(pcm_samples(np.array([[0.2, 0.4]])), [0.3], rtol=1e-6)  # one sample of two channels
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.errors import InputError
-from diffposetalk.generate.speech_of import mono
+from diffposetalk.generate.speech_of import MOST_CHANNELS, mono
 from diffposetalk.speech import SAMPLE_RATE, Speech
 from diffposetalk.speech.sound import MIN_SAMPLE_RATE
 
@@ -37,7 +37,7 @@ def pcm_samples(pcm: np.ndarray | bytes) -> np.ndarray:
     """Return sound as float32 samples ``(n,)`` in [-1, 1].
 
     Args:
-        pcm: ``(n,)``, ``(n, channels)`` or ``(channels, n)``, floats in [-1, 1] or integers at full scale; or bytes:
+        pcm: ``(n,)`` or ``(n, channels)``, however small n is, floats in [-1, 1] or integers at full scale; or bytes:
             16-bit little-endian mono.
 
     Raises:
@@ -47,7 +47,8 @@ def pcm_samples(pcm: np.ndarray | bytes) -> np.ndarray:
         if len(pcm) % 2:
             raise InputError(f"a packet of {len(pcm)} bytes does not hold 16-bit samples; send an even number of bytes")
         pcm = np.frombuffer(pcm, "<i2")
-    samples = mono(np.asarray(pcm))
+    samples = np.asarray(pcm)
+    samples = mono(samples, 1 if samples.ndim == 2 and samples.shape[1] <= MOST_CHANNELS else None)
     if samples.size == 0 and samples.ndim == 1:
         return np.zeros(0, np.float32)
     return Speech.from_array(samples, SAMPLE_RATE).samples

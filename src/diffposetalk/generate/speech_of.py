@@ -91,8 +91,13 @@ def warn_of_non_speech(speech: SpeechMeter) -> None:
     warnings.warn(f"{name}: {seconds} do not sound like speech, {consequence}", DiffPoseTalkWarning, stacklevel=2)
 
 
-def mono(samples: np.ndarray) -> np.ndarray:
-    """Mix channels down to ``(n,)``; integers of several channels become floats in [-1, 1]."""
+def mono(samples: np.ndarray, channel_axis: int | None = None) -> np.ndarray:
+    """Mix channels down to ``(n,)``; integers of several channels become floats in [-1, 1].
+
+    Args:
+        samples: ``(n,)``, ``(n, channels)`` or ``(channels, n)``.
+        channel_axis: which axis holds the channels; None: the shorter one.
+    """
     if samples.size == 0:
         return samples.ravel()
     if samples.ndim != 2 or min(samples.shape) > MOST_CHANNELS:
@@ -101,4 +106,4 @@ def mono(samples: np.ndarray) -> np.ndarray:
         samples = (samples.astype(np.float32) - 128) / 128
     if samples.dtype.kind == "i":
         samples = samples.astype(np.float32) / float(-np.iinfo(samples.dtype).min)
-    return samples.mean(axis=int(np.argmin(samples.shape)))
+    return samples.mean(axis=int(np.argmin(samples.shape)) if channel_axis is None else channel_axis)
