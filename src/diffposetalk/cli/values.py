@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from diffposetalk.files.atomic import check_output
@@ -44,6 +44,18 @@ def _range(low: float, high: float) -> str:
     if high == math.inf or high >= 2**63 - 1:
         return f"at least {low:g}" if low > -math.inf else "a finite number"
     return f"between {low:g} and {high:g}"
+
+
+def add_number(
+    parser: argparse.ArgumentParser,
+    option: str,
+    kind: Callable[[str], float],
+    default: float,
+    what: str,
+    metavar: str = "N",
+) -> None:
+    """Declare an option that is a number; its help ends with the default."""
+    parser.add_argument(option, type=kind, default=default, metavar=metavar, help=f"{what} (default: {default:g})")
 
 
 def add_input_fps(parser: argparse.ArgumentParser, *names: str) -> None:

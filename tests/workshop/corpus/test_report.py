@@ -111,13 +111,15 @@ def test_faults_are_found(takes):
     assert bad("largest head angle", changed(take, head_pose=np.full((n, 3), 0.45, np.float32)))
     short = dataclasses.replace(changed(take), motion=take.motion.slice(0, n - 10), gap_mm=take.gap_mm[: n - 10])
     assert bad("largest difference of motion and sound", short)
-    unstressed = tuple(dataclasses.replace(phone, stress=0) for phone in take.phones)
-    assert bad("engines that mark no stress", dataclasses.replace(take, phones=unstressed))
+    unstressed = tuple(dataclasses.replace(phone, stress=0) for phone in take.clip.phones)
+    assert bad(
+        "engines that mark no stress", dataclasses.replace(take, clip=dataclasses.replace(take.clip, phones=unstressed))
+    )
 
 
 def test_pauses_are_timed_from_their_start(takes):
     take = takes[0]
-    pause = next(phone for phone in take.phones[1:] if phone.symbol == "sil")
+    pause = next(phone for phone in take.clip.phones[1:] if phone.symbol == "sil")
     assert pause.duration >= measures.PAUSE_S
     gap = np.where((take.times >= pause.start + 0.2) & (take.times < pause.end), 0.0, 5.0)
     first, *rest = measures.pause_closing_s([changed(take, gap_mm=gap)])
@@ -147,7 +149,7 @@ def test_curves_around_events():
 
 def test_shown_clips_differ_in_manner(takes):
     shown = page.most_different(takes, 2)
-    assert {take.speaker.speaker for take in shown} == {"s00000", "s00001"}
+    assert {take.clip.speaker.speaker for take in shown} == {"s00000", "s00001"}
     assert len(page.most_different(takes, 9)) == len(takes)
 
 

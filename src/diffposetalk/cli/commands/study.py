@@ -142,12 +142,13 @@ def _add_tally(parser: argparse.ArgumentParser) -> None:
             help="report to write: .html (with plots), .md, .svg (the plots), .csv (all answers); may be repeated",
         )
     )
-    parser.add_argument(
+    values.add_number(
+        parser,
         "--most-failed",
-        type=values.number(0, 1),
-        default=0.25,
-        metavar="SHARE",
-        help="a rater who fails a larger share of the checks is dropped (default: %(default)s)",
+        values.number(0, 1),
+        0.25,
+        "a rater who fails a larger share of the checks is dropped",
+        "SHARE",
     )
     parser.add_argument("--seed", type=values.whole(), default=0, metavar="N", help="of the resampling (default: 0)")
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.errors import UsageError
-from diffposetalk.model.configs import SpeechEncoderConfig, WhisperSpeechConfig
+from diffposetalk.model.configs import ScriptedConfig, SpeechEncoderConfig, WhisperSpeechConfig
 from diffposetalk.model.frames import FRAME_SAMPLES, LOOKAHEAD, MELS_PER_FRAME, OVERLAP, SILENCE, chunks, filled_up
 from diffposetalk.model.onnx.graph import Graph, Weights
 from diffposetalk.model.onnx.mels import MelState, log_mels, normalised
@@ -50,8 +50,9 @@ class SpeechState:
 class _Scripted:
     """What known phones add to the features; the weights of `model.speech_encoder.ScriptEncoder`."""
 
-    def __init__(self, weights: Weights, n_phones: int, dim: int) -> None:
-        self.n_phones, self._dim = n_phones, dim
+    def __init__(self, config: ScriptedConfig, weights: Weights) -> None:
+        n_phones, dim = config.n_phones, config.dim
+        self.n_phones, self.dim = n_phones, dim
         if n_phones:
             self._entry = _convolution(weights, "script.entry", n_phones, dim, 7)
             self._exit = _convolution(weights, "script.exit", dim, dim, 8)
@@ -66,7 +67,7 @@ class _Scripted:
         graph = Graph("script")
         x = graph.input("phones", "S", self.n_phones)
         x = graph.node("Gelu", same_convolution(graph, x, self._entry, self.n_phones, 7))
-        graph.output(halving_convolution(graph, x, self._exit, self._dim, 8), "added", "F", self._dim)
+        graph.output(halving_convolution(graph, x, self._exit, self.dim, 8), "added", "F", self.dim)
         return graph.to_bytes()
 
     @cached_property
@@ -95,9 +96,9 @@ class OnnxSpeechEncoder(_Scripted):
         Raises:
             ModelError: a weight is missing, surplus or misshapen.
         """
-        self.config, self._arrays, self.dim = config, arrays, config.dim
+        self.config, self._arrays = config, arrays
         weights = Weights(arrays, where)
-        super().__init__(weights, config.n_phones, config.dim)
+        super().__init__(config, weights)
         width = config.width
         self.prior = weights.take("prior", config.n_mels)
         entry, bias = _convolution(weights, "entry", config.n_mels, width, 5)
@@ -228,9 +229,9 @@ class OnnxWhisperSpeechEncoder(_Scripted):
         Raises:
             ModelError: a weight is missing, surplus or misshapen.
         """
-        self.config, self._arrays, self.dim = config, arrays, config.dim
+        self.config, self._arrays = config, arrays
         weights = Weights(arrays, where)
-        super().__init__(weights, config.n_phones, config.dim)
+        super().__init__(config, weights)
         self._mean, self._scale = weights.take("mean", config.n_features), weights.take("scale", config.n_features)
         self._projection = weights.take("projection", config.n_features, config.components)
         self._entry_map = _convolution(weights, "entry", config.components, config.width, 5)

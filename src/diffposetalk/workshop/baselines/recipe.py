@@ -30,7 +30,7 @@ from diffposetalk.workshop.train.lite.material import encode_clips, read_motions
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.workshop.train.loop import LoopConfig, Turn, last_logged, train
 from diffposetalk.workshop.train.losses import LinearSurface
-from diffposetalk.workshop.train.run import BaseRecipe, Run, train_stages
+from diffposetalk.workshop.train.run import Run, SpeakersRecipe, train_stages
 
 STYLE_BATCHES = 8
 """Batches of references whose mean style stands for no style."""
@@ -46,7 +46,7 @@ class BaselineStage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BaselineRecipe(BaseRecipe):
+class BaselineRecipe(SpeakersRecipe):
     """Everything that decides a baseline, given the corpus."""
 
     network: AnyBaselineConfig
@@ -71,12 +71,11 @@ class BaselineRecipe(BaseRecipe):
     """Folder that keeps the frozen features, to be shared by several trainings; None for ``heard`` in the run's folder."""
     copies_folder: Path | None = None
     """Folder with augmented copies that were made before; None for ``copies`` in the folder ``heard``."""
-    validation_share: float = 0.08
-    """Share of the corpus's speakers held out, as for our model."""
     seed: int = 0
     """Of the first weights."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         stages = baseline_class(self.network).stages
         tables = tuple(name for name, stage in (("codes", self.codes), ("motion", self.motion)) if stage is not None)
         if stages != tables:

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 import torch
 
 from diffposetalk.config import to_dict
+from diffposetalk.errors import UsageError
 from diffposetalk.progress import Progress, labelled
 from diffposetalk.workshop.train.lock import training_lock
+from diffposetalk.workshop.train.shares import Shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +28,19 @@ class BaseRecipe:
     """Where the networks learn."""
     threads: int = 0
     """Processor threads; 0 for one per core."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeakersRecipe(BaseRecipe, Shares):
+    """A recipe that learns from some speakers of a corpus and holds out the others."""
+
+    validation_share: float = 0.08
+    """Share of a corpus's speakers held out for validation."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.validation_share in (0, 1):
+            raise UsageError("recipe: validation_share must hold out some of the speakers: above 0 and below 1")
 
 
 @dataclass(frozen=True)

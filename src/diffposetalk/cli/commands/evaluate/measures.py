@@ -70,34 +70,24 @@ def _protocol(parser: argparse.ArgumentParser) -> None:
         "(default: other)",
     )
     _samples(3)(parser)
-    parser.add_argument(
-        "--longest",
-        type=values.number(2, 3600),
-        default=20.0,
-        metavar="S",
-        help="longer clips are cut to S seconds (default: 20)",
-    )
+    values.add_number(parser, "--longest", values.number(2, 3600), 20.0, "longer clips are cut to S seconds", "S")
     _validation_share(parser)
 
 
 def _validation_share(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    values.add_number(
+        parser,
         "--validation-share",
-        type=values.number(0.001, 0.999),
-        default=0.08,
-        metavar="SHARE",
-        help="of a corpus: share of speakers held out when the model was trained, as in its recipe (default: %(default)s)",
+        values.number(0.001, 0.999),
+        0.08,
+        "of a corpus: share of speakers held out when the model was trained, as in its recipe",
+        "SHARE",
     )
-
-
-def _count(parser: argparse.ArgumentParser, option: str, kind: Callable[[str], int], default: int, what: str) -> None:
-    """Declare an option that counts something; its help ends with the default."""
-    parser.add_argument(option, type=kind, default=default, metavar="N", help=f"{what} (default: %(default)s)")
 
 
 def _samples(default: int) -> Declare:
     def declare(parser: argparse.ArgumentParser) -> None:
-        _count(parser, "--samples", values.whole(1, 1000), default, "motions generated for each recording")
+        values.add_number(parser, "--samples", values.whole(1, 1000), default, "motions generated for each recording")
 
     return declare
 
@@ -156,7 +146,7 @@ def _presets(parser: argparse.ArgumentParser) -> None:
             "--encoder", type=Path, required=True, metavar="FILE", help="style encoder made by `evaluate held-out`"
         )
     )
-    _count(parser, "--references", values.whole(1, 10000), 12, "reference motions of each preset")
+    values.add_number(parser, "--references", values.whole(1, 10000), 12, "reference motions of each preset")
 
 
 def _held_out(parser: argparse.ArgumentParser) -> None:
@@ -165,8 +155,8 @@ def _held_out(parser: argparse.ArgumentParser) -> None:
             "-o", "--output", metavar="FILE", required=True, help="style encoder to write (.safetensors)"
         )
     )
-    _count(parser, "--speakers", values.whole(20), 300, "synthetic speakers to train on")
-    _count(parser, "--steps", values.whole(1), 1200, "training steps")
+    values.add_number(parser, "--speakers", values.whole(20), 300, "synthetic speakers to train on")
+    values.add_number(parser, "--steps", values.whole(1), 1200, "training steps")
 
 
 def _references(parser: argparse.ArgumentParser) -> None:
@@ -203,19 +193,15 @@ def _hearing(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", default="lite", help="model whose speech encoder is measured, name or file (default: %(default)s)"
     )
-    parser.add_argument(
-        "--hours",
-        type=values.number(0.001, 1000),
-        default=2.0,
-        metavar="H",
-        help="speech that the probes learn from at most (default: %(default)s)",
+    values.add_number(
+        parser, "--hours", values.number(0.001, 1000), 2.0, "speech that the probes learn from at most", "H"
     )
     _validation_share(parser)
 
 
 def _seams(parser: argparse.ArgumentParser) -> None:
     _samples(2)(parser)
-    _count(parser, "--window", values.whole(2), 100, "frames between joins")
+    values.add_number(parser, "--window", values.whole(2), 100, "frames between joins")
 
 
 def _tracking(parser: argparse.ArgumentParser) -> None:
@@ -232,13 +218,7 @@ def _lipsync_plot(parser: argparse.ArgumentParser) -> None:
     )
     writes(parser.add_argument("-o", "--output", metavar="FILE", required=True, help="picture to write (.png)"))
     parser.add_argument("--words", metavar="TEXT", help="the spoken words, in English, for an unknown recording")
-    parser.add_argument(
-        "--seconds",
-        type=values.number(0.1),
-        default=12.0,
-        metavar="S",
-        help="seconds to plot (default: %(default)s)",
-    )
+    values.add_number(parser, "--seconds", values.number(0.1), 12.0, "seconds to plot", "S")
     _samples(2)(parser)
 
 

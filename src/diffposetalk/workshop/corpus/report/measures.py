@@ -10,11 +10,10 @@ import numpy as np
 from diffposetalk.errors import InputError
 from diffposetalk.metrics import Closures, blink_frames, closures, head_angular_speed, manner_statistics
 from diffposetalk.motion import Motion
-from diffposetalk.speech import Speech
 from diffposetalk.speech.transcript.phones import SYMBOLS, Phone
 from diffposetalk.workshop.corpus.motion.manner import Manner
 from diffposetalk.workshop.corpus.motion.prosody import Prosody, analyse
-from diffposetalk.workshop.corpus.shards import CorpusClip, SpeakerInfo
+from diffposetalk.workshop.corpus.shards import CorpusClip
 
 PAUSE_S = 0.6
 """Silences at least this long count as pauses in which the mouth must close."""
@@ -38,16 +37,8 @@ MANNER_SHOWS_IN = {
 class Take:
     """One clip with what has been measured on it."""
 
-    name: str
-    """`<speaker>/<number>`."""
-    speaker: SpeakerInfo
-    """Who speaks."""
-    text: str
-    """Its words."""
-    phones: tuple[Phone, ...]
-    """Tile the clip."""
-    speech: Speech
-    """Its sound."""
+    clip: CorpusClip
+    """Its sound, phones, words and speaker."""
     motion: Motion
     """Face and head."""
     manner: Manner
@@ -101,11 +92,7 @@ def measure(clip: CorpusClip, opening: np.ndarray) -> Take:
     if clip.motion is None or clip.manner is None:
         raise InputError(f"{clip.name}: has no motion; make it with `diffposetalk corpus FOLDER --motion-anew`")
     return Take(
-        clip.name,
-        clip.speaker,
-        clip.text,
-        clip.phones,
-        clip.speech,
+        clip,
         clip.motion,
         Manner.from_vector(clip.manner),
         analyse(clip.speech, clip.phones),
@@ -141,7 +128,7 @@ def gaps_by_group(takes: Iterable[Take]) -> dict[str, np.ndarray]:
     gaps: dict[str, list[float]] = {group: [] for group in GROUPS}
     for take in takes:
         gap, times = take.relative_gap, take.times
-        for phone in take.phones:
+        for phone in take.clip.phones:
             quarter = phone.duration / 4
             inside = np.linspace(phone.start + quarter, phone.end - quarter, 9)
             if inside[-1] <= times[-1]:
@@ -156,7 +143,7 @@ def count_closures(takes: Iterable[Take], symbols: Iterable[str] = ("p", "b", "m
         closures(
             np.maximum(take.gap_mm, 0),
             take.motion.fps,
-            [(phone.symbol, phone.start, phone.end) for phone in take.phones if phone.symbol in counted],
+            [(phone.symbol, phone.start, phone.end) for phone in take.clip.phones if phone.symbol in counted],
             SEALED,
         )
         for take in takes
@@ -170,7 +157,7 @@ def pause_closing_s(takes: Iterable[Take]) -> np.ndarray:
     """
     delays = []
     for take in takes:
-        for phone in take.phones[1:]:
+        for phone in take.clip.phones[1:]:
             if phone.symbol != "sil" or phone.duration < PAUSE_S:
                 continue
             ends = take.motion.duration if phone.end >= take.motion.duration - 0.05 else phone.end - 0.25
@@ -183,12 +170,12 @@ def pause_closing_s(takes: Iterable[Take]) -> np.ndarray:
 def accents_per_second(takes: Iterable[Take]) -> float:
     """Return how many accents a second of speech (pauses left out) has."""
     takes = list(takes)
-    seconds = sum(phone.duration for take in takes for phone in take.phones if phone.symbol != "sil")
+    seconds = sum(phone.duration for take in takes for phone in take.clip.phones if phone.symbol != "sil")
     return sum(len(take.prosody.accents) for take in takes) / max(seconds, 1e-9)
 
 
 def _engine(take: Take) -> str:
-    return take.speaker.voice.partition(":")[0]
+    return take.clip.speaker.voice.partition(":")[0]
 
 
 def blinks_per_minute(takes: Sequence[Take]) -> np.ndarray:
@@ -320,18 +307,18 @@ def check(takes: Sequence[Take]) -> tuple[Check, ...]:
     add("fastest mouth weight, per second", speed, "{:.1f}", "at most 9.1", speed <= 9.1)
     turned = float(np.rad2deg(max(np.abs(take.motion.head_pose).max() for take in takes)))
     add("largest head angle, degrees", turned, "{:.1f}", "below 25.7, where it is cut", turned < 25.7)
-    lengths = max(abs(take.motion.duration - take.speech.duration) for take in takes)
+    lengths = max(abs(take.motion.duration - take.clip.speech.duration) for take in takes)
     add("largest difference of motion and sound in length, seconds", lengths, "{:.3f}", "at most 0.04", lengths <= 0.04)
-    missing = sorted(set(SYMBOLS) - {phone.symbol for take in takes for phone in take.phones})
+    missing = sorted(set(SYMBOLS) - {phone.symbol for take in takes for phone in take.clip.phones})
     checks.append(Check("phones that never occur", " ".join(missing) or "none", "at most 3", len(missing) <= 3))
     by_engine = {engine: [t for t in takes if _engine(t) == engine] for engine in sorted({_engine(t) for t in takes})}
-    plain = [engine for engine, own in by_engine.items() if not any(phone.stress for t in own for phone in t.phones)]
+    plain = [engine for engine, own in by_engine.items() if not any(p.stress for take in own for p in take.clip.phones)]
     checks.append(Check("engines that mark no stress", " ".join(plain) or "none", "none", not plain))
     accents = {engine: accents_per_second(own) for engine, own in by_engine.items()}
     words = ", ".join(f"{engine} {rate:.1f}" for engine, rate in accents.items())
     even = min(accents.values()) > 0.6 * max(accents.values())
     checks.append(Check("accents per second of speech", words, "alike for all engines", even))
-    if len({take.speaker.speaker for take in takes}) >= 10:
+    if len({take.clip.speaker.speaker for take in takes}) >= 10:
         parameters, statistics, r = manner_correlations(takes)
         for parameter, statistic in MANNER_SHOWS_IN.items():
             value = float(r[parameters.index(parameter), statistics.index(statistic)])

@@ -125,7 +125,7 @@ def write_report(
         films = _films(shown[:n_films], page, notes, lambda done: show(total - 4 * n_films + 4 * done, total))
         sections += _motion_sections(takes)
         sections += [
-            _section(f"Clip {take.name}", f"{take.text} {_manner_words(take)}", plots.clip(take))
+            _section(f"Clip {take.clip.name}", f"{take.clip.text} {_manner_words(take)}", plots.clip(take))
             for take in shown[:n_clips]
         ]
     else:
@@ -204,13 +204,13 @@ def _films(takes: Sequence[Take], page: Path, notes: list[str], show: Callable[[
     films: list[tuple[Take, Path]] = []
     for k, take in enumerate(takes):
         show(k)
-        path = page.with_name(f"{page.stem}-{take.name.replace('/', '-')}.mp4")
+        path = page.with_name(f"{page.stem}-{take.clip.name.replace('/', '-')}.mp4")
         fps = take.motion.fps
-        first = round(max(0.0, next((p.start for p in take.phones if p.symbol != "sil"), 0.0) - 0.3) * fps)
+        first = round(max(0.0, next((p.start for p in take.clip.phones if p.symbol != "sil"), 0.0) - 0.3) * fps)
         last = min(len(take.motion), first + round(FILM_S * fps))
         try:
             head = load_head(take.motion.head)
-            speech = take.speech.slice(first / fps, last / fps)
+            speech = take.clip.speech.slice(first / fps, last / fps)
             render_motion(take.motion.slice(first, last), head, path, speech, size=384)
         except DiffPoseTalkError as error:
             notes.append(f"No films: {error}")
@@ -248,7 +248,7 @@ def _facts(folder: Path, speakers: Sequence[tuple[SpeakerInfo, float, int]], n_m
 
 
 def _film_caption(take: Take) -> str:
-    return f"{take.name}, {take.speaker.voice}. {_manner_words(take)}"
+    return f"{take.clip.name}, {take.clip.speaker.voice}. {_manner_words(take)}"
 
 
 def _manner_words(take: Take, n: int = 6) -> str:

@@ -81,7 +81,7 @@ def phones(takes: Sequence[Sequence[Phone]]) -> Figure:
 
 def manners(takes: Sequence[Take]) -> Figure:
     """Draw every parameter of every speaker's manner over its range, and the neutral manner."""
-    vectors = np.array(list({take.speaker.speaker: take.manner.vector() for take in takes}.values()))
+    vectors = np.array(list({take.clip.speaker.speaker: take.manner.vector() for take in takes}.values()))
     places = np.arange(vectors.shape[1])
     figure = new_figure(12, 4.2)
     panel = figure.subplots()
@@ -124,12 +124,12 @@ def timing(takes: Sequence[Take]) -> Figure:
     offsets = np.arange(-0.6, 0.801, 0.02)
 
     def middles(condition: Callable[[Phone], bool]) -> Callable[[Take], list[float]]:
-        return lambda take: [(phone.start + phone.end) / 2 for phone in take.phones if condition(phone)]
+        return lambda take: [(phone.start + phone.end) / 2 for phone in take.clip.phones if condition(phone)]
 
     def pauses(end: bool) -> Callable[[Take], list[float]]:
         return lambda take: [
             phone.end if end else phone.start
-            for phone in take.phones
+            for phone in take.clip.phones
             if phone.symbol == "sil" and phone.duration >= PAUSE_S
         ]
 
@@ -278,13 +278,13 @@ def clip(take: Take, seconds: float = 10.0) -> Figure:
     until = min(seconds, take.motion.duration)
     figure = new_figure(12, 7.5)
     sound, mouth, weights, eyes, turning = figure.subplots(5, 1, sharex=True, height_ratios=(1.1, 1.5, 1.2, 1.2, 1.2))
-    n_samples = int(until * take.speech.sample_rate)
+    n_samples = int(until * take.clip.speech.sample_rate)
     step = max(1, n_samples // 12000)
-    samples = take.speech.samples[:n_samples:step]
-    sound.plot(np.arange(len(samples)) * step / take.speech.sample_rate, samples, lw=0.3, color="0.4")
+    samples = take.clip.speech.samples[:n_samples:step]
+    sound.plot(np.arange(len(samples)) * step / take.clip.speech.sample_rate, samples, lw=0.3, color="0.4")
     reach = max(float(np.abs(samples).max(initial=0)), 1e-3) * 1.6
     sound.set_ylim(-reach, reach)
-    for k, phone in enumerate(phone for phone in take.phones if phone.end <= until and phone.symbol != "sil"):
+    for k, phone in enumerate(phone for phone in take.clip.phones if phone.end <= until and phone.symbol != "sil"):
         sound.text(
             (phone.start + phone.end) / 2,
             reach * (0.86 if k % 2 else 0.7),
@@ -295,7 +295,7 @@ def clip(take: Take, seconds: float = 10.0) -> Figure:
             weight="bold" if phone.stress == 1 else "normal",
             in_layout=False,  # laying out a hundred texts takes seconds
         )
-    for phone in take.phones:
+    for phone in take.clip.phones:
         color = {"bil": _COLORS[1], "lab": _COLORS[4], "open": _COLORS[0], "sil": "0.5"}.get(phone.features.visual)
         if color and phone.start < until:
             for panel in (sound, mouth, weights):
@@ -331,7 +331,7 @@ def clip(take: Take, seconds: float = 10.0) -> Figure:
     turning.set_ylabel("head (deg)", fontsize=7)
     turning.set_xlim(0, until)
     turning.set_xlabel("seconds; dotted: accents", fontsize=7)
-    figure.suptitle(f"{take.name}, {take.speaker.voice} ({take.speaker.language})", fontsize=9)
+    figure.suptitle(f"{take.clip.name}, {take.clip.speaker.voice} ({take.clip.speaker.language})", fontsize=9)
     return figure
 
 

@@ -29,6 +29,7 @@ from diffposetalk.motion import MotionSpace
 from diffposetalk.workshop.train.lite.windows import Windows
 from diffposetalk.workshop.train.loop import Turn
 from diffposetalk.workshop.train.losses import difference_loss
+from diffposetalk.workshop.train.shares import Shares
 
 SETS = ((False, False), (True, False), (True, True))
 """Evaluations of incremental guidance: with or without speech, with or without style."""
@@ -37,7 +38,7 @@ PLAIN_SETS = (*SETS, (False, True))
 
 
 @dataclass(frozen=True)
-class FoldConfig:
+class FoldConfig(Shares):
     """Which scales are learned, and how windows are drawn."""
 
     speech: float = 2.5

@@ -18,14 +18,14 @@ from diffposetalk.workshop.train.lite.frozen import FrozenEncoders, chosen_speak
 from diffposetalk.workshop.train.lite.material import encode_clips, read_motions
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
 from diffposetalk.workshop.train.loop import LoopConfig, train
-from diffposetalk.workshop.train.run import BaseRecipe, Run, train_stages
+from diffposetalk.workshop.train.run import Run, SpeakersRecipe, train_stages
 
 TERMS = ("guided", "guided_velocity", "plain")
 """Loss terms of `FoldLosses`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class DistillRecipe(BaseRecipe):
+class DistillRecipe(SpeakersRecipe):
     """Everything that decides a distilled model."""
 
     teacher: FrozenEncoders
@@ -40,16 +40,13 @@ class DistillRecipe(BaseRecipe):
     """The windows that it learns from."""
     steps: int = 0
     """Denoising steps that the model takes by default; 0 for those of the teacher."""
-    validation_share: float = 0.08
-    """Share of the corpus's speakers held out for validation."""
     kind: Literal["distill"] = "distill"
     """Tells such a recipe from the others."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if set(self.weights) != set(TERMS):
             raise UsageError(f"recipe: weights must name {', '.join(TERMS)}, not {', '.join(self.weights)}")
-        if not 0 < self.validation_share < 1:
-            raise UsageError(f"recipe: validation_share must lie between 0 and 1, got {self.validation_share}")
 
 
 def train_distilled(

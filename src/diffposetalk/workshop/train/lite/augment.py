@@ -9,20 +9,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from diffposetalk.errors import UsageError
+from diffposetalk.workshop.train.shares import Shares
 
 SAMPLE_RATE = 16000
 """Hz; of all speech here."""
 _QUIET = 1e-5
 
 
-@dataclass(frozen=True, slots=True)
-class AugmentOptions:
+@dataclass(frozen=True)
+class AugmentOptions(Shares):
     """How often each disturbance happens and how far it goes."""
 
+    SHARES: ClassVar = ("equaliser", "band_limit", "reverb", "noise", "codec", "clipping")
     equaliser: float = 0.8
     """Probability of a random smooth equaliser."""
     equaliser_db: float = 8.0
@@ -43,9 +46,7 @@ class AugmentOptions:
     """Range of the final level change, decibels."""
 
     def __post_init__(self) -> None:
-        for name in ("equaliser", "band_limit", "reverb", "noise", "codec", "clipping"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise UsageError(f"augment.{name} is a probability: 0 to 1, not {getattr(self, name)}")
+        super().__post_init__()
         for name in ("snr_db", "level_db"):
             low, high = getattr(self, name)
             if not low <= high:

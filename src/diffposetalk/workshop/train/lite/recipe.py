@@ -49,12 +49,12 @@ from diffposetalk.workshop.train.lite.material import (
 from diffposetalk.workshop.train.lite.speech import SpeechClip, SpeechStage, phone_accuracy, train_speech
 from diffposetalk.workshop.train.lite.windows import EncodedClip
 from diffposetalk.workshop.train.losses import LinearSurface
-from diffposetalk.workshop.train.run import BaseRecipe, Run, train_stages
+from diffposetalk.workshop.train.run import Run, SpeakersRecipe, train_stages
 from diffposetalk.workshop.train.style import StyleStage, retrieval_accuracy, train_style
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe(BaseRecipe):
+class Recipe(SpeakersRecipe):
     """Everything that decides a model, given what it learns from: ``corpus`` or ``data``."""
 
     denoiser: DenoiserStage
@@ -67,7 +67,7 @@ class Recipe(BaseRecipe):
     corpus: Path | None = None
     """Folder made by ``diffposetalk corpus``."""
     data: Path | None = None
-    """Folder of shards, such as ``diffposetalk dataset build`` makes."""
+    """Folder of shards, such as ``diffposetalk dataset build`` makes; it has its own splits."""
     start: str = ""
     """Model to begin from, by name or file. It gives the motion space, the denoiser's first weights, and the encoders that
     are not trained."""
@@ -75,8 +75,6 @@ class Recipe(BaseRecipe):
     """Tells such a recipe from those of the paper's model."""
     copies: int = 3
     """Augmented copies of all speech."""
-    validation_share: float = 0.08
-    """Share of a corpus's speakers held out for validation; ``data`` has its own splits."""
     sampling: SamplingDefaults = field(default_factory=SamplingDefaults)
     """Sampling defaults of the model."""
     preset_seconds: float = 60.0
@@ -92,8 +90,7 @@ class Recipe(BaseRecipe):
     because it reads another motion vector."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.validation_share < 1:
-            raise UsageError(f"recipe: validation_share must lie between 0 and 1, got {self.validation_share}")
+        super().__post_init__()
         if self.copies < 0:
             raise UsageError(f"recipe: copies must not be negative, got {self.copies}")
         if (self.corpus is None) == (self.data is None):

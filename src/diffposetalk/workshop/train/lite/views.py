@@ -7,6 +7,7 @@ make many; `Disturbance` changes what a tracker, a synthetic source or another f
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -16,10 +17,11 @@ from torch.nn import functional
 from diffposetalk.arkit import INDEX
 from diffposetalk.errors import UsageError
 from diffposetalk.motion import MotionSpace
+from diffposetalk.workshop.train.shares import Shares
 
 
 @dataclass(frozen=True)
-class Variation:
+class Variation(Shares):
     """Factors on groups of channels, one draw for all that one speaker shows.
 
     Resting weights are 0, so a factor is a larger or smaller movement from rest; weights of ARKit stay in [0, 1].
@@ -35,7 +37,7 @@ class Variation:
     in one thing and even in another: with a single factor, a style read from a raised brow would pull the mouth aside."""
 
     def __post_init__(self) -> None:
-        _check_share("variation.share", self.share)
+        super().__post_init__()
         for name, factor in [*self.groups.items(), *self.sides.items()]:
             if not 1 <= factor < 10:
                 raise UsageError(f"variation: the factor of {name!r} must lie in 1 to 10, got {factor}")
@@ -69,9 +71,10 @@ def varied(motion: Tensor, factors: Tensor, space: MotionSpace) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Disturbance:
+class Disturbance(Shares):
     """What differs between sources of the same motion; each window draws its own. All in normalised units."""
 
+    SHARES: ClassVar = ("dropped",)
     share: float = 1.0
     """Share of windows that are disturbed."""
     noise: float = 0.0
@@ -92,8 +95,7 @@ class Disturbance:
     """Smallest share of the window that remains; it is repeated forward and backward until the window is full."""
 
     def __post_init__(self) -> None:
-        for name in ("share", "dropped"):
-            _check_share(f"disturbance.{name}", getattr(self, name))
+        super().__post_init__()
         for name in ("noise", "wander", "offset", "gain"):
             if not 0 <= getattr(self, name) < 10:
                 raise UsageError(f"disturbance.{name} must lie in 0 to 10, got {getattr(self, name)}")
@@ -168,8 +170,3 @@ def there_and_back(length: int, n_frames: int) -> np.ndarray:
 
 def _as(values: np.ndarray, like: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(values, np.float32)).to(like)
-
-
-def _check_share(name: str, share: float) -> None:
-    if not 0 <= share <= 1:
-        raise UsageError(f"{name} is a share, 0 to 1, got {share}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from diffposetalk.errors import InputError
 from diffposetalk.motion import MotionSpace
 from diffposetalk.workshop.train.lite.views import Disturbance, Variation, there_and_back, varied
+from diffposetalk.workshop.train.shares import Shares
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ class WindowBatch:
 
 
 @dataclass(frozen=True)
-class WindowConfig:
+class WindowConfig(Shares):
     """How windows are cut from clips."""
 
+    SHARES: ClassVar = ("own_reference",)
     window: int = 100
     """Frames L."""
     context: int = 10
