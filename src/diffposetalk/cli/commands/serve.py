@@ -58,10 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             "--model", default="lite", metavar="NAME|FILE", help="model (default: lite, the bundled one)"
         )
     )
-    parser.add_argument(
+    reads(parser.add_argument(
         "--style", action="append", default=[], metavar="NAME=FILE",
         help="style that clients may choose by this name, beside the model's presets (repeatable)",
-    )  # fmt: skip
+    ))  # fmt: skip
     parser.add_argument("--device", default="cpu", help="cpu, cuda or mps (default: cpu)")
     parser.add_argument(
         "--lookahead", type=values.number(0, 1000), default=240, metavar="MS",

@@ -51,7 +51,9 @@ def add_host_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_port, default=8000, metavar="N", help="port; 0 takes a free one (default: 8000)"
     )
-    parser.add_argument("--root-path", default="", metavar="/PATH", help="path prefix behind a proxy, such as /study1")
+    parser.add_argument(
+        "--root-path", default="", metavar="/PATH", help="path prefix behind a proxy, such as /study1 (default: none)"
+    )
     parser.add_argument(
         "--token", metavar="WORD", help="word of at least 8 characters that the link to the first page must hold"
     )
