@@ -189,6 +189,12 @@ def protocol(path: Path) -> Any:
     return read_protocol(path).hash
 
 
+def leaderboard(path: Path) -> Any:
+    from diffposetalk.workshop.evaluate.comparison.leaderboard import read_leaderboard
+
+    return read_leaderboard(path)
+
+
 def output_vertices(path: Path) -> Any:
     from diffposetalk.workshop.evaluate.systems.vertex_files import read_vertices
 

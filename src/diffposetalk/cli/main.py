@@ -40,12 +40,17 @@ COMMANDS = {
 }
 """Command -> its help. Each command is a module of `cli.commands`."""
 
+GENERAL = ("--json", "--quiet", "--debug")
+"""Options of every command."""
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 plus the number of the signal, as in shells."""
 
 
 class Parser(argparse.ArgumentParser):
     """Argument parser that prints one line for a wrong command line."""
+
+    default_subcommand = ""
+    """Subcommand that is meant if the first word after the general options is none; empty: it has to be named."""
 
     def error(self, message: str) -> NoReturn:
         """Refuse the command line, with a hint to `--help`.
@@ -57,6 +62,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Refuse an unknown option here, where the options of the command are known, with the nearest of them."""
+        if self.default_subcommand and args:
+            args = self._with_subcommand(list(args))
         namespace, unknown = super().parse_known_args(args, namespace)
         if unknown:
             import difflib
@@ -64,6 +71,15 @@ class Parser(argparse.ArgumentParser):
             near = difflib.get_close_matches(unknown[0].partition("=")[0], self._option_string_actions, 1)
             self.error(f"unknown argument {unknown[0]}{f'; did you mean {near[0]}?' if near else ''}")
         return namespace, unknown
+
+    def _with_subcommand(self, words: list[str]) -> list[str]:
+        """Return the words with the default subcommand, if they name none."""
+        groups = [action for action in self._actions if isinstance(action, argparse._SubParsersAction)]
+        known = {"-h", "--help", *(name for group in groups for name in group.choices)}
+        first = next((place for place, word in enumerate(words) if word not in GENERAL), len(words))
+        if first == len(words) or words[first] in known:
+            return words
+        return [*words[:first], self.default_subcommand, *words[first:]]
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Print help through the console, which handles a full or closed stdout."""

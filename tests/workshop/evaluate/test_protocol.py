@@ -44,13 +44,13 @@ def clips(tmp_path: Path) -> Path:
 
 def test_a_folder_becomes_a_protocol(clips: Path, tmp_path: Path) -> None:
     out = tmp_path / "set.toml"
-    protocol, notes = make_protocol(clips, out, Selection())
+    protocol = make_protocol(clips, out, Selection())
     assert [clip.name for clip in protocol.clips] == ["ann/one", "ann/two", "bob/one"]
     assert [clip.speaker for clip in protocol.clips] == ["ann", "ann", "bob"]
     styles = [clip.style.file if clip.style else None for clip in protocol.clips]
     assert styles == ["ann/two.npz", "ann/one.npz", None]
     assert "none for 1 of 3 clips" in protocol.about
-    assert any("phones of 3 of 3 clips" in note for note in notes)
+    assert any("phones of 3 of 3 clips" in note for note in protocol.notes)
     assert read_protocol(out) == protocol
     clip = Material(protocol, tmp_path).clip(protocol.clips[0])
     assert len(clip.truth) == round(2.5 * 25)
@@ -59,12 +59,12 @@ def test_a_folder_becomes_a_protocol(clips: Path, tmp_path: Path) -> None:
 
 
 def test_the_hash_follows_content_and_not_names(clips: Path, tmp_path: Path) -> None:
-    protocol, _ = make_protocol(clips, tmp_path / "set.toml", Selection())
+    protocol = make_protocol(clips, tmp_path / "set.toml", Selection())
     moved = tmp_path / "elsewhere"
     shutil.copytree(clips, moved)
-    again, _ = make_protocol(moved, tmp_path / "other.toml", Selection())
+    again = make_protocol(moved, tmp_path / "other.toml", Selection())
     assert again.hash == protocol.hash
-    fewer, _ = make_protocol(clips, tmp_path / "seeds.toml", Selection(samples=2))
+    fewer = make_protocol(clips, tmp_path / "seeds.toml", Selection(samples=2))
     assert fewer.hash != protocol.hash
 
 
@@ -72,11 +72,25 @@ def test_a_changed_clip_is_refused(clips: Path, tmp_path: Path) -> None:
     material, _ = open_protocol(clips, tmp_path / "report", Selection())
     assert len(material.protocol.clips) == 3
     syllables(2.5, 9).save(clips / "bob/one.wav")
-    with pytest.raises(InputError, match=r"bob/one\.wav: was changed since the protocol was made.*'bob/one'"):
+    with pytest.raises(
+        InputError, match=r"bob/one\.wav: was changed since the protocol was made.*'bob/one'.*remove .*protocol"
+    ):
         open_protocol(clips, tmp_path / "report", Selection())
     (clips / "bob/one.wav").unlink()
     with pytest.raises(InputError, match=r"bob/one\.wav: no such file"):
         open_protocol(clips, tmp_path / "report", Selection())
+
+
+def test_notes_are_those_of_the_first_run(clips: Path, tmp_path: Path) -> None:
+    syllables(1.0, 5).save(clips / "bob/short.wav")
+    energy_follower(syllables(1.0, 5)).save(clips / "bob/short.npz")
+    _, first = open_protocol(clips, tmp_path / "report", Selection())
+    assert any(note.startswith("bob/short is left out") for note in first)
+    assert open_protocol(clips, tmp_path / "report", Selection())[1] == first
+    for ending in (".wav", ".npz"):
+        shutil.copy(clips / f"ann/one{ending}", clips / f"ann/new{ending}")
+    notes = open_protocol(clips, tmp_path / "report", Selection())[1]
+    assert notes[:-1] == first and "1 clips were added" in notes[-1]
 
 
 def test_moved_clips_are_named(clips: Path, tmp_path: Path) -> None:
@@ -143,9 +157,9 @@ def test_the_window_of_a_motion_is_interpolated_between_frames() -> None:
 
 
 def test_the_style_can_be_the_clip_itself_or_none(clips: Path, tmp_path: Path) -> None:
-    itself, _ = make_protocol(clips, tmp_path / "a.toml", Selection(style="self"))
+    itself = make_protocol(clips, tmp_path / "a.toml", Selection(style="self"))
     assert [clip.style and clip.style.file for clip in itself.clips] == [f"{clip.name}.npz" for clip in itself.clips]
-    none, _ = make_protocol(clips, tmp_path / "b.toml", Selection(style="none"))
+    none = make_protocol(clips, tmp_path / "b.toml", Selection(style="none"))
     assert all(clip.style is None for clip in none.clips)
 
 
@@ -153,7 +167,7 @@ def test_transcripts_beside_the_clips_give_phones(clips: Path, tmp_path: Path) -
     labels = ("p", "aa", "m", "hh", "ow", "s", "iy")
     lines = [f"{k * 1_500_000} {(k + 1) * 1_500_000} {label}" for k, label in enumerate(labels)]
     (clips / "ann/one.lab").write_text("\n".join(lines) + "\n")
-    protocol, _ = make_protocol(clips, tmp_path / "set.toml", Selection())
+    protocol = make_protocol(clips, tmp_path / "set.toml", Selection())
     assert [phone[0] for phone in protocol.clips[0].phones][:3] == ["p", "aa", "m"]
     assert protocol.clips[0].phones[1][1:] == pytest.approx((0.15, 0.3), abs=0.01)
     assert not protocol.clips[1].phones

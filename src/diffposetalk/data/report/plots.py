@@ -12,6 +12,7 @@ from diffposetalk.data.report.survey import Histogram
 from diffposetalk.pages import BAR, CURVE, LINE, SOFT, TEXT, new_figure, set_class, set_tooltip
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PERCENTILES = (5, 50, 95)
@@ -87,14 +88,7 @@ def speech_and_curve(samples: np.ndarray, duration: float, curve: np.ndarray, na
     width, height = 700, 150
     figure = new_figure(width / _INCH, height / _INCH, constrained=False)
     sound = figure.add_axes((0, 0.6, 1, 0.35))
-    chunks = np.array_split(np.asarray(samples, np.float64), min(width // 2, max(1, len(samples))))
-    loudest = max(1e-3, float(np.abs(samples).max(initial=0)))
-    times = np.linspace(0, duration, len(chunks))
-    sound.fill_between(
-        times, [chunk.min() for chunk in chunks], [chunk.max() for chunk in chunks], color=BAR, alpha=0.55, lw=0
-    )
-    sound.set(xlim=(0, duration), ylim=(-loudest, loudest))
-    sound.set_axis_off()
+    draw_waveform(sound, samples, duration, width // 2)
     below = figure.add_axes((0, 0.12, 1, 0.34))
     most = max(1e-9, float(np.max(curve, initial=0)))
     times = np.linspace(0, duration, len(curve))
@@ -113,6 +107,16 @@ def speech_and_curve(samples: np.ndarray, duration: float, curve: np.ndarray, na
     now.set_xlim(0, 1)
     set_class(now.axvline(0, color=TEXT, lw=1, alpha=0.6, clip_on=False), "now")
     return figure
+
+
+def draw_waveform(panel: Axes, samples: np.ndarray, duration: float, n_columns: int) -> None:
+    """Draw sound ``(n,)`` in [-1, 1] as its lowest and highest value in each of so many columns."""
+    chunks = np.array_split(np.asarray(samples, np.float64), min(n_columns, max(1, len(samples))))
+    loudest = max(1e-3, float(np.abs(samples).max(initial=0)))
+    low, high = [chunk.min() for chunk in chunks], [chunk.max() for chunk in chunks]
+    panel.fill_between(np.linspace(0, duration, len(chunks)), low, high, color=BAR, alpha=0.55, lw=0)
+    panel.set(xlim=(0, duration), ylim=(-loudest, loudest))
+    panel.set_axis_off()
 
 
 def _number(value: float) -> str:

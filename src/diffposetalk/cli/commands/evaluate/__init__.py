@@ -1,6 +1,8 @@
 """Compare systems on the clips of a protocol, measure a model on real recordings, or plot its results.
 
   diffposetalk evaluate protocol clips/ -o clips.toml
+  diffposetalk evaluate lite runs/mine/lite.safetensors outputs/ --data clips.toml -o report/
+  diffposetalk evaluate --leaderboard leaderboard.csv -o leaderboard.html
   diffposetalk evaluate real-lips --recordings FOLDER
   diffposetalk evaluate closures --recordings FOLDER --generator runs/mine/lite.safetensors
   diffposetalk evaluate lipsync-plot talk.wav --words "what is said" -o talk.png
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the measures with their options."""
+    parser.default_subcommand = "compare"  # type: ignore[attr-defined]
     measures = parser.add_subparsers(dest="measure", metavar="MEASURE", required=True)
     for name, measure in MEASURES.items():
         question = measure.question[0].upper() + measure.question[1:]
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace, console: Console) -> dict[str, Any]:
     measure = MEASURES[args.measure]
     shared = {"command", "run", "measure", "json", "quiet", "debug", "option", "file_set"}
     options = {name: value for name, value in vars(args).items() if name not in shared}
-    if measure.generator:
+    if "option" in args:
         options["options"] = read_options(args.option)
     for name, together in measure.together().items():
         parts = {part.name: options.pop(part.name) for part in fields(together) if part.name in options}

@@ -42,6 +42,55 @@ class Measure:
         return generation | ({"region_files": RegionFiles} if self.regions else {})
 
 
+def _compare(parser: argparse.ArgumentParser) -> None:
+    reads(
+        parser.add_argument(
+            "systems",
+            nargs="*",
+            metavar="MODEL",
+            help="model (name or file), baseline, or folder of outputs with the names of the clips (.npz, .csv, .json, .mp4, "
+            "...); NAME=MODEL gives it a name in the report",
+        )
+    )
+    reads(
+        parser.add_argument(
+            "--data",
+            type=Path,
+            metavar="SET",
+            help="protocol (.toml) made by `evaluate protocol`, folder of clips, or folder made by `diffposetalk corpus`, of "
+            "which held-out speakers are taken",
+        )
+    )
+    writes(
+        parser.add_argument(
+            "-o", "--output", type=Path, metavar="FOLDER", help="folder of the report; an interrupted run goes on there"
+        )
+    )
+    reads(
+        parser.add_argument(
+            "--clips", type=Path, metavar="DIR", help="folder of the clips (default: where the protocol says)"
+        )
+    )
+    parser.add_argument(
+        "--films", action="store_true", help="also film some clips: the truth and all systems side by side"
+    )
+    reads(
+        parser.add_argument(
+            "--leaderboard",
+            type=Path,
+            metavar="FILE",
+            help="make a page (-o PAGE.html) of a leaderboard file (.csv) instead",
+        )
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="sampling option of the models such as steps=8; may be repeated",
+    )
+
+
 def _protocol(parser: argparse.ArgumentParser) -> None:
     reads(
         parser.add_argument(
@@ -244,6 +293,13 @@ def _meshes(parser: argparse.ArgumentParser) -> None:
 
 
 MEASURES = {
+    "compare": Measure(
+        "comparison.command",
+        "how good are systems on the clips of a protocol? The default: `evaluate MODEL...` is `evaluate compare MODEL...`",
+        _compare,
+        generator=False,
+        recordings=False,
+    ),
     "protocol": Measure(
         "protocol.make",
         "pin the clips, styles and seeds of a comparison in a file",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from diffposetalk.errors import InputError
@@ -91,7 +91,11 @@ class Protocol:
     """Names of the metrics; empty means all."""
     about: str = ""
     """Where the clips are from and how their styles were chosen, for readers."""
-    topologies: tuple[Topology, ...] = field(default_factory=tuple)
+    notes: tuple[str, ...] = ()
+    """What could not be used when the protocol was made, for readers."""
+    left_out: tuple[str, ...] = ()
+    """Names of clips of the folder that were not taken."""
+    topologies: tuple[Topology, ...] = ()
     """Meshes that systems may give as vertices."""
 
     def __post_init__(self) -> None:
@@ -115,7 +119,7 @@ class Protocol:
     def hash(self) -> str:
         """The first 12 digits of the SHA-256 of all that decides a score; names of files and texts do not count."""
         content = asdict(self)
-        for word in ("name", "root", "about", "format"):
+        for word in ("name", "root", "about", "format", "notes", "left_out"):
             del content[word]
         for clip in content["clips"]:
             for part in ("sound", "truth", "style"):

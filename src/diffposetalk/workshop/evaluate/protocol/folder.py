@@ -105,18 +105,19 @@ def files_of(folder: Path) -> list[Files]:
 
 def folder_clips(
     folder: Path, tracks: Path, selection: Selection, progress: Progress | None = None
-) -> tuple[list[PinnedClip], list[str]]:
+) -> tuple[list[PinnedClip], list[str], list[str]]:
     """Pin the clips of a folder; videos are tracked once, into the folder ``tracks``.
 
     Returns:
-        The clips, and notes on what could not be used or is not known.
+        The clips, notes on what could not be used or is not known, and the names of the clips that were not taken.
 
     Raises:
         InputError: see `files_of`; a file is damaged; or no clip is long enough.
     """
     notes: list[str] = []
     recordings = []
-    for files in over(evenly(files_of(folder), selection.clips), progress, "reading clips"):
+    every = files_of(folder)
+    for files in over(evenly(every, selection.clips), progress, "reading clips"):
         recordings.append(_read(files, tracks, notes))
     recordings = _with_offsets(recordings)
     stretches = {each.name: _stretch(each, selection) for each in recordings}
@@ -134,7 +135,8 @@ def folder_clips(
         notes.append(
             f"The phones of {len(unknown)} of {len(pinned)} clips are not known: closures are not measured there"
         )
-    return pinned, notes
+    taken = {clip.name for clip in pinned}
+    return pinned, notes, [files.name for files in every if files.name not in taken]
 
 
 def _read(files: Files, tracks: Path, notes: list[str]) -> Recording:

@@ -7,12 +7,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from diffposetalk.errors import UsageError
+from diffposetalk.errors import InputError, UsageError
 from diffposetalk.files.atomic import check_output
 from diffposetalk.progress import Progress
 from diffposetalk.workshop.evaluate.protocol.contents import Protocol, Topology
 from diffposetalk.workshop.evaluate.protocol.corpus import corpus_clips, is_corpus
-from diffposetalk.workshop.evaluate.protocol.folder import folder_clips
+from diffposetalk.workshop.evaluate.protocol.folder import files_of, folder_clips
 from diffposetalk.workshop.evaluate.protocol.material import Material
 from diffposetalk.workshop.evaluate.protocol.selection import FPS, Selection
 from diffposetalk.workshop.evaluate.protocol.toml_file import read_protocol, write_protocol
@@ -23,9 +23,7 @@ STYLES = {"other": "another clip of the same speaker", "self": "the clip itself"
 """Where styles are read from, in words."""
 
 
-def make_protocol(
-    data: Path, out: Path, selection: Selection, progress: Progress | None = None
-) -> tuple[Protocol, list[str]]:
+def make_protocol(data: Path, out: Path, selection: Selection, progress: Progress | None = None) -> Protocol:
     """Make a protocol and write it; tracks of videos go into ``<out>_tracks`` beside it.
 
     Args:
@@ -33,9 +31,6 @@ def make_protocol(
         out: the TOML file.
         selection: which clips.
         progress: called with the number of clips read.
-
-    Returns:
-        The protocol, and notes on what was left out.
 
     Raises:
         InputError: the folder holds no clips, or a file is damaged.
@@ -45,13 +40,14 @@ def make_protocol(
     if not data.is_dir():
         raise UsageError(f"{data}: is not a folder of clips")
     notes: list[str] = []
+    left_out: list[str] = []
     if is_corpus(data):
         if selection.clips is None:
             selection = Selection(**{**selection.__dict__, "clips": CORPUS_CLIPS})
         clips = corpus_clips(data, selection, progress)
         what = f"Corpus, one clip of each of {len(clips)} speakers held out of training"
     else:
-        clips, notes = folder_clips(data, out.with_name(f"{out.stem}_tracks"), selection, progress)
+        clips, notes, left_out = folder_clips(data, out.with_name(f"{out.stem}_tracks"), selection, progress)
         what = f"Folder {data.name}, {len(clips)} clips"
     without_style = sum(clip.style is None for clip in clips)
     style = STYLES[selection.style] if without_style < len(clips) else "none, each system speaks in its default style"
@@ -64,10 +60,12 @@ def make_protocol(
         fps=FPS,
         seeds=tuple(range(selection.samples)),
         about=f"{what}. Style: {style}.",
+        notes=tuple(notes),
+        left_out=tuple(left_out),
         topologies=(_own_topology(),),
     )
     write_protocol(protocol, out)
-    return protocol, notes
+    return protocol
 
 
 def open_protocol(
@@ -87,21 +85,35 @@ def open_protocol(
         clips: folder of the clips, if they were moved.
         progress: called with the number of clips read.
 
+    Returns:
+        The protocol with its files, and notes for the report.
+
     Raises:
         InputError: see `read_protocol`, `make_protocol` and `Material.check`.
     """
-    notes: list[str] = []
-    path = data
-    if data.is_dir():
-        path = report_folder / "protocol.toml"
-        if not path.exists():
-            report_folder.mkdir(parents=True, exist_ok=True)
-            _, notes = make_protocol(data, path, selection, progress)
+    if not data.is_dir():
+        protocol = read_protocol(data)
+        material = Material(protocol, data.parent, clips)
+        material.check()
+        return material, list(protocol.notes)
+    path = report_folder / "protocol.toml"
+    if not path.exists():
+        report_folder.mkdir(parents=True, exist_ok=True)
+        make_protocol(data, path, selection, progress)
     protocol = read_protocol(path)
-    if data.is_dir() and clips is None:
-        clips = data
-    material = Material(protocol, path.parent, clips)
-    material.check()
+    material = Material(protocol, path.parent, clips or data)
+    try:
+        material.check()
+    except InputError as error:
+        raise InputError(f"{error}; to take the folder as it is now, remove {path}") from None
+    notes = list(protocol.notes)
+    if not is_corpus(data):
+        known = {*protocol.left_out, *(clip.name for clip in protocol.clips)}
+        if added := [files.name for files in files_of(data) if files.name not in known]:
+            notes.append(
+                f"{len(added)} clips were added to {data.name} after the protocol was made ({added[0]}, ...) and are not "
+                "compared; remove protocol.toml from the report to take them."
+            )
     return material, notes
 
 
@@ -121,7 +133,7 @@ def evaluate(
         ``protocol`` (file), ``hash``, ``clips``, ``seconds``, ``with_style``, ``with_phones``, ``speakers``, ``notes``.
     """
     selection = Selection(clips, style, samples, longest, validation_share=validation_share)
-    protocol, notes = make_protocol(Path(data), Path(output), selection, progress)
+    protocol = make_protocol(Path(data), Path(output), selection, progress)
     return {
         "protocol": str(output),
         "hash": protocol.hash,
@@ -131,7 +143,7 @@ def evaluate(
         "seconds": protocol.seconds,
         "with_style": sum(clip.style is not None for clip in protocol.clips),
         "with_phones": sum(bool(clip.phones) for clip in protocol.clips),
-        "notes": notes,
+        "notes": list(protocol.notes),
     }
 
 

@@ -33,8 +33,9 @@ def check_length(output: Output, seconds: float, path: Path) -> None:
     if abs(output.duration - seconds) <= TOLERANCE_S + 1e-6:
         return
     frames = len(output)
-    fitting = [rate for rate in RATES if abs(frames / rate - seconds) <= TOLERANCE_S and rate != output.fps]
-    hint = f"; at {fitting[0]:g} frames a second it would fit, so check the rate" if fitting else ""
+    nearest = min(RATES, key=lambda rate: abs(frames / rate - seconds))
+    fits = abs(frames / nearest - seconds) <= TOLERANCE_S and nearest != output.fps
+    hint = f"; at {nearest:g} frames a second it would fit, so check the rate" if fits else ""
     raise InputError(
         f"{path}: its {frames} frames at {output.fps:g} a second last {output.duration:.2f} s, "
         f"the clip lasts {seconds:.2f} s{hint}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,6 @@ class GeneratedSystem:
     about: str
     fps: float
     """Frame rate of the protocol."""
-    options: Mapping[str, Any] = field(default_factory=dict)
 
     def fingerprint(self, clip: PinnedClip) -> str:
         """Return the hash of the generator; it gives the same for the same clip."""
@@ -49,13 +50,13 @@ def open_generator(what: str, fps: float, options: Mapping[str, Any] | None = No
     Args:
         what: as for `load_generator`.
         fps: frame rate of the protocol.
-        options: sampling options of a model.
+        options: sampling options of a model; baselines have none.
         name: name in the report; by default that of the model.
 
     Raises:
         UsageError, ModelError: see `load_generator`.
     """
-    generator = load_generator(what, options)
+    generator = load_generator(what)
     weights = ""
     about = "baseline"
     if isinstance(generator, ModelGenerator):
@@ -64,12 +65,20 @@ def open_generator(what: str, fps: float, options: Mapping[str, Any] | None = No
         weights = sha256_of(model_path(what))
         about = f"model, head {generator.talker.space.head}, weights {weights[:12]}"
         if options:
+            generator = load_generator(what, options)
             about += ", " + ", ".join(f"{key} {value}" for key, value in options.items())
     elif Path(what).is_file():
         weights = sha256_of(what)
-        about = f"baseline, weights {weights[:12]}"
-    key = hash_of([what if not weights else "", weights, dict(options or {})])
-    return GeneratedSystem(name or Path(what).stem, generator, key, about, fps, options or {})
+        about = f"baseline {Path(what).stem}, weights {weights[:12]}"
+    used = dict(options or {}) if isinstance(generator, ModelGenerator) else {}
+    key = hash_of([version("diffposetalk"), weights or _code_of(what, generator), used])
+    return GeneratedSystem(name or Path(what).stem, generator, key, about, fps)
+
+
+def _code_of(what: str, generator: Generator) -> str:
+    """Return the name of a generator without weights, and the hash of the file with its code where there is one."""
+    path = inspect.getsourcefile(type(generator) if not inspect.isroutine(generator) else generator)
+    return f"{what} {sha256_of(path) if path else ''}"
 
 
 @dataclass(frozen=True)
