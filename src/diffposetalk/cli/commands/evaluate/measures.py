@@ -91,6 +91,37 @@ def _compare(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _table(parser: argparse.ArgumentParser) -> None:
+    reads(
+        parser.add_argument(
+            "recipe",
+            metavar="TABLE",
+            help="TOML file of a table, or one that comes with the program: tables/small, tables/full",
+        )
+    )
+    writes(
+        parser.add_argument(
+            "-o",
+            "--output",
+            type=Path,
+            metavar="FOLDER",
+            required=True,
+            help="folder of the table; an interrupted run goes on",
+        )
+    )
+    parser.add_argument(
+        "--set",
+        dest="changes",
+        metavar="A.B=VALUE",
+        action="append",
+        default=[],
+        help="change a value of the table, such as corpus=FOLDER; repeatable",
+    )
+    parser.add_argument(
+        "--films", action="store_true", help="also film some clips: the truth and all systems side by side"
+    )
+
+
 def _protocol(parser: argparse.ArgumentParser) -> None:
     reads(
         parser.add_argument(
@@ -297,6 +328,13 @@ MEASURES = {
         "comparison.command",
         "how good are systems on the clips of a protocol? The default: `evaluate MODEL...` is `evaluate compare MODEL...`",
         _compare,
+        generator=False,
+        recordings=False,
+    ),
+    "table": Measure(
+        "table",
+        "train our model, its ablations and other systems on the same corpus, and compare them",
+        _table,
         generator=False,
         recordings=False,
     ),
