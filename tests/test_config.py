@@ -148,7 +148,7 @@ def test_recipes_go_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         read_config(name)
     path = write(tmp_path / "mine.toml", 'base = "lite"\nname = "mine"\n')
     assert read_config(path) == read_config("lite") | {"name": "mine"}
-    with pytest.raises(InputError, match="no such recipe; name a TOML file, or one of ablations/.*, base, "):
+    with pytest.raises(InputError, match=r"no such recipe; name a TOML file, or one of ablations/.*, base, "):
         find_recipe("heavy")
 
 
