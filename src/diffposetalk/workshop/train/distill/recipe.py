@@ -8,16 +8,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+import torch
+
 from diffposetalk.config import load_config, to_dict
 from diffposetalk.diffusion.noise import NoiseSchedule
 from diffposetalk.errors import UsageError
-from diffposetalk.model.checkpoint import Model, fingerprint
+from diffposetalk.generate.pretrained import model_path
+from diffposetalk.model.checkpoint import Model, fingerprint, load_model, load_weights, weights
 from diffposetalk.progress import Progress
 from diffposetalk.workshop.train.distill.fold import FoldConfig, FoldLosses, student_of
 from diffposetalk.workshop.train.lite.frozen import FrozenEncoders, chosen_speakers
 from diffposetalk.workshop.train.lite.material import encode_clips, read_motions
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
-from diffposetalk.workshop.train.loop import LoopConfig, train
+from diffposetalk.workshop.train.loop import LoopConfig, Turn, train
 from diffposetalk.workshop.train.run import Run, SpeakersRecipe, train_stages
 
 TERMS = ("guided", "guided_velocity", "plain")
@@ -38,6 +42,8 @@ class DistillRecipe(SpeakersRecipe):
     """Weight of each loss term: ``guided``, ``guided_velocity``, ``plain``."""
     windows: WindowConfig = field(default_factory=WindowConfig)
     """The windows that it learns from."""
+    start: str = ""
+    """Model with folded guidance to begin from, by name or file; empty: the student begins as its teacher."""
     steps: int = 0
     """Denoising steps that the model takes by default; 0 for those of the teacher."""
     kind: Literal["distill"] = "distill"
@@ -78,7 +84,14 @@ def _folded(recipe: DistillRecipe, teacher: Model, run: Run) -> tuple[Model, dic
     schedule = NoiseSchedule.make(config.schedule, config.noise_steps)
     losses = [FoldLosses(recipe.fold, source, usual, part, style_encoder, schedule, teacher.space) for part in windows]
     student = student_of(source, recipe.fold, recipe.loop.seed).to(run.device)
-    stage = {"loop": to_dict(recipe.loop), "fold": to_dict(recipe.fold), "windows": to_dict(recipe.windows)}
+    if recipe.start:
+        load_weights(student, weights(load_model(model_path(recipe.start)).denoiser), f"recipe: start {recipe.start}")
+    stage = {
+        "start": recipe.start,
+        "loop": to_dict(recipe.loop),
+        "fold": to_dict(recipe.fold),
+        "windows": to_dict(recipe.windows),
+    }
     train(
         student,
         losses[0],
@@ -89,7 +102,10 @@ def _folded(recipe: DistillRecipe, teacher: Model, run: Run) -> tuple[Model, dic
     )
     sampling = replace(config.sampling, steps=recipe.steps or config.sampling.steps)
     made = replace(config, name=recipe.name, denoiser=student.config, sampling=sampling)
-    return replace(teacher, config=made, denoiser=student.cpu(), style_encoder=style_encoder.cpu()), {}
+    with torch.no_grad():
+        terms = losses[1](student, Turn(0, recipe.loop.batch, np.random.default_rng(recipe.loop.seed)))
+    figures = {f"held_out_{name}": float(value) for name, value in terms.items()}
+    return replace(teacher, config=made, denoiser=student.cpu(), style_encoder=style_encoder.cpu()), figures
 
 
 def _clips(recipe: DistillRecipe, teacher: Model, run: Run) -> list[list[EncodedClip]]:
