@@ -22,9 +22,28 @@ def test_head_beats_fall_where_a_nod_turns():
     t = np.arange(200) / FPS
     pose = np.zeros((200, 3))
     pose[:, 0] = 0.1 * np.sin(2 * np.pi * 0.5 * t)  # turns at 0.5, 1.5, 2.5... s
-    beats = metrics.head_beats(pose, FPS)
+    beats = metrics.head_beats(pose, FPS, 0)
     assert len(beats) == 8
     assert beats == pytest.approx(np.arange(8) + 0.5, abs=0.5 / FPS + 1e-9)
+
+
+def test_smoothing_leaves_out_trembling():
+    """A slow nod with a tremble of every other frame."""
+    t = np.arange(200) / FPS
+    pose = np.zeros((200, 3))
+    pose[:, 0] = 0.1 * np.sin(2 * np.pi * 0.5 * t) + 0.001 * (-1) ** np.arange(200)
+    assert len(metrics.head_beats(pose, FPS, 0)) > 40
+    beats = metrics.head_beats(pose, FPS, 3.0)
+    assert beats == pytest.approx(np.arange(8) + 0.5, abs=0.06)
+    for still in (np.zeros((0, 3)), np.zeros((1, 3)), np.zeros((2, 3)), np.zeros((9, 3))):
+        assert len(metrics.head_beats(still, FPS)) == 0
+
+
+def test_smoothing_agrees_with_scipy():
+    ndimage = pytest.importorskip("scipy.ndimage")
+    for n in (1, 5, 60):
+        curve = np.random.default_rng(n).normal(size=n)
+        assert metrics.smoothed(curve, 2.0) == pytest.approx(ndimage.gaussian_filter1d(curve, 2.0), abs=1e-12)
 
 
 def test_speech_beats_fall_on_bursts():

@@ -28,6 +28,7 @@ from diffposetalk.metrics.closures import (
 )
 from diffposetalk.metrics.curves import (
     Curves,
+    smoothed,
     standardised,
 )
 from diffposetalk.metrics.distributions import (
@@ -193,6 +194,7 @@ __all__ = [
     "score",
     "score_set",
     "seams",
+    "smoothed",
     "speech_beats",
     "speech_intensity",
     "speech_lip_correlation",

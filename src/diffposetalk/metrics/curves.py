@@ -141,3 +141,13 @@ def standardised(curve: np.ndarray) -> np.ndarray:
     curve = np.asarray(curve, np.float64)
     spread = curve.std()
     return (curve - curve.mean()) / spread if spread > 1e-12 else np.zeros_like(curve)
+
+
+def smoothed(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Convolve a curve ``(T,)`` with a Gaussian that is cut at four sigmas (in frames); beyond its ends it is mirrored."""
+    radius = int(4 * sigma + 0.5)
+    if radius == 0:
+        return values
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    padded = np.pad(values, radius, mode="symmetric")
+    return np.convolve(padded, kernel / kernel.sum(), mode="valid")

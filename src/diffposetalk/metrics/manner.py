@@ -132,9 +132,7 @@ def statistics_retrieval(
         raise InputError(
             f"needs at least 2 references ({len(references)}), and {len(generated)} labels ({len(labels)})"
         )
-    names = sorted(references[0])
-    if any(sorted(row) != names for row in (*references, *generated)):
-        raise InputError("the clips have different statistics: some lack a curve that others have")
+    names = _shared_names([*references, *generated])
     ours, theirs = (np.array([[row[name] for name in names] for row in rows]) for rows in (generated, references))
     spread = theirs.std(0)
     varied = spread > 1e-9
@@ -156,12 +154,12 @@ def statistics_correlation(
         Pearson correlation for each name; nan where either side does not vary.
 
     Raises:
-        InputError: fewer than three clips, or lists of differing lengths.
+        InputError: fewer than three clips, lists of differing lengths, or statistics that some clips lack.
     """
     if len(reference) != len(generated) or len(reference) < 3:
         raise InputError(f"needs equally many clips, at least 3; got {len(reference)} and {len(generated)}")
     correlations = {}
-    for name in reference[0]:
+    for name in _shared_names([*reference, *generated]):
         a = np.array([row[name] for row in reference], np.float64)
         b = np.array([row[name] for row in generated], np.float64)
         if a.std() < 1e-9 or b.std() < 1e-9:
@@ -189,3 +187,11 @@ def retrieval_accuracy(vectors: np.ndarray, labels: np.ndarray, centroids: np.nd
         centroids: ``(K, S)`` mean vector of each style's reference motions.
     """
     return float((nearest_centroid(vectors, centroids) == np.asarray(labels)).mean())
+
+
+def _shared_names(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    """Return the names of the statistics, which all clips must have."""
+    names = list(rows[0])
+    if any(row.keys() != rows[0].keys() for row in rows):
+        raise InputError("the clips have different statistics: some lack a curve that others have")
+    return names

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from diffposetalk.errors import InputError
+from diffposetalk.metrics.curves import smoothed
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def temporal_misalignment(
     for gap in gaps:
         if gap.ndim != 1 or len(gap) < 2:
             raise InputError(f"a lip gap must be (T,) with at least 2 frames, got {gap.shape}")
-    real, ours = (_smoothed(gap, sigma_frames) for gap in gaps)
+    real, ours = (smoothed(gap, sigma_frames) for gap in gaps)
     kinds_real, kinds_ours = _extrema(real), _extrema(ours)
     frames_real = np.flatnonzero(kinds_real)
     offsets: list[float] = []
@@ -80,16 +81,6 @@ def temporal_misalignment(
             offsets.append((other - frame) * 1e3 / fps)
             joined.add(frame)
     return Misalignment(tuple(offsets), len(joined), len(frames_real))
-
-
-def _smoothed(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Convolve with a Gaussian that is cut at four sigmas; beyond its ends the curve is mirrored."""
-    radius = int(4 * sigma + 0.5)
-    if radius == 0:
-        return values
-    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    padded = np.pad(values, radius, mode="symmetric")
-    return np.convolve(padded, kernel / kernel.sum(), mode="valid")
 
 
 def _extrema(values: np.ndarray) -> np.ndarray:
