@@ -25,10 +25,11 @@ from typing import Any
 
 import numpy as np
 
+from results import publish
+
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "src/diffposetalk/assets/sample.flac"
-README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- motion: written by motion_speed.py --write -->", "<!-- end of motion -->"
+MARKS = ("<!-- motion: written by motion_speed.py --write -->", "<!-- end of motion -->")
 SPEECH_S = 24.0
 """Seconds of speech that are made into motion."""
 CHILD = """
@@ -263,14 +264,7 @@ def main() -> None:
     found["neighbour"] = neighbour(chosen.model, chosen.rounds)
     os.environ["OMP_NUM_THREADS"] = "1"
     found |= {"parts": parts(chosen.model), "steps": by_steps(chosen.model), "plain": plain(chosen.model)}
-    text = report(found)
-    print(text)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1))
-    if chosen.write:
-        page = README.read_text(encoding="utf-8")
-        before_text, _, rest = page.partition(BEGIN)
-        README.write_text(before_text + BEGIN + "\n\n" + text + "\n" + END + rest.partition(END)[2], encoding="utf-8")
+    publish(report(found), found, chosen.json, MARKS if chosen.write else None)
 
 
 if __name__ == "__main__":

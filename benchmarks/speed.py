@@ -14,7 +14,6 @@ random weights where the bundled one is not there.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import subprocess
@@ -29,10 +28,11 @@ from typing import Any
 
 import numpy as np
 
+from results import publish
+
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "src/diffposetalk/assets/sample.flac"
-README = Path(__file__).with_name("README.md")
-BEGIN, END = "<!-- results: written by speed.py --write -->", "<!-- end of results -->"
+MARKS = ("<!-- results: written by speed.py --write -->", "<!-- end of results -->")
 TARGET_REALTIME, TARGET_FPS, TARGET_GROWTH_MB = 8.0, 25.0, 200.0
 
 
@@ -297,14 +297,7 @@ def main() -> None:
             found["sampling"] = sampling(model, min(chosen.seconds, 20.0))
         if "rendering" in what:
             found["rendering"] = rendering(10.0, chosen.size, min(chosen.repeats, 2))
-    text = report(found)
-    print(text)
-    if chosen.json:
-        chosen.json.write_text(json.dumps(found, indent=1))
-    if chosen.write:
-        page = README.read_text(encoding="utf-8")
-        before, _, rest = page.partition(BEGIN)
-        README.write_text(before + BEGIN + "\n\n" + text + "\n" + END + rest.partition(END)[2], encoding="utf-8")
+    publish(report(found), found, chosen.json, MARKS if chosen.write else None)
 
 
 if __name__ == "__main__":

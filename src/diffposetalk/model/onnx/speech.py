@@ -224,11 +224,7 @@ class OnnxWhisperSpeechEncoder(_Scripted):
     def __init__(
         self, config: WhisperSpeechConfig, arrays: Mapping[str, np.ndarray], where: object = "the speech encoder"
     ) -> None:
-        """Take the weights.
-
-        Raises:
-            ModelError: a weight is missing, surplus or misshapen.
-        """
+        """Take the weights; the arguments and errors are those of `OnnxSpeechEncoder`."""
         self.config, self._arrays = config, arrays
         weights = Weights(arrays, where)
         super().__init__(config, weights)

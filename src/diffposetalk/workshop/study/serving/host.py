@@ -52,7 +52,7 @@ def add_host_arguments(parser: argparse.ArgumentParser) -> None:
         "--port", type=_port, default=8000, metavar="N", help="port; 0 takes a free one (default: 8000)"
     )
     parser.add_argument(
-        "--root-path", default="", metavar="/PATH", help="path prefix behind a proxy, such as /study1 (default: none)"
+        "--root-path", default="", metavar="/PREFIX", help="prefix behind a proxy, such as /study1 (default: none)"
     )
     parser.add_argument(
         "--token", metavar="WORD", help="word of at least 8 characters that the link to the first page must hold"
