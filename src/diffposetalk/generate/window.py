@@ -174,8 +174,8 @@ class WindowSampler:
 
         valid = np.arange(config.denoiser.window) < n_valid
         motion, speech = (None, None) if history is None else (history.motion, history.speech)
-        given = (batched(features), batched(self.style), batched(self.person), motion, batched(speech), batched(valid))
-        inputs = WindowInput(*given).mapped(network.array)
+        arrays = (batched(features), batched(self.style), batched(self.person), motion, batched(speech), batched(valid))
+        inputs = WindowInput(*arrays).mapped(network.array)
         adjust: Callable[[Array], Array] | None = None
         if history is not None and config.sampling.continue_motion and continues:
             fade = network.array(self.fade)

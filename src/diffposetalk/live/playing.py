@@ -69,9 +69,9 @@ class Player:
             out[:] = 0
             return
         ahead = max(0.0, float(times.outputBufferDacTime) - float(times.currentTime))
-        wanted = round((position - self._delay_s + ahead) * self._rate)
-        if abs(wanted - self._next) > TOLERANCE_S * self._rate:
-            self._next = wanted
+        due = round((position - self._delay_s + ahead) * self._rate)
+        if abs(due - self._next) > TOLERANCE_S * self._rate:
+            self._next = due
         out[:, 0] = self._samples(self._next, n)
         self._next += n
 

@@ -140,8 +140,8 @@ class SyncedStream:
             if made is not None:
                 motions.append(made.motion)
                 n_frames += len(made.motion)
-        said = [self._chunk(Motion.joined(motions).slice(0, end - self._frame))] if motions else []
-        return [*said, *self._rest(end)]
+        chunks = [self._chunk(Motion.joined(motions).slice(0, end - self._frame))] if motions else []
+        return [*chunks, *self._rest(end)]
 
     def interrupt(self, position: int | None = None) -> list[SyncedChunk]:
         """Stop speaking: drop the sound that waits; return the way to rest.

@@ -203,22 +203,22 @@ def _options(args: argparse.Namespace) -> StudyOptions:
     from diffposetalk.workshop.study.making.make import PRESETS, StudyOptions
     from diffposetalk.workshop.study.plan import QUESTIONS
 
-    given: dict[str, Any] = dict(PRESETS.get(args.preset, {}))
+    options: dict[str, Any] = dict(PRESETS.get(args.preset, {}))
     for name in ("scale", "sound", "anchor", "ties", "against", "raters", "pages", "title", "seed"):
         if getattr(args, name) is not None:
-            given[name] = getattr(args, name)
+            options[name] = getattr(args, name)
     if args.questions is not None:
-        given["questions"] = _words(args.questions)
-        for question in given["questions"]:
+        options["questions"] = _words(args.questions)
+        for question in options["questions"]:
             if question not in QUESTIONS:
                 raise UsageError(f"--questions: {question!r} is none of {', '.join(QUESTIONS)}")
     if args.clips is not None:
-        given["clips"] = _words(args.clips)
-        if not given["clips"]:
+        options["clips"] = _words(args.clips)
+        if not options["clips"]:
             raise UsageError("--clips names no clip")
     if args.title is not None and not args.title.strip():
         raise UsageError("--title is empty")
-    return replace(StudyOptions(), **given)
+    return replace(StudyOptions(), **options)
 
 
 def _words(text: str) -> tuple[str, ...]:

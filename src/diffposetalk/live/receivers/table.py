@@ -118,8 +118,8 @@ def address_of(url: str) -> Address:
         raise UsageError(f"--to {url}: the host is missing; write {row.scheme}://127.0.0.1 for this machine")
     if port == 0:
         raise UsageError(f"--to {url}: port 0 is no port; leave it out for {row.port}")
-    given = {} if row.module == "websocket" else dict(parse_qsl(parts.query, keep_blank_values=True))
-    for name, value in given.items():
+    query = {} if row.module == "websocket" else dict(parse_qsl(parts.query, keep_blank_values=True))
+    for name, value in query.items():
         if name not in row.options:
             known = ", ".join(row.options) or "none"
             raise UsageError(f"--to {url}: unknown option {name!r}; {row.scheme} has: {known}")
@@ -129,4 +129,4 @@ def address_of(url: str) -> Address:
     if row.needs and find_spec(row.needs) is None:
         raise UsageError(f"--to {url}: {row.scheme} needs the package {row.needs}: pip install 'diffposetalk[live]'")
     defaults = {name: choices[0] for name, choices in row.options.items() if choices}
-    return Address(url, row, parts.hostname, port or row.port, defaults | given)
+    return Address(url, row, parts.hostname, port or row.port, defaults | query)

@@ -150,7 +150,7 @@ class DenoiserGraphs:
         self.add_step(graph, {"frames": "frames", **values})
         return graph.to_bytes()
 
-    def add_step(self, graph: Graph, given: dict[str, str]) -> None:
+    def add_step(self, graph: Graph, nodes: dict[str, str]) -> None:
         """Add inputs ``x_n (R, L, D)``, ``noise_step (1,)``, ``valid (R, L, 1)``, the nodes, and the output ``x_0``."""
         config = self.config
         dim, d, n_views = config.dim, config.motion_dim, 1 + len(config.noisy_scales)
@@ -168,11 +168,11 @@ class DenoiserGraphs:
             flat = graph.reshape(graph.node("Transpose", views, perm=(0, 2, 1, 3)), 0, config.window, n_views * d)
         frames = graph.linear(flat, (whole, bias))
         frames = frames if valid is None else graph.add(frames, valid)
-        leading = graph.add(given["person"], step)
-        tokens = graph.concat(graph.reshape(leading, 0, 1, dim), given["context"], frames, axis=1)
+        leading = graph.add(nodes["person"], step)
+        tokens = graph.concat(graph.reshape(leading, 0, 1, dim), nodes["context"], frames, axis=1)
         tokens = graph.add(tokens, graph.constant(self.positions))
         for k, layer in enumerate(self.layers):
-            tokens = self._block(graph, tokens, layer, given[f"own{k}"], given["frames"], k == config.n_layers - 1)
+            tokens = self._block(graph, tokens, layer, nodes[f"own{k}"], nodes["frames"], k == config.n_layers - 1)
         if self.final_norm is not None:
             tokens = graph.layer_norm(tokens, *self.final_norm)
         shares = None if self.filter is None else graph.linear(step, self.filter)
@@ -206,14 +206,14 @@ class DenoiserGraphs:
         """Add a decoder block; the last one computes the window's tokens alone."""
         config = self.config
         norms = [lambda value, pair=pair: graph.layer_norm(value, *pair) for pair in layer["norms"]]
-        kept = graph.slice(x, 1, 1 + config.context) if last else x
+        residual = graph.slice(x, 1, 1 + config.context) if last else x
         inner = norms[0](x) if config.pre_norm else x
         attended = self._self_attention(graph, inner, layer, last)
         if config.pre_norm:
-            x = graph.add(kept, attended)
+            x = graph.add(residual, attended)
             x = graph.add(x, own if last else self._cross(graph, x, layer, own, frames, norms[1]))
             return graph.add(x, self._feed_forward(graph, norms[2](x), layer))
-        x = norms[0](graph.add(kept, attended))
+        x = norms[0](graph.add(residual, attended))
         x = norms[1](graph.add(x, own if last else self._cross(graph, x, layer, own, frames, lambda value: value)))
         return norms[2](graph.add(x, self._feed_forward(graph, x, layer)))
 
@@ -244,8 +244,8 @@ class DenoiserGraphs:
         key, _ = chained(self.speech, layer["cross_key"])
         value, value_bias = chained(self.speech, layer["cross_value"])
         by_head = graph.constant(key.reshape(n_features, n_heads, width).transpose(1, 2, 0))
-        asked = graph.reshape(graph.node("MatMul", token, by_head), 0, n_heads, n_features)
-        scores = graph.node("MatMul", asked, graph.node("Transpose", frames, perm=(0, 2, 1)))
+        query = graph.reshape(graph.node("MatMul", token, by_head), 0, n_heads, n_features)
+        scores = graph.node("MatMul", query, graph.node("Transpose", frames, perm=(0, 2, 1)))
         mean = graph.node("MatMul", graph.node("Softmax", scores, axis=-1), frames)
         values = graph.constant(value.reshape(n_features, n_heads, width).transpose(1, 0, 2))
         mixed = graph.node("MatMul", graph.reshape(mean, 0, n_heads, 1, n_features), values)
@@ -310,10 +310,10 @@ class OnnxDenoiser:
         frames = np.concatenate([variants[speech] for speech, _ in sets])
         who = np.concatenate([self._who(inputs, style_given) for _, style_given in sets])
         k = len(sets)
-        given = {"frames": frames, "who": who, "previous": np.tile(previous, (k, 1, 1))}
+        arrays = {"frames": frames, "who": who, "previous": np.tile(previous, (k, 1, 1))}
         if config.folded_speech:
-            given["scales"] = np.tile(np.ones((n, 2)) if inputs.scales is None else inputs.scales, (k, 1))
-        prepared = run(self._prepare, given)
+            arrays["scales"] = np.tile(np.ones((n, 2)) if inputs.scales is None else inputs.scales, (k, 1))
+        prepared = run(self._prepare, arrays)
         values = {"frames": frames, **dict(zip([out.name for out in self._prepare.get_outputs()], prepared))}
         if config.valid_indicator:
             values["valid"] = np.tile(valid[..., None].astype(np.float32), (k, 1, 1))

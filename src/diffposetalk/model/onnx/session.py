@@ -39,8 +39,8 @@ def session(graph: bytes) -> Any:
 def n_threads() -> int:
     """Return how many cores may be used: those of this process, or ``OMP_NUM_THREADS`` if that is fewer."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(cores, int(wanted) if wanted.isdigit() else cores))
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(cores, int(threads) if threads.isdigit() else cores))
 
 
 @cache

@@ -123,8 +123,8 @@ class CausalDecoder(nn.Module):
             The frames, and the past of each block, to be given with the next frames.
         """
         x = x + periodic_positions(first, x.shape[1], self.period, self.dim).to(x)
-        kept = []
+        pasts = []
         for index, block in enumerate(self.blocks):
             x, latest = block(x, speech, past[index] if past else None)
-            kept.append(latest)
-        return x, tuple(kept)
+            pasts.append(latest)
+        return x, tuple(pasts)

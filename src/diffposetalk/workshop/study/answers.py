@@ -204,8 +204,8 @@ class Answers:
         """
         if not 0 <= page < len(rater.pages):
             raise RefusedError("wrong_page")
-        asked = rater.pages[page]
-        check_values(self.study, asked, values)
+        rated_page = rater.pages[page]
+        check_values(self.study, rated_page, values)
         now = time.time()
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
@@ -217,12 +217,24 @@ class Answers:
             shown = (rater.number, page)
             row = database.execute("SELECT at FROM shown WHERE rater = ? AND page = ?", shown).fetchone()
             seconds = now - row[0] if row else 0.0
-            if seconds < EARLY * self.longest(asked):
+            if seconds < EARLY * self.longest(rated_page):
                 raise RefusedError("too_early")
             rows = [
-                (rater.number, page, question, slot, asked.clip, system, asked.sound, value, seconds, replays, now)
+                (
+                    rater.number,
+                    page,
+                    question,
+                    slot,
+                    rated_page.clip,
+                    system,
+                    rated_page.sound,
+                    value,
+                    seconds,
+                    replays,
+                    now,
+                )
                 for question, row in values.items()
-                for slot, (system, value) in enumerate(zip(asked.systems, row, strict=True))
+                for slot, (system, value) in enumerate(zip(rated_page.systems, row, strict=True))
             ]
             database.executemany(f"INSERT INTO answers VALUES ({','.join('?' * 11)})", rows)
             if page == len(rater.pages) - 1:

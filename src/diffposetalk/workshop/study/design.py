@@ -149,8 +149,10 @@ def _n_checks(study: Study, page: Page) -> int:
 
 def enough_checks(study: Study) -> bool:
     """Return whether every planned rater is checked often enough, and sees the reference."""
-    seen = all(any(REFERENCE in page.systems for page in pages_for(study, rater)) for rater in range(study.raters))
-    return seen and fewest_checks(study) >= FEWEST_CHECKS
+    all_see_reference = all(
+        any(REFERENCE in page.systems for page in pages_for(study, rater)) for rater in range(study.raters)
+    )
+    return all_see_reference and fewest_checks(study) >= FEWEST_CHECKS
 
 
 @dataclass(frozen=True)

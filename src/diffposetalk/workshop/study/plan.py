@@ -114,9 +114,9 @@ class Study:
         blocks = []
         for questions in together:
             for sound in SOUNDS[self.sound]:
-                asked = tuple(question for question in questions if sound or question != LIPS)
-                if asked:
-                    blocks.append(Aspect(asked, sound))
+                own = tuple(question for question in questions if sound or question != LIPS)
+                if own:
+                    blocks.append(Aspect(own, sound))
         return tuple(blocks)
 
     def conditions(self, aspect: Aspect) -> tuple[tuple[str, ...], ...]:

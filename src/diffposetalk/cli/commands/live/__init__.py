@@ -139,5 +139,5 @@ def _source(args: argparse.Namespace, console: Console) -> Source:
 
 def sampling_options(args: argparse.Namespace) -> SamplingOptions:
     """Return the sampling options; options that are not given keep their defaults."""
-    given = {field.name: getattr(args, field.name, None) for field in fields(SamplingOptions)}
-    return SamplingOptions(**{name: value for name, value in given.items() if value is not None})
+    options = {field.name: getattr(args, field.name, None) for field in fields(SamplingOptions)}
+    return SamplingOptions(**{name: value for name, value in options.items() if value is not None})

@@ -197,8 +197,8 @@ def _style_sources(folder: str | Path | None, clips: tuple[str, ...]) -> dict[st
     """Return the videos that show each clip's speaker elsewhere."""
     if folder is None:
         return {}
-    found: Sources = gather({REFERENCE: folder}, clips, needs_sound=False)
-    return found[REFERENCE]
+    sources: Sources = gather({REFERENCE: folder}, clips, needs_sound=False)
+    return sources[REFERENCE]
 
 
 class _Shelf:
@@ -225,9 +225,9 @@ class _Shelf:
     def _keep(self, fresh: Path, source: Source, seconds: float) -> Video:
         with fresh.open("rb") as file:
             video = Video(hashlib.file_digest(file, "sha256").hexdigest(), source.sha256, round(seconds, 3))
-        kept = self._folder / f"{video.sha256}.mp4"
-        shutil.move(fresh, kept)
-        self.files[name_of(video)] = kept
+        place = self._folder / f"{video.sha256}.mp4"
+        shutil.move(fresh, place)
+        self.files[name_of(video)] = place
         self._n_done += 1
         if self._progress is not None:
             self._progress(self._n_done, self._total, "encoding")

@@ -23,10 +23,10 @@ def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
     Raises:
         ValueError: no byte of the range is in the file (status 416).
     """
-    found = RANGE.fullmatch(header or "")
-    if found is None:
+    match = RANGE.fullmatch(header or "")
+    if match is None:
         return None
-    first, last = found.groups()
+    first, last = match.groups()
     if not first and not last:
         return None
     if max(len(first), len(last)) > MOST_DIGITS:

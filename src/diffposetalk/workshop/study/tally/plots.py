@@ -39,8 +39,8 @@ def group_name(question: str, sound: bool) -> str:
 def panels(result: Tally) -> Iterator[Panel]:
     """Yield the panels of a tally."""
     for key, boxes in groupby(result.ratings, key=lambda row: (row.question, row.sound)):
-        found = list(boxes)
-        yield f"Ratings: {group_name(*key)}", len(found), _boxes(found, result.study.scale == FIVE)
+        rows = list(boxes)
+        yield f"Ratings: {group_name(*key)}", len(rows), _boxes(rows, result.study.scale == FIVE)
     for key, dots in groupby(result.strengths, key=lambda row: (row.question, row.sound)):
         strengths = list(dots)
         yield f"Strengths (Bradley-Terry): {group_name(*key)}", len(strengths), _dots(strengths)

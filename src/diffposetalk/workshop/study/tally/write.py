@@ -197,14 +197,14 @@ COLUMNS = (
 
 
 def _csv(result: Tally) -> str:
-    kept = {verdict.rater for verdict in result.verdicts if verdict.kept}
+    raters = {verdict.rater for verdict in result.verdicts if verdict.kept}
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(COLUMNS)
     for answer in result.answers:
         at = datetime.fromtimestamp(answer.answered_at, UTC).isoformat(timespec="seconds")
         writer.writerow(
-            [answer.rater, int(answer.rater in kept), answer.page + 1, answer.question, int(answer.sound), answer.clip,
+            [answer.rater, int(answer.rater in raters), answer.page + 1, answer.question, int(answer.sound), answer.clip,
              answer.slot + 1, answer.system, f"{answer.value:g}", f"{answer.seconds:.1f}", answer.replays, at]
         )  # fmt: skip
     return buffer.getvalue()

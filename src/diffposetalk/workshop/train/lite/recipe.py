@@ -141,14 +141,14 @@ def train_recipe(
 def _train_stages(recipe: Recipe, start: Model | None, run: Run) -> tuple[Model, dict[str, float]]:
     """Train speech encoder, style encoder and denoiser one after the other; return the model and figures."""
     head = load_head("anny")
-    given = recipe.frozen.load() if recipe.frozen else start
+    existing = recipe.frozen.load() if recipe.frozen else start
     training, held_out = _material(recipe, start, run)
-    space = _space(recipe, given, training, head)
-    speech_encoder, figures = _speech_encoder(recipe, given, training, held_out, run)
+    space = _space(recipe, existing, training, head)
+    speech_encoder, figures = _speech_encoder(recipe, existing, training, held_out, run)
     clips = _encoded(recipe, training, held_out, speech_encoder, space, run)
     stage, style_encoder = recipe.denoiser, None
     if recipe.styles == "encoder":
-        style_encoder = _style_encoder(recipe, given, clips, space, run)
+        style_encoder = _style_encoder(recipe, existing, clips, space, run)
         figures["style_retrieval"] = retrieval_accuracy(style_encoder, clips.held_out, space)
     elif recipe.styles == "one-hot":
         n_speakers = len({clip.speaker for clip in clips.training})
@@ -167,30 +167,30 @@ def _train_stages(recipe: Recipe, start: Model | None, run: Run) -> tuple[Model,
     sources = _sources(recipe, start)
     style_encoder = style_encoder.eval() if style_encoder else None
     model = Model(config, space, speech_encoder, denoiser, style_encoder, sources=sources)
-    return replace(model, presets=_presets(recipe, given, model, training, held_out)), figures
+    return replace(model, presets=_presets(recipe, existing, model, training, held_out)), figures
 
 
-def _space(recipe: Recipe, given: Model | None, training: Material, head: HeadModel) -> MotionSpace:
+def _space(recipe: Recipe, existing: Model | None, training: Material, head: HeadModel) -> MotionSpace:
     """Return the motion space of a given model, or measure it; without the head's rotation if the recipe says so."""
     channels = (*head.expression_names, *HEAD_CHANNELS)
-    space = given.space if given else MotionSpace.fit((clip.motion for clip in training.motions), channels)
+    space = existing.space if existing else MotionSpace.fit((clip.motion for clip in training.motions), channels)
     if recipe.head_pose:
         return space
-    kept = np.array([name not in HEAD_CHANNELS for name in space.channels])
+    columns = np.array([name not in HEAD_CHANNELS for name in space.channels])
     names = tuple(name for name in space.channels if name not in HEAD_CHANNELS)
-    return replace(space, channels=names, mean=space.mean[kept], std=space.std[kept])
+    return replace(space, channels=names, mean=space.mean[columns], std=space.std[columns])
 
 
 def _speech_encoder(
-    recipe: Recipe, given: Model | None, training: Material, held_out: Material, run: Run
+    recipe: Recipe, existing: Model | None, training: Material, held_out: Material, run: Run
 ) -> tuple[SpeechEncoder | WhisperSpeechEncoder, dict[str, float]]:
     """Train the speech encoder, or take that of a given model; return it with its figures."""
     if recipe.frozen is None and recipe.ear is not None:
         stage_run = run.stage("ear", to_dict(recipe.ear))
         return train_ear(recipe.ear, training.labelled, held_out.labelled, stage_run), {}
     if recipe.frozen is not None or recipe.speech is None:
-        assert given is not None and isinstance(given.speech_encoder, SpeechEncoder)
-        return given.speech_encoder, {}
+        assert existing is not None and isinstance(existing.speech_encoder, SpeechEncoder)
+        return existing.speech_encoder, {}
     stage_run = run.stage("speech", to_dict(recipe.speech))
     learner = train_speech(recipe.speech, training.labelled, held_out.labelled, stage_run).cpu()
     return learner.encoder, {"phone_accuracy": phone_accuracy(learner, held_out.labelled)}
@@ -225,15 +225,15 @@ def _encoded(
 
 def _style_encoder(
     recipe: Recipe,
-    given: Model | None,
+    existing: Model | None,
     clips: EncodedSplits,
     space: MotionSpace,
     run: Run,
 ) -> StyleEncoder:
     """Train the style encoder, or take that of a given model if it reads such motion."""
     if recipe.style is None or (recipe.frozen is not None and recipe.head_pose):
-        assert given is not None and given.style_encoder is not None
-        return given.style_encoder
+        assert existing is not None and existing.style_encoder is not None
+        return existing.style_encoder
     stage_run = run.stage("style", to_dict(recipe.style))
     return train_style(recipe.style, clips.training, clips.held_out, space, stage_run).cpu()
 
@@ -319,7 +319,7 @@ def _sources(recipe: Recipe, start: Model | None) -> tuple[str, ...]:
 
 
 def _presets(
-    recipe: Recipe, given: Model | None, model: Model, training: Material, held_out: Material
+    recipe: Recipe, existing: Model | None, model: Model, training: Material, held_out: Material
 ) -> Mapping[str, Style]:
     """Return the named styles of a new model.
 
@@ -331,8 +331,8 @@ def _presets(
         style_dim = model.config.denoiser.style_dim
         mean = np.full(style_dim, 1 / max(style_dim, 1), np.float32)
         return {DEFAULT_STYLE: Style(mean, "", "the mean of all training speakers")} if style_dim else {}
-    if given is not None and given.style_encoder is model.style_encoder:
-        return given.presets
+    if existing is not None and existing.style_encoder is model.style_encoder:
+        return existing.presets
     talker = Talker(model)
     if recipe.corpus is not None:
         speakers = sorted({clip.speaker for clip in held_out.motions})
