@@ -145,8 +145,8 @@ class Hopper:
             raise UsageError(f"the model {config.name!r} hears whole sentences and cannot stream; use lite")
         self.context = config.denoiser.context
         longest = config.denoiser.window
-        kept = self.context + sizes.known
-        shortest = max(sizes.known, kept - 1 if sizes.hop < kept else 0) + sizes.hop
+        past = self.context + sizes.known
+        shortest = max(sizes.known, past - 1 if sizes.hop < past else 0) + sizes.hop
         if not shortest <= sizes.window <= longest:
             raise UsageError(f"a window for streaming must have {shortest} to {longest} frames, not {sizes.window}")
         self.encoder = OnnxSpeechEncoder(config.speech_encoder, arrays_of(model.speech_encoder))

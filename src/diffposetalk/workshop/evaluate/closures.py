@@ -82,9 +82,9 @@ def measure(
             if below_teeth_of is not None:
                 at_teeth += [least <= AT_TEETH_M for least in least_in(below_teeth_of(motion), phones, CLASSES["f v"])]
             parts[name].append(closures(gap, FPS, phones, SEAL))
-            for group, found in class_gaps(gap, phones).items():
-                gaps[group] += found
-    whole = Closures.pooled(part for found in parts.values() for part in found)
+            for group, rows in class_gaps(gap, phones).items():
+                gaps[group] += rows
+    whole = Closures.pooled(part for rows in parts.values() for part in rows)
     low, high = wilson_interval(whole.n_sealed, whole.n_pressed)
     false_closures = whole.n_open_sealed / max(whole.n_open, 1)
     counted = {"p b m": whole.share, "open vowels": false_closures}  # one share each, here and in the table
@@ -101,17 +101,17 @@ def measure(
         "n_at_teeth": len(at_teeth),
         "per_recording": {
             name: {"sealed": pooled.n_sealed, "n": pooled.n_pressed, "gap_ratio": pooled.gap_ratio}
-            for name, found in parts.items()
-            for pooled in [Closures.pooled(found)]
+            for name, rows in parts.items()
+            for pooled in [Closures.pooled(rows)]
         },
         "per_class": {
             group: {
-                "n": len(found),
-                "mean_gap": float(np.mean([g for g, _ in found])),
-                "sealed": counted.get(group, float(np.mean([s for _, s in found]))),
+                "n": len(rows),
+                "mean_gap": float(np.mean([g for g, _ in rows])),
+                "sealed": counted.get(group, float(np.mean([s for _, s in rows]))),
             }
-            for group, found in gaps.items()
-            if found
+            for group, rows in gaps.items()
+            if rows
         },
         "targets_met": {
             "share_at_least_0.75": whole.share >= TARGET_SHARE,
@@ -218,7 +218,7 @@ def report(result: Mapping[str, Any]) -> str:
         "",
         table(
             ["phones", "n", "mean gap / p95", "sealed"],
-            [[group, found["n"], found["mean_gap"], found["sealed"]] for group, found in result["per_class"].items()],
+            [[group, rows["n"], rows["mean_gap"], rows["sealed"]] for group, rows in result["per_class"].items()],
         ),
         "",
         table(
@@ -228,11 +228,11 @@ def report(result: Mapping[str, Any]) -> str:
         *(f"left out: {name}: {why}" for name, why in result.get("left_out", {}).items()),
     ]
     checks = dict(result["targets_met"])
-    for place, found in result.get("silence", {}).items():
-        checks |= {f"silence after {place}: {name}": met for name, met in found["targets_met"].items()}
+    for place, rows in result.get("silence", {}).items():
+        checks |= {f"silence after {place}: {name}": met for name, met in rows["targets_met"].items()}
         lines.append(
-            f"silence after {place}: shut after {found['closing_s']:.2f} s, {found['closed_share']:.2f} of the time "
-            f"after 0.3 s, {found['blinks_per_minute']:.0f} blinks a minute, head moves {found['head_std_deg']:.2f} deg"
+            f"silence after {place}: shut after {rows['closing_s']:.2f} s, {rows['closed_share']:.2f} of the time "
+            f"after 0.3 s, {rows['blinks_per_minute']:.0f} blinks a minute, head moves {rows['head_std_deg']:.2f} deg"
         )
     return "\n".join(lines + [f"{name.replace('_', ' ')}: {verdict(met)}" for name, met in checks.items()])
 

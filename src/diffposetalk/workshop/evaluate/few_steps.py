@@ -102,8 +102,8 @@ def measure(
     names = list(tracked)
     each = []
     for sample in gaps:
-        found = pooled_correlation(sample, tracked, names, 4)
-        each.append(summary(found, found)["r0"])
+        correlation = pooled_correlation(sample, tracked, names, 4)
+        each.append(summary(correlation, correlation)["r0"])
     whole = Closures.pooled(closed)
     joined = [Motion.joined([motions[k] for motions in made]) for k in range(n_samples)]
     parts = [groups(motion) for motion in joined]

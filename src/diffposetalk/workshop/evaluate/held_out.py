@@ -43,12 +43,12 @@ def drawn_speakers(n_speakers: int, n_sentences: int = 48, per_speaker: int = 3,
     """
     rng = np.random.default_rng(seed)
     spoken = references.utterances(n_sentences, seed, shortest_s=5.0)
-    found = []
+    people = []
     for number in range(n_speakers):
         chosen = [spoken[k] for k in rng.choice(len(spoken), min(per_speaker, len(spoken)), replace=False)]
         manner = Manner.sample(rng)
-        found.append(Speaker(references.motions(manner, chosen, seed + number), manner.vector()))
-    return found
+        people.append(Speaker(references.motions(manner, chosen, seed + number), manner.vector()))
+    return people
 
 
 def fit(

@@ -59,18 +59,18 @@ def recognise(
     confusion = np.zeros((len(names), len(names)), int)
     per_speech: dict[str, list[bool]] = {name: [] for name in speeches}
     for row, name in enumerate(over(names, progress, "generating")):
-        for said, speech in speeches.items():
+        for sentence, speech in speeches.items():
             vectors = np.stack([encode(motion) for motion in samples_of(generate, speech, n_samples, name)])
             for guess in nearest_centroid(vectors, centroids):
                 confusion[row, guess] += 1
-                per_speech[said].append(bool(guess == row))
+                per_speech[sentence].append(bool(guess == row))
     accuracy = float(np.trace(confusion) / confusion.sum())
     return {
         "accuracy": accuracy,
         "n": int(confusion.sum()),
         "per_preset": {name: float(confusion[i, i] / confusion[i].sum()) for i, name in enumerate(names)},
         "confusion": {name: dict(zip(names, confusion[i].tolist())) for i, name in enumerate(names)},
-        "per_speech": {said: float(np.mean(hits)) for said, hits in per_speech.items()},
+        "per_speech": {sentence: float(np.mean(hits)) for sentence, hits in per_speech.items()},
         "reference_accuracy": float(np.mean(right)) if right else float("nan"),
         "target_met": accuracy >= TARGET,
     }

@@ -44,17 +44,17 @@ def filmed(folder: Path) -> dict[str, Motion]:
     Raises:
         InputError: there are none.
     """
-    found = {}
+    chosen = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         if path.suffix.lower() in VIDEOS:
             from diffposetalk.track import track
 
-            found[path.stem] = track(path).reference
+            chosen[path.stem] = track(path).reference
         elif path.suffix == ".npz":
-            found[path.stem] = load_motion(path)
-    if not found:
+            chosen[path.stem] = load_motion(path)
+    if not chosen:
         raise InputError(f"{folder}: neither videos nor motion files (.npz) here; name a folder with --references")
-    return found
+    return chosen
 
 
 def synthetic(n: int, sentences: int = 6) -> dict[str, Motion]:
@@ -84,7 +84,7 @@ def utterances(
     """
     rng = np.random.default_rng(seed)
     voices = [voice for voice in list_voices() if voice.language[:2] in languages]
-    found: list[Utterance] = []
+    chosen: list[Utterance] = []
     for attempt in range(20 * n):
         voice = pick_voice(attempt, voices, offset=seed * 0.1)
         try:
@@ -92,10 +92,10 @@ def utterances(
         except DiffPoseTalkError:
             continue
         if spoken.speech.duration >= shortest_s:
-            found.append(spoken)
-        if len(found) == n:
-            return found
-    raise DiffPoseTalkError(f"the voices installed here gave {len(found)} of {n} sentences of {shortest_s:g} s")
+            chosen.append(spoken)
+        if len(chosen) == n:
+            return chosen
+    raise DiffPoseTalkError(f"the voices installed here gave {len(chosen)} of {n} sentences of {shortest_s:g} s")
 
 
 def motions(manner: Manner, spoken: Sequence[Utterance], seed: int = SEED) -> list[Motion]:

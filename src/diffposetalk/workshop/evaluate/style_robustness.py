@@ -66,7 +66,7 @@ def measure(
     ]
     who = np.array([number for number, _ in halves])
     known = np.stack([_unit(read(half)) for _, half in halves])
-    found: dict[str, Any] = {}
+    by_disturbance: dict[str, Any] = {}
     for name, disturbance in over(DISTURBANCES.items(), progress, "disturbing"):
         rng = np.random.default_rng(0)
         right, same, different = [], [], []
@@ -77,12 +77,12 @@ def measure(
                 different.append(cosine[who != number].mean())
                 cosine[index] = -np.inf
                 right.append(who[cosine.argmax()] == number)
-        found[name] = {
+        by_disturbance[name] = {
             "retrieved": float(np.mean(right)),
             "same": float(np.mean(same)),
             "different": float(np.mean(different)),
         }
-    return {"disturbances": found, "n": len(people)}
+    return {"disturbances": by_disturbance, "n": len(people)}
 
 
 def disturbed(motion: Motion, disturbance: Disturbance, space: MotionSpace, rng: np.random.Generator) -> Motion:

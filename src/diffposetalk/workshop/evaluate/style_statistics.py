@@ -51,7 +51,7 @@ def measure(
     Returns:
         ``correlation`` by statistic; ``reference`` and ``generated``: statistics by name of the reference.
     """
-    asked = {name: statistics_of(motion) for name, motion in people.items()}
+    references = {name: statistics_of(motion) for name, motion in people.items()}
     made = {}
     for name, motion in over(people.items(), progress, "generating"):
         pieces = [
@@ -62,10 +62,10 @@ def measure(
         ]
         made[name] = {key: float(np.mean([piece[key] for piece in pieces])) for key in pieces[0]}
     return {
-        "correlation": statistics_correlation(list(asked.values()), list(made.values())),
-        "reference": asked,
+        "correlation": statistics_correlation(list(references.values()), list(made.values())),
+        "reference": references,
         "generated": made,
-        "n": len(asked),
+        "n": len(references),
     }
 
 
@@ -158,11 +158,11 @@ def report(result: Mapping[str, Any]) -> str:
     for key, by in (("halves", "style"), ("baseline", "mere mean of the face's channels")):
         if key not in result:
             continue
-        found = result[key]
+        shares = result[key]
         lines.append(
-            f"halves of a reference, by their {by}: {found['retrieved']:.2f} of {found['n']} find their own other half "
-            f"first; own half closer than another person's in {found['ranked']:.3f} of pairs; cosine {found['same']:.3f} against "
-            f"{found['different']:.3f}"
+            f"halves of a reference, by their {by}: {shares['retrieved']:.2f} of {shares['n']} find their own other half "
+            f"first; own half closer than another person's in {shares['ranked']:.3f} of pairs; cosine {shares['same']:.3f} "
+            f"against {shares['different']:.3f}"
         )
     return "\n".join(lines)
 

@@ -98,11 +98,11 @@ def measure(
         ``speakers`` and ``steps``, the shares that `PhoneCounts` describes, and of what numbers the last three are
         shares. ``targets_met`` says which of `TARGETS` the encoder reaches.
     """
-    said = torch.from_numpy(np.concatenate([clip.phones for clip in training]))
+    phones = torch.from_numpy(np.concatenate([clip.phones for clip in training]))
     result: dict[str, Any] = {}
     for ear, label in EARS.items():
         inputs = Inputs.joined([clip.inputs[ear] for clip in training])
-        probe = fit_probe(inputs, said, len(SYMBOLS), labelled(progress, label))
+        probe = fit_probe(inputs, phones, len(SYMBOLS), labelled(progress, label))
         counted = [
             (clip.speaker, phone_counts(probe.phones(clip.inputs[ear]).numpy(), clip.phones)) for clip in held_out
         ]

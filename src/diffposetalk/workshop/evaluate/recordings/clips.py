@@ -108,13 +108,13 @@ def tracked_aperture(path: Path) -> np.ndarray:
         except KeyError as index:
             raise InputError(f"{path}: the track lacks face mesh landmark {index}") from None
         ratio = mean_gap(points, upper, lower) / height
-        seen = detected & np.isfinite(ratio)
-        if not seen.any():
+        usable = detected & np.isfinite(ratio)
+        if not usable.any():
             raise InputError(f"{path}: the tracker saw no face")
         n_frames = int(np.floor(times[-1] * FPS + 1e-6)) + 1
         if not 0 < n_frames <= FRAMES_PER_FRAME * len(times):
             raise ValueError(f"its {len(times)} frames last {times[-1]:.4g} seconds")
-        return np.interp(np.arange(n_frames) / FPS, times[seen], ratio[seen])
+        return np.interp(np.arange(n_frames) / FPS, times[usable], ratio[usable])
 
 
 def transcripts(folder: Path, required: bool = True) -> list[Transcript]:

@@ -43,8 +43,8 @@ class Tally:
         """Share of choices for the left video among all pairs without tie; 0.5 without a habit, NaN without pairs."""
         if self.study.scale != PAIRS:
             return math.nan
-        kept = {verdict.rater for verdict in self.verdicts if verdict.kept}
-        values = [row.value for row in self.answers if row.slot == 0 and row.value != 0.5 and row.rater in kept]
+        raters = {verdict.rater for verdict in self.verdicts if verdict.kept}
+        values = [row.value for row in self.answers if row.slot == 0 and row.value != 0.5 and row.rater in raters]
         return sum(values) / len(values) if values else math.nan
 
     @property
@@ -90,10 +90,10 @@ def count(
         study, n_raters, n_finished, tuple(verdicts), rule(study, most_failed), chance(study, verdicts, most_failed),
         tuple(answers),
     )  # fmt: skip
-    kept = {verdict.rater for verdict in verdicts if verdict.kept}
+    raters = {verdict.rater for verdict in verdicts if verdict.kept}
     groups: dict[tuple[str, bool], list[Answer]] = {}
     for answer in answers:
-        if answer.rater in kept:
+        if answer.rater in raters:
             groups.setdefault((answer.question, answer.sound), []).append(answer)
     ordered = [
         groups[question, sound]
