@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from results import publish
+
 if TYPE_CHECKING:
     from diffposetalk.generate.stream import Stream
     from diffposetalk.generate.talker import Talker
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "src/diffposetalk/assets/sample.flac"
 PAGE, PICTURE = ROOT / "docs/live.md", ROOT / "docs/images/live-delay.svg"
-BEGIN, END = "<!-- results: written by benchmarks/live.py --write -->", "<!-- end of results -->"
+MARKS = ("<!-- results: written by benchmarks/live.py --write -->", "<!-- end of results -->")
 LOOKAHEADS_MS = (0, 80, 160, 240, 500)
 RATE = 16000
 
@@ -261,18 +263,13 @@ def main() -> None:
 
     clips = tracked_clips(args.recordings)
     rows = measured(talker, clips, sound_offsets(clips, known_phones(args.recordings, clips)[0]), args)
-    text = table(rows)
-    print(text)
-    if args.json:
-        args.json.write_text(json.dumps([asdict(row) for row in rows], indent=1))
+    where = f"{platform.machine()}, {'processor time' if args.busy else 'time of day'}, style {args.style}"
+    about = f"Hops of {args.hop:g} ms; {len(clips)} clips, mean of {args.seeds} seeds; {where}."
+    figures = {"rows": [asdict(row) for row in rows]}
+    publish(f"{table(rows)}\n\n{about}\n", figures, args.json, MARKS if args.write else None, PAGE)
     if args.write:
         usual = next(row for row in rows if row.lookahead_ms == 240)
         PICTURE.write_text(picture(args.hop, 240, usual.hop_p99_ms))
-        page = PAGE.read_text()
-        before, after = page.split(BEGIN)[0], page.split(END)[1]
-        where = f"{platform.machine()}, {'processor time' if args.busy else 'time of day'}, style {args.style}"
-        about = f"Hops of {args.hop:g} ms; {len(clips)} clips, mean of {args.seeds} seeds; {where}."
-        PAGE.write_text(f"{before}{BEGIN}\n\n{text}\n\n{about}\n\n{END}{after}")
 
 
 if __name__ == "__main__":

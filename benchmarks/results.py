@@ -10,20 +10,22 @@ README = Path(__file__).with_name("README.md")
 """The page of results."""
 
 
-def publish(text: str, figures: dict[str, Any], json_path: Path | None, marks: tuple[str, str] | None) -> None:
+def publish(
+    text: str, figures: dict[str, Any], json_path: Path | None, marks: tuple[str, str] | None, page: Path = README
+) -> None:
     """Print results, and keep them where that is asked for.
 
     Args:
         text: the tables.
         figures: what they show.
         json_path: file for the figures; None for no file.
-        marks: beginning and end of the tables in `README`; None to leave the page as it is.
+        marks: beginning and end of the tables in the page; None to leave it as it is.
+        page: the page.
     """
     print(text)
     if json_path:
         json_path.write_text(json.dumps(figures, indent=1))
     if marks:
         begin, end = marks
-        page = README.read_text(encoding="utf-8")
-        before, _, rest = page.partition(begin)
-        README.write_text(before + begin + "\n\n" + text + "\n" + end + rest.partition(end)[2], encoding="utf-8")
+        before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+        page.write_text(before + begin + "\n\n" + text + "\n" + end + rest.partition(end)[2], encoding="utf-8")
