@@ -101,7 +101,7 @@ def test_disconnected_in_the_middle(in_loop: Callable[..., Any]) -> None:
         limits = Limits(resume_s=0.5)
         async with (
             LiveServer(LoudnessVoices(slow_s=0.001), port=0, limits=limits) as server,
-            connect(server.url) as live,
+            connect(server.url, resumes=False) as live,
         ):
             sound = voice(10.0)
             pieces = blocks(sound)
@@ -128,6 +128,40 @@ def test_disconnected_in_the_middle(in_loop: Callable[..., Any]) -> None:
             with pytest.raises(LiveError) as caught:
                 await live.resume()
             assert caught.value.code == "unknown-session"
+
+    in_loop(body)
+
+
+def test_an_utterance_goes_on_over_lost_connections(in_loop: Callable[..., Any]) -> None:
+    """The client resumes by itself, also in the middle of an interruption."""
+
+    async def body() -> None:
+        async with LiveServer(LoudnessVoices(slow_s=0.001), port=0) as server, connect(server.url) as live:
+            sound, answer = voice(20.0), []
+            async for sent in live.speak(blocks(sound)):
+                answer.append(sent)
+                if len(answer) in (20, 21, 150):
+                    live._socket.transport.abort()
+            check(answer, sound)
+            start = answer[-1].chunk.end
+            async for sent in live.speak(blocks(sound)):
+                if sent.chunk.end < start + 32_000:
+                    continue
+                live._socket.transport.abort()
+                event = await live.interrupt(start + 16_000)
+                assert event.fields["position"] == start + 16_000
+                break
+            async for sent in live.speak(blocks(sound)):  # broken off: the next one is not disturbed
+                if sent.chunk.position > start + 48_000:
+                    break
+            again = await spoken(live, SECOND)
+            check(again, SECOND, again[0].chunk.position)
+            n_chunks = 0
+            async for _ in live.speak(blocks(sound)):  # a new utterance ends the one before
+                n_chunks += 1
+                again = await spoken(live, SECOND)
+                check(again, SECOND, again[0].chunk.position)
+            assert n_chunks == 1
 
     in_loop(body)
 
@@ -203,7 +237,7 @@ def test_a_server_that_stops_and_starts_again(in_loop: Callable[..., Any]) -> No
     async def body() -> None:
         server = LiveServer(LoudnessVoices(), port=0)
         await server.start()
-        async with connect(server.url) as live:
+        async with connect(server.url, resumes=False) as live:
             check(await spoken(live, SECOND), SECOND)
             await server.stop()
             with pytest.raises(LiveError) as caught:

@@ -10,8 +10,10 @@ Not asynchronous: `connect_sync`, whose methods have the same names. Messages: d
 `pip install 'diffposetalk[serve]'`.
 """
 
-from diffposetalk.live.client.asynchronous import Event, Live, LiveError, connect
-from diffposetalk.live.client.synchronous import LiveSync, connect_sync
+from diffposetalk.live.client.asynchronous import Live
+from diffposetalk.live.client.connecting import connect, connect_sync
+from diffposetalk.live.client.events import Event, LiveError
+from diffposetalk.live.client.synchronous import LiveSync
 from diffposetalk.live.protocol import Sent
 from diffposetalk.live.synced import SyncedChunk
 

@@ -6,14 +6,14 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from diffposetalk.errors import DiffPoseTalkError
+from diffposetalk.live.client.events import Event, LiveError
 from diffposetalk.live.protocol import PROTOCOL, Sent, as_pcm16, decoded, is_loopback
 
 UNREAD = 1000
@@ -22,30 +22,16 @@ RESENT_BYTES = 2**23
 """How much of what was sent is kept for `resume`, bytes."""
 AHEAD_S = 10.0
 """How far `Live.speak` sends arrays of sound ahead of the motion, seconds; so an interruption does not queue behind them."""
+RETRY_S = 0.2
+"""Seconds between attempts to connect again."""
 OPEN_S = 10.0
 """Seconds in which a server must answer."""
 
 
-class LiveError(DiffPoseTalkError):
-    """The server refused something, or the connection is lost. `code` is its name in docs/live-protocol.md."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-@dataclass(frozen=True)
-class Event:
-    """A message that is not a chunk: `finished`, `interrupted`, `reset`, `error` (one that ends nothing) or `pong`."""
-
-    kind: str
-    fields: dict[str, Any]
-
-
 class Live:
-    """A session with a server. Made by `connect`."""
+    """A session with a server. Made by `connect`, which describes the arguments."""
 
-    def __init__(self, url: str, start: dict[str, Any], tls: Any = None) -> None:
+    def __init__(self, url: str, start: dict[str, Any], tls: Any = None, resumes: bool = True) -> None:
         self.url = url
         self.rate = 0
         """Samples of the clock per second."""
@@ -55,6 +41,7 @@ class Live:
         """What the server said of itself: styles, channels, limits and so on."""
         self._start = start
         self._tls = tls
+        self._resumes = resumes
         self._socket: Any = None
         self._reader: asyncio.Task[None] | None = None
         self._speaker: asyncio.Task[None] | None = None
@@ -68,6 +55,9 @@ class Live:
         self._over: LiveError | None = None
         self._end = self._utterance = 0
         self._came = asyncio.Event()
+        self._in_order = asyncio.Lock()  # one message after the other, also while lost ones are sent again
+        self._resender: asyncio.Task[None] | None = None
+        self._breaking = asyncio.Lock()
 
     @property
     def session(self) -> str:
@@ -91,6 +81,8 @@ class Live:
         Returns:
             The event `interrupted`: ``position``, ``utterance`` (where it began), ``reached`` (samples of it).
         """
+        if self._over is not None:
+            raise self._over
         if self._speaker is not None:
             self._speaker.cancel()
         name, self._n_interrupts = self._n_interrupts, self._n_interrupts + 1
@@ -114,7 +106,7 @@ class Live:
         """Return the next chunk or event; waits for it.
 
         Raises:
-            LiveError: the server ended the session, or the connection is lost (then `resume` may help).
+            LiveError: the server ended the session, or the connection is lost for good.
         """
         if self._over is not None and self._queue.empty():
             raise self._over
@@ -128,7 +120,10 @@ class Live:
     async def speak(
         self, blocks: Iterable[np.ndarray | bytes] | AsyncIterable[np.ndarray | bytes]
     ) -> AsyncIterator[Sent]:
-        """Send an utterance and yield its chunks as they come; after an interruption the way to rest is the last."""
+        """Send an utterance and yield its chunks as they come; after an interruption the way to rest is the last.
+
+        An utterance that is still under way is interrupted first, and ends there.
+        """
 
         async def sending() -> None:
             n_sent, start = 0, self._utterance
@@ -140,39 +135,50 @@ class Live:
                 n_sent += 0 if isinstance(block, bytes) else len(block)
             await self.finish()
 
-        self._speaker = asyncio.create_task(sending())
+        await self._break_off(self._speaker)
+        speaker = self._speaker = asyncio.create_task(sending())
+        finished = False
         try:
-            while True:
+            while not finished and self._speaker is speaker:
                 item = await self.receive()
                 if isinstance(item, Sent):
                     yield item
                 elif item.kind == "error":
                     raise LiveError(item.fields.get("code", "failed"), item.fields.get("message", "refused"))
-                elif item.kind == "finished":
-                    break
-            with suppress(asyncio.CancelledError):
-                await self._speaker  # an error in the blocks is the caller's
+                else:
+                    finished = item.kind == "finished"
+            if finished:
+                with suppress(asyncio.CancelledError):
+                    await speaker  # an error in the blocks is the caller's
         finally:
-            self._speaker.cancel()
+            speaker.cancel()
+            if finished and self._speaker is speaker:
+                self._speaker = None
+            await self._break_off(speaker)
+
+    async def _break_off(self, speaker: asyncio.Task[None] | None) -> None:
+        """Interrupt an utterance if it is still under way, and pass over what is left of it."""
+        async with self._breaking:
+            if speaker is None or self._speaker is not speaker:
+                return
+            with suppress(LiveError):
+                await self.interrupt()
+                while not (isinstance(item := await self.receive(), Event) and item.kind == "finished"):
+                    pass
             self._speaker = None
 
     async def resume(self) -> None:
         """Connect again after the connection was lost. The session goes on where it was; nothing is lost or repeated.
 
+        Only for sessions that do not do it by themselves (see `connect`).
+
         Raises:
             LiveError: the session is over (`unknown-session`), or more was lost than this client keeps.
         """
         await self._hang_up()
-        resume = {"type": "resume", "protocol": PROTOCOL, "session": self.session, "received": self._number}
-        if "token" in self._start:
-            resume["token"] = self._start["token"]
-        answer = await self._open(resume)
+        await self._continue()
         self._over = None
-        missing = self._n_sent - answer["received"]
-        if missing > len(self._sent) or answer["next"] > self._number + 1:
-            raise LiveError("unknown-session", "too much was lost to resume the session; start anew")
-        for message in list(self._sent)[len(self._sent) - missing :]:
-            await self._socket.send(message)
+        self._reader = asyncio.create_task(self._read())
 
     async def close(self) -> None:
         """End the session."""
@@ -183,6 +189,35 @@ class Live:
     async def _begin(self) -> None:
         self.about = await self._open(self._start)
         self.rate, self.fps = self.about["rate"], self.about["fps"]
+        self._reader = asyncio.create_task(self._read())
+
+    async def _continue(self) -> None:
+        """Connect to the session again; send again, in the background, what the server has not got."""
+        resume = {"type": "resume", "protocol": PROTOCOL, "session": self.session, "received": self._number}
+        if "token" in self._start:
+            resume["token"] = self._start["token"]
+        if self._resender is not None:
+            await self._resender
+        await self._in_order.acquire()
+        try:
+            answer = await self._open(resume)
+            missing = self._n_sent - answer["received"]
+            if missing > len(self._sent) or answer["next"] > self._number + 1:
+                raise LiveError("unknown-session", "too much was lost to resume the session; start anew")
+        except BaseException:
+            self._in_order.release()
+            raise
+        self._resender = asyncio.create_task(self._resend(list(self._sent)[len(self._sent) - missing :]))
+
+    async def _resend(self, messages: list[bytes | str]) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            with suppress(ConnectionClosed):
+                for message in messages:
+                    await self._socket.send(message)
+        finally:
+            self._in_order.release()
 
     async def _open(self, first: dict[str, Any]) -> dict[str, Any]:
         """Open the WebSocket, send the first message, return the answer."""
@@ -206,13 +241,13 @@ class Live:
         if answer.get("type") == "error":
             await self._socket.close()
             raise LiveError(answer.get("code", "failed"), answer.get("message", "refused"))
-        self._reader = asyncio.create_task(self._read())
         return answer
 
     async def _hang_up(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.gather(self._reader, return_exceptions=True)
+        for task in (self._reader, self._resender):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         if self._socket is not None:
             if not self._socket.transport.is_closing():
                 self._socket.transport.abort()
@@ -221,30 +256,25 @@ class Live:
     async def _send(self, message: bytes | str) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        self._n_sent += 1
-        self._sent.append(message)
-        self._sent_bytes += len(message)
-        while self._sent_bytes > RESENT_BYTES and len(self._sent) > 1:
-            self._sent_bytes -= len(self._sent.popleft())
-        with suppress(ConnectionClosed):  # `receive` says so, and `resume` sends it again
-            await self._socket.send(message)
+        async with self._in_order:
+            self._n_sent += 1
+            self._sent.append(message)
+            self._sent_bytes += len(message)
+            while self._sent_bytes > RESENT_BYTES and len(self._sent) > 1:
+                self._sent_bytes -= len(self._sent.popleft())
+            with suppress(ConnectionClosed):  # `receive` says so, and resuming sends it again
+                await self._socket.send(message)
 
     async def _read(self) -> None:
-        from websockets.exceptions import ConnectionClosed
-
-        error = LiveError("disconnected", f"{self.url}: the connection is lost")
-        try:
-            async for message in self._socket:
-                item = self._understood(message)
-                if isinstance(item, LiveError):
-                    error = item
-                    break
-                if item is not None:
-                    await self._queue.put(item)
-        except ConnectionClosed:
-            pass
-        except DiffPoseTalkError as damaged:
-            error = LiveError("bad-message", str(damaged))
+        """Read until the session is over, over new connections where the old one is lost."""
+        while True:
+            error = await self._read_connection()
+            if error.code != "disconnected" or not self._resumes:
+                break
+            failure = await self._continued()
+            if failure is not None:
+                error = failure
+                break
         for answer in self._interrupts.values():
             if not answer.done():
                 answer.set_exception(error)
@@ -253,6 +283,36 @@ class Live:
         self._over = error
         self._came.set()
         await self._queue.put(error)
+
+    async def _continued(self) -> LiveError | None:
+        """Resume the session, for as long as the server keeps it; return why that failed, None if it did not."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.about["limits"]["resume_s"]
+        while True:
+            try:
+                await self._continue()
+                return None
+            except LiveError as error:
+                if error.code != "disconnected" or loop.time() > until:
+                    return error
+            await asyncio.sleep(RETRY_S)
+
+    async def _read_connection(self) -> LiveError:
+        """Read until the connection ends; return why it did."""
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            async for message in self._socket:
+                item = self._understood(message)
+                if isinstance(item, LiveError):
+                    return item
+                if item is not None:
+                    await self._queue.put(item)
+        except ConnectionClosed:
+            pass
+        except DiffPoseTalkError as damaged:
+            return LiveError("bad-message", str(damaged))
+        return LiveError("disconnected", f"{self.url}: the connection is lost")
 
     def _understood(self, message: bytes | str) -> Sent | Event | LiveError | None:
         """Return what a message means; None for what an interruption has made void."""
@@ -313,38 +373,3 @@ async def _asynchronous(blocks: Iterable[Any] | AsyncIterable[Any]) -> AsyncIter
     else:
         for block in blocks:
             yield block
-
-
-@asynccontextmanager
-async def connect(
-    url: str, *, rate: int = 16_000, encoding: str = "pcm16", channels: int = 1, style: str | None = None, seed: int = 0,
-    sound_back: str = "pcm16", slow: str = "pause", token: str | None = None, tls: Any = None,
-) -> AsyncIterator[Live]:  # fmt: skip
-    """Start a session with a server; it ends with the `async with` block.
-
-    Args:
-        url: such as ``ws://127.0.0.1:8765/live``.
-        rate: sample rate of the sound, Hz; of Opus always 48000.
-        encoding: "pcm16", "float32", or "opus" (one packet in each call of `Live.send`).
-        channels: 1 or 2.
-        style: name of a style that the server has. Default: the server's.
-        seed: the same seed, sound and style give the same motion.
-        sound_back: how the sound comes back: "pcm16", "float32" or "none" (silence of its length).
-        slow: if this client reads too slowly, the session waits ("pause") or leaves chunks out ("drop").
-        token: what the server asks for.
-        tls: `ssl.SSLContext` for a `wss:` address with a certificate of its own.
-
-    Raises:
-        LiveError: there is no such server, or it refuses.
-    """
-    sound = {"encoding": encoding, "rate": 48_000 if encoding == "opus" else rate, "channels": channels}
-    start: dict[str, Any] = {
-        "type": "start", "protocol": PROTOCOL, "sound": sound, "seed": seed, "sound_back": sound_back, "slow": slow,
-    }  # fmt: skip
-    start |= {name: value for name, value in (("style", style), ("token", token)) if value is not None}
-    live = Live(url, start, tls)
-    try:
-        await live._begin()
-        yield live
-    finally:
-        await live.close()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Coroutine, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from diffposetalk.live.client.asynchronous import Event, Live, connect
+from diffposetalk.live.client.asynchronous import Live
+from diffposetalk.live.client.events import Event
 from diffposetalk.live.protocol import Sent
 
 
@@ -68,22 +67,3 @@ class LiveSync:
 
     def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-
-@contextmanager
-def connect_sync(url: str, **options: Any) -> Iterator[LiveSync]:
-    """Start a session with a server, without asyncio; it ends with the `with` block. Arguments: see `connect`."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="live client", daemon=True)
-    thread.start()
-    try:
-        session = connect(url, **options)
-        live = asyncio.run_coroutine_threadsafe(session.__aenter__(), loop).result()
-        try:
-            yield LiveSync(live, loop)
-        finally:
-            asyncio.run_coroutine_threadsafe(session.__aexit__(None, None, None), loop).result()
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
