@@ -58,4 +58,12 @@ def test_a_malformed_line_is_one_clear_error(tmp_path: Path, change: tuple[str, 
 
 def test_the_file_that_ships() -> None:
     entries = read_leaderboard(ROOT / "benchmarks" / "leaderboard.csv")
-    assert {entry.words["system"] for entry in entries} >= {"lite"}
+    assert {entry.words["system"] for entry in entries} >= {"lite", "base"}
+
+
+def test_the_protocols_of_the_lines_ship() -> None:
+    from diffposetalk.workshop.evaluate.protocol.toml_file import read_protocol
+
+    hashes = {read_protocol(path).hash for path in (ROOT / "benchmarks" / "protocols").glob("*.toml")}
+    lines = read_leaderboard(ROOT / "benchmarks" / "leaderboard.csv")
+    assert {entry.words["protocol"] for entry in lines} <= hashes

@@ -232,7 +232,7 @@ GROUPS: dict[str, tuple[Metric, ...]] = {
                lambda rows: speech_lip_correlation(rows[:, 0].tolist(), rows[:, 1].tolist())),
     ),
     "Closures on p, b, m": (
-        Metric("bcs", "BCS", "%", "higher",
+        Metric("bcs", "BCS", "%", "truth",
                "share of the frames of p, b, m in which the gap is below the limit that holds 70 % of the true ones",
                _closures("n_pressed_closed", "n_pressed"), share_of_sums, 1),
         Metric("closure_precision", "precision", "%", "higher",
@@ -253,7 +253,7 @@ GROUPS: dict[str, tuple[Metric, ...]] = {
                "mean angle between neighbouring frames", _head(lambda look, head: mean_head_step(head))),
     ),
     "Face": (
-        Metric("blinks_per_minute", "blinks_per_minute", "a minute", "truth", "blinks a minute", _blinks,
+        Metric("blinks_per_minute", "blinks", "a minute", "truth", "blinks a minute", _blinks,
                lambda rows: float(rows[:, 0].sum() / rows[:, 1].sum()), 1),
         Metric("brow_spread_mm", "brows", "mm", "truth", "spread of the height of the brows over time", _brow_spread),
         Metric("channel_mse", "ARKit MSE", "1e-3", "lower", "mean squared error of the mouth's ARKit weights",

@@ -13,7 +13,7 @@ from diffposetalk.pages import require_libraries
 from diffposetalk.progress import Progress
 from diffposetalk.workshop.evaluate.comparison import leaderboard as board
 from diffposetalk.workshop.evaluate.comparison.catalogue import MAIN, METRICS
-from diffposetalk.workshop.evaluate.comparison.films import film_clips
+from diffposetalk.workshop.evaluate.comparison.films import Film, film_clips
 from diffposetalk.workshop.evaluate.comparison.report import write_report
 from diffposetalk.workshop.evaluate.comparison.results import (
     TRUTH,
@@ -85,7 +85,7 @@ def evaluate(
     comparison = compare(material, opened, folder / "cache", progress)
     results = results_of(comparison, progress)
     notes += _notes(results)
-    filmed: dict[str, bytes] = {}
+    filmed: dict[str, Film] = {}
     if films:
         filmed, more = film_clips(material, opened, progress)
         notes += more

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,20 +32,30 @@ COLUMNS = 4
 """Pictures in a row."""
 
 
+@dataclass(frozen=True)
+class Film:
+    """A clip as a film."""
+
+    video: bytes
+    """MP4 file."""
+    still: bytes
+    """JPEG file of its middle frame."""
+
+
 def film_clips(
     material: Material, systems: Sequence[System], progress: Progress | None = None
-) -> tuple[dict[str, bytes], list[str]]:
+) -> tuple[dict[str, Film], list[str]]:
     """Film some clips.
 
     Returns:
-        The bytes of an MP4 file by the name of the clip, and notes on what could not be filmed.
+        A film by the name of the clip, and notes on what could not be filmed.
 
     Raises:
         DiffPoseTalkError: OpenGL is not available.
     """
     protocol = material.protocol
     numbers = shown_clips(len(protocol.clips), CLIPS)
-    films: dict[str, bytes] = {}
+    films: dict[str, Film] = {}
     notes: list[str] = []
     for done, number in enumerate(numbers):
         clip = material.clip(protocol.clips[number])
@@ -79,8 +91,10 @@ def _pictures(output: Output, protocol: Protocol) -> list[np.ndarray]:
         return [renderer.draw(np.asarray(frame, np.float32)) for frame in frames]
 
 
-def _film(clip: EvaluationClip, shown: Sequence[tuple[str, list[np.ndarray]]], fps: float) -> bytes:
+def _film(clip: EvaluationClip, shown: Sequence[tuple[str, list[np.ndarray]]], fps: float) -> Film:
     """Put pictures side by side under their names and encode them with the sound."""
+    from PIL import Image
+
     from diffposetalk.media import VideoWriter
 
     if not shown:
@@ -89,6 +103,7 @@ def _film(clip: EvaluationClip, shown: Sequence[tuple[str, list[np.ndarray]]], f
     n_frames = max(len(pictures) for _, pictures in shown)
     speech = clip.speech.slice(0, min(clip.speech.duration, n_frames / fps))
     columns = min(COLUMNS, len(shown))
+    still = io.BytesIO()
     empty = np.full((SIDE + LABEL, SIDE, 3), 255, np.uint8)
     with tempfile.TemporaryDirectory(prefix="diffposetalk-") as folder:
         path = Path(folder) / "film.mp4"
@@ -100,8 +115,11 @@ def _film(clip: EvaluationClip, shown: Sequence[tuple[str, list[np.ndarray]]], f
                 ]
                 tiles += [empty] * (-len(tiles) % columns)
                 rows = [np.concatenate(tiles[k : k + columns], 1) for k in range(0, len(tiles), columns)]
-                video.write(np.concatenate(rows))
-        return path.read_bytes()
+                picture = np.concatenate(rows)
+                video.write(picture)
+                if frame == n_frames // 2:
+                    Image.fromarray(picture).save(still, "JPEG", quality=80)
+        return Film(path.read_bytes(), still.getvalue())
 
 
 def _label(name: str) -> np.ndarray:

@@ -144,6 +144,7 @@ def _table(entries: Sequence[Entry]) -> dict[str, object]:
                     "value": ""
                     if (value := entry.figures.get(metric.name)) is None
                     else number_text(value, metric.digits),
+                    "interval": "",
                     "best": value is not None and value == best[metric.name],
                 }
                 for metric in metrics

@@ -118,7 +118,8 @@ def metric_against_metric(results: Results, across: str, upward: str) -> Figure 
         return None
     figure = new_figure(330 / INCH, 260 / INCH, constrained=False)
     panel = figure.add_axes((0.15, 0.17, 0.8, 0.78))
-    for name, x, y in points:
+    heights = _label_heights([(x.value, y.value) for _, x, y in points])
+    for (name, x, y), height in zip(points, heights):
         color = CURVE if name == TRUTH else BAR
         if np.isfinite([x.low, x.high]).all():
             panel.plot([x.low, x.high], [y.value, y.value], color=color, lw=1, alpha=0.35)
@@ -127,13 +128,31 @@ def metric_against_metric(results: Results, across: str, upward: str) -> Figure 
         (dot,) = panel.plot([x.value], [y.value], "o", color=color, ms=5)
         set_tooltip(dot, f"{name}: {x.value:.4g}, {y.value:.4g}")
         panel.annotate(
-            name, (x.value, y.value), (5, 4), textcoords="offset points", fontsize=SMALL, color=TEXT, parse_math=False
+            name,
+            (x.value, y.value),
+            (5, height),
+            textcoords="offset points",
+            fontsize=SMALL,
+            color=TEXT,
+            parse_math=False,
         )
     panel.margins(0.16)
     panel.set_xlabel(_label(METRICS[across]), fontsize=FONT, color=SOFT)
     panel.set_ylabel(_label(METRICS[upward]), fontsize=FONT, color=SOFT)
     _axis(panel)
     return figure
+
+
+def _label_heights(points: Sequence[tuple[float, float]]) -> list[float]:
+    """Return how far above its point each label stands in pixels, so that labels of near points do not overlap."""
+    places = np.array(points)
+    spread = np.maximum(np.ptp(places, axis=0), 1e-12)
+    heights: list[float] = []
+    for number, place in enumerate(places):
+        near = np.abs((places[:number] - place) / spread)
+        crowd = int(((near[:, 0] < 0.25) & (near[:, 1] < 0.06)).sum())
+        heights.append(4 + 12 * (-1) ** crowd * ((crowd + 1) // 2))
+    return heights
 
 
 def _label(metric: Metric) -> str:

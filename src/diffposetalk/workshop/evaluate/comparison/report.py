@@ -11,6 +11,7 @@ from diffposetalk.files.atomic import write_atomically
 from diffposetalk.pages import data_address, render, svg
 from diffposetalk.workshop.evaluate.comparison import leaderboard
 from diffposetalk.workshop.evaluate.comparison.catalogue import MAIN
+from diffposetalk.workshop.evaluate.comparison.films import Film
 from diffposetalk.workshop.evaluate.comparison.metric import ARROWS, Metric, clip_values
 from diffposetalk.workshop.evaluate.comparison.plots import (
     PAIRS,
@@ -37,14 +38,14 @@ FILES = ("report.html", "report.md", "report.json", "leaderboard.csv")
 """What a report consists of, beside the cache."""
 
 
-def write_report(results: Results, folder: Path, notes: Sequence[str], films: Mapping[str, bytes]) -> list[Path]:
+def write_report(results: Results, folder: Path, notes: Sequence[str], films: Mapping[str, Film]) -> list[Path]:
     """Write the report into a folder; the same results give the same bytes.
 
     Args:
         results: of the comparison.
         folder: the report's.
         notes: what was left out.
-        films: video of each clip that was filmed, by its name.
+        films: clips that were filmed, by name.
 
     Raises:
         DiffPoseTalkError: Jinja2 or matplotlib is not installed, or a file cannot be written.
@@ -87,7 +88,7 @@ def markdown(results: Results, notes: Sequence[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def _values(results: Results, notes: Sequence[str], films: Mapping[str, bytes]) -> dict[str, Any]:
+def _values(results: Results, notes: Sequence[str], films: Mapping[str, Film]) -> dict[str, Any]:
     """Return the variables of the template."""
     protocol = results.comparison.protocol
     metrics = {metric.name: metric for group in results.groups.values() for metric in group}
@@ -121,7 +122,10 @@ def _values(results: Results, notes: Sequence[str], films: Mapping[str, bytes]) 
         "groups": [_group(results, title, group) for title, group in results.groups.items()],
         "forest": forest,
         "against": against,
-        "films": [(name, data_address(video, "video/mp4")) for name, video in films.items()],
+        "films": [
+            (name, data_address(film.video, "video/mp4"), data_address(film.still, "image/jpeg"))
+            for name, film in films.items()
+        ],
         "clips": clips,
         **_clip_table(results, [metrics[name] for name in CLIP_METRICS if name in metrics]),
     }
@@ -146,7 +150,7 @@ def _group(results: Results, title: str, group: Sequence[Metric]) -> dict[str, A
         for metric in group:
             value, interval = _cell(results, name, metric)
             cells.append({"value": value, "interval": interval, "best": name in best[metric.name]})
-        rows.append({"name": name, "cells": cells})
+        rows.append({"words": [name], "cells": cells})
     return {"title": title, "columns": columns, "rows": rows}
 
 
