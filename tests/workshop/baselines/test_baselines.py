@@ -55,7 +55,13 @@ def trained(made_up_corpus: Path, start_model: Path, tmp_path_factory: pytest.Te
 
 
 def train(name: str, out: Path, corpus: Path, start: Path, heard: Path, changes: tuple[str, ...] = ()) -> dict:
-    overrides = [f"corpus={corpus}", f"start={start}", f"heard={heard}", "validation_share=0.3", *SMALL[name]]
+    overrides = [
+        f"corpus={corpus}",
+        f"frozen.model={start}",
+        f"frozen.heard={heard}",
+        "validation_share=0.3",
+        *SMALL[name],
+    ]
     for stage in ("codes", "motion"):
         if any(change.startswith(f"{stage}.") for change in SMALL[name]):
             overrides += [f"{stage}.loop.warmup=5", f"{stage}.loop.learning_rate=3e-3", f"{stage}.loop.ema=0.9"]
@@ -227,7 +233,14 @@ def test_damaged_files_are_refused(trained: Callable[[str], Path], start_model: 
 def test_the_command_trains_and_says_how_well(
     made_up_corpus: Path, start_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    general = ["--set", f"corpus={made_up_corpus}", "--set", f"start={start_model}", "--set", "validation_share=0.3"]
+    general = [
+        "--set",
+        f"corpus={made_up_corpus}",
+        "--set",
+        f"frozen.model={start_model}",
+        "--set",
+        "validation_share=0.3",
+    ]
     changes = ["--set", "motion.loop.steps=2", "--set", "network.dim=16"]
     assert main(["train", "baselines/yi", "-o", str(tmp_path / "yi"), *general, *changes]) == 0
     assert {"motion: simple", "motion: velocity"} <= {

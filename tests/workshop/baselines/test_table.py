@@ -17,9 +17,10 @@ TABLE = """
 kind = "table"
 name = "tiny"
 corpus = "{corpus}"
-start = "{start}"
 clips = 1
 samples = 2
+[frozen]
+model = "{start}"
 [systems.energy]
 model = "energy"
 [systems.linear]

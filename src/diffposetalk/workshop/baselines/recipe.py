@@ -13,9 +13,8 @@ from torch import Tensor, nn
 
 from diffposetalk.config import load_config, to_dict
 from diffposetalk.errors import UsageError
-from diffposetalk.generate.pretrained import model_path
 from diffposetalk.head import load_head
-from diffposetalk.model.checkpoint import Model, fingerprint, load_model
+from diffposetalk.model.checkpoint import Model, fingerprint
 from diffposetalk.model.speech_encoder import SpeechEncoder
 from diffposetalk.model.style_encoder import StyleEncoder
 from diffposetalk.progress import Progress
@@ -24,7 +23,7 @@ from diffposetalk.workshop.baselines.model import BaselineConfig, BaselineModel,
 from diffposetalk.workshop.baselines.network import Baseline, Batch, Floor, StageName
 from diffposetalk.workshop.baselines.styles import TrainingSpeakers
 from diffposetalk.workshop.corpus.sources import sources_of
-from diffposetalk.workshop.train.lite.frozen import FrozenSpeech, HeardClip, chosen_speakers
+from diffposetalk.workshop.train.lite.frozen import FrozenEncoders, HeardClip, chosen_speakers
 from diffposetalk.workshop.train.lite.losses import Geometry
 from diffposetalk.workshop.train.lite.material import encode_clips, read_motions
 from diffposetalk.workshop.train.lite.windows import EncodedClip, WindowConfig, Windows
@@ -61,16 +60,10 @@ class BaselineRecipe(SpeakersRecipe):
     """How training windows are cut."""
     kind: Literal["baseline"] = "baseline"
     """Tells such a recipe from those of our own models."""
-    start: str = "lite"
-    """Model whose speech encoder, style encoder and motion space are taken, by name or file."""
-    speakers: int = 0
-    """Training speakers to learn from; 0 for all."""
+    frozen: FrozenEncoders = field(default_factory=FrozenEncoders)
+    """Model whose encoders and motion space are taken, and how much of the corpus is learned from."""
     copies: int = 0
     """Augmented copies of all speech."""
-    heard: Path | None = None
-    """Folder that keeps the frozen features, to be shared by several trainings; None for ``heard`` in the run's folder."""
-    copies_folder: Path | None = None
-    """Folder with augmented copies that were made before; None for ``copies`` in the folder ``heard``."""
     seed: int = 0
     """Of the first weights."""
 
@@ -83,8 +76,8 @@ class BaselineRecipe(SpeakersRecipe):
                 f"recipe: a baseline of the kind {self.network.kind} has the stages {', '.join(stages) or 'none'}; "
                 f"the recipe has the tables {', '.join(tables) or 'none'}"
             )
-        if self.copies < 0 or self.speakers < 0:
-            raise UsageError("recipe: copies and speakers must not be negative")
+        if self.copies < 0:
+            raise UsageError(f"recipe: copies must not be negative, got {self.copies}")
 
     def stage(self, name: StageName) -> BaselineStage:
         """Return a stage that the baseline has."""
@@ -109,12 +102,9 @@ def train_baseline(
 ) -> dict[str, Any]:
     """Train a baseline in the folder ``out``, or fit a floor; the result is that of `train_stages`."""
     recipe = load_config(BaselineRecipe, path, overrides)
-    start = load_model(model_path(recipe.start))
-    if not isinstance(start.speech_encoder, SpeechEncoder):
-        raise UsageError(f"recipe: {recipe.start} lacks the compact speech encoder; start from another model")
-    if baseline_class(recipe.network).style_kind == "encoder" and start.style_encoder is None:
-        raise UsageError(f"recipe: {recipe.start} lacks a style encoder, which {recipe.name} needs")
+    start = recipe.frozen.load()
     encoder = start.speech_encoder
+    assert isinstance(encoder, SpeechEncoder)
 
     def stages(run: Run) -> tuple[BaselineModel, dict[str, float]]:
         training, held_out = _splits(recipe, start, encoder, run)
@@ -126,12 +116,11 @@ def train_baseline(
 
 def _splits(recipe: BaselineRecipe, start: Model, encoder: SpeechEncoder, run: Run) -> tuple[Split, Split]:
     """Read the clips to learn from and those held out."""
-    folder = recipe.heard or run.folder / "heard"
-    speech = FrozenSpeech(recipe.corpus, encoder, folder, recipe.copies, recipe.copies_folder)
+    speech = recipe.frozen.speech(recipe.corpus, encoder, run.folder, recipe.copies)
     mels = baseline_class(recipe.network).hears == "mels"
     splits: list[Split] = []
     n_speakers = 0
-    for names in chosen_speakers(recipe.corpus, recipe.validation_share, recipe.speakers):
+    for names in chosen_speakers(recipe.corpus, recipe.validation_share, recipe.frozen.speakers):
         heard = speech.clips(names, run.report("speech"), mels)
         moving = read_motions(recipe.corpus, names)
         clips = encode_clips(moving, [clip.features for clip in heard], start.space, n_speakers)

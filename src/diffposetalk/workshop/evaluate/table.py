@@ -6,11 +6,11 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from diffposetalk.config import load_config, read_config
+from diffposetalk.config import load_config, read_config, to_dict
 from diffposetalk.errors import UsageError
 from diffposetalk.files.atomic import check_run_folder, write_atomically
 from diffposetalk.progress import Progress, labelled
@@ -20,6 +20,7 @@ from diffposetalk.workshop.evaluate.comparison import command
 from diffposetalk.workshop.evaluate.protocol.make import make_protocol
 from diffposetalk.workshop.evaluate.protocol.selection import Selection
 from diffposetalk.workshop.evaluate.tables import table
+from diffposetalk.workshop.train.lite.frozen import FrozenEncoders
 from diffposetalk.workshop.train.lite.recipe import train_recipe
 
 TRAININGS = {"lite": train_recipe, "baseline": train_baseline}
@@ -62,16 +63,10 @@ class Table:
     """Clips of held-out speakers that are compared, where ``data`` is not given."""
     samples: int = 10
     """Motions that each system makes of a clip, of seeds 0, 1, ..."""
-    start: str = "lite"
-    """Model whose speech encoder, style encoder and motion space all trained systems take."""
-    speakers: int = 0
-    """Training speakers that they learn from; 0 for all."""
+    frozen: FrozenEncoders = field(default_factory=FrozenEncoders)
+    """Model whose encoders and motion space all trained systems take, and how much of the corpus they learn from."""
     copies: int = 0
     """Augmented copies of the speech that they learn from."""
-    heard: Path | None = None
-    """Folder that keeps the frozen features of the speech; None for ``heard`` in the table's folder."""
-    copies_folder: Path | None = None
-    """Folder with copies that were made before; None to make them."""
     threads: int = 0
     """Processor threads; 0 for one per core."""
     device: str = "cpu"
@@ -82,15 +77,12 @@ class Table:
             if system.same_weights and system.same_weights not in self.systems:
                 raise UsageError(f"table: {name} takes the weights of {system.same_weights!r}, which is no system")
 
-    def overrides(self, kind: str, heard: Path) -> Iterator[str]:
-        """Yield what all recipes of a kind are told: data, frozen encoders, and where their features are kept."""
+    def overrides(self, folder: Path) -> Iterator[str]:
+        """Yield what all recipes are told: the data, the frozen encoders, and where their features are kept."""
         yield from (f"corpus={_text(self.corpus)}", f"copies={self.copies}")
         yield from (f"threads={self.threads}", f"device={_text(self.device)}")
-        table = "frozen." if kind == "lite" else ""
-        yield f"{'frozen.model' if kind == 'lite' else 'start'}={_text(self.start)}"
-        yield from (f"{table}speakers={self.speakers}", f"{table}heard={_text(heard)}")
-        if self.copies_folder is not None:
-            yield f"{table}copies_folder={_text(self.copies_folder)}"
+        frozen = {"heard": str(folder / "heard")} | to_dict(self.frozen)
+        yield from (f"frozen.{key}={json.dumps(value)}" for key, value in frozen.items())
 
 
 def evaluate(
@@ -154,7 +146,7 @@ def _trained(settings: Table, name: str, folder: Path, progress: Progress | None
     kind = str(read_config(system.recipe).get("kind", "lite"))
     if kind not in TRAININGS:
         raise UsageError(f"table: {system.recipe} is of the kind {kind!r}; choose recipes of {', '.join(TRAININGS)}")
-    overrides = [*settings.overrides(kind, settings.heard or folder / "heard"), *system.set]
+    overrides = [*settings.overrides(folder), *system.set]
     resolved = json.dumps(read_config(system.recipe, overrides), sort_keys=True, default=str)
     kept = run / "training.json"
     before: Mapping[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}

@@ -97,9 +97,9 @@ class FrozenSpeech:
 
 @dataclass(frozen=True)
 class FrozenEncoders:
-    """Encoders of another model that are taken as they are, so that only the denoiser is trained, and from nothing."""
+    """Encoders of another model that are taken as they are, so that all else is trained, and from nothing."""
 
-    model: str
+    model: str = "lite"
     """Bundled model, by name, or model file. It also gives the motion space."""
     speakers: int = 0
     """Training speakers to learn from; 0 for all."""
@@ -107,6 +107,10 @@ class FrozenEncoders:
     """Folder that keeps the frozen features, to be shared by several trainings; None for ``heard`` in the run's folder."""
     copies_folder: Path | None = None
     """Folder with augmented copies that were made before; None for ``copies`` in the folder ``heard``."""
+
+    def __post_init__(self) -> None:
+        if self.speakers < 0:
+            raise UsageError(f"recipe: frozen.speakers must not be negative, got {self.speakers}")
 
     def load(self) -> Model:
         """Load the model.
