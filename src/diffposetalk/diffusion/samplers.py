@@ -51,7 +51,7 @@ SPACINGS: tuple[str, ...] = get_args(Spacing)
 DEFAULT_STEPS = {"dpmpp": 10, "ddim": 25}
 """Default evaluations of a window; ddpm always takes every step of its schedule."""
 
-LAMBDA_LOWEST = (-2.0, -2.5)
+LAMBDA_LOWEST = (-2.25, -2.5)
 """Lambda of the second evaluation with the spacing "log_snr", with up to 10 steps and with 20 or more; the first is at N."""
 LAMBDA_HIGHEST = 2.5
 """Highest lambda of the spacing "log_snr", before `LAMBDA_PER_STEP` is added for each step."""
@@ -302,7 +302,7 @@ def step_sequence(schedule: NoiseSchedule, steps: int, spacing: Spacing | str) -
         schedule: the noise schedule.
         steps: how many, 1 .. N.
         spacing: "time": equal strides of the noise step (N, N - N / steps, ..., N / steps; Lin et al. 2024 call it
-            trailing). "log_snr": the first evaluation is at N, the others at equal strides of lambda between -2
+            trailing). "log_snr": the first evaluation is at N, the others at equal strides of lambda between -2.25
             (mostly noise; -2.5 with many steps) and the smaller of 2.5 + 0.1 steps and 0.35 steps - 0.2, clipped to the
             schedule. Without the first bound too many steps would fall on the almost clean end: a quarter of the lambda
             range of a cosine schedule lies in its first noise step. The second bound keeps few steps where slow motion
