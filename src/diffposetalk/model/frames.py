@@ -41,6 +41,12 @@ class Chunk:
     counted: slice
     """Features of this chunk that count; the others overlap with its neighbours."""
 
+    def filled(self, replicate: bool = False) -> np.ndarray:
+        """Return samples ``(640 n_frames,)``, filled up with zeros or with the last sample repeated."""
+        missing = self.n_frames * FRAME_SAMPLES - len(self.samples)
+        last = self.samples[-1] if replicate else np.float32(0)
+        return np.concatenate([self.samples, np.full(missing, last, np.float32)])
+
 
 def chunks(blocks: Iterable[np.ndarray], length: int, overlap: int, multiple: int = 1) -> Iterator[Chunk]:
     """Cut speech into chunks; speech of up to a chunk and an overlap stays whole.

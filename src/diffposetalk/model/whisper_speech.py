@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffposetalk.model.configs import WhisperSpeechConfig
-from diffposetalk.model.frames import FRAME_SAMPLES, chunks
+from diffposetalk.model.frames import chunks
 from diffposetalk.model.speech_encoder import ScriptedEncoder, in_frames
 from diffposetalk.speech.whisper import (
     CHUNK_FRAMES,
@@ -95,10 +95,7 @@ class WhisperSpeechEncoder(ScriptedEncoder):
         Arguments and result are those of `SpeechEncoder.stream`.
         """
         for chunk in chunks(blocks, CHUNK_FRAMES, OVERLAP_FRAMES, multiple):
-            last = chunk.samples[-1] if replicate else np.float32(0)
-            missing = chunk.n_frames * FRAME_SAMPLES - len(chunk.samples)
-            samples = np.concatenate([chunk.samples, np.full(missing, last, np.float32)])
-            yield self._encoded(samples, chunk.n_frames)[chunk.counted]
+            yield self._encoded(chunk.filled(replicate), chunk.n_frames)[chunk.counted]
 
     def _encoded(self, samples: np.ndarray, n_frames: int) -> Tensor:
         """Return ``(n_frames, dim)`` features of ``640 n_frames`` samples."""

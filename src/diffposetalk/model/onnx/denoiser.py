@@ -7,7 +7,7 @@ all maps on the way are multiplied once, when the graph is made. The condition t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from diffposetalk.errors import ModelError, UsageError
 from diffposetalk.model.configs import DenoiserConfig
 from diffposetalk.model.networks import Given, WindowInput, in_single_precision
-from diffposetalk.model.onnx.graph import Graph, Weights
+from diffposetalk.model.onnx.graph import Graph, StoredWeights, Weights
 from diffposetalk.model.onnx.session import at_the_same_time, row_groups, run, session
 
 Linear = tuple[np.ndarray, np.ndarray]
@@ -34,7 +34,9 @@ class _Conditions:
 class DenoiserGraphs:
     """Makes the graphs of a denoiser from its weights."""
 
-    def __init__(self, config: DenoiserConfig, arrays: dict[str, np.ndarray], where: object = "the denoiser") -> None:
+    def __init__(
+        self, config: DenoiserConfig, arrays: Mapping[str, np.ndarray], where: object = "the denoiser"
+    ) -> None:
         """Check the weights.
 
         Raises:
@@ -256,21 +258,20 @@ class DenoiserGraphs:
         return graph.linear(graph.node("Gelu", graph.linear(x, layer["forward"])), layer["back"])
 
 
-class OnnxDenoiser:
+class OnnxDenoiser(StoredWeights):
     """A denoiser for sampling, run by onnxruntime."""
 
-    def __init__(self, config: DenoiserConfig, arrays: dict[str, np.ndarray], where: object = "the denoiser") -> None:
+    def __init__(
+        self, config: DenoiserConfig, arrays: Mapping[str, np.ndarray], where: object = "the denoiser"
+    ) -> None:
         """Take the weights; the sessions are made when they are first used.
 
         Raises:
             ModelError: see `DenoiserGraphs`.
         """
-        self.config, self._arrays = config, arrays
+        super().__init__(arrays)
+        self.config = config
         self.graphs = DenoiserGraphs(config, arrays, where)
-
-    def state_dict(self) -> dict[str, np.ndarray]:
-        """Return the weights by name, as in a model file."""
-        return self._arrays
 
     def shortened(self, window: int) -> OnnxDenoiser:
         """Return a denoiser for windows of fewer frames, with the same weights."""

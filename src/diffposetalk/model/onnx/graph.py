@@ -26,6 +26,17 @@ Shape: TypeAlias = Sequence[int | str]
 """Sizes; a name stands for a size that is known when the graph runs."""
 
 
+class StoredWeights:
+    """A network that keeps its weights as they stand in a model file."""
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._arrays = arrays
+
+    def state_dict(self) -> Mapping[str, np.ndarray]:
+        """Return the weights by name, as in a model file."""
+        return self._arrays
+
+
 class Weights:
     """The weights of one network, taken one by one; each must have the expected shape."""
 

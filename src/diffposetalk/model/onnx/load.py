@@ -31,7 +31,7 @@ def onnx_model(file: ModelFile) -> Model:
     reason = needs_torch(config)
     if reason:
         raise DiffPoseTalkError(f"{where}: {reason} needs torch: pip install 'diffposetalk[research]'")
-    made: dict[str, Any] = {"denoiser": OnnxDenoiser(config.denoiser, dict(networks["denoiser"]), where)}
+    made: dict[str, Any] = {"denoiser": OnnxDenoiser(config.denoiser, networks["denoiser"], where)}
     if isinstance(config.speech_encoder, SpeechEncoderConfig):
         made["speech_encoder"] = OnnxSpeechEncoder(config.speech_encoder, networks["speech_encoder"], where)
     else:

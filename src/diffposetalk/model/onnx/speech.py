@@ -17,7 +17,7 @@ import numpy as np
 from diffposetalk.errors import UsageError
 from diffposetalk.model.configs import ScriptedConfig, SpeechEncoderConfig, WhisperSpeechConfig
 from diffposetalk.model.frames import FRAME_SAMPLES, LOOKAHEAD, MELS_PER_FRAME, OVERLAP, SILENCE, chunks, filled_up
-from diffposetalk.model.onnx.graph import Graph, Weights
+from diffposetalk.model.onnx.graph import Graph, StoredWeights, Weights
 from diffposetalk.model.onnx.mels import MelState, log_mels, normalised
 from diffposetalk.model.onnx.session import run, session
 from diffposetalk.speech.whisper import (
@@ -47,10 +47,11 @@ class SpeechState:
     """Frames to come that belong to the time before the speech."""
 
 
-class _Scripted:
+class _Scripted(StoredWeights):
     """What known phones add to the features; the weights of `model.speech_encoder.ScriptEncoder`."""
 
-    def __init__(self, config: ScriptedConfig, weights: Weights) -> None:
+    def __init__(self, config: ScriptedConfig, arrays: Mapping[str, np.ndarray], weights: Weights) -> None:
+        super().__init__(arrays)
         n_phones, dim = config.n_phones, config.dim
         self.n_phones, self.dim = n_phones, dim
         if n_phones:
@@ -96,9 +97,8 @@ class OnnxSpeechEncoder(_Scripted):
         Raises:
             ModelError: a weight is missing, surplus or misshapen.
         """
-        self.config, self._arrays = config, arrays
-        weights = Weights(arrays, where)
-        super().__init__(config, weights)
+        self.config, weights = config, Weights(arrays, where)
+        super().__init__(config, arrays, weights)
         width = config.width
         self.prior = weights.take("prior", config.n_mels)
         entry, bias = _convolution(weights, "entry", config.n_mels, width, 5)
@@ -113,10 +113,6 @@ class OnnxSpeechEncoder(_Scripted):
         ]
         self._exit_map = _convolution(weights, "exit", width, config.dim, 4)
         weights.check_all_taken()
-
-    def state_dict(self) -> Mapping[str, np.ndarray]:
-        """Return the weights by name, as in a model file."""
-        return self._arrays
 
     @property
     def _state_shapes(self) -> list[tuple[int, int]]:
@@ -225,9 +221,8 @@ class OnnxWhisperSpeechEncoder(_Scripted):
         self, config: WhisperSpeechConfig, arrays: Mapping[str, np.ndarray], where: object = "the speech encoder"
     ) -> None:
         """Take the weights; the arguments and errors are those of `OnnxSpeechEncoder`."""
-        self.config, self._arrays = config, arrays
-        weights = Weights(arrays, where)
-        super().__init__(config, weights)
+        self.config, weights = config, Weights(arrays, where)
+        super().__init__(config, arrays, weights)
         self._mean, self._scale = weights.take("mean", config.n_features), weights.take("scale", config.n_features)
         self._projection = weights.take("projection", config.n_features, config.components)
         self._entry_map = _convolution(weights, "entry", config.components, config.width, 5)
@@ -235,10 +230,6 @@ class OnnxWhisperSpeechEncoder(_Scripted):
         self._exit_map = _convolution(weights, "exit", config.width, config.dim, 4)
         weights.check_all_taken()
         self._whisper: WhisperEncoder | None = None
-
-    def state_dict(self) -> Mapping[str, np.ndarray]:
-        """Return the weights by name, as in a model file."""
-        return self._arrays
 
     def load_whisper(self, folder: str | Path | None = None) -> None:
         """Load the Whisper model; see `WhisperSpeechEncoder.load_whisper`."""
@@ -274,9 +265,7 @@ class OnnxWhisperSpeechEncoder(_Scripted):
     def stream(self, blocks: Iterable[np.ndarray], multiple: int = 1, replicate: bool = False) -> Iterator[np.ndarray]:
         """Encode speech of any length in overlapping chunks; see `SpeechNetwork`."""
         for chunk in chunks(blocks, CHUNK_FRAMES, OVERLAP_FRAMES, multiple):
-            last = chunk.samples[-1] if replicate else np.float32(0)
-            missing = chunk.n_frames * FRAME_SAMPLES - len(chunk.samples)
-            components = self.components(np.concatenate([chunk.samples, np.full(missing, last, np.float32)]))
+            components = self.components(chunk.filled(replicate))
             more = np.repeat(components[-1:], max(0, 2 * chunk.n_frames - len(components)), 0)
             components = np.concatenate([components, more])[: 2 * chunk.n_frames]
             yield run(self._convolutions, {"components": components})[0][chunk.counted]

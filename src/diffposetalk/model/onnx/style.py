@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from diffposetalk.model.configs import StyleEncoderConfig
-from diffposetalk.model.onnx.graph import Graph, Weights
+from diffposetalk.model.onnx.graph import Graph, StoredWeights, Weights
 from diffposetalk.model.onnx.session import run, session
 
 
-class OnnxStyleEncoder:
+class OnnxStyleEncoder(StoredWeights):
     """A style encoder, run by onnxruntime."""
 
     def __init__(
@@ -24,7 +24,8 @@ class OnnxStyleEncoder:
         Raises:
             ModelError: a weight is missing, surplus or misshapen.
         """
-        self.config, self._arrays = config, arrays
+        super().__init__(arrays)
+        self.config = config
         weights, dim, hidden = Weights(arrays, where), config.dim, config.dim * config.feed_forward_factor
 
         def norm(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -49,10 +50,6 @@ class OnnxStyleEncoder:
             sizes = {"out.0": (wide + 3 * config.motion_dim, wide), "out.2": (wide, dim)}
             self._out = [weights.linear(name, *size) for name, size in sizes.items()]
         weights.check_all_taken()
-
-    def state_dict(self) -> Mapping[str, np.ndarray]:
-        """Return the weights by name, as in a model file."""
-        return self._arrays
 
     def graph(self) -> bytes:
         """Return the graph ``motion (N, T, D), code (T, dim) -> style (N, dim)``."""
