@@ -202,6 +202,7 @@ def test_wrong_arguments_are_refused(tiny: Talker, wrong: dict[str, object]) -> 
         tiny.stream(**wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.filterwarnings("ignore:.*do not sound like speech")
 def test_a_hop_is_the_step_of_offline_generation(tiny: Talker, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the windows of offline and the same noise, hops make the motion of `Talker.generate`."""
     from diffposetalk.diffusion.samplers import generators_of, standard_normal
