@@ -46,6 +46,13 @@ result.finished = (await speaking).interrupted;
 result.after = chunks.at(-1).position;
 
 chunks = [];
+const before = live.speak(blocks.concat(blocks, blocks, blocks)); // a new utterance ends the one before
+await new Promise((resolve) => live.addEventListener('chunk', resolve, { once: true }));
+const { interrupted, utterance: began } = await live.speak(blocks);
+result.ended = [(await before).interrupted, interrupted];
+result.whole = chunks.filter(({ position, resting }) => position >= began && !resting).reduce((sum, { frames }) => sum + frames.length, 0);
+
+chunks = [];
 const half = blocks.length / 2 | 0;
 for (const block of blocks.slice(0, half)) live.send(block);
 await new Promise((resolve) => live.addEventListener('chunk', resolve, { once: true }));

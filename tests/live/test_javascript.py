@@ -72,4 +72,5 @@ def test_the_javascript_client(
         assert result[name] == [False] * (len(result[name]) - 1) + [True]
     start = (63 + 8) * rate // 25
     assert result["interrupted"] == [5 * rate, start, 5 * rate - start]
+    assert result["ended"] == [True, False] and result["whole"] == 63
     assert result["finished"] is True and result["after"] == 5 * rate

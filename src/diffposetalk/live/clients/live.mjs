@@ -92,6 +92,7 @@ export class Live extends EventTarget {
   #interrupts = new Map();
   #nInterrupts = 0;
   #speaking = 0;
+  #utterances = new Set();
 
   constructor(url, start, Socket) {
     super();
@@ -116,12 +117,19 @@ export class Live extends EventTarget {
 
   /**
    * Send an utterance, block after block (an array, or anything that `for await` takes), and wait until all of its chunks
-   * have come or it is interrupted. Resolves to the event 'finished'.
+   * have come or it is interrupted. Resolves to the event 'finished'. An utterance that is still under way is interrupted.
    */
   async speak(blocks) {
     const own = ++this.#speaking;
+    if (this.#utterances.size) {
+      await this.interrupt();
+      await Promise.allSettled([...this.#utterances]);
+      if (own + 1 !== this.#speaking) throw new LiveError('interrupted', 'another utterance was begun');
+      this.#speaking = own;
+    }
     const finished = this.#next((event) => event.type === 'finished');
-    finished.catch(() => {}); // thrown below, where somebody waits for it
+    this.#utterances.add(finished);
+    finished.catch(() => {}).finally(() => this.#utterances.delete(finished)); // thrown below, where somebody waits for it
     const start = this.#utterance;
     let nSent = 0;
     for await (const block of blocks) {
