@@ -69,9 +69,9 @@ def test_speech_comes_out_with_its_motion(in_loop: Callable[..., Any]) -> None:
 def test_interruptions_bring_the_face_to_rest(in_loop: Callable[..., Any]) -> None:
     frames = [
         *spoken(voice(2.0)),
-        SleepFrame(0.3),
+        SleepFrame(1.0),
         InterruptionFrame(),
-        SleepFrame(0.3),
+        SleepFrame(1.0),
         *spoken(voice(1.0)),
         TTSStoppedFrame(),
     ]
@@ -144,7 +144,7 @@ def test_the_example(in_loop: Callable[..., Any], tmp_path: Path, speech: Speech
     wanted = loudness(np.pad(speech.samples, (0, -len(speech.samples) % 640)), -(-len(speech.samples) // 640))
     said = len(motion) - REST_FRAMES
     jump = 100 * float(motion.head_pose[said, 1] - motion.head_pose[said - 1, 1])
-    assert jump == pytest.approx(1, abs=1e-3) or (interrupt_s and 0 < jump < 5)  # where it was stopped is an estimate
+    assert jump == pytest.approx(1, abs=1e-3) or (interrupt_s and 0 < jump < 25)  # where it was stopped is an estimate
     assert np.allclose(jaw[: said - 1], wanted[: said - 1], atol=0.03)
     if interrupt_s is None:
         assert said == len(wanted) and seconds > 2.0

@@ -15,7 +15,7 @@ from livekit import rtc
 from livekit.agents.voice.io import AudioOutput, AudioOutputCapabilities
 
 from diffposetalk.live.agents.face import face_of, pcm_of
-from diffposetalk.live.agents.pacing import OnMotion, Pacer, Segment
+from diffposetalk.live.agents.pacing import AT_ONCE, OnMotion, Pacer, Segment
 from diffposetalk.live.protocol import Sent, encoded
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ class FaceAudioOutput(AudioOutput):
         self._segment = Segment(0.0)
         self._capturing = self._passed = self._flushed = False
         self._n_playing = 0  # segments that were captured and have not ended
-        self._settling: asyncio.Task[None] | None = None
+        self._finishing: asyncio.Task[None] | None = None
+        self._resting: asyncio.Task[None] | None = None
 
     @property
     def sample_rate(self) -> int | None:
@@ -72,8 +73,9 @@ class FaceAudioOutput(AudioOutput):
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Take a piece of speech; pass on what has its motion."""
-        if self._settling is not None:
-            await self._settling
+        for task in (self._finishing, self._resting):
+            if task is not None:
+                await asyncio.wait([task])
         await super().capture_frame(frame)
         if not self._capturing:
             self._capturing, self._passed, self._flushed = True, False, False
@@ -88,13 +90,12 @@ class FaceAudioOutput(AudioOutput):
             self._sink.flush()
             return
         self._capturing = False
-        self._settling = asyncio.create_task(self._finish(), name="end of a segment")
+        self._finishing = asyncio.create_task(self._finish(), name="end of a segment")
 
     def clear_buffer(self) -> None:
         """Stop speaking. The face comes to rest from where the playback was."""
-        if self._settling is not None:
-            self._settling.cancel()
-            self._settling = None
+        if self._finishing is not None:
+            self._finishing.cancel()
         self._capturing = False
         self._pacer.clear()
         if self._passed:
@@ -116,7 +117,7 @@ class FaceAudioOutput(AudioOutput):
         """Bring the face to rest if the segment was interrupted."""
         if interrupted and self._n_playing:
             self._pacer.clear()
-            self._settling = asyncio.create_task(self._rest(self._segment.start_s + playback_position))
+            self._resting = asyncio.create_task(self._rest(self._segment.start_s + playback_position))
         super().on_playback_finished(
             playback_position=playback_position,
             interrupted=interrupted,
@@ -135,9 +136,10 @@ class FaceAudioOutput(AudioOutput):
 
     async def aclose(self) -> None:
         """End the threads and tasks."""
-        if self._settling is not None:
-            self._settling.cancel()
-            await asyncio.gather(self._settling, return_exceptions=True)
+        for task in (self._finishing, self._resting):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
         await self._pacer.aclose()
         self._face.close()
 
@@ -147,10 +149,8 @@ class FaceAudioOutput(AudioOutput):
         self._sink.flush()
 
     async def _rest(self, played_s: float) -> None:
-        at_once = Segment(0.0)
-        at_once.played_from = float("-inf")
         for chunk in await self._face.interrupt(played_s):
-            self._pacer.add(at_once, chunk)
+            self._pacer.add(AT_ONCE, chunk)
 
     async def _pass_on(self, chunks: list[SyncedChunk]) -> None:
         for chunk in chunks:

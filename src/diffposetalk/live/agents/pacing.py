@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -33,6 +34,11 @@ class Segment:
     def due(self, chunk: SyncedChunk) -> float | None:
         """Return the time of the loop at which a chunk is played; None if that is not known yet."""
         return None if self.played_from is None else self.played_from + chunk.position / chunk.rate - self.start_s
+
+
+AT_ONCE = Segment(0.0)
+"""The segment of chunks that are due at once."""
+AT_ONCE.played_from = -math.inf
 
 
 class Pacer:
@@ -75,8 +81,8 @@ class Pacer:
         self._changed.set()
 
     def clear(self) -> None:
-        """Forget the chunks that were not played."""
-        self._waiting.clear()
+        """Forget the chunks that were not played, except for those that are due at once."""
+        self._waiting = deque(each for each in self._waiting if each[0] is AT_ONCE)
         self._paused_at = None
 
     async def aclose(self) -> None:
