@@ -122,3 +122,32 @@ def test_a_port_that_is_taken(tiny_model_path: Path, capfd: pytest.CaptureFixtur
         port = str(taken.getsockname()[1])
         assert run(["serve", "--model", str(tiny_model_path), "--port", port]) == 1
     assert f"cannot listen at 127.0.0.1, port {port}" in capfd.readouterr().err
+
+
+WITHOUT_TORCH = """
+import asyncio, sys
+sys.modules["torch"] = None
+import diffposetalk.live.client as client
+print(*sys.modules)
+from diffposetalk.generate.talker import Talker
+from diffposetalk.live.server import LiveServer, TalkerVoices
+from diffposetalk.speech import Speech
+
+async def main():
+    sound = Speech.load(sys.argv[1]).samples
+    async with LiveServer(TalkerVoices(Talker.from_pretrained(sys.argv[2])), port=0) as server:
+        async with client.connect(server.url, encoding="float32") as live:
+            print(sum([len(sent.chunk.weights) async for sent in live.speak([sound])]))
+
+asyncio.run(main())
+"""
+
+
+def test_served_without_torch_and_the_client_is_light(bundled_model: Path, speech: Speech, tmp_path: Path) -> None:
+    speech.slice(0, 1).save(tmp_path / "second.wav")
+    command = [sys.executable, "-c", WITHOUT_TORCH, str(tmp_path / "second.wav"), str(bundled_model)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    loaded, n_frames = done.stdout.splitlines()
+    assert not {"av", "onnxruntime", "scipy", "soxr", "websockets"} & set(loaded.split())
+    assert int(n_frames) == 25 + 8
