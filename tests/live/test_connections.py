@@ -66,7 +66,7 @@ def test_slow_readers(in_loop: Callable[..., Any], slow: str) -> None:
 
 def test_a_reader_that_never_reads_is_cut_off(in_loop: Callable[..., Any]) -> None:
     async def body() -> None:
-        limits = Limits(unsent_s=0.5, ahead_s=1.0, stall_s=0.3, resume_s=0.1)
+        limits = Limits(unsent_s=0.5, ahead_s=1.0, stall_s=1.5, resume_s=0.1)
         async with (
             LiveServer(LoudnessVoices(), port=0, token="secret word", limits=limits) as server,
             with_bystander(server),
@@ -98,7 +98,7 @@ def test_disconnected_in_the_middle(in_loop: Callable[..., Any]) -> None:
     """Resumed, the session goes on: nothing is lost, nothing comes twice. Too late, it is unknown."""
 
     async def body() -> None:
-        limits = Limits(resume_s=0.5)
+        limits = Limits(resume_s=2.0)
         async with (
             LiveServer(LoudnessVoices(slow_s=0.001), port=0, limits=limits) as server,
             connect(server.url, resumes=False) as live,
@@ -220,7 +220,7 @@ def test_clients_that_leave_before_the_answer_leave_no_session(in_loop: Callable
 
 def test_idle_and_silent_connections_end(in_loop: Callable[..., Any]) -> None:
     async def body() -> None:
-        limits = Limits(idle_s=0.2, start_s=0.2)
+        limits = Limits(idle_s=0.6, start_s=1.5)
         async with LiveServer(LoudnessVoices(), port=0, limits=limits) as server:
             async with raw_connect(server.url) as silent:
                 assert (await refused(silent))["code"] == "idle"
