@@ -75,7 +75,7 @@ def _misalignment(look: Look) -> Row:
 
 
 def _joined(look: Look) -> Row:
-    return _gap(lambda ours, theirs: 100 * temporal_misalignment(ours, theirs, look.truth.fps).joined)(look)
+    return _gap(lambda ours, theirs: temporal_misalignment(ours, theirs, look.truth.fps).joined)(look)
 
 
 def _width(look: Look) -> Row:
@@ -114,7 +114,7 @@ def _closures(part: str, whole: str) -> Callable[[Look], Row]:
 def _channels(look: Look) -> Row:
     if not all(set(MOUTH_CHANNELS) <= set(curves.channel_names) for curves in (look.first, look.truth)):
         return None
-    return 1000 * channel_error(look.first, look.truth)
+    return channel_error(look.first, look.truth)
 
 
 def _head(measure: Callable[[Look, np.ndarray], float]) -> Callable[[Look], Row]:
@@ -226,7 +226,7 @@ GROUPS: dict[str, tuple[Metric, ...]] = {
                "shift at which the lip gaps correlate best; above 0 the generated lips come later", _lags, _best_lag_ms, 0),
         Metric("mtm_ms", "MTM", "ms", "lower",
                "mean temporal misalignment of the extrema of the lip gap, of those that are joined", _misalignment, None, 1),
-        Metric("mtm_joined", "joined", "%", "higher", "share of the true extrema that are joined to one", _joined, None, 0),
+        Metric("mtm_joined", "joined", "", "higher", "share of the true extrema that are joined to one", _joined),
         Metric("slcc", "SLCC", "", "truth",
                "correlation over clips of lip intensity with speech intensity", _intensities,
                lambda rows: speech_lip_correlation(rows[:, 0].tolist(), rows[:, 1].tolist())),
@@ -256,8 +256,8 @@ GROUPS: dict[str, tuple[Metric, ...]] = {
         Metric("blinks_per_minute", "blinks", "a minute", "truth", "blinks a minute", _blinks,
                lambda rows: float(rows[:, 0].sum() / rows[:, 1].sum()), 1),
         Metric("brow_spread_mm", "brows", "mm", "truth", "spread of the height of the brows over time", _brow_spread),
-        Metric("channel_mse", "ARKit MSE", "1e-3", "lower", "mean squared error of the mouth's ARKit weights",
-               _channels, None, 1),
+        Metric("channel_mse", "ARKit MSE", "", "lower", "mean squared error of the mouth's ARKit weights",
+               _channels, None, 4),
     ),
     "Style": (
         Metric("style_source_retrieval", "retrieval", "%", "higher",
