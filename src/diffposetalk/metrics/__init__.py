@@ -1,4 +1,4 @@
-"""How motion is measured: pure functions on numpy arrays, every variant of a measure under a name of its own.
+"""Measures of motion: pure functions on numpy arrays. Each variant of a measure has its own name.
 
 `Curves` describe a face without a mesh, so that systems with different meshes compare; ``lips`` measures them on a head.
 ``closures``: lips on p, b, m. ``timing``: shifts and misalignment. ``agreement``: errors and correlations. ``head``: head

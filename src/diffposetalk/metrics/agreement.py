@@ -1,4 +1,4 @@
-"""How a generated curve agrees with the captured one: errors, correlations, and lip intensity against speech intensity."""
+"""Agreement of a generated curve with the captured one: errors, correlations, and lip intensity against speech intensity."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def channel_error(predicted: Curves, truth: Curves, channels: Sequence[str] = MO
 def pearson_correlation(predicted: np.ndarray, truth: np.ndarray) -> float:
     """Return Pearson's correlation of two curves; for the lip gap this is L-PCC.
 
-    Blind to level and amplitude: half the opening everywhere correlates as well as all of it. Published on TFHP, for a
-    lip coordinate: DiffPoseTalk .541, THUNDER .55. The mean over clips is the mean of the clips' correlations.
+    Level and amplitude do not count: a mouth that opens half as far has the same correlation. Published on TFHP, for a lip
+    coordinate: DiffPoseTalk .541, THUNDER .55. The mean over clips is the mean of the clips' correlations.
 
     Args:
         predicted: ``(T,)`` generated curve.
@@ -150,7 +150,7 @@ def speech_intensity(samples: np.ndarray) -> float:
 def speech_lip_correlation(
     lips: Sequence[float], speech: Sequence[float], groups: Sequence[Hashable] | None = None
 ) -> float:
-    """Correlate lip intensity with speech intensity over clips: SLCC. Does who speaks louder move the lips more?
+    """Correlate lip intensity with speech intensity over clips: SLCC. Do lips move more in louder speech?
 
     In each group both intensities are standardised first, so that neither the gain of a microphone nor a speaker's habit
     counts. Groups of one clip, and groups whose speech does not vary, are left out. Lips that do not vary count as 0. Clips

@@ -1,4 +1,4 @@
-"""Whether lips close where the sound says so, and only there."""
+"""Closures of the lips: whether lips close on p, b, m, and only there."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ Phone = tuple[str, float, float]
 
 @dataclass(frozen=True)
 class Closures:
-    """How well lips close where the sound says so."""
+    """Counts of closures on p, b, m and on open vowels, and the lip gaps there."""
 
     n_pressed: int
-    """p, b and m intervals looked at."""
+    """Number of p, b and m intervals."""
     n_sealed: int
-    """Those in which the gap fell below the threshold."""
+    """Number of these in which the gap falls below the threshold."""
     n_open: int
-    """Open-vowel intervals looked at."""
+    """Number of open-vowel intervals."""
     n_open_sealed: int
-    """Those in whose middle half the mouth was sealed: false closures."""
+    """Number of these in whose middle half the mouth is sealed: false closures."""
     pressed_gap: float
     """Mean gap over p, b, m intervals, in units of the clip's 95th percentile; nan without any."""
     open_gap: float
@@ -139,15 +139,15 @@ class BilabialClosures:
     n_pressed: int = 0
     """Frames of p, b and m."""
     n_pressed_closed: int = 0
-    """Those in which the lips are closed."""
+    """Number of these in which the lips are closed."""
     n_closed: int = 0
     """Closed frames while somebody speaks."""
     n_closed_near: int = 0
-    """Those within `NEAR_S` of p, b or m."""
+    """Number of these within `NEAR_S` of p, b or m."""
     n_closures: int = 0
     """Closures while somebody speaks: runs of closed frames."""
     n_false_closures: int = 0
-    """Those without p, b or m within `NEAR_S` of any of their frames."""
+    """Number of these without p, b or m within `NEAR_S` of any of their frames."""
 
     @property
     def score(self) -> float:
@@ -161,7 +161,7 @@ class BilabialClosures:
 
     @property
     def false_closures(self) -> float:
-        """Share of the closures that are none, percent; nan if the mouth never closes."""
+        """Share of the closures that are false, percent; nan if the mouth never closes."""
         return 100 * _share(self.n_false_closures, self.n_closures)
 
     @staticmethod

@@ -19,7 +19,7 @@ WIDTHS = {"gap": None, "width": None, "jaw": None, "lids": 2, "brow": 2, "head":
 
 @dataclass(frozen=True)
 class Curves:
-    """The motion of a face as a few curves; None for each that is not known. Frame i is at ``i / fps`` seconds.
+    """The motion of a face as a few curves; a curve that is not known is None. Frame i is at ``i / fps`` seconds.
 
     Raises:
         InputError: there is no curve, lengths or widths differ, or a value is not finite.

@@ -1,4 +1,4 @@
-"""How alike two sets are: frames or clips of generated motion against captured motion, without pairing them."""
+"""Similarity of two sets: frames or clips of generated motion and of captured motion, without pairs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ N_NEIGHBOURS = 5
 N_CLUSTERS = 20
 """Clusters of `cluster_entropy`."""
 N_FITTED = 20_000
-"""Frames that clusters are fitted to; of more, that many are drawn."""
+"""Largest number of frames that clusters are fitted to; from more frames, this many are drawn."""
 ROUNDS = 50
 """Largest number of rounds of the fit."""
 
@@ -70,7 +70,7 @@ def wasserstein_distance(generated: np.ndarray, truth: np.ndarray) -> float:
     """Return the Wasserstein-1 distance of each column's distribution, averaged over columns, in the unit of the values.
 
     In one dimension it is the area between the two cumulative distributions: how far the mean value has to be moved.
-    Blind to what happens at the same time in two columns, and to order in time.
+    Relations between columns and the order in time do not count.
 
     Args:
         generated: ``(N, D)`` rows.
@@ -84,7 +84,7 @@ def wasserstein_distance(generated: np.ndarray, truth: np.ndarray) -> float:
 
 
 def coverage(generated: np.ndarray, truth: np.ndarray, n_neighbours: int = N_NEIGHBOURS) -> float:
-    """Return which share of the captured rows has a generated row nearby: does the model reach all that people do?
+    """Return the share of the captured rows with a generated row nearby: how much of what people do the model reaches.
 
     Nearby: not farther than the row's own ``n_neighbours``-th nearest captured row. Columns are divided by their spread
     over the captured rows first.
@@ -119,13 +119,13 @@ class ClusterEntropy:
     """Entropy of the clusters of motion that frames fall in, bits."""
 
     generated: float
-    """Of the generated frames."""
+    """Entropy of the generated frames."""
     truth: float
-    """Of the captured frames, on which the clusters were fitted."""
+    """Entropy of the captured frames, to which the clusters were fitted."""
 
     @property
     def deficit(self) -> float:
-        """Bits that the generated motion lacks; above 0 it is less varied than the captured one."""
+        """Entropy that the generated motion lacks, bits; above 0, it is less varied than the captured motion."""
         return self.truth - self.generated
 
 

@@ -1,4 +1,4 @@
-"""Curves of a motion on its head: how far apart the lips are, in metres, and how mouth, eyes and brows move."""
+"""Curves of a motion on its head: the lip gap in metres, and the motion of mouth, eyes and brows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Manner of speaking in numbers, and whether a style is recognised."""
+"""Statistics of the manner of speaking, and recognition of a style."""
 
 from __future__ import annotations
 

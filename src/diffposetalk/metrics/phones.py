@@ -1,4 +1,4 @@
-"""Phones that were heard against those that were said, step by step."""
+"""Comparison of phones that were heard with phones that were said, step by step."""
 
 from __future__ import annotations
 

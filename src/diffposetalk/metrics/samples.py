@@ -1,4 +1,4 @@
-"""Several samples that were drawn for one input: how they differ, and how they are scored against one truth."""
+"""Several samples for one input: their diversity, and their scores against one captured motion."""
 
 from __future__ import annotations
 
@@ -76,11 +76,11 @@ class SampleFigures:
     """One measure of several samples for one input."""
 
     one: float
-    """Of the first sample: what a user gets."""
+    """Figure of the first sample, which is what a user gets."""
     mean: float
-    """Mean over the samples: the same with less chance."""
+    """Mean over the samples, which depends less on chance."""
     best: float
-    """Of the best sample: how near the model can come. It gets better with more samples, so name their number."""
+    """Figure of the best sample: how near the model can come. It improves with more samples, so state their number."""
 
     @staticmethod
     def of(values: Sequence[float], higher_is_better: bool = False) -> SampleFigures:

@@ -187,7 +187,7 @@ def _coverage(takes: Sequence[Take]) -> dict[str, float]:
 
 
 def _retrieval(takes: Sequence[Take]) -> dict[str, float]:
-    """Look each generated clip up among the mean statistics of the captured speakers."""
+    """Find, for each generated clip, the captured speaker with the nearest mean statistics."""
     speakers = sorted({take.speaker for take in takes})
     if len(speakers) < 2:
         raise InputError("there are no clips of at least 2 named speakers")

@@ -11,7 +11,7 @@ Aim = Literal["higher", "lower", "truth", "zero", "one"]
 
 @dataclass(frozen=True)
 class Measure:
-    """What a figure is."""
+    """Name, unit and aim of a figure."""
 
     title: str
     """Short name for tables."""
