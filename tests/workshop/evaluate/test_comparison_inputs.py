@@ -12,7 +12,6 @@ import pytest
 from tests.workshop.evaluate.performances import (
     varied,
     vertices_of,
-    write_material,
     write_outputs,
     write_system,
 )
@@ -23,12 +22,6 @@ from diffposetalk.motion import Motion
 
 pytest.importorskip("jinja2")
 pytest.importorskip("matplotlib")
-
-
-@pytest.fixture(scope="module")
-def material(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with six clips of three speakers and its protocol `set.toml`."""
-    return write_material(tmp_path_factory.mktemp("comparison"))
 
 
 def vertex_file(**changes: Any) -> Callable[[Path, Motion], None]:
