@@ -79,7 +79,7 @@ def threads(model: str, before: Path | None, rounds: int) -> list[dict[str, Any]
             for n in (1, 2):
                 for n_samples in (1, 4) if source == ROOT else (1,):
                     key = f"{name}, {n} thread{'s' * (n > 1)}, {n_samples} sample{'s' * (n_samples > 1)}"
-                    rows.setdefault(key, []).append(child(source, model, n, n_samples))
+                    rows.setdefault(key, []).append(child(source, model, n, n_samples, 3 if source == ROOT else 1))
     made = {key: SPEECH_S * (4 if "4 samples" in key else 1) for key in rows}
     return [{"what": key, **least(runs), "realtime": made[key] / least(runs)["wall"]} for key, runs in rows.items()]
 
