@@ -32,6 +32,7 @@ NOT_OF_USERS = {
     "workshop.corpus.recordings.speech": "the notes that it writes itself",
     "workshop.evaluate.recordings.alignment": "the cache that it writes itself",
     "workshop.evaluate.comparison.cache": "the measured outputs that it writes itself; a damaged file is made again",
+    "workshop.evaluate.table": "the table that it writes itself",
     "workshop.evaluate.protocol.folder": "the tracks that it writes itself",
     "cli.commands.evaluate.__init__": "an option of the command line",
     "workshop.study.making.write": "writes",
