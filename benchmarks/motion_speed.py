@@ -71,12 +71,12 @@ def least(runs: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def threads(model: str, before: Path | None, rounds: int) -> list[dict[str, Any]]:
-    """Compare one thread with two, one sample with four, and an earlier commit, in turn."""
+    """Compare one thread with two, one sample with four, and an earlier commit (one thread, one sample), in turn."""
     rows: dict[str, list[dict[str, Any]]] = {}
     sources = ([("before", before)] if before else []) + [("now", ROOT)]
     for _ in range(rounds):
         for name, source in sources:
-            for n in (1, 2):
+            for n in (1, 2) if source == ROOT else (1,):
                 for n_samples in (1, 4) if source == ROOT else (1,):
                     key = f"{name}, {n} thread{'s' * (n > 1)}, {n_samples} sample{'s' * (n_samples > 1)}"
                     rows.setdefault(key, []).append(child(source, model, n, n_samples, 3 if source == ROOT else 1))
