@@ -91,7 +91,7 @@ def test_own_styles_and_encryption(tiny_model_path: Path, tmp_path: Path, speech
     [
         (["--host", "0.0.0.0"], "--token"),
         (["--token", " "], "the token is empty"),
-        (["--limit", "sesions=3"], "unknown limit 'sesions'"),
+        (["--limit", "talks=3"], "unknown limit 'talks'"),
         (["--limit", "sessions=many"], "sessions=N"),
         (["--limit", "sessions=0"], "sessions must be above 0"),
         (["--limit", "idle_s=nan"], "idle_s must be above 0"),

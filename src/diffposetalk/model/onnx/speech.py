@@ -128,13 +128,13 @@ class OnnxSpeechEncoder(_Scripted):
         """
         graph, config = Graph("speech_encoder"), self.config
         shapes = self._state_shapes
-        befores = [graph.input(f"before{k}", *shape) for k, shape in enumerate(shapes)]
-        x = graph.concat(befores[0], graph.input("mels", "M", config.n_mels), axis=0)
+        earlier = [graph.input(f"before{k}", *shape) for k, shape in enumerate(shapes)]
+        x = graph.concat(earlier[0], graph.input("mels", "M", config.n_mels), axis=0)
         afters = [graph.slice(x, 0, -MELS_PER_FRAME)]
         pairs = graph.reshape(x, -1, 2 * config.n_mels)
         shifted = [graph.slice(pairs, 0, k, k - 2 if k < 2 else 2**62) for k in range(3)]
         x = graph.node("Gelu", graph.linear(graph.concat(*shifted, axis=1), self._entry_map))
-        for before, (dilation, ahead), (norm, convolution, mix) in zip(befores[1:], config.blocks, self._blocks):
+        for before, (dilation, ahead), (norm, convolution, mix) in zip(earlier[1:], config.blocks, self._blocks):
             whole = graph.concat(before, x, axis=0)
             afters.append(graph.slice(whole, 0, -4 * dilation))
             even = graph.layer_norm(whole, *norm)
@@ -143,7 +143,7 @@ class OnnxSpeechEncoder(_Scripted):
             y = graph.node("Gelu", graph.linear(graph.concat(*taps, axis=1), convolution))
             stays = graph.slice(whole, 0, 4 * dilation - ahead, -ahead if ahead else 2**62)
             x = graph.add(stays, graph.linear(y, mix))
-        whole = graph.concat(befores[-1], graph.node("Gelu", x), axis=0)
+        whole = graph.concat(earlier[-1], graph.node("Gelu", x), axis=0)
         afters.append(graph.slice(whole, 0, -2))
         pairs = graph.reshape(whole, -1, 2 * config.width)
         x = graph.concat(graph.slice(pairs, 0, 0, -1), graph.slice(pairs, 0, 1), axis=1)
@@ -158,8 +158,8 @@ class OnnxSpeechEncoder(_Scripted):
 
     def _convolved(self, mels: np.ndarray, states: tuple[np.ndarray, ...]) -> tuple[np.ndarray, tuple[np.ndarray, ...]]:
         """Return the features of normalised log-mels ``(4 F, n_mels)`` and the next states."""
-        befores = {f"before{k}": state for k, state in enumerate(states)}
-        features, *afters = run(self._convolutions, {"mels": mels, **befores})
+        earlier = {f"before{k}": state for k, state in enumerate(states)}
+        features, *afters = run(self._convolutions, {"mels": mels, **earlier})
         return features, tuple(afters)
 
     @cached_property
