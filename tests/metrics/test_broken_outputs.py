@@ -120,7 +120,7 @@ IDEAL = {
 """Figure of the captured motion given as three samples. All other measures have a figure of the captured motion."""
 
 
-@pytest.mark.parametrize("name", [*CLIP_MEASURES, *(SET_MEASURES.keys() - CLIP_MEASURES.keys())])
+@pytest.mark.parametrize("name", list(CLIP_MEASURES | SET_MEASURES))
 def test_the_truth_has_the_ideal_figure(name: str) -> None:
     if name in IDEAL:
         assert figure("truth", name) == pytest.approx(IDEAL[name], abs=1e-6)
