@@ -9,11 +9,16 @@ import pkgutil
 import sys
 import warnings
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pdoc
 
 import diffposetalk
+
+FRAMEWORKS = {"diffposetalk.live.agents.livekit": "livekit", "diffposetalk.live.agents.pipecat": "pipecat"}
+"""Modules that can only be described where the package that they plug into is installed."""
 
 
 def build(folder: Path) -> None:
@@ -23,6 +28,10 @@ def build(folder: Path) -> None:
         folder: where the pages go; `index.html` is the first.
     """
     pdoc.render.configure(docformat="google", footer_text=f"DiffPoseTalk {diffposetalk.__version__}")
+    absent = {module: package for module, package in FRAMEWORKS.items() if find_spec(package) is None}
+    for module, package in absent.items():
+        print(f"reference: {module} is not described, since {package} is not installed", file=sys.stderr)
+        sys.modules[module] = ModuleType(module, f"Its description needs the package {package}.")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         pdoc.pdoc(*modules(), output_directory=folder)
